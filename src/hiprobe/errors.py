@@ -1,0 +1,73 @@
+"""Every error that HiProbe raises on purpose.
+
+A message names the value, the cause and the remedy. The exit code is what the command line
+returns when the error ends a command, so that scripts can tell the outcomes apart.
+"""
+
+from __future__ import annotations
+
+
+class HiProbeError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(HiProbeError, ValueError):
+    """A setting or an argument cannot be used as given."""
+
+    exit_code = 2
+
+
+class VideoError(HiProbeError):
+    """A file cannot be read as video (missing, empty, audio only, damaged, not a video)."""
+
+    exit_code = 3
+
+
+class LabelError(HiProbeError):
+    """Labelled clips cannot be used (one class only, overlapping spans, unreadable table)."""
+
+    exit_code = 4
+
+
+class ProbeFolderError(HiProbeError):
+    """A probe folder is damaged, foreign or of another format version."""
+
+    exit_code = 5
+
+
+class FingerprintError(HiProbeError):
+    """States or a probe belong to another backbone than the one in use."""
+
+    exit_code = 6
+
+
+class StatesError(HiProbeError, ValueError):
+    """Hidden states are not usable: not finite, wrong shape, or a layer is absent."""
+
+    exit_code = 7
+
+
+class BackboneError(HiProbeError):
+    """A backbone cannot be loaded, is incomplete, or is not on this disk."""
+
+    exit_code = 8
+
+
+class DownloadError(BackboneError):
+    """Weights could not be fetched or do not have the expected hash."""
+
+    exit_code = 9
+
+
+class StorageError(HiProbeError):
+    """Something could not be written (disk full, folder not writable)."""
+
+    exit_code = 10
+
+
+class EvaluationError(HiProbeError, ValueError):
+    """Scores and ground truth do not fit together."""
+
+    exit_code = 11

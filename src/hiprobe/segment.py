@@ -1,0 +1,78 @@
+"""Segment: a stretch of one video with its key frames, the unit that a backbone reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import UsageError
+
+Frame = NDArray[np.uint8]
+"""One picture: uint8 RGB, shape [height, width, 3], already turned upright."""
+
+SEGMENT_FRAMES = 24
+"""Frames of one segment (paper, section 4.1)."""
+
+KEY_FRAMES = 8
+"""Key frames K shown to the backbone for one segment (paper, section 4.1)."""
+
+
+def key_frame_positions(*, frame_count: int, key_frames: int = KEY_FRAMES) -> tuple[int, ...]:
+    """Positions of K key frames in a stretch: the centres of K equal bins.
+
+    A stretch shorter than K repeats frames, so that a backbone always sees K of them.
+
+    Raises:
+        UsageError: `frame_count` or `key_frames` is below 1.
+    """
+    if frame_count < 1 or key_frames < 1:
+        raise UsageError(
+            f"cannot take {key_frames} key frames of {frame_count} frames: both must be at least 1"
+        )
+    return tuple((2 * k + 1) * frame_count // (2 * key_frames) for k in range(key_frames))
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive frames of one video, half-open in time: `[start_seconds, end_seconds)`.
+
+    Times come from presentation timestamps. `start_pts` and `end_pts` are in units of
+    `time_base_seconds`. `frames` are the K key frames in order of time, `frame_seconds` their
+    times; the same array object may occur twice when the stretch is shorter than K.
+    """
+
+    index: int
+    start_seconds: float
+    end_seconds: float
+    start_pts: int
+    end_pts: int
+    time_base_seconds: float
+    first_frame: int
+    frame_count: int
+    frames: tuple[Frame, ...]
+    frame_seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.end_seconds > self.start_seconds:
+            raise UsageError(
+                f"segment {self.index} ends at {self.end_seconds} s, not after its start "
+                f"{self.start_seconds} s"
+            )
+        if not self.frames or len(self.frames) != len(self.frame_seconds):
+            raise UsageError(
+                f"segment {self.index} has {len(self.frames)} key frames and "
+                f"{len(self.frame_seconds)} times; it needs one time for each frame"
+            )
+        for frame in self.frames:
+            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+                raise UsageError(
+                    f"a key frame is {frame.dtype} {frame.shape}; expected uint8 RGB "
+                    "[height, width, 3]"
+                )
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the segment in seconds."""
+        return self.end_seconds - self.start_seconds

@@ -1,0 +1,163 @@
+"""States: the frozen result of one pass of a backbone over a video.
+
+The layer index convention of the whole project: index 0 is the embedding output, index l the
+output of decoder layer l, 1..L, always taken *before* the final norm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import StatesError
+
+Reading = Literal["last", "visual_mean", "prompt_mean"]
+"""Where a layer is read: the last prompt position (the paper), or a mean over the visual
+tokens, or over all prompt tokens."""
+
+READINGS: tuple[Reading, ...] = get_args(Reading)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What decides the states besides the video: two equal digests give comparable states.
+
+    `settings` holds what else matters (frame size, resize method, tokens per frame, ...).
+    """
+
+    model: str
+    weights: str
+    dtype: str
+    prompt: str
+    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits over all fields."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, object]:
+        """A plain dictionary of JSON values."""
+        return {
+            "model": self.model,
+            "weights": self.weights,
+            "dtype": self.dtype,
+            "prompt": self.prompt,
+            "settings": dict(self.settings),
+        }
+
+
+@dataclass(frozen=True)
+class States:
+    """Hidden states of n segments of one video.
+
+    Attributes:
+        values: float32 `[segments, layers, width]`, finite except in failed rows, which are zero.
+        layers: layer numbers of the second axis, ascending, 0 = embedding output.
+        start_seconds, end_seconds: float64 `[segments]`, half-open stretches in time.
+        reading: position at which the layers were read.
+        fingerprint: the backbone that made them.
+        layer_count: L, the number of decoder layers of the whole backbone.
+        failed: bool `[segments]`, True where the backbone gave up (out of memory); such a
+            segment has no score, it is never counted as normal or abnormal.
+
+    Raises:
+        StatesError: shapes do not fit together, or a value is not finite.
+    """
+
+    values: NDArray[np.float32]
+    layers: tuple[int, ...]
+    start_seconds: NDArray[np.float64]
+    end_seconds: NDArray[np.float64]
+    reading: Reading
+    fingerprint: Fingerprint
+    layer_count: int
+    failed: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        n = len(self.values)
+        if self.values.ndim != 3 or self.values.shape[1] != len(self.layers):
+            raise StatesError(
+                f"states have shape {self.values.shape}, expected [segments, "
+                f"{len(self.layers)} layers, width]"
+            )
+        if self.values.dtype != np.float32:
+            raise StatesError(f"states are {self.values.dtype}, expected float32")
+        if list(self.layers) != sorted(set(self.layers)) or (
+            self.layers and not 0 <= self.layers[0] <= self.layers[-1] <= self.layer_count
+        ):
+            raise StatesError(
+                f"layers {self.layers} are not ascending within 0..{self.layer_count}"
+            )
+        for name in ("start_seconds", "end_seconds", "failed"):
+            if getattr(self, name).shape != (n,):
+                raise StatesError(f"{name} has shape {getattr(self, name).shape}, expected ({n},)")
+        if self.reading not in READINGS:
+            raise StatesError(f"reading {self.reading!r} is unknown; choose one of {READINGS}")
+        if not np.isfinite(self.values).all():
+            bad = sorted({int(i) for i in np.argwhere(~np.isfinite(self.values))[:, 0]})
+            raise StatesError(
+                f"states of segments {bad[:5]} are not finite (NaN or infinite); "
+                "the backbone overflowed: extract again in float32 or bfloat16"
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def width(self) -> int:
+        """Width D of one hidden state."""
+        return int(self.values.shape[2])
+
+    def layer(self, number: int) -> NDArray[np.float32]:
+        """States of one layer, float32 `[segments, width]`.
+
+        Raises:
+            StatesError: the layer was not extracted.
+        """
+        if number not in self.layers:
+            raise StatesError(
+                f"layer {number} is not among the extracted layers {self.layers}; "
+                "extract again with that layer"
+            )
+        return self.values[:, self.layers.index(number)]
+
+    def select_layers(self, numbers: Sequence[int]) -> States:
+        """The same states restricted to some layers."""
+        values = np.stack([self.layer(n) for n in sorted(numbers)], axis=1)
+        return replace(self, values=values, layers=tuple(sorted(numbers)))
+
+
+@dataclass(frozen=True)
+class LabelledStates:
+    """States of one labelled clip, as fitting takes them.
+
+    Attributes:
+        name: what to call the clip in tables and errors.
+        label: 0 normal, 1 anomalous.
+        source: recording that the clip comes from; folds never split a source.
+        clip: one row, key frames over the whole clip; None where not extracted.
+        segments: one row per segment; None where not extracted.
+        class_name: the user's own name of the class.
+    """
+
+    name: str
+    label: int
+    source: str
+    clip: States | None
+    segments: States | None
+    class_name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.label not in (0, 1):
+            raise StatesError(f"label of {self.name} is {self.label!r}, expected 0 or 1")
+        if self.clip is None and self.segments is None:
+            raise StatesError(f"{self.name} has neither clip nor segment states")
+        if self.clip is not None and len(self.clip) != 1:
+            raise StatesError(f"clip states of {self.name} have {len(self.clip)} rows, expected 1")
