@@ -1,0 +1,50 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hiprobe.errors import StorageError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends without error.
+
+    The temporary keeps the suffix of `path`, since writers choose a format by it. It is synced
+    to disk before the rename, and removed when the block raises.
+
+    Raises:
+        StorageError: the folder cannot be written or the disk is full.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error}; choose another folder") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {target}: {error}; free some disk space or choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
