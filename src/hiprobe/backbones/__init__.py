@@ -1,1 +1,1 @@
-
+"""Frozen multimodal LLMs behind one interface."""

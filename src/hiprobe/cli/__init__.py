@@ -1,1 +1,6 @@
+"""The command line."""
 
+
+def main() -> None:
+    """Entry point of the `hiprobe` command."""
+    raise SystemExit("not built yet")

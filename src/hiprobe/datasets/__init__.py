@@ -1,1 +1,1 @@
-
+"""Labelled clips and ground truth."""

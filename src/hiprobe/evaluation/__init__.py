@@ -1,1 +1,1 @@
-
+"""Ground truth, metrics and experiments."""

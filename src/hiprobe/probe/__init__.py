@@ -1,1 +1,1 @@
-
+"""The fitted probe: fit, score, detect, save, load."""

@@ -1,1 +1,1 @@
-
+"""What detection leaves behind: JSON, CSV, pictures, annotated video, HTML."""

@@ -1,1 +1,1 @@
-
+"""Rendered surveillance scenes for a demo without any footage."""

@@ -1,1 +1,1 @@
-
+"""Files of ours: atomic writes, cached states."""

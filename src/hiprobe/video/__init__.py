@@ -1,1 +1,1 @@
-
+"""Video in and out; the only place that imports av."""
