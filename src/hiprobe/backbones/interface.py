@@ -27,13 +27,19 @@ class Backbone(Protocol):
     """
 
     @property
-    def fingerprint(self) -> Fingerprint: ...
+    def fingerprint(self) -> Fingerprint:
+        """What decides the states besides the video."""
+        ...
 
     @property
-    def layer_count(self) -> int: ...
+    def layer_count(self) -> int:
+        """L, decoder layers of the whole model."""
+        ...
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """D, width of a hidden state."""
+        ...
 
     def states(
         self,

@@ -1,0 +1,266 @@
+"""The lite backbone: EfficientNet-Lite0, a trained projector, SmolLM2-135M-Instruct."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import safe_open
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from hiprobe.backbones.interface import DETECT_PROMPT
+from hiprobe.backbones.lite.projector import (
+    WEIGHTS_FILE,
+    Projector,
+    change_features,
+    load_projector,
+)
+from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
+from hiprobe.errors import BackboneError, StatesError
+from hiprobe.segment import Frame, Segment
+from hiprobe.states import Fingerprint, Reading
+
+END_OF_TURN = "<|im_end|>"
+
+
+class LiteBackbone:
+    """One forward pass per segment, on the CPU, in float32.
+
+    Built by `load_lite`; the parts can also be given directly (tests, training).
+    """
+
+    def __init__(
+        self,
+        *,
+        decoder: LlamaForCausalLM,
+        layer_count: int,
+        vision: EfficientNetLite0,
+        projector: Projector,
+        tokenizer: Tokenizer,
+        weights: str,
+        prompt: str = DETECT_PROMPT,
+        input_pixels: int = 224,
+    ) -> None:
+        self.decoder = decoder.eval().requires_grad_(False)
+        self.vision = vision.eval().requires_grad_(False)
+        self.projector = projector.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.prompt = prompt
+        self._layer_count = layer_count
+        self._weights = weights
+        self._input_pixels = input_pixels
+
+    @property
+    def layer_count(self) -> int:
+        """L of the whole model, also where it was loaded cut."""
+        return self._layer_count
+
+    @property
+    def width(self) -> int:
+        """Width of a hidden state."""
+        return int(self.decoder.config.hidden_size)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What decides the states besides the video."""
+        return Fingerprint(
+            model="lite",
+            weights=self._weights,
+            dtype="float32",
+            prompt=self.prompt,
+            settings={
+                "input_pixels": self._input_pixels,
+                "tokens_per_frame": self.projector.config.tokens_per_frame,
+            },
+        )
+
+    @torch.inference_mode()
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[Reading, NDArray[np.float32]]:
+        """See `hiprobe.backbones.interface.Backbone.states`."""
+        available = len(self.decoder.model.layers)
+        if not layers or min(layers) < 0 or max(layers) > available:
+            raise StatesError(
+                f"layers {tuple(layers)} are not within 0..{available}, what is loaded of "
+                f"{self.layer_count} layers"
+            )
+        rows = [self._read(segment, sorted(layers), readings) for segment in segments]
+        found = {r: np.stack([row[r] for row in rows]) for r in readings}
+        if not all(np.isfinite(values).all() for values in found.values()):
+            raise StatesError(
+                "the backbone gave states that are not finite; the frames or weights are damaged"
+            )
+        return found
+
+    @torch.inference_mode()
+    def describe(self, frames: Sequence[Frame], *, prompt: str, max_new_tokens: int = 64) -> str:
+        """The model's own words, decoded greedily.
+
+        Raises:
+            BackboneError: the decoder was loaded cut and cannot speak.
+        """
+        if len(self.decoder.model.layers) < self.layer_count:
+            raise BackboneError(
+                "this backbone was loaded cut at a layer; load it whole to describe"
+            )
+        embedded, _ = self.embed(self.visual_tokens([frames]), prompt=prompt)
+        stop = self.tokenizer.token_to_id(END_OF_TURN)
+        made = self.decoder.generate(
+            inputs_embeds=embedded,
+            attention_mask=torch.ones(embedded.shape[:2], dtype=torch.long),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            repetition_penalty=1.1,
+            eos_token_id=stop,
+            pad_token_id=stop,
+        )
+        return str(self.tokenizer.decode(made[0].tolist(), skip_special_tokens=True)).strip()
+
+    def visual_tokens(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
+        """Key frames to visual tokens `[clips, frames, tokens_per_frame, width]`."""
+        tokens: Tensor = self.projector(self.visual_features(clips))
+        return tokens
+
+    def visual_features(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
+        """What the projector reads: `[clips, frames, tokens_per_frame, 2 * channels]`."""
+        maps = torch.stack([self._feature_maps(frames) for frames in clips])
+        return change_features(maps, grid=self.projector.config.grid)
+
+    def embed(self, visual: Tensor, *, prompt: str) -> tuple[Tensor, Tensor]:
+        """The prompt's embeddings with visual tokens in place, and where those stand.
+
+        Returns float32 `[clips, positions, width]` and bool `[positions]`.
+        """
+        table = self.decoder.get_input_embeddings()
+        parts: list[Tensor] = []
+        is_visual: list[bool] = []
+        for piece in prompt_pieces(frame_count=visual.shape[1], prompt=prompt):
+            if isinstance(piece, int):
+                parts.append(visual[:, piece])
+                is_visual += [True] * visual.shape[2]
+            else:
+                ids = self.tokenizer.encode(piece, add_special_tokens=False).ids
+                parts.append(table(torch.tensor(ids)).expand(len(visual), -1, -1))
+                is_visual += [False] * len(ids)
+        return torch.cat(parts, dim=1), torch.tensor(is_visual)
+
+    def _feature_maps(self, frames: Sequence[Frame]) -> Tensor:
+        # a stretch shorter than K repeats the same array: each is computed once
+        unique = {id(frame): frame for frame in frames}
+        maps = self.vision(network_input(list(unique.values()), pixels=self._input_pixels))
+        order = {key: i for i, key in enumerate(unique)}
+        found: Tensor = maps[[order[id(frame)] for frame in frames]]
+        return found
+
+    def _read(
+        self, segment: Segment, layers: Sequence[int], readings: Sequence[Reading]
+    ) -> dict[Reading, NDArray[np.float32]]:
+        embedded, is_visual = self.embed(self.visual_tokens([segment.frames]), prompt=self.prompt)
+        with self._cut_at(max(layers)) as decoder:
+            hidden = decoder(
+                inputs_embeds=embedded, use_cache=False, output_hidden_states=True
+            ).hidden_states
+        return {
+            reading: np.stack([_read_layer(hidden[n][0], reading, is_visual) for n in layers])
+            for reading in readings
+        }
+
+    @contextmanager
+    def _cut_at(self, layer: int) -> Iterator[nn.Module]:
+        """The decoder without the layers above `layer` and without the final norm."""
+        model = self.decoder.model
+        layers, norm = model.layers, model.norm
+        model.layers, model.norm = layers[:layer], nn.Identity()
+        try:
+            yield model
+        finally:
+            model.layers, model.norm = layers, norm
+
+
+def prompt_pieces(*, frame_count: int, prompt: str) -> list[str | int]:
+    """The prompt as text and frame numbers: `Frame1: <tokens>` lines, then the question."""
+    pieces: list[str | int] = ["<|im_start|>user\nFrame1: "]
+    for number in range(frame_count):
+        pieces.append(number)
+        more = number + 1 < frame_count
+        pieces.append(f"\nFrame{number + 2}: " if more else "\n")
+    pieces[-1] = f"\n{prompt}{END_OF_TURN}\n<|im_start|>assistant\n"
+    return pieces
+
+
+def _read_layer(hidden: Tensor, reading: Reading, is_visual: Tensor) -> NDArray[np.float32]:
+    if reading == "last":
+        chosen = hidden[-1]
+    elif reading == "visual_mean":
+        chosen = hidden[is_visual].mean(dim=0)
+    else:
+        chosen = hidden.mean(dim=0)
+    return np.asarray(chosen.float().numpy(), dtype=np.float32)
+
+
+def load_lite(
+    folder: Path,
+    *,
+    prompt: str = DETECT_PROMPT,
+    cut_at_layer: int | None = None,
+    projector: Projector | None = None,
+) -> LiteBackbone:
+    """Load an assembled model folder; cut at a layer, the layers above it are never read.
+
+    Raises:
+        BackboneError: the folder is incomplete or not a lite backbone.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        manifest = (folder / "manifest.json").read_bytes()
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        decoder_config = LlamaConfig(**config["decoder"])
+        layer_count = decoder_config.num_hidden_layers
+        decoder_config.num_hidden_layers = min(cut_at_layer or layer_count, layer_count)
+        decoder, vision = LlamaForCausalLM(decoder_config), EfficientNetLite0()
+        _load_parts(folder / "model.safetensors", decoder, vision)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise BackboneError(
+            f"the lite backbone in {folder} cannot be loaded: {error}; remove the folder and "
+            "run: hiprobe backbones get lite"
+        ) from error
+    return LiteBackbone(
+        decoder=decoder,
+        layer_count=layer_count,
+        vision=vision,
+        projector=projector or load_projector(),
+        tokenizer=tokenizer,
+        weights=_weights_digest(manifest),
+        prompt=prompt,
+        input_pixels=config["vision"]["input_pixels"],
+    )
+
+
+def _load_parts(path: Path, decoder: LlamaForCausalLM, vision: EfficientNetLite0) -> None:
+    wanted = {f"decoder.{k}": v for k, v in decoder.state_dict().items() if k != "lm_head.weight"}
+    wanted |= {f"vision.{k}": v for k, v in vision.state_dict().items()}
+    with safe_open(path, framework="pt") as tensors, torch.no_grad():
+        missing = set(wanted) - set(tensors.keys())
+        if missing:
+            raise KeyError(f"{len(missing)} tensors are missing, {sorted(missing)[0]} the first")
+        for name, place in wanted.items():
+            place.copy_(tensors.get_tensor(name))
+    decoder.tie_weights()
+
+
+def _weights_digest(manifest: bytes) -> str:
+    projector = WEIGHTS_FILE.read_bytes() if WEIGHTS_FILE.exists() else b""
+    return hashlib.sha256(manifest + projector).hexdigest()[:16]
