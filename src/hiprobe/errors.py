@@ -61,6 +61,10 @@ class DownloadError(BackboneError):
     exit_code = 9
 
 
+class BackboneMemoryError(BackboneError):
+    """A backbone ran out of memory on this batch; a smaller one may pass."""
+
+
 class StorageError(HiProbeError):
     """Something could not be written (disk full, folder not writable)."""
 

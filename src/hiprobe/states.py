@@ -135,6 +135,27 @@ class States:
 
 
 @dataclass(frozen=True)
+class VideoStates:
+    """All that was extracted from one video: by segment, and over the whole clip.
+
+    Attributes:
+        states: per reading, one row per segment; may be empty where only `clip` was wanted.
+        outcome: "end" the video was read to its end; "truncated" it broke off (damaged file).
+        clip: per reading, one row from key frames over the whole video; empty where not wanted.
+    """
+
+    states: Mapping[Reading, States]
+    outcome: str = "end"
+    clip: Mapping[Reading, States] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.outcome not in ("end", "truncated"):
+            raise StatesError(f"outcome is {self.outcome!r}; expected end or truncated")
+        if any(len(s) != 1 for s in self.clip.values()):
+            raise StatesError("clip states have one row; these have another number")
+
+
+@dataclass(frozen=True)
 class LabelledStates:
     """States of one labelled clip, as fitting takes them.
 
