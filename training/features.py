@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pictures import CaptionedClip, Photographs, degrade, picture_clip, read_photographs
 
 from hiprobe.backbones.lite.projector import change_features
 from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
-from hiprobe.scenes import TRAINING_KINDS, render_scene
+from pictures import CaptionedClip, Photographs, degrade, picture_clip, read_photographs
 
 PART = 50
 HELD_OUT_EVERY = 10  # every tenth photograph is never trained on
@@ -34,6 +33,8 @@ def vision_net(weights: Path) -> EfficientNetLite0:
 
 def scene_clip(seed: int) -> CaptionedClip:
     """Eight key frames of a rendered scene, 3 to 10 frames apart, sometimes more."""
+    from hiprobe.scenes import TRAINING_KINDS, render_scene
+
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(list(TRAINING_KINDS)))
     stride = int(rng.choice([3, 3, 3, 5, 7, 8, 10, 20]))

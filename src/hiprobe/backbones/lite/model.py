@@ -169,7 +169,7 @@ class LiteBackbone:
         self, segment: Segment, layers: Sequence[int], readings: Sequence[Reading]
     ) -> dict[Reading, NDArray[np.float32]]:
         embedded, is_visual = self.embed(self.visual_tokens([segment.frames]), prompt=self.prompt)
-        with self._cut_at(max(layers)) as decoder:
+        with self._cut_at(max(1, *layers)) as decoder:
             hidden = decoder(
                 inputs_embeds=embedded, use_cache=False, output_hidden_states=True
             ).hidden_states
