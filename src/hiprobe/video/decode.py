@@ -1,0 +1,239 @@
+"""Decode a video as a stream of frames with their true times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.segment import Frame
+from hiprobe.video.container import (
+    MAX_PIXELS,
+    READ_ERRORS,
+    nominal_frame_seconds,
+    open_video,
+    stream_duration_seconds,
+)
+
+Outcome = Literal["end", "truncated"]
+"""How reading ended: at the end of the video (or of the stretch), or broken off before it."""
+
+_TS_PACKET_BYTES = 188
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedFrame:
+    """One decoded picture, still in the codec's pixel format until `rgb` is called.
+
+    `seconds` counts from the first frame of the stream; `pts` is the container's own number in
+    units of `time_base_seconds`. `index` counts the frames of this reading from 0.
+    """
+
+    index: int
+    pts: int
+    time_base_seconds: float
+    seconds: float
+    duration_seconds: float
+    picture: Any
+
+    @property
+    def end_seconds(self) -> float:
+        """When the next frame is due."""
+        return self.seconds + self.duration_seconds
+
+    @property
+    def turn_degrees(self) -> int:
+        """Counter-clockwise turn, 0, 90, 180 or 270, that makes the picture upright."""
+        return 90 * (round(int(self.picture.rotation) / 90) % 4)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of the upright picture."""
+        width, height = self.picture.width, self.picture.height
+        return (height, width) if self.turn_degrees % 180 else (width, height)
+
+    def rgb(self, *, size: tuple[int, int] | None = None) -> Frame:
+        """The upright picture, uint8 RGB `[height, width, 3]`, scaled to `size` (width, height).
+
+        Scaling averages over areas, on the codec's own pixels, before the turn.
+        """
+        width, height = size or self.size
+        if self.turn_degrees % 180:
+            width, height = height, width
+        scaled = self.picture.reformat(
+            width=width, height=height, format="rgb24", interpolation="AREA"
+        )
+        pixels = np.rot90(scaled.to_ndarray(), k=self.turn_degrees // 90)
+        return np.ascontiguousarray(pixels, dtype=np.uint8)
+
+    def rgb_within(self, *, max_side_pixels: int | None) -> Frame:
+        """Like `rgb`, shrunk (never enlarged) so that no side is longer than `max_side_pixels`."""
+        width, height = self.size
+        longest = max(width, height)
+        if max_side_pixels is None or longest <= max_side_pixels:
+            return self.rgb()
+        scale = max_side_pixels / longest
+        return self.rgb(size=(max(1, round(width * scale)), max(1, round(height * scale))))
+
+
+class FrameReader:
+    """Frames of a video, or of its stretch `[start_seconds, end_seconds)`, in order of time.
+
+    Iterating decodes; each new iteration starts over. A frame without a timestamp, or with one
+    not after its predecessor's, is put one frame duration after its predecessor. A packet that
+    cannot be decoded is skipped; where the file cannot be read on, reading stops and keeps what
+    it has. Both leave `outcome` at "truncated", and so does a header that states clearly more
+    (over 0.5 s and three frames) than could be decoded.
+
+    Attributes:
+        outcome: None until an iteration has come to its end.
+        frame_count: frames handed out so far.
+
+    Raises (while iterating):
+        VideoError: the file cannot be opened, or holds no frame in the stretch.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        start_seconds: float | None = None,
+        end_seconds: float | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        check_stretch(start_seconds=start_seconds, end_seconds=end_seconds)
+        self.path = Path(path)
+        self.start_seconds = start_seconds
+        self.end_seconds = end_seconds
+        self.max_pixels = max_pixels
+        self.outcome: Outcome | None = None
+        self.frame_count = 0
+        self.origin_pts: int | None = None
+
+    def __iter__(self) -> Iterator[DecodedFrame]:
+        self.outcome, self.frame_count, self._damaged = None, 0, False
+        with open_video(self.path, max_pixels=self.max_pixels) as (container, stream):
+            last: DecodedFrame | None = None
+            for frame in self._timed(container, stream):
+                last = frame
+                if self.end_seconds is not None and frame.seconds >= self.end_seconds:
+                    break
+                if self.start_seconds is None or frame.seconds >= self.start_seconds:
+                    yield self._numbered(frame)
+            else:
+                self._damaged |= self._is_short(container, stream, last)
+        if not self.frame_count:
+            raise VideoError(self._nothing(last))
+        self.outcome = "truncated" if self._damaged else "end"
+
+    def _numbered(self, frame: DecodedFrame) -> DecodedFrame:
+        # Frames before the start were decoded only because others are predicted from them.
+        self.frame_count += 1
+        return DecodedFrame(
+            self.frame_count - 1,
+            frame.pts,
+            frame.time_base_seconds,
+            frame.seconds,
+            frame.duration_seconds,
+            frame.picture,
+        )
+
+    def _timed(self, container: Any, stream: Any) -> Iterator[DecodedFrame]:
+        base = float(stream.time_base)
+        nominal_pts = max(1, round(nominal_frame_seconds(stream) / base))
+        previous, step = None, nominal_pts
+        for picture in self._pictures(container, stream):
+            pts = picture.pts
+            if pts is None or (previous is not None and pts <= previous):
+                pts = 0 if previous is None else previous + step
+            if self.origin_pts is None:
+                self.origin_pts = pts
+            previous, step = pts, picture.duration or nominal_pts
+            seconds = (pts - self.origin_pts) * base
+            yield DecodedFrame(0, pts, base, seconds, step * base, picture)
+
+    def _pictures(self, container: Any, stream: Any) -> Iterator[Any]:
+        if not self.start_seconds:
+            yield from self._decoded(container, stream)
+            return
+        first = next(self._decoded(container, stream), None)
+        if first is None or first.pts is None:
+            return
+        self.origin_pts = first.pts
+        target = first.pts + int(self.start_seconds / stream.time_base)
+        yield from self._sought(container, stream, target=target)
+
+    def _sought(self, container: Any, stream: Any, *, target: int) -> Iterator[Any]:
+        pictures = self._from(container, stream, pts=target)
+        first = next(pictures, None)
+        if first is None or first.pts is None or first.pts > target:
+            # Some containers seek past the target, even when sent to the beginning; then the
+            # only safe way is to open the file again and decode up to the start.
+            with open_video(self.path, max_pixels=self.max_pixels) as (again, again_stream):
+                yield from self._decoded(again, again_stream)
+            return
+        yield first
+        yield from pictures
+
+    def _from(self, container: Any, stream: Any, *, pts: int) -> Iterator[Any]:
+        try:
+            container.seek(pts, stream=stream, backward=True)
+        except READ_ERRORS:
+            self._damaged = True
+            return
+        yield from self._decoded(container, stream)
+
+    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except READ_ERRORS:
+                self._damaged = True
+                packet = None
+            try:
+                # None at the end asks the decoder for the pictures it still holds.
+                pictures = stream.codec_context.decode(packet)
+            except READ_ERRORS:
+                # A decoder that has been drained already says so by an end-of-file error.
+                self._damaged |= packet is not None
+                pictures = []
+            yield from pictures
+            if packet is None:
+                return
+
+    def _is_short(self, container: Any, stream: Any, last: DecodedFrame | None) -> bool:
+        # A cut transport stream ends cleanly and its length is guessed from its last timestamp,
+        # but a cut seldom falls between two packets.
+        if container.format.name == "mpegts":
+            return self.path.stat().st_size % _TS_PACKET_BYTES != 0
+        stated = stream_duration_seconds(container, stream)
+        if stated is None or last is None:
+            return False
+        slack = max(0.5, 3 * last.duration_seconds)
+        return stated - last.end_seconds > slack
+
+    def _nothing(self, last: DecodedFrame | None) -> str:
+        if last is None:
+            return f"{self.path} holds no picture that can be decoded; convert or replace it"
+        start, end = self.start_seconds or 0, self.end_seconds
+        stretch = f"from {start} s on" if end is None else f"in [{start}, {end}) s"
+        return (
+            f"{self.path} has no frame {stretch}; its last frame read is at {last.seconds:.3f} s: "
+            "check the start and end"
+        )
+
+
+def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> None:
+    """Refuse a stretch that is negative, empty or not a number."""
+    start = 0.0 if start_seconds is None else start_seconds
+    end = np.inf if end_seconds is None else end_seconds
+    if not (0 <= start < np.inf and end > start):
+        raise UsageError(
+            f"the stretch [{start_seconds}, {end_seconds}) s is empty or negative; "
+            "give 0 <= start_seconds < end_seconds"
+        )

@@ -1,0 +1,67 @@
+"""What a video file says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hiprobe.errors import VideoError
+from hiprobe.video.container import MAX_PIXELS, open_video, stream_duration_seconds
+from hiprobe.video.decode import FrameReader
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Facts of one video file.
+
+    Width and height are those of the upright picture; `rotation_degrees` is the clockwise turn
+    that made it upright. Values `_from_header` may be absent (None) or wrong: only decoding
+    tells the truth.
+    """
+
+    path: Path
+    size_bytes: int
+    container: str
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    fps_from_header: float | None
+    duration_seconds_from_header: float | None
+    frame_count_from_header: int | None
+    rotation_degrees: int
+    has_audio: bool
+
+
+def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
+    """Read the header and decode one frame, which shows that the video can be decoded at all.
+
+    Raises:
+        VideoError: the file is missing, empty, a folder, unreadable, audio only, not a video,
+            or without a single picture.
+    """
+    file = Path(path)
+    frame = next(iter(FrameReader(file, max_pixels=max_pixels)), None)
+    if frame is None:
+        raise VideoError(f"{file} holds no picture; convert or replace it")
+    with open_video(file, max_pixels=max_pixels) as (container, stream):
+        return VideoInfo(
+            path=file,
+            size_bytes=file.stat().st_size,
+            container=container.format.name,
+            codec=stream.codec_context.name,
+            width=frame.size[0],
+            height=frame.size[1],
+            pixel_format=frame.picture.format.name,
+            fps_from_header=_fps(stream),
+            duration_seconds_from_header=stream_duration_seconds(container, stream),
+            frame_count_from_header=stream.frames or None,
+            rotation_degrees=-frame.turn_degrees % 360,
+            has_audio=bool(container.streams.audio),
+        )
+
+
+def _fps(stream: Any) -> float | None:
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate else None

@@ -1,0 +1,199 @@
+"""Cut a video into segments with key frames, in memory that does not grow with its length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import floor
+from pathlib import Path
+
+from hiprobe.errors import UsageError
+from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, Segment, key_frame_positions
+from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+
+_KEPT_FRAMES = 32
+"""Frames kept of a segment whose length is not known beforehand (at least 4 per key frame)."""
+
+
+def read_segments(
+    path: Path | str,
+    *,
+    segment_frames: int = SEGMENT_FRAMES,
+    segment_seconds: float | None = None,
+    key_frames: int = KEY_FRAMES,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    max_side_pixels: int | None = None,
+) -> SegmentReader:
+    """Segments of a video, read as a stream; nothing is decoded before the iteration.
+
+    A segment holds `segment_frames` consecutive frames or, where `segment_seconds` is given,
+    the frames of one window of that many seconds (a window without frames gives no segment).
+    The last segment may be shorter. A segment ends where the next one starts; the last ends
+    with the duration of its last frame. Key frames are shrunk to `max_side_pixels` if given.
+
+    Raises:
+        UsageError: a number is below 1, or the stretch is empty.
+        VideoError: while iterating, where the file cannot be read.
+    """
+    return SegmentReader(
+        FrameReader(path, start_seconds=start_seconds, end_seconds=end_seconds),
+        segment_frames=segment_frames,
+        segment_seconds=segment_seconds,
+        key_frames=key_frames,
+        max_side_pixels=max_side_pixels,
+    )
+
+
+class SegmentReader:
+    """Iterates over the segments of one video; see `read_segments`.
+
+    Attributes:
+        outcome: None until the end, then "end", or "truncated" where the file broke off.
+        frame_count: frames decoded so far, within the stretch.
+    """
+
+    def __init__(
+        self,
+        frames: FrameReader,
+        *,
+        segment_frames: int,
+        segment_seconds: float | None,
+        key_frames: int,
+        max_side_pixels: int | None,
+    ) -> None:
+        _check_counts(segment_frames, key_frames, max_side_pixels)
+        if segment_seconds is not None and not segment_seconds > 0:
+            raise UsageError(f"segment_seconds is {segment_seconds}; give more than 0 seconds")
+        self._frames = frames
+        self._segment_frames = segment_frames
+        self._segment_seconds = segment_seconds
+        self._key_frames = key_frames
+        self._max_side_pixels = max_side_pixels
+        self.held_frames = 0
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return self._frames.path
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How reading ended; None while it goes on."""
+        return self._frames.outcome
+
+    @property
+    def frame_count(self) -> int:
+        """Frames decoded so far."""
+        return self._frames.frame_count
+
+    def __iter__(self) -> Iterator[Segment]:
+        stretch, index, window = self._new_stretch(), 0, 0
+        for frame in self._frames:
+            due = self._window_of(frame)
+            if stretch.count and due != window:
+                yield self._segment(stretch, index=index, following=frame)
+                stretch, index = self._new_stretch(), index + 1
+            window = due
+            stretch.add(frame)
+            self.held_frames = len(stretch.kept)
+        if stretch.count:
+            yield self._segment(stretch, index=index, following=None)
+
+    def _window_of(self, frame: DecodedFrame) -> int:
+        if self._segment_seconds is None:
+            return frame.index // self._segment_frames
+        # Rounding times to 1 ns keeps a frame at 0.3 s out of the window that ends at 3 * 0.1 s.
+        elapsed = frame.seconds - (self._frames.start_seconds or 0.0)
+        return floor(round(elapsed / self._segment_seconds, 9))
+
+    def _new_stretch(self) -> _Stretch:
+        if self._segment_seconds is not None:
+            return _Stretch(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset())
+        whole = key_frame_positions(frame_count=self._segment_frames, key_frames=self._key_frames)
+        return _Stretch(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset(whole))
+
+    def _segment(self, stretch: _Stretch, *, index: int, following: DecodedFrame | None) -> Segment:
+        shown = stretch.key_frames(self._key_frames)
+        return make_segment(
+            shown,
+            index=index,
+            first=stretch.first,
+            last=stretch.last,
+            frame_count=stretch.count,
+            following=following,
+            max_side_pixels=self._max_side_pixels,
+        )
+
+
+class _Stretch:
+    """Frames of one growing segment, thinned out so that few of them are held.
+
+    Every `step`-th frame is kept, and the step doubles when more than `limit` would be held;
+    `pinned` positions, where the key frames of a full segment lie, are never dropped. So a key
+    frame is exact up to `limit` frames and in full segments of known length, and otherwise
+    off by at most half a step, an eighth of the distance between key frames.
+    """
+
+    def __init__(self, *, limit: int, pinned: frozenset[int]) -> None:
+        self._limit = limit
+        self._pinned = pinned
+        self._step = 1
+        self.kept: dict[int, DecodedFrame] = {}
+        self.count = 0
+
+    def add(self, frame: DecodedFrame) -> None:
+        if not self.count:
+            self.first = frame
+        self.last = frame
+        if self._is_kept(self.count):
+            self.kept[self.count] = frame
+        self.count += 1
+        if len(self.kept) > self._limit + len(self._pinned):
+            self._step *= 2
+            self.kept = {i: f for i, f in self.kept.items() if self._is_kept(i)}
+
+    def _is_kept(self, position: int) -> bool:
+        return position % self._step == 0 or position in self._pinned
+
+    def key_frames(self, count: int) -> list[DecodedFrame]:
+        wanted = key_frame_positions(frame_count=self.count, key_frames=count)
+        return [self._nearest(position) for position in wanted]
+
+    def _nearest(self, position: int) -> DecodedFrame:
+        return self.kept[min(self.kept, key=lambda i: abs(i - position))]
+
+
+def make_segment(
+    shown: list[DecodedFrame],
+    *,
+    index: int,
+    first: DecodedFrame,
+    last: DecodedFrame,
+    frame_count: int,
+    following: DecodedFrame | None,
+    max_side_pixels: int | None,
+) -> Segment:
+    """A segment from its chosen frames; a frame chosen twice is converted once."""
+    pictures = {f.pts: f.rgb_within(max_side_pixels=max_side_pixels) for f in shown}
+    last_pts = last.pts + max(1, round(last.duration_seconds / last.time_base_seconds))
+    return Segment(
+        index=index,
+        start_seconds=first.seconds,
+        end_seconds=following.seconds if following else last.end_seconds,
+        start_pts=first.pts,
+        end_pts=following.pts if following else last_pts,
+        time_base_seconds=first.time_base_seconds,
+        first_frame=first.index,
+        frame_count=frame_count,
+        frames=tuple(pictures[f.pts] for f in shown),
+        frame_seconds=tuple(f.seconds for f in shown),
+    )
+
+
+def _check_counts(segment_frames: int, key_frames: int, max_side_pixels: int | None) -> None:
+    counts = {"segment_frames": segment_frames, "key_frames": key_frames}
+    if max_side_pixels is not None:
+        counts["max_side_pixels"] = max_side_pixels
+    for name, value in counts.items():
+        if value < 1:
+            raise UsageError(f"{name} is {value}; give at least 1")

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from video_media import HEIGHT, WIDTH, make_audio, make_video
+
+from hiprobe.errors import VideoError
+from hiprobe.video.probe import video_info
+
+
+def test_facts_of_an_ordinary_file(tmp_path: Path) -> None:
+    info = video_info(make_video(tmp_path / "a.mp4", audio=True))
+    assert (info.width, info.height, info.codec) == (WIDTH, HEIGHT, "h264")
+    assert info.fps_from_header == 25
+    assert info.duration_seconds_from_header is not None
+    assert math.isclose(info.duration_seconds_from_header, 2.0, abs_tol=0.01)
+    assert info.frame_count_from_header == 50
+    assert info.has_audio and info.rotation_degrees == 0
+    assert info.size_bytes == info.path.stat().st_size
+
+
+@pytest.mark.parametrize(("counter_clockwise", "clockwise"), [(90, 270), (-90, 90), (180, 180)])
+def test_size_is_that_of_the_upright_picture(
+    tmp_path: Path, counter_clockwise: int, clockwise: int
+) -> None:
+    info = video_info(make_video(tmp_path / "a.mp4", frames=2, rotation=counter_clockwise))
+    upright = (WIDTH, HEIGHT) if clockwise == 180 else (HEIGHT, WIDTH)
+    assert (info.width, info.height) == upright
+    assert info.rotation_degrees == clockwise
+
+
+def _concat_script(folder: Path) -> Path:
+    make_video(folder / "secret.mp4", frames=3)
+    script = folder / "script.mp4"
+    script.write_text("ffconcat version 1.0\nfile 'secret.mp4'\n")
+    return script
+
+
+def _playlist(folder: Path) -> Path:
+    make_video(folder / "part.ts", frames=3)
+    playlist = folder / "list.mp4"
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\npart.ts\n#EXT-X-ENDLIST\n")
+    return playlist
+
+
+def _written(folder: Path, content: bytes) -> Path:
+    path = folder / "x.mp4"
+    path.write_bytes(content)
+    return path
+
+
+BAD = {
+    "missing": (lambda d: d / "none.mp4", "does not exist"),
+    "folder": (lambda d: d, "folder"),
+    "empty": (lambda d: _written(d, b""), "empty"),
+    "text": (lambda d: _written(d, b"hello world\n" * 50), "not a video"),
+    "noise": (lambda d: _written(d, bytes(range(256)) * 40), "not a video"),
+    "concat": (_concat_script, "not a video"),
+    "playlist": (_playlist, "not a video"),
+    "audio": (lambda d: make_audio(d / "a.m4a"), "only audio"),
+    "header-only": (
+        lambda d: _written(d, make_video(d / "a.mp4").read_bytes()[:300]),
+        "too damaged",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_file_is_named_with_its_cause(tmp_path: Path, kind: str) -> None:
+    make, cause = BAD[kind]
+    path = make(tmp_path)
+    with pytest.raises(VideoError, match=cause) as caught:
+        video_info(path)
+    assert str(path) in str(caught.value)
+
+
+def test_huge_picture_is_refused_before_decoding(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=2)
+    with pytest.raises(VideoError, match=f"{WIDTH}x{HEIGHT}.*max_pixels"):
+        video_info(path, max_pixels=WIDTH * HEIGHT - 1)
+    assert video_info(path, max_pixels=WIDTH * HEIGHT * 4).width == WIDTH

@@ -1,0 +1,84 @@
+"""Small videos made at test time; frame i is a flat grey of level `level(i)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+WIDTH, HEIGHT = 64, 48
+
+
+def level(i: int) -> int:
+    return 20 + (i * 9) % 200
+
+
+def make_video(
+    path: Path,
+    *,
+    frames: int = 50,
+    fps: int = 25,
+    ticks: Sequence[int] | None = None,
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    rotation: int | None = None,
+    top_white: bool = False,
+    audio: bool = False,
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    base_level: int | None = None,
+    noise: bool = False,
+) -> Path:
+    """`ticks` are timestamps in 1/1000 s for a variable frame rate."""
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream: Any = container.add_stream(codec, rate=fps, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = *size, pixel_format
+        base = Fraction(1, 1000) if ticks is not None else Fraction(1, fps)
+        stream.codec_context.time_base = base
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        sound: Any = container.add_stream("aac", rate=8000) if audio else None
+        for i in range(frames):
+            value = level(i) if base_level is None else base_level
+            pixels = np.full((size[1], size[0], 3), value, np.uint8)
+            if noise:
+                pixels = np.random.default_rng(i).integers(0, 256, pixels.shape, dtype=np.uint8)
+            if top_white:
+                pixels[:], pixels[: size[1] // 4] = 0, 255
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = (i if ticks is None else ticks[i]), base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound is not None:
+            _add_sound(container, sound, seconds=frames / fps)
+    return path
+
+
+def make_audio(path: Path) -> Path:
+    with av.open(str(path), "w") as container:
+        _add_sound(container, container.add_stream("aac", rate=8000), seconds=1.0)
+    return path
+
+
+def _add_sound(container: Any, stream: Any, *, seconds: float) -> None:
+    samples = np.zeros((1, int(8000 * seconds)), np.float32)
+    for at in range(0, samples.shape[1] - 1024, 1024):
+        frame = av.AudioFrame.from_ndarray(samples[:, at : at + 1024], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 8000, at, Fraction(1, 8000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def cut_file(path: Path, *, keep: float, target: Path) -> Path:
+    data = path.read_bytes()
+    target.write_bytes(data[: int(len(data) * keep)])
+    return target
+
+
+def near(pixels: np.ndarray, value: int, *, tolerance: float = 4) -> bool:
+    return abs(float(pixels.mean()) - value) <= tolerance
