@@ -1,0 +1,36 @@
+# Two commands for a fresh machine with Python 3.11+, git and make: `make demo` and `make test`.
+# Everything lives in .venv; versions are locked in constraints.txt and nowhere else.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+OUT ?= hiprobe-demo
+
+.PHONY: help setup demo test lint docs clean
+
+help:
+	@echo "make demo                 set up, fit a probe, detect in an unseen video, write $(OUT)/"
+	@echo "make demo CLIPS=PATH      the same on your labelled clips (folder or CSV)"
+	@echo "make test                 set up, then lint, types and tests"
+	@echo "make lint                 ruff and mypy alone"
+	@echo "make docs                 write the generated pages of docs/ anew"
+	@echo "make clean                remove .venv and caches (not the downloaded weights)"
+
+setup:
+	@sh scripts/setup.sh
+
+demo: setup
+	@$(BIN)/hiprobe demo $(if $(CLIPS),--clips "$(CLIPS)") $(if $(NORMAL),--normal "$(NORMAL)") --out "$(OUT)"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+docs: setup
+	$(BIN)/python scripts/write_docs.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build
