@@ -1,0 +1,92 @@
+"""Stories of the demonstration kinds, which training never sees."""
+
+from __future__ import annotations
+
+from math import pi
+
+from hiprobe.scenes.cast import Setting, Story
+from hiprobe.scenes.effects import flicker, plume
+from hiprobe.scenes.figure import Pose
+from hiprobe.scenes.motion import Track, fall, stand, switch, walk
+from hiprobe.scenes.stories_anomalous import during, fight_pair
+from hiprobe.scenes.stories_normal import circle, dressed
+
+
+def corridor_patrol(s: Setting) -> Story:
+    """A guard, sometimes two people, walk along a corridor."""
+    tracks = [guard(s, i) for i in range(int(s.rng.integers(1, 4)))]
+    return Story(("A guard walks along a corridor",), dressed(s, tracks))
+
+
+def guard(s: Setting, lane: int) -> Track:
+    """One who walks along the corridor's length."""
+    middle = s.x + 0.9 * (lane - 0.5), s.z + 2.5
+    return walk(s.rng, middle, seconds=s.seconds, speed=float(s.rng.uniform(0.8, 1.5)),
+                heading=float(s.rng.choice([pi / 2, -pi / 2]) + s.rng.uniform(-0.15, 0.15)),
+                reach=3.5)  # fmt: skip
+
+
+def corridor_scuffle(s: Setting) -> Story:
+    """Two people come to blows in a corridor; others may pass."""
+    pair = fight_pair(s, s.x, s.z, float(s.rng.uniform(0.9, 1.3)))
+    passing = [guard(s, 2)] if s.rng.random() < 0.5 else []
+    return Story(("Two people scuffle in a corridor",), dressed(s, pair + passing))
+
+
+def courtyard_stroll(s: Setting) -> Story:
+    """A few people stroll or chat in a courtyard."""
+    return Story(("People stroll through a courtyard",), dressed(s, strollers(s, 2, 5)))
+
+
+def strollers(s: Setting, low: int, high: int) -> list[Track]:
+    """Walkers and perhaps a pair who talk."""
+    found: list[Track] = []
+    for _ in range(int(s.rng.integers(low, high))):
+        middle = s.x + s.rng.normal(0, 2.0), max(2.5, s.z + s.rng.normal(0, 1.5))
+        found.append(walk(s.rng, middle, seconds=s.seconds, speed=float(s.rng.uniform(0.8, 1.5)),
+                          heading=float(s.rng.choice([0, pi]) + s.rng.uniform(-0.4, 0.4))))  # fmt: skip
+    return found + (circle(s, 2, 0.6) if s.rng.random() < 0.4 else [])
+
+
+def courtyard_tumble(s: Setting) -> Story:
+    """Someone collapses in a courtyard, twitches, and gets up when the event is over."""
+    base = stand(s.rng, s.x, s.z, float(s.rng.choice([0, pi])))
+    down = fall(base, s.start, direction=float(s.rng.choice([-1, 1])), seconds=0.7)
+    tumble = down if s.end >= s.seconds else switch(down, base, s.end - 0.8, 0.8)
+    others = [helper(s, 1.0), helper(s, -1.0)] if s.rng.random() < 0.6 else []
+    return Story(("Someone collapses in a courtyard",), dressed(s, [tumble, *others]))
+
+
+def helper(s: Setting, side: float) -> Track:
+    """One who bends over the fallen person."""
+    base = stand(s.rng, s.x + 1.3 * side, s.z + 0.3, pi if side > 0 else 0.0, gesture=0.8)
+
+    def bent(t: float) -> Pose:
+        p = base(t)
+        return p._replace(lean=0.9, arm_left=1.1, arm_right=0.9 + 0.4 * p.arm_right)
+
+    return during(s, base, bent)
+
+
+def kiosk_queue(s: Setting) -> Story:
+    """People wait in a line at a kiosk."""
+    count = int(s.rng.integers(2, 5))
+    line = [stand(s.rng, s.x + 0.9 * i, s.z + 0.1 * i, pi) for i in range(count)]
+    return Story(("People queue at a kiosk",), dressed(s, line + strollers(s, 0, 2)))
+
+
+def kiosk_flames(s: Setting) -> Story:
+    """Fire breaks out at a kiosk."""
+    level, over = flicker(s.rng, s.start - 0.8, 1.4), s.end
+    size = float(s.rng.uniform(1.2, 2.2))
+
+    def lasting(t: float) -> float:
+        return (
+            level(t) if t < over or over >= s.seconds else level(t) * max(0.0, 1 - 2 * (t - over))
+        )
+
+    flames = plume(s.rng, s.x, s.z + 1, size=size, glow=True, level=lasting)
+    cloud = plume(s.rng, s.x, s.z + 1.2, size=size * 1.3, glow=False, base=size,
+                  level=lambda t: 0.7 * lasting(t))  # fmt: skip
+    return Story(("Flames rise at a kiosk",), dressed(s, strollers(s, 0, 3)), fires=(flames,),
+                 smokes=(cloud,))  # fmt: skip
