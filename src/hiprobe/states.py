@@ -133,6 +133,16 @@ class States:
         values = np.stack([self.layer(n) for n in sorted(numbers)], axis=1)
         return replace(self, values=values, layers=tuple(sorted(numbers)))
 
+    def select_rows(self, rows: NDArray[np.bool_]) -> States:
+        """The same states restricted to some segments, bool `[segments]`."""
+        return replace(
+            self,
+            values=self.values[rows],
+            start_seconds=self.start_seconds[rows],
+            end_seconds=self.end_seconds[rows],
+            failed=self.failed[rows],
+        )
+
 
 @dataclass(frozen=True)
 class VideoStates:

@@ -12,7 +12,7 @@ from pathlib import Path
 from hiprobe.errors import LabelError
 
 VIDEO_SUFFIXES = frozenset(
-    [
+    (
         ".3gp",
         ".asf",
         ".avi",
@@ -29,7 +29,7 @@ VIDEO_SUFFIXES = frozenset(
         ".ts",
         ".webm",
         ".wmv",
-    ]
+    )
 )
 """Endings taken as video inside folders; a table may name any file."""
 
@@ -37,7 +37,7 @@ STATES_SUFFIX = ".safetensors"
 """Ending of extracted states, accepted wherever a video is."""
 
 NORMAL_NAMES = frozenset(
-    [
+    (
         "0",
         "normal",
         "nofight",
@@ -61,7 +61,7 @@ NORMAL_NAMES = frozenset(
         "false",
         "safe",
         "background",
-    ]
+    )
 )
 """Class names taken as normal where none is given, compared without case, spaces, - and _.
 A name that begins with "normal" counts too. Every other class is anomalous."""
