@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hiprobe.errors import UsageError
 from hiprobe.segment import KEY_FRAMES, Segment, key_frame_positions
+from hiprobe.video.assemble import make_segment
 from hiprobe.video.container import READ_ERRORS, nominal_frame_seconds, open_video
 from hiprobe.video.decode import DecodedFrame, FrameReader
-from hiprobe.video.segments import make_segment
 
 
 def read_clip(
@@ -64,7 +64,8 @@ def _marks_from_packets(stretch: FrameReader) -> tuple[list[DecodedFrame], tuple
     first = next(iter(FrameReader(stretch.path, max_pixels=stretch.max_pixels)))
     end = float("inf") if stretch.end_seconds is None else stretch.end_seconds
     packets, sync = _packets(stretch)
-    base, marks = first.time_base_seconds, []
+    base = first.time_base_seconds
+    marks: list[DecodedFrame] = []
     for pts, duration in sorted(packets):
         seconds = (pts - first.pts) * base
         if (stretch.start_seconds or 0.0) <= seconds < end:

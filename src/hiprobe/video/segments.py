@@ -8,7 +8,11 @@ from pathlib import Path
 
 from hiprobe.errors import UsageError
 from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, Segment, key_frame_positions
+from hiprobe.video.assemble import make_segment
+from hiprobe.video.clip import read_clip
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+
+__all__ = ["SegmentReader", "read_clip", "read_segments"]
 
 _KEPT_FRAMES = 32
 """Frames kept of a segment whose length is not known beforehand (at least 4 per key frame)."""
@@ -161,33 +165,6 @@ class _Stretch:
 
     def _nearest(self, position: int) -> DecodedFrame:
         return self.kept[min(self.kept, key=lambda i: abs(i - position))]
-
-
-def make_segment(
-    shown: list[DecodedFrame],
-    *,
-    index: int,
-    first: DecodedFrame,
-    last: DecodedFrame,
-    frame_count: int,
-    following: DecodedFrame | None,
-    max_side_pixels: int | None,
-) -> Segment:
-    """A segment from its chosen frames; a frame chosen twice is converted once."""
-    pictures = {f.pts: f.rgb_within(max_side_pixels=max_side_pixels) for f in shown}
-    last_pts = last.pts + max(1, round(last.duration_seconds / last.time_base_seconds))
-    return Segment(
-        index=index,
-        start_seconds=first.seconds,
-        end_seconds=following.seconds if following else last.end_seconds,
-        start_pts=first.pts,
-        end_pts=following.pts if following else last_pts,
-        time_base_seconds=first.time_base_seconds,
-        first_frame=first.index,
-        frame_count=frame_count,
-        frames=tuple(pictures[f.pts] for f in shown),
-        frame_seconds=tuple(f.seconds for f in shown),
-    )
 
 
 def _check_counts(segment_frames: int, key_frames: int, max_side_pixels: int | None) -> None:
