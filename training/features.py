@@ -33,7 +33,8 @@ def vision_net(weights: Path) -> EfficientNetLite0:
 
 def scene_clip(seed: int) -> CaptionedClip:
     """Eight key frames of a rendered scene, 3 to 10 frames apart, sometimes more."""
-    from hiprobe.scenes import TRAINING_KINDS, render_scene
+    from hiprobe.scenes import TRAINING_KINDS
+    from hiprobe.scenes.render import render_scene
 
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(list(TRAINING_KINDS)))
