@@ -1,0 +1,405 @@
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hiprobe.backbones.interface import Backbone
+from hiprobe.datasets.clips import read_clips
+from hiprobe.errors import (
+    BackboneMemoryError,
+    FingerprintError,
+    StatesError,
+    UsageError,
+    VideoError,
+)
+from hiprobe.pipeline import (
+    ProgressEvent,
+    Prompts,
+    detect_video,
+    explain,
+    extract_clip,
+    extract_examples,
+    extract_video,
+)
+from hiprobe.segment import Frame, Segment
+from hiprobe.states import Fingerprint, Reading, States
+from hiprobe.store.cache import StatesCache
+from hiprobe.store.states_file import write_states
+from hiprobe.timeline import Event, Timeline
+
+
+@dataclass
+class ColourBackbone:
+    """A small real backbone: the key frames' mean colours through one fixed matrix a layer.
+
+    Layer l at reading r is tanh(colours @ W[l]) + r, so states are bounded, differ by layer and
+    reading, and follow from the frames alone. `memory_segments` is the largest batch that fits.
+    """
+
+    prompt: str = "what?"
+    memory_segments: int = 1000
+    seen: list[int] = field(default_factory=list)
+    layers_run: set[int] = field(default_factory=set)
+    threads: set[str] = field(default_factory=set)
+
+    layer_count = 5
+    width = 7
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint("colour", "seed 0", "float32", self.prompt)
+
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[Reading, NDArray[np.float32]]:
+        if len(segments) > self.memory_segments:
+            raise BackboneMemoryError(f"{len(segments)} segments do not fit")
+        self.seen += [s.index for s in segments]
+        self.layers_run |= set(layers)
+        colours = np.stack([np.mean(s.frames, axis=(0, 1, 2)) / 255 for s in segments])
+        shift = {"last": 0.0, "visual_mean": 1.0, "prompt_mean": 2.0}
+        rows = np.stack([np.tanh(colours @ self._matrix(layer)) for layer in layers], axis=1)
+        return {r: (rows + shift[r]).astype(np.float32) for r in readings}
+
+    def describe(self, frames: Sequence[Frame], *, prompt: str, max_new_tokens: int = 64) -> str:
+        return f"{prompt} {np.mean(frames):.0f} in {len(frames)} frames"
+
+    def _matrix(self, layer: int) -> NDArray[np.float64]:
+        return np.random.default_rng(layer).normal(size=(3, self.width))
+
+
+@dataclass(frozen=True)
+class BrightProbe:
+    """Scores by the brightness that layer 3 tells, relative to the video's own range."""
+
+    layer_: int = 3
+
+    def detect(self, states: States) -> Timeline:
+        values = np.abs(states.layer(self.layer_)).sum(axis=1).astype(np.float64)
+        scores = (values - values.min()) / max(float(np.ptp(values)), 1e-9)
+        return Timeline(states.start_seconds, states.end_seconds, scores, scores, 0.5, 0.0, ())
+
+
+def write_video(path: Path, *, frames: int = 60, bright: range = range(0), fps: int = 24) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(frames):
+            level = 220 if number in bright else 20 + number % 24
+            picture = np.full((48, 64, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "v.mp4", frames=24 * 9 + 5, bright=range(96, 144))
+
+
+def decoders() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name == "hiprobe-decode"]
+
+
+def test_the_test_backbone_keeps_the_interface() -> None:
+    assert isinstance(ColourBackbone(), Backbone)
+
+
+def test_all_segments_all_layers_and_two_readings(video: Path) -> None:
+    events: list[ProgressEvent] = []
+    backbone = ColourBackbone()
+    found = extract_video(
+        video, backbone=backbone, readings=("last", "visual_mean"), progress=events.append, batch=3
+    )
+    states = found.states["last"]
+    assert states.values.shape == (10, 5, 7) and states.layers == (1, 2, 3, 4, 5)
+    assert found.outcome == "end" and not states.failed.any()
+    np.testing.assert_allclose(states.start_seconds, np.arange(10.0), atol=1e-3)
+    assert states.end_seconds[-1] == pytest.approx(9 + 5 / 24, abs=1e-3)
+    np.testing.assert_allclose(
+        found.states["visual_mean"].values, states.values + 1, rtol=1e-5, atol=1e-6
+    )
+    assert backbone.seen == list(range(10))
+    assert [e.done for e in events] == [3, 6, 9, 10] and {e.total for e in events} == {10}
+    assert events[-1].eta_seconds == 0 and events[0].eta_seconds > 0  # type: ignore[operator]
+    assert events[-1].seconds_of_video == pytest.approx(9.2, abs=0.1)
+    assert not decoders()
+
+
+def test_the_batch_size_does_not_change_the_states(video: Path) -> None:
+    one = extract_video(video, backbone=ColourBackbone(), batch=1).states["last"]
+    many = extract_video(video, backbone=ColourBackbone(), batch=64).states["last"]
+    np.testing.assert_array_equal(one.values, many.values)
+
+
+def test_a_stretch_and_other_segments(video: Path) -> None:
+    found = extract_video(
+        video, backbone=ColourBackbone(), segment_seconds=0.5, start_seconds=4.0, end_seconds=6.0
+    )
+    states = found.states["last"]
+    np.testing.assert_allclose(states.start_seconds, [4, 4.5, 5, 5.5], atol=0.05)
+
+
+def test_a_whole_clip_is_one_row(video: Path) -> None:
+    found = extract_clip(video, backbone=ColourBackbone(), layers=(2, 4))
+    assert found.clip["last"].values.shape == (1, 2, 7) and not found.states
+    assert found.clip["last"].end_seconds[0] == pytest.approx(9 + 5 / 24, abs=1e-3)
+
+
+@pytest.mark.parametrize("layers", [(0, 6), (-1,), ()])
+def test_layers_that_do_not_exist(video: Path, layers: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="layers"):
+        extract_video(video, backbone=ColourBackbone(), layers=layers)
+
+
+def test_the_cache_spares_the_backbone(video: Path, tmp_path: Path) -> None:
+    cache = StatesCache(tmp_path / "cache")
+    first = extract_video(video, backbone=ColourBackbone(), cache=cache).states["last"]
+    whole = extract_clip(video, backbone=ColourBackbone(), cache=cache).clip["last"]
+    again = ColourBackbone()
+    found = extract_video(video, backbone=again, layers=(4,), cache=cache).states["last"]
+    np.testing.assert_array_equal(found.values, first.values[:, [3]])
+    clip = extract_clip(video, backbone=again, cache=cache).clip["last"]
+    np.testing.assert_array_equal(clip.values, whole.values)
+    assert again.seen == []
+    other = ColourBackbone(prompt="who?")
+    extract_video(video, backbone=other, cache=cache)
+    extract_video(video, backbone=other, cache=cache, key_frames=4)
+    assert len(other.seen) == 20
+
+
+class Interrupting(ColourBackbone):
+    """Stops at a segment, as Ctrl-C or a defect does."""
+
+    error: BaseException = KeyboardInterrupt()
+    at: int = 7
+
+    def states(self, segments, *, layers, readings=("last",)):  # type: ignore[no-untyped-def]
+        if any(s.index == self.at for s in segments):
+            raise self.error
+        return super().states(segments, layers=layers, readings=readings)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("defect")])
+def test_an_interrupted_run_stops_the_thread_and_goes_on_later(
+    video: Path, tmp_path: Path, error: BaseException
+) -> None:
+    cache = StatesCache(tmp_path / "cache")
+    broken = Interrupting()
+    broken.error = error
+    with pytest.raises(type(error)):
+        extract_video(video, backbone=broken, cache=cache, batch=2, checkpoint_segments=4)
+    assert not decoders()
+    kept = 6 if isinstance(error, KeyboardInterrupt) else 4
+    events: list[ProgressEvent] = []
+    resumed = ColourBackbone()
+    found = extract_video(
+        video, backbone=resumed, cache=cache, checkpoint_segments=4, progress=events.append
+    )
+    assert resumed.seen == list(range(kept, 10)) and events[0].skipped == kept
+    straight = extract_video(video, backbone=ColourBackbone())
+    np.testing.assert_array_equal(found.states["last"].values, straight.states["last"].values)
+    np.testing.assert_array_equal(
+        found.states["last"].end_seconds, straight.states["last"].end_seconds
+    )
+    assert not any(e.partial for e in cache.entries())
+
+
+def test_parts_that_do_not_fit_the_video_are_thrown_away(video: Path, tmp_path: Path) -> None:
+    cache = StatesCache(tmp_path / "cache")
+    with pytest.raises(KeyboardInterrupt):
+        extract_video(video, backbone=Interrupting(), cache=cache, batch=2)
+    part = next((tmp_path / "cache").glob("*.parts/*.safetensors"))
+    straight = extract_video(video, backbone=ColourBackbone()).states["last"]
+    wrong = replace(straight, end_seconds=straight.end_seconds + 0.25)
+    write_states(part, wrong)
+    fresh = ColourBackbone()
+    found = extract_video(video, backbone=fresh, cache=cache).states["last"]
+    np.testing.assert_array_equal(found.end_seconds, straight.end_seconds)
+    assert fresh.seen == list(range(10))
+
+
+def test_a_slow_backbone_bounds_what_is_decoded_ahead(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hiprobe.pipeline import extract
+
+    read: list[int] = []
+    lead: list[int] = []
+    plain = extract.read_segments
+
+    def counted(path: Path, **settings: object) -> object:
+        reader = plain(path, **settings)  # type: ignore[arg-type]
+        inner = type(reader).__iter__
+
+        class Counted(type(reader)):  # type: ignore[misc]
+            def __iter__(self):  # type: ignore[no-untyped-def]
+                for segment in inner(self):
+                    read.append(segment.index)
+                    yield segment
+
+        reader.__class__ = Counted
+        return reader
+
+    class Slow(ColourBackbone):
+        def states(self, segments, *, layers, readings=("last",)):  # type: ignore[no-untyped-def]
+            time.sleep(0.1)
+            lead.append(len(read) - segments[0].index)
+            return super().states(segments, layers=layers, readings=readings)
+
+    monkeypatch.setattr(extract, "read_segments", counted)
+    monkeypatch.setattr(extract, "READ_AHEAD_SEGMENTS", 2)
+    extract_video(video, backbone=Slow(), batch=1)
+    assert 2 <= max(lead) <= 4  # one at the model, two waiting, one in the reader's hand
+
+
+@pytest.mark.parametrize(("fits", "batch"), [(3, 8), (1, 8), (2, 3)])
+def test_batches_shrink_until_they_fit(video: Path, fits: int, batch: int) -> None:
+    tight = ColourBackbone(memory_segments=fits)
+    found = extract_video(video, backbone=tight, batch=batch).states["last"]
+    plain = extract_video(video, backbone=ColourBackbone()).states["last"]
+    np.testing.assert_array_equal(found.values, plain.values)
+    assert tight.seen == list(range(10)) and not found.failed.any()
+
+
+class OneTooLarge(ColourBackbone):
+    """One segment never fits."""
+
+    def states(self, segments, *, layers, readings=("last",)):  # type: ignore[no-untyped-def]
+        if any(s.index == 2 for s in segments):
+            raise BackboneMemoryError("does not fit")
+        return super().states(segments, layers=layers, readings=readings)
+
+
+def test_a_segment_that_never_fits_is_failed_and_not_cached(video: Path, tmp_path: Path) -> None:
+    cache = StatesCache(tmp_path / "cache")
+    found = extract_video(video, backbone=OneTooLarge(), cache=cache).states["last"]
+    assert found.failed.tolist() == [i == 2 for i in range(10)]
+    assert not found.values[2].any() and found.values[3].any()
+    assert cache.entries() == []
+
+
+def test_nothing_fits(video: Path) -> None:
+    with pytest.raises(BackboneMemoryError, match="each of 10 segments"):
+        extract_video(video, backbone=ColourBackbone(memory_segments=0))
+
+
+def test_unreadable_videos(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(b"no video at all" * 100)
+    for cache in (None, StatesCache(tmp_path / "cache")):
+        for path in (bad, tmp_path / "absent.mp4"):
+            with pytest.raises(VideoError, match=path.name):
+                extract_video(path, backbone=ColourBackbone(), cache=cache)
+            with pytest.raises(VideoError, match=path.name):
+                extract_clip(path, backbone=ColourBackbone(), cache=cache)
+    assert not decoders()
+
+
+def test_examples_go_on_after_a_bad_file(tmp_path: Path) -> None:
+    root = tmp_path / "clips"
+    write_video(root / "normal" / "a.mp4", frames=30)
+    write_video(root / "fight" / "c.mp4", frames=50, bright=range(50))
+    (root / "fight" / "b.mp4").write_bytes(b"nothing")
+    events: list[ProgressEvent] = []
+    examples, failures = extract_examples(
+        read_clips(root), backbone=ColourBackbone(), progress=events.append
+    )
+    assert [(e.name, e.label, e.class_name) for e in examples] == [
+        ("fight/c.mp4", 1, "fight"),
+        ("normal/a.mp4", 0, "normal"),
+    ]
+    assert all(e.clip is not None and len(e.clip) == 1 for e in examples)
+    assert [len(e.segments) for e in examples if e.segments] == [3, 2]
+    assert [f.video.name for f in failures] == ["b.mp4"] and "b.mp4" in failures[0].reason
+    assert [e.done for e in events] == [1, 2, 3] and events[-1].name == "normal/a.mp4"
+
+
+def test_examples_from_stretches_and_from_states_files(video: Path, tmp_path: Path) -> None:
+    backbone = ColourBackbone()
+    write_states(tmp_path / "s.safetensors", extract_video(video, backbone=backbone))
+    (tmp_path / "clips.csv").write_text(
+        "video,label,start_seconds,end_seconds\n"
+        "v.mp4,normal,0,4\nv.mp4,fight,4,6\ns.safetensors,fight,4,6\n"
+    )
+    examples, failures = extract_examples(
+        read_clips(tmp_path / "clips.csv"), backbone=backbone, want=("segments",), layers=(3,)
+    )
+    assert not failures
+    assert [len(e.segments) for e in examples if e.segments] == [4, 2, 2]
+    a, b = examples[1].segments, examples[2].segments
+    assert a is not None and b is not None
+    np.testing.assert_allclose(a.values, b.values, atol=1e-6)
+
+
+def test_states_of_another_backbone_are_refused(video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    write_states(path, extract_video(video, backbone=ColourBackbone(prompt="other")))
+    with pytest.raises(FingerprintError, match="extract it again"):
+        extract_video(path, backbone=ColourBackbone())
+
+
+def test_detection_reads_one_layer(video: Path) -> None:
+    backbone = ColourBackbone()
+    result = detect_video(video, probe=BrightProbe(), backbone=backbone)
+    assert backbone.layers_run == {3}
+    assert (result.timeline.scores > 0.5).tolist() == [i in (4, 5) for i in range(10)]
+    assert result.outcome == result.timeline.ended == "end"
+    assert result.real_time_factor == pytest.approx((9 + 5 / 24) / result.elapsed_seconds, rel=1e-3)
+
+
+def test_detection_from_states_needs_no_backbone(video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    write_states(path, extract_video(video, backbone=ColourBackbone()))
+    result = detect_video(path, probe=BrightProbe(), backbone=None)
+    direct = detect_video(video, probe=BrightProbe(), backbone=ColourBackbone())
+    np.testing.assert_array_equal(result.timeline.scores, direct.timeline.scores)
+    assert result.real_time_factor is None
+    with pytest.raises(UsageError, match="needs the probe's backbone"):
+        detect_video(video, probe=BrightProbe(), backbone=None)
+    with pytest.raises(StatesError, match="visual_mean"):
+        detect_video(path, probe=BrightProbe(), backbone=None, reading="visual_mean")
+
+
+def test_a_truncated_video_says_so(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mkv", frames=24 * 8)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = detect_video(cut, probe=BrightProbe(), backbone=ColourBackbone())
+    assert result.outcome == result.timeline.ended == "truncated"
+    assert 1 <= len(result.timeline) < 8
+
+
+def test_explanations_are_the_backbones_own_words(video: Path) -> None:
+    timeline = detect_video(video, probe=BrightProbe(), backbone=ColourBackbone()).timeline
+    event = Event(4.0, 6.0, 4, 6, 1.0, 1.0, 4.5)
+    told = explain(
+        replace(timeline, events=(event,)),
+        video,
+        backbone=ColourBackbone(),
+        prompts=Prompts(event="odd?", normal="plain?", summary="all?"),
+    )
+    kinds = [(e.kind, round(e.start_seconds), round(e.end_seconds)) for e in told.explanations]
+    assert kinds == [("event", 4, 6), ("normal", 3, 4), ("summary", 0, 9)]
+    words = [e.text for e in told.explanations]
+    assert told.events[0].explanation == words[0]
+    brightness = [int(w.split()[1]) for w in words]
+    assert brightness[0] > 200 > 100 > brightness[2] > brightness[1]
+    assert [w.split()[0] for w in words] == ["odd?", "plain?", "all?"]
+
+
+def test_explaining_a_quiet_video_gives_the_summary_only(video: Path) -> None:
+    timeline = detect_video(video, probe=BrightProbe(), backbone=ColourBackbone()).timeline
+    told = explain(timeline, video, backbone=ColourBackbone())
+    assert [e.kind for e in told.explanations] == ["summary"] and not told.events
