@@ -1,0 +1,106 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from rich.table import Table
+
+from hiprobe.report.layers import LayerCurves
+from hiprobe.report.words import (
+    ENDED_WORDS,
+    Span,
+    checked_spans,
+    event_words,
+    format_seconds,
+    overlap_seconds,
+)
+from hiprobe.timeline import Event, Timeline
+
+
+def events_table(
+    timeline: Timeline, *, video: str, truth_spans: Sequence[Span] | None = None
+) -> Table:
+    """Events of one video; with truth, how much of each lies in it.
+
+    The caption says how the video ended and how many segments have no score.
+    """
+    truth = None if truth_spans is None else checked_spans(truth_spans)
+    table = Table(
+        title=f"Events in {video}", caption=events_caption(timeline), title_justify="left"
+    )
+    for name in ("#", "start", "end", "seconds", "peak", "mean"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if truth is not None:
+        table.add_column("in the truth", justify="right", no_wrap=True)
+    explained = any(event_words(timeline, event) for event in timeline.events)
+    if explained:
+        table.add_column("the model's words", ratio=1)
+    for number, event in enumerate(timeline.events, start=1):
+        cells = [str(number), *_event_cells(event)]
+        if truth is not None:
+            cells.append(share_words(event, truth))
+        table.add_row(*cells, *([event_words(timeline, event) or ""] if explained else []))
+    return table
+
+
+def events_caption(timeline: Timeline) -> str:
+    """How many events, how the video ended, and what could not be scored, in one line."""
+    count, failed = len(timeline.events), int(np.isnan(timeline.scores).sum())
+    events = {0: "no event", 1: "1 event"}.get(count, f"{count} events")
+    parts = [f"{events} in {len(timeline)} segments", ENDED_WORDS[timeline.ended]]
+    if failed:
+        parts.append(f"{failed} without a score")
+    return "; ".join(parts)
+
+
+def share_words(event: Event, truth: Sequence[Span]) -> str:
+    """How much of an event lies in the truth, as `1.5 of 2.0 s`."""
+    span = (event.start_seconds, event.end_seconds)
+    return f"{overlap_seconds(span, truth):.1f} of {span[1] - span[0]:.1f} s"
+
+
+def layers_table(curves: LayerCurves) -> Table:
+    """All measures of all layers, in both numberings, the chosen layer marked."""
+    caption = f"chosen: layer {curves.chosen}, the highest S(l); the paper counts it as "
+    table = Table(title="Layers", title_justify="left", caption=f"{caption}{curves.chosen - 1}")
+    measures = curves.measures()
+    for name in ("layer", "paper's", *(name for name, _ in measures), ""):
+        table.add_column(name, justify="right")
+    for row, layer in enumerate(curves.layers):
+        cells = [f"{values[row]:.3f}" for _, values in measures]
+        mark = ("chosen", "bold") if layer == curves.chosen else ("", "")
+        table.add_row(str(layer), str(layer - 1), *cells, mark[0], style=mark[1])
+    return table
+
+
+def threshold_table(
+    *,
+    threshold: float,
+    mean: float,
+    std: float,
+    kappa: float,
+    normal_scores: ArrayLike,
+    abnormal_scores: ArrayLike,
+) -> Table:
+    """How the threshold came about (paper, eq. 10) and what it does to the labelled clips.
+
+    `mean` and `std` are those of the few-shot scores; a clip counts as flagged when its score
+    lies above the threshold, as in detection.
+    """
+    table = Table(title="Threshold", show_header=False, title_justify="left")
+    formula = f"mean {mean:.3f} + kappa {kappa:g} x standard deviation {std:.3f}"
+    table.add_row("threshold", f"{threshold:.3f} = {formula}")
+    for name, scores in (("normal", normal_scores), ("abnormal", abnormal_scores)):
+        values = np.asarray(scores, dtype=np.float64)
+        flagged = int((values > threshold).sum())
+        table.add_row(f"{name} clips", f"{flagged} of {values.size} lie above it")
+    return table
+
+
+def _event_cells(event: Event) -> list[str]:
+    length = event.end_seconds - event.start_seconds
+    times = [format_seconds(event.start_seconds), format_seconds(event.end_seconds)]
+    return [*times, f"{length:.1f}", f"{event.peak:.3f}", f"{event.mean:.3f}"]

@@ -1,0 +1,195 @@
+"""A scored video as JSON and CSV: written for other programs, read back without loss."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import HiProbeError, UsageError
+from hiprobe.report.words import STANDING_NOTE, Span, checked_spans
+from hiprobe.store.atomic import atomic_path
+from hiprobe.timeline import Event, Explanation, Timeline
+
+FORMAT = "hiprobe-timeline"
+VERSION = 1
+SEGMENT_COLUMNS = ("segment", "start_seconds", "end_seconds", "score", "smoothed", "event")
+EVENT_COLUMNS = (
+    "event",
+    "start_seconds",
+    "end_seconds",
+    "first_segment",
+    "end_segment",
+    "peak",
+    "mean",
+    "peak_seconds",
+    "explanation",
+)
+
+
+def timeline_document(
+    timeline: Timeline,
+    *,
+    video: str,
+    probe: Mapping[str, Any],
+    truth_spans: Sequence[Span] | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A timeline as a dictionary of JSON values, with its format and version.
+
+    `probe` holds the facts about the probe (fingerprint digest, layer, mode, model, ...) and
+    must itself be JSON. `score` and `smoothed` are None for a segment without a score; `event`
+    counts from 1. `truth_spans` is None where the truth is not known, empty where there is none.
+
+    Raises:
+        UsageError: the threshold or sigma is not finite, or a truth span is not a stretch.
+    """
+    if not (math.isfinite(timeline.threshold) and math.isfinite(timeline.sigma_segments)):
+        raise UsageError(
+            f"threshold {timeline.threshold} or sigma {timeline.sigma_segments} is not finite "
+            "and cannot be written as JSON: choose a number"
+        )
+    truth = None if truth_spans is None else [list(s) for s in checked_spans(truth_spans)]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "video": video,
+        "ended": timeline.ended,
+        "threshold": float(timeline.threshold),
+        "sigma_segments": float(timeline.sigma_segments),
+        "probe": dict(probe),
+        "notes": [*notes, STANDING_NOTE],
+        "truth_spans": truth,
+        "failed_segments": int(np.isnan(timeline.scores).sum()),
+        "events": [_plain(asdict(event)) for event in timeline.events],
+        "explanations": [_plain(asdict(item)) for item in timeline.explanations],
+        "segments": [dict(zip(SEGMENT_COLUMNS, row, strict=True)) for row in _rows(timeline)],
+    }
+
+
+def write_json(document: Mapping[str, Any], path: Path | str) -> None:
+    """Write a document as strict JSON (UTF-8, indented, no NaN), whole or not at all.
+
+    Raises:
+        UsageError: a value is not JSON.
+        StorageError: the file cannot be written.
+    """
+    try:
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path} cannot be written as JSON: {error}") from error
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_timeline(path: Path | str) -> Timeline:
+    """The timeline that `write_json` wrote; a segment without a score has NaN again.
+
+    Raises:
+        UsageError: the file is missing, is not such a document, or has another version.
+    """
+    document = read_document(path)
+    try:
+        return _timeline(document)
+    except (KeyError, TypeError, ValueError, HiProbeError) as error:
+        raise UsageError(
+            f"{path} is damaged: {type(error).__name__}: {error}; run detection again"
+        ) from error
+
+
+def read_document(path: Path | str) -> dict[str, Any]:
+    """A timeline document as written, its format and version checked.
+
+    Raises:
+        UsageError: the file is missing, is not such a document, or has another version.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise UsageError(f"{path} is not a {FORMAT} file; give one that `hiprobe detect` wrote")
+    if document.get("version") != VERSION:
+        raise UsageError(
+            f"{path} has version {document.get('version')!r}, this HiProbe reads {VERSION}: "
+            "run detection again or use the HiProbe that wrote it"
+        )
+    return document
+
+
+def write_csv(timeline: Timeline, path: Path | str) -> None:
+    """One row per segment; score and smoothed are empty where the segment has no score.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    _write_rows(path, SEGMENT_COLUMNS, _rows(timeline))
+
+
+def write_events_csv(timeline: Timeline, path: Path | str) -> None:
+    """One row per event, with the header alone where there is none.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    rows = (
+        [number, *_plain({name: getattr(event, name) for name in EVENT_COLUMNS[1:]}).values()]
+        for number, event in enumerate(timeline.events, start=1)
+    )
+    _write_rows(path, EVENT_COLUMNS, rows)
+
+
+def _write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.writer(handle)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _rows(timeline: Timeline) -> list[list[Any]]:
+    numbers: list[int | None] = [None] * len(timeline)
+    for number, event in enumerate(timeline.events, start=1):
+        for segment in range(event.first_segment, min(event.end_segment, len(timeline))):
+            numbers[segment] = number
+    columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
+    return [
+        [index, *(_finite(float(column[index])) for column in columns), numbers[index]]
+        for index in range(len(timeline))
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Numpy scalars as Python's own, which JSON and CSV can hold."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
+
+
+def _timeline(document: Mapping[str, Any]) -> Timeline:
+    def column(name: str) -> NDArray[np.float64]:
+        values = [segment[name] for segment in document["segments"]]
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
+    return Timeline(
+        start_seconds=column("start_seconds"),
+        end_seconds=column("end_seconds"),
+        scores=column("score"),
+        smoothed=column("smoothed"),
+        threshold=float(document["threshold"]),
+        sigma_segments=float(document["sigma_segments"]),
+        events=tuple(Event(**event) for event in document["events"]),
+        ended=document["ended"],
+        explanations=tuple(Explanation(**item) for item in document["explanations"]),
+    )

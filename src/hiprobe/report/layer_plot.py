@@ -1,0 +1,141 @@
+"""The paper's Figures 2, 3 and 4 on one's own data: measures of layers, and t-SNE maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hiprobe.errors import UsageError
+from hiprobe.report.layers import LayerCurves
+from hiprobe.report.theme import Draw, Theme, add_note, open_frame, save_figure
+
+LAYERS_INCHES = (10.0, 5.4)
+NUMBERING_NOTE = (
+    "Layers count from 1 (lower axis). The paper's figures count the same layers from 0 "
+    "(upper axis)."
+)
+
+
+def plot_layers(curves: LayerCurves, path: Path | str, *, note: str | None = None) -> None:
+    """KL, LDR, entropy and S(l) over the layers (paper, Figure 2), silhouette (Figure 3), AUC.
+
+    Measures that `curves` has not are left out. The chosen layer is marked in each panel.
+
+    Raises:
+        UsageError: the suffix is neither .png nor .svg.
+        StorageError: the file cannot be written.
+    """
+    save_figure(layers_drawing(curves, note=note), path, inches=LAYERS_INCHES)
+
+
+def layers_drawing(curves: LayerCurves, *, note: str | None = None) -> Draw:
+    """What `plot_layers` draws, for any figure and theme."""
+
+    def draw(figure: Any, theme: Theme) -> None:
+        measures = curves.measures()
+        columns = 2 if len(measures) == 4 else 3
+        panels = figure.subplots(2, columns, sharex=True).ravel()
+        for axes, (name, values) in zip(panels, measures, strict=False):
+            _draw_measure(axes, name, values, curves=curves, theme=theme)
+        for axes in panels[len(measures) :]:
+            axes.set_visible(False)
+        for axes in panels[:columns]:
+            _add_paper_axis(axes)
+        figure.suptitle(
+            f"chosen layer {curves.chosen} of {curves.layers[-1]} "
+            f"({curves.chosen - 1} in the paper's count)",
+            fontsize=11,
+        )
+        add_note(figure, NUMBERING_NOTE if note is None else f"{NUMBERING_NOTE} {note}")
+
+    return draw
+
+
+def _draw_measure(
+    axes: Any, name: str, values: Sequence[float], *, curves: LayerCurves, theme: Theme
+) -> None:
+    axes.axvline(curves.chosen, color=theme.detected, linewidth=1, linestyle=(0, (4, 3)))
+    axes.plot(curves.layers, values, color=theme.truth, linewidth=1.5, marker="o", markersize=3)
+    height = values[list(curves.layers).index(curves.chosen)]
+    axes.plot([curves.chosen], [height], color=theme.detected, marker="o", markersize=6)
+    axes.set_ylabel(name)
+    axes.set_xlabel("layer")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(axis="y")
+    open_frame(axes)
+
+
+def _add_paper_axis(axes: Any) -> None:
+    upper = axes.secondary_xaxis("top", functions=(lambda x: x - 1, lambda x: x + 1))
+    upper.set_xlabel("layer, paper's count", fontsize=7.5)
+    upper.tick_params(labelsize=7.5)
+    upper.spines["top"].set_visible(False)
+
+
+def plot_tsne(
+    embeddings: Mapping[int, ArrayLike],
+    labels: Sequence[int] | NDArray[np.integer[Any]],
+    path: Path | str,
+    *,
+    note: str | None = None,
+) -> None:
+    """One map per layer (paper, Figure 4): `embeddings[layer]` is `[clips, 2]`.
+
+    `labels` are 0 normal, 1 abnormal. The two classes differ in form as well as in colour.
+
+    Raises:
+        UsageError: a map's shape does not fit the labels, or the suffix is unknown.
+        StorageError: the file cannot be written.
+    """
+    drawing = tsne_drawing(embeddings, labels, note=note)
+    save_figure(drawing, path, inches=(3.2 * len(embeddings) + 0.4, 3.8))
+
+
+def tsne_drawing(
+    embeddings: Mapping[int, ArrayLike],
+    labels: Sequence[int] | NDArray[np.integer[Any]],
+    *,
+    note: str | None = None,
+) -> Draw:
+    """What `plot_tsne` draws, for any figure and theme."""
+    classes = np.asarray(labels)
+    maps = {layer: np.asarray(points, dtype=np.float64) for layer, points in embeddings.items()}
+    for layer, points in maps.items():
+        if points.shape != (len(classes), 2):
+            raise UsageError(
+                f"the map of layer {layer} has shape {points.shape}; expected "
+                f"({len(classes)}, 2), one point for each label"
+            )
+    if not maps:
+        raise UsageError("no layer to draw: give the map of at least one layer")
+
+    def draw(figure: Any, theme: Theme) -> None:
+        panels = figure.subplots(1, len(maps), squeeze=False)[0]
+        for axes, (layer, points) in zip(panels, maps.items(), strict=True):
+            _draw_map(axes, points, classes, theme)
+            axes.set_title(_layer_words(layer), fontsize=9)
+        handles = panels[0].get_legend_handles_labels()[0]
+        figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
+        add_note(figure, note)
+
+    return draw
+
+
+def _layer_words(layer: int) -> str:
+    if layer == 0:
+        return "layer 0 (before the first layer)"
+    return f"layer {layer} ({layer - 1} in the paper's count)"
+
+
+def _draw_map(axes: Any, points: NDArray[np.float64], classes: NDArray[Any], theme: Theme) -> None:
+    look = {"linewidth": 0.5, "edgecolor": theme.paper, "alpha": 0.9}
+    groups = (("normal", 0, "o", theme.truth), ("abnormal", 1, "^", theme.detected))
+    for name, value, marker, colour in groups:
+        chosen = points[classes == value]
+        axes.scatter(*chosen.T, label=name, marker=marker, s=26, color=colour, **look)
+    axes.set_xticks([])
+    axes.set_yticks([])

@@ -1,0 +1,133 @@
+"""Charts: the score curve of a video, the measures of the layers, and t-SNE maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.report.layer_plot import plot_layers, plot_tsne
+from hiprobe.report.theme import Draw, Theme, add_note, open_frame, save_figure
+from hiprobe.report.words import Span, checked_spans, extent_seconds, format_seconds
+from hiprobe.timeline import Timeline
+
+__all__ = ["plot_layers", "plot_timeline", "plot_tsne", "timeline_drawing"]
+
+TIMELINE_INCHES = (10.0, 3.6)
+
+
+def plot_timeline(
+    timeline: Timeline,
+    path: Path | str,
+    *,
+    truth_spans: Sequence[Span] | None = None,
+    title: str,
+    note: str | None = None,
+) -> None:
+    """Raw and smoothed score, threshold, detection shaded red, truth as a blue hatched strip.
+
+    The strip under the curve is drawn only where `truth_spans` is given (empty: a strip with
+    nothing in it). Segments without a score are grey.
+
+    Raises:
+        UsageError: the suffix is neither .png nor .svg, or a truth span is not a stretch.
+        StorageError: the file cannot be written.
+    """
+    draw = timeline_drawing(timeline, truth_spans=truth_spans, title=title, note=note)
+    save_figure(draw, path, inches=TIMELINE_INCHES)
+
+
+def timeline_drawing(
+    timeline: Timeline,
+    *,
+    truth_spans: Sequence[Span] | None = None,
+    title: str | None = None,
+    note: str | None = None,
+) -> Draw:
+    """What `plot_timeline` draws, for any figure and theme."""
+    truth = None if truth_spans is None else checked_spans(truth_spans)
+
+    def draw(figure: Any, theme: Theme) -> None:
+        ratios = [12.0] if truth is None else [12.0, 1.0]
+        rows = figure.subplots(
+            len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
+        )[:, 0]
+        _draw_scores(rows[0], timeline, theme)
+        handles = rows[0].get_legend_handles_labels()[0]
+        if truth is not None:
+            handles.append(_draw_truth(rows[1], truth, theme))
+        _label(figure, rows[-1], timeline, title=title, note=note)
+        place = {"loc": "outside upper center", "ncols": len(handles), "frameon": False}
+        figure.legend(handles=handles, **place)
+
+    return draw
+
+
+def _draw_scores(axes: Any, timeline: Timeline, theme: Theme) -> None:
+    shown = {"facecolor": theme.detected, "alpha": 0.25, "linewidth": 0}
+    raw, smoothed = _steps(timeline, timeline.scores), _steps(timeline, timeline.smoothed)
+    axes.plot(*raw, color=theme.faint, linewidth=1.0, label="score of each segment")
+    axes.plot(*smoothed, color=theme.curve, linewidth=1.8, label="smoothed score")
+    axes.axhline(
+        timeline.threshold,
+        color=theme.detected,
+        linestyle=(0, (5, 3)),
+        linewidth=1.2,
+        label=f"threshold {timeline.threshold:.2f}",
+    )
+    for index, event in enumerate(timeline.events):
+        label = "detected" if index == 0 else None
+        axes.axvspan(event.start_seconds, event.end_seconds, label=label, zorder=0, **shown)
+    failed = np.isnan(timeline.scores)
+    spans = zip(timeline.start_seconds[failed], timeline.end_seconds[failed], strict=True)
+    for count, span in enumerate(spans):
+        label = "no score (the backbone gave up)" if count == 0 else None
+        axes.axvspan(*span, facecolor=theme.faint, alpha=0.4, linewidth=0, zorder=0, label=label)
+    axes.set_ylim(min(-0.03, timeline.threshold - 0.03), max(1.03, timeline.threshold + 0.03))
+    axes.set_ylabel("anomaly score")
+    axes.grid(axis="y")
+    open_frame(axes)
+
+
+def _steps(
+    timeline: Timeline, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each score held over its segment, broken where time is missing between two segments.
+
+    Steps, not points joined by lines: only so do the edges of events meet the threshold.
+    """
+    times = np.stack([timeline.start_seconds, timeline.end_seconds], axis=1)
+    heights = np.stack([values, values], axis=1)
+    gaps = np.flatnonzero(np.diff(times.ravel())[1::2] > 1e-3) + 1
+    return (
+        np.insert(times.ravel(), 2 * gaps, np.nan),
+        np.insert(heights.ravel(), 2 * gaps, np.nan),
+    )
+
+
+def _draw_truth(axes: Any, truth: Sequence[Span], theme: Theme) -> Any:
+    """Draw the strip of the truth; returns its legend entry, there even for an empty strip."""
+    from matplotlib.patches import Patch
+
+    look: dict[str, Any] = {"facecolor": "none", "edgecolor": theme.truth, "hatch": "////"}
+    for start, end in truth:
+        axes.axvspan(start, end, facecolor=theme.truth, alpha=0.2, linewidth=0)
+        axes.axvspan(start, end, linewidth=1.2, **look)
+    axes.set_yticks([0.5], ["truth"])
+    axes.set_ylim(0, 1)
+    axes.tick_params(axis="y", length=0)
+    return Patch(label="truth (annotated)" if truth else "truth: no event", **look)
+
+
+def _label(
+    figure: Any, axes: Any, timeline: Timeline, *, title: str | None, note: str | None
+) -> None:
+    axes.set_xlim(*extent_seconds(timeline))
+    axes.xaxis.set_major_formatter(lambda seconds, _: format_seconds(seconds))
+    axes.set_xlabel("time")
+    if title:
+        figure.suptitle(title, fontsize=11)
+    add_note(figure, note)
