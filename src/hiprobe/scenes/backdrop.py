@@ -144,7 +144,7 @@ def _shelves(rng: np.random.Generator, image: Plane, roof: int, foot: int) -> No
         x = 0
         while x < image.shape[1]:
             w = int(rng.integers(3, 12))
-            image[y + 1 : y + step - 2, x : x + w - 1] = rng.uniform(40, 220, 3)
+            image[y + 1 : y + step - 2, x : x + w - 1] = np.clip(rng.uniform(50, 190) + rng.uniform(-45, 45, 3), 0, 255)
             x += w
         image[y + step - 2 : y + step] = 60
 
@@ -172,7 +172,7 @@ def _side_walls(rng: np.random.Generator, image: Plane, x: Plane, z: Plane, came
 
 
 def _clutter(rng: np.random.Generator, image: Plane, camera: Camera, place: str) -> None:
-    for _ in range(int(rng.integers(0, 5))):
+    for _ in range(int(rng.integers(0, 5)) if place != "corridor" else 0):
         u, v = (
             float(rng.choice([rng.uniform(-0.05, 0.2), rng.uniform(0.8, 1.05)])),
             rng.uniform(0.4, 0.95),

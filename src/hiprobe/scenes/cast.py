@@ -57,7 +57,7 @@ class Story:
 
 def colour(rng: np.random.Generator, low: int = 20, high: int = 235) -> Colour:
     """A colour of clothes: mostly muted, sometimes strong."""
-    grey, spread = rng.uniform(low, high), 60 if rng.random() < 0.4 else 18
+    grey, spread = rng.uniform(low, high), 45 if rng.random() < 0.3 else 14
     r, g, b = np.clip(grey + rng.uniform(-spread, spread, 3), 5, 250).astype(int).tolist()
     return r, g, b
 

@@ -37,7 +37,7 @@ def plume(
 ) -> Plume:  # fmt: skip
     """A plume `size` metres wide with seeded blobs."""
     count = 46 if glow else 40
-    low, high = (0.9, 2.2) if glow else (0.12, 0.3)
+    low, high = (0.9, 2.2) if glow else (0.2, 0.5)
     lives = np.stack(
         [rng.uniform(0, 1, count), rng.uniform(low, high, count), rng.uniform(-1, 1, count),
          rng.uniform(0.5, 1.2, count)], axis=1,
@@ -94,7 +94,7 @@ def draw_smoke(image: NDArray[np.uint8], camera: Camera, smoke: Plume, t: float)
         point = np.array([[x + smoke.wind * age, height, smoke.z]])
         centre = np.rint(camera.project(point)[0]).astype(int).tolist()
         radius = max(1, round(unit * smoke.size * big * (0.14 + 0.36 * age)))
-        blob = int(230 * level * (1 - age) ** 0.7 * min(1, 6 * age + 0.2))
+        blob = int(245 * level * (1 - age) ** 0.7 * min(1, 6 * age + 0.2))
         cv2.circle(mask, centre, radius, blob, -1, cv2.LINE_AA)
     soft = max(1, round(unit * smoke.size * 0.12)) * 2 + 1
     weight = cv2.GaussianBlur(mask, (soft, soft), 0)[:, :, None].astype(np.float32) / 255

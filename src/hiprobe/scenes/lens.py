@@ -32,7 +32,7 @@ class Lens:
 def choose_lens(rng: np.random.Generator, camera: Camera, *, night: bool) -> Lens:
     """A random camera."""
     height, width = camera.height, camera.width
-    sigma = float(rng.uniform(4, 13) if night else rng.uniform(0.5, 6))
+    sigma = float(rng.uniform(2, 10) if night else rng.uniform(0.5, 5))
     noise = rng.normal(0, sigma, (height + 32, width + 32, 1)).astype(np.int16)
     stamp = f"{rng.integers(1, 29):02d}-{rng.integers(1, 13):02d}-20{rng.integers(12, 25)} "
     clock = f"{rng.integers(0, 24):02d}:{rng.integers(0, 60):02d}:"
@@ -54,7 +54,7 @@ def _gain(rng: np.random.Generator, height: int, width: int, night: bool) -> Pic
     if not night:
         level = rng.uniform(0.8, 1.0) - rng.uniform(0, 0.35) * away
         return np.clip(255 * level[:, :, None] * np.ones(3), 0, 255).astype(np.uint8)
-    level = rng.uniform(0.16, 0.35) + rng.uniform(0.2, 0.6) * np.exp(-away * rng.uniform(3, 12))
+    level = rng.uniform(0.24, 0.45) + rng.uniform(0.25, 0.6) * np.exp(-away * rng.uniform(3, 12))
     warmth = np.array(rng.choice([[0.8, 0.9, 1.1], [1.05, 0.92, 0.7], [0.95, 1.0, 0.95]]))
     return np.clip(255 * level[:, :, None] * warmth, 0, 255).astype(np.uint8)
 

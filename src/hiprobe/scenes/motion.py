@@ -31,7 +31,7 @@ def walk(
     heading: float, reach: float = 7.0,
 ) -> Track:  # fmt: skip
     """To and fro through `middle`, `reach` metres to either side; above 2.2 m/s it runs."""
-    phase, start = rng.uniform(0, 2 * pi), float(rng.uniform(-0.3, 0.3)) * reach
+    phase, start = rng.uniform(0, 2 * pi), float(rng.uniform(-0.8, 0.8))
     sway = wobble(rng, 0.05, 0.2)
 
     def track(t: float) -> Pose:

@@ -232,7 +232,7 @@ def fire(s: Setting) -> Story:
 
 def smoke(s: Setting) -> Story:
     says = ("Thick smoke rises", "A cloud of smoke spreads", "Smoke pours out and fills the scene")
-    level = flicker(s.rng, s.start - (2.5 if s.start <= 0 else 0), float(s.rng.uniform(0.8, 2.5)))
+    level = flicker(s.rng, s.start - (2.5 if s.start <= 0 else 0.2), float(s.rng.uniform(0.5, 1.8)))
     cloud = plume(s.rng, s.x, s.z, size=float(s.rng.uniform(1.2, 3.5)), glow=False, level=level,
                   wind=float(s.rng.normal(0, 1.2)))  # fmt: skip
     return Story(says, dressed(s, bystanders(s, 2)), smokes=(cloud,))
