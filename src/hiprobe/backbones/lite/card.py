@@ -24,8 +24,8 @@ the frame shows beside what changed since the frame before) -> SmolLM2-135M-Inst
 
 **For a first look on a laptop and for tests. Not for security decisions.** It is
 some sixty times smaller than the 8 B models that such work is usually done with; it names simple
-things and simple changes, is often wrong about both, and its words are English only. People are hurt by
-false alarms and by missed ones: do not let it decide anything about them.
+things and simple changes, is often wrong about both, and its words are English only. People are
+hurt by false alarms and by missed ones: do not let it decide anything about them.
 
 ## Parts and licences
 

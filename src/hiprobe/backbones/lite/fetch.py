@@ -180,9 +180,7 @@ def _folder_bytes(folder: Path) -> int:
 
 def explain_pip_failure(output: str, *, by_hand: str) -> str:
     """One message from pip's output: its last error line, without credentials, and a remedy."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")]
-    last = without_credentials((errors or lines or ["pip said nothing"])[-1])
+    last = without_credentials(_telling_line(output))
     if "No module named pip" in output:
         return (
             f"{sys.executable} has no pip; run `{sys.executable} -m ensurepip` or, "
@@ -199,6 +197,14 @@ def explain_pip_failure(output: str, *, by_hand: str) -> str:
         f"pip could not fetch the wheels: {last}; check the network, or pip's index and proxy "
         f"(`pip config list`), or {by_hand}"
     )
+
+
+def _telling_line(output: str) -> str:
+    # pip's last line only says that nothing was found; why stands in its notes on retries
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    broken = re.findall(r"after connection broken by '(.*)': ", output)
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    return (broken or errors or lines or ["pip said nothing"])[-1]
 
 
 def without_credentials(text: str) -> str:
