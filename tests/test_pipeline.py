@@ -343,6 +343,25 @@ def test_examples_from_stretches_and_from_states_files(video: Path, tmp_path: Pa
     np.testing.assert_allclose(a.values, b.values, atol=1e-6)
 
 
+def test_examples_from_files_need_no_backbone(video: Path, tmp_path: Path) -> None:
+    both = replace(
+        extract_video(video, backbone=ColourBackbone(), layers=range(6)),
+        clip=extract_clip(video, backbone=ColourBackbone(), layers=range(6)).clip,
+    )
+    for name in ("ok/a", "fight/b"):
+        write_states(tmp_path / "x" / f"{name}.safetensors", both)
+    examples, failures = extract_examples(read_clips(tmp_path / "x"), backbone=None)
+    assert not failures and [e.label for e in examples] == [1, 0]
+    assert all(e.clip and e.clip.layers == (1, 2, 3, 4, 5) for e in examples)
+    np.testing.assert_array_equal(
+        examples[0].segments.values,  # type: ignore[union-attr]
+        both.states["last"].values[:, 1:],
+    )
+    write_video(tmp_path / "x" / "ok" / "c.mp4")
+    with pytest.raises(UsageError, match=r"c\.mp4 is a video"):
+        extract_examples(read_clips(tmp_path / "x"), backbone=None)
+
+
 def test_states_of_another_backbone_are_refused(video: Path, tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     write_states(path, extract_video(video, backbone=ColourBackbone(prompt="other")))

@@ -12,11 +12,11 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import STATES_SUFFIX
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.pipeline.extract import BATCH_SEGMENTS, MAX_SIDE_PIXELS, extract_video
+from hiprobe.pipeline.extracted import load_extracted
 from hiprobe.pipeline.progress import Progress
 from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.cache import StatesCache
-from hiprobe.store.states_file import read_states
 from hiprobe.timeline import Timeline
 
 
@@ -83,7 +83,7 @@ def detect_video(
     began = time.monotonic()
     extracted = Path(video).suffix == STATES_SUFFIX
     if extracted and backbone is None:
-        found = _read_layer(video, probe.layer_)
+        found = load_extracted(video, layers=(probe.layer_,), fingerprint=None)
     elif backbone is None:
         raise UsageError(f"{video} is a video; reading it needs the probe's backbone")
     else:
@@ -108,12 +108,6 @@ def detect_video(
     length = float(states.end_seconds[-1] - states.start_seconds[0])
     factor = None if extracted else length / max(elapsed, 1e-9)
     return DetectResult(timeline, states, elapsed, factor, found.outcome)
-
-
-def _read_layer(path: Path | str, layer: int) -> VideoStates:
-    states = read_states(path)
-    chosen = {reading: s.select_layers((layer,)) for reading, s in states.states.items()}
-    return VideoStates(states=chosen, outcome=states.outcome)
 
 
 def _segments(found: VideoStates, reading: Reading, video: Path | str) -> States:

@@ -9,8 +9,15 @@ from typing import Literal
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
-from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
+from hiprobe.errors import (
+    BackboneMemoryError,
+    FingerprintError,
+    StatesError,
+    UsageError,
+    VideoError,
+)
 from hiprobe.pipeline.extract import BATCH_SEGMENTS, MAX_SIDE_PIXELS, extract_clip, extract_video
+from hiprobe.pipeline.extracted import load_extracted
 from hiprobe.pipeline.progress import Clock, Progress
 from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
 from hiprobe.states import LabelledStates, Reading, States
@@ -30,7 +37,7 @@ class Failure:
 def extract_examples(
     clips: Sequence[LabelledClip],
     *,
-    backbone: Backbone,
+    backbone: Backbone | None,
     layers: Sequence[int] | None = None,
     reading: Reading = "last",
     want: Sequence[Unit] = ("clip", "segments"),
@@ -45,14 +52,22 @@ def extract_examples(
     """States of every clip that can be read, in order, and the ones that cannot.
 
     Args:
-        layers: layer numbers, None for 1..L.
+        backbone: None where every clip is a file of extracted states.
+        layers: layer numbers, None for 1..L (of a file of states: what it holds from 1 on).
         want: "clip" for one vector from key frames over the clip, "segments" for one each.
 
     Returns:
         The examples, and one `Failure` for each clip without states.
+
+    Raises:
+        UsageError: a video without a backbone.
     """
 
+    _refuse_videos_without_backbone(clips, backbone)
+
     def one(clip: LabelledClip) -> LabelledStates:
+        if clip.video.suffix == STATES_SUFFIX or backbone is None:
+            return _from_file(clip, layers, reading, want, backbone)
         whole = segments = None
         if "clip" in want:
             whole = extract_clip(
@@ -61,11 +76,11 @@ def extract_examples(
                 layers=layers,
                 readings=(reading,),
                 key_frames=key_frames,
-                max_side_pixels=max_side_pixels,
-                cache=cache,
                 start_seconds=clip.start_seconds,
                 end_seconds=clip.end_seconds,
-            ).clip.get(reading)
+                max_side_pixels=max_side_pixels,
+                cache=cache,
+            ).clip[reading]
         if "segments" in want:
             segments = extract_video(
                 clip.video,
@@ -75,13 +90,13 @@ def extract_examples(
                 segment_frames=segment_frames,
                 segment_seconds=segment_seconds,
                 key_frames=key_frames,
+                start_seconds=clip.start_seconds,
+                end_seconds=clip.end_seconds,
                 max_side_pixels=max_side_pixels,
                 cache=cache,
                 batch=batch,
-                start_seconds=clip.start_seconds,
-                end_seconds=clip.end_seconds,
-            ).states.get(reading)
-        return _labelled(clip, whole, segments, reading)
+            ).states[reading]
+        return _labelled(clip, whole, segments)
 
     examples: list[LabelledStates] = []
     failures: list[Failure] = []
@@ -97,15 +112,38 @@ def extract_examples(
     return examples, failures
 
 
-def _labelled(
-    clip: LabelledClip, whole: States | None, segments: States | None, reading: Reading
+def _refuse_videos_without_backbone(
+    clips: Sequence[LabelledClip], backbone: Backbone | None
+) -> None:
+    videos = [c.name for c in clips if c.video.suffix != STATES_SUFFIX]
+    if backbone is None and videos:
+        raise UsageError(f"{videos[0]} is a video; reading it needs a backbone")
+
+
+def _from_file(
+    clip: LabelledClip,
+    layers: Sequence[int] | None,
+    reading: Reading,
+    want: Sequence[Unit],
+    backbone: Backbone | None,
 ) -> LabelledStates:
-    if clip.video.suffix == STATES_SUFFIX and segments is not None:
+    fingerprint = None if backbone is None else backbone.fingerprint
+    found = load_extracted(clip.video, layers=layers, fingerprint=fingerprint)
+    is_whole = clip.start_seconds is None and clip.end_seconds is None
+    # The vector of a whole video is not that of a stretch of it.
+    whole = found.clip.get(reading) if is_whole and "clip" in want else None
+    segments = found.states.get(reading) if "segments" in want else None
+    if segments is not None:
         segments = _within(segments, clip)
     if whole is None and segments is None:
         raise StatesError(
-            f"{clip.video} holds no states of this clip read at {reading}; extract it again"
+            f"{clip.video} holds no states of {clip.name} read at {reading} by "
+            f"{' or '.join(want)}; extract it again"
         )
+    return _labelled(clip, whole, segments)
+
+
+def _labelled(clip: LabelledClip, whole: States | None, segments: States | None) -> LabelledStates:
     return LabelledStates(clip.name, clip.label, clip.source, whole, segments, clip.class_name)
 
 

@@ -80,7 +80,7 @@ def extract_video(
     """
     request = _request(backbone, layers, readings, batch)
     if Path(video).suffix == STATES_SUFFIX:
-        return load_extracted(video, request)
+        return load_extracted(video, layers=layers, fingerprint=backbone.fingerprint)
     cut = Cut(
         "segments",
         key_frames,
@@ -135,7 +135,7 @@ def extract_clip(
     """
     request = _request(backbone, layers, readings, 1)
     if Path(video).suffix == STATES_SUFFIX:
-        return load_extracted(video, request)
+        return load_extracted(video, layers=layers, fingerprint=backbone.fingerprint)
     cut = Cut("clip", key_frames, start_seconds, end_seconds, max_side_pixels)
     store = Store.of(video, cut, request, cache)
     found = store.get()
