@@ -8,7 +8,8 @@ from video_media import cut_file, level, make_video, near
 
 from hiprobe.errors import VideoError
 from hiprobe.segment import key_frame_positions
-from hiprobe.video.clip import read_clip
+from hiprobe.video.clip import read_clip, read_clip_and_outcome
+from hiprobe.video.decode import FrameReader
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi"])
@@ -38,10 +39,24 @@ def test_one_frame_is_repeated(tmp_path: Path) -> None:
     assert len({id(f) for f in clip.frames}) == 1
 
 
-def test_broken_clip_counts_what_can_be_decoded(tmp_path: Path) -> None:
-    whole = make_video(tmp_path / "a.ts", frames=100, options={"g": "10"})
-    clip = read_clip(cut_file(whole, keep=0.5, target=tmp_path / "cut.ts"))
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_broken_clip_counts_what_it_has_and_says_so(tmp_path: Path, suffix: str) -> None:
+    whole = make_video(
+        tmp_path / f"a.{suffix}",
+        frames=100,
+        options={"g": "10"},
+        noise=True,
+        container_options={"movflags": "+faststart"} if suffix == "mp4" else None,
+    )
+    assert read_clip_and_outcome(whole)[1] == "end"
+    cut = cut_file(whole, keep=0.507, target=tmp_path / f"cut.{suffix}")
+    clip, outcome = read_clip_and_outcome(cut)
+    assert outcome == "truncated"
+    decoded = {f.seconds for f in FrameReader(cut)}
     assert 10 < clip.frame_count < 90
+    assert set(clip.frame_seconds) <= decoded
+    # What lies before the damage is whole.
+    assert read_clip_and_outcome(cut, end_seconds=0.4)[1] == "end"
 
 
 def test_stretch_behind_the_end(tmp_path: Path) -> None:

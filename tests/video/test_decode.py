@@ -113,3 +113,34 @@ def test_reading_again_starts_over(tmp_path: Path) -> None:
     reader = FrameReader(make_video(tmp_path / "a.mp4", frames=5))
     assert [f.pts for f in reader] == [f.pts for f in reader]
     assert reader.frame_count == 5
+
+
+@pytest.mark.parametrize("suffix", ["h264", "avi"])
+def test_times_are_counted_where_the_file_has_none(tmp_path: Path, suffix: str) -> None:
+    path = make_video(tmp_path / f"a.{suffix}")
+    whole = {f.pts: float(f.rgb().mean()) for f in FrameReader(path)}
+    assert len(whole) == 50
+    part = list(FrameReader(path, start_seconds=0.8, end_seconds=1.2))
+    assert len(part) == 10
+    assert all(near(f.rgb(), round(whole[f.pts]), tolerance=1) for f in part)
+
+
+def test_transport_stream_with_time_codes_is_not_taken_for_a_cut_one(tmp_path: Path) -> None:
+    plain = make_video(tmp_path / "a.ts").read_bytes()
+    packets = [plain[i : i + 188] for i in range(0, len(plain), 188)]
+    path = tmp_path / "a.m2ts"
+    path.write_bytes(b"".join(bytes(4) + packet for packet in packets))
+    reader = FrameReader(path)
+    assert (sum(1 for _ in reader), reader.outcome) == (50, "end")
+
+
+def test_sound_that_goes_on_is_not_a_cut_video(tmp_path: Path) -> None:
+    reader = FrameReader(make_video(tmp_path / "a.mkv", frames=10, audio=True, audio_seconds=5))
+    assert (sum(1 for _ in reader), reader.outcome) == (10, "end")
+
+
+def test_a_long_pause_before_the_start_is_decoded_through(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "gap.mkv", frames=4, ticks=[0, 100, 9000, 9100])
+    (third, _) = FrameReader(path, start_seconds=0.2)
+    assert third.seconds == pytest.approx(9.0, abs=1e-3)
+    assert near(third.rgb(), level(2))

@@ -45,6 +45,14 @@ def _playlist(folder: Path) -> Path:
     return playlist
 
 
+def _no_frames(folder: Path) -> Path:
+    whole = make_video(
+        folder / "whole.mp4", frames=3, container_options={"movflags": "frag_keyframe+empty_moov"}
+    )
+    data = whole.read_bytes()
+    return _written(folder, data[: data.index(b"moof") - 4])
+
+
 def _written(folder: Path, content: bytes) -> Path:
     path = folder / "x.mp4"
     path.write_bytes(content)
@@ -60,6 +68,7 @@ BAD = {
     "concat": (_concat_script, "not a video"),
     "playlist": (_playlist, "not a video"),
     "audio": (lambda d: make_audio(d / "a.m4a"), "only audio"),
+    "no-frames": (_no_frames, "no picture|no video"),
     "header-only": (
         lambda d: _written(d, make_video(d / "a.mp4").read_bytes()[:300]),
         "too damaged",

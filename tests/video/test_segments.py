@@ -76,7 +76,7 @@ def test_few_frames_are_held_however_long_a_segment_is(tmp_path: Path) -> None:
         shown = np.array(segment.frame_seconds) - segment.start_seconds
         assert np.abs(shown - exact).max() <= bins / 60 / 4
     assert max(held) <= 33
-    assert max(alive) <= 80  # the decoder's own look-ahead included
+    assert 0 < max(alive) <= 80  # the decoder's own look-ahead included
 
 
 def test_a_long_segment_of_known_length_has_exact_key_frames(tmp_path: Path) -> None:

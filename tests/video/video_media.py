@@ -29,6 +29,7 @@ def make_video(
     rotation: int | None = None,
     top_white: bool = False,
     audio: bool = False,
+    audio_seconds: float | None = None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     base_level: int | None = None,
@@ -55,7 +56,7 @@ def make_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound is not None:
-            _add_sound(container, sound, seconds=frames / fps)
+            _add_sound(container, sound, seconds=audio_seconds or frames / fps)
     return path
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import groupby
+from math import inf
 from pathlib import Path
+from typing import Any
 
-from hiprobe.errors import UsageError
+from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import KEY_FRAMES, Segment, key_frame_positions
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.container import READ_ERRORS, nominal_frame_seconds, open_video
-from hiprobe.video.decode import DecodedFrame, FrameReader
+from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome, ends_early
 
 
 def read_clip(
@@ -33,15 +35,35 @@ def read_clip(
         UsageError: a number is below 1, or the stretch is empty.
         VideoError: the file cannot be read, or has no frame in the stretch.
     """
+    segment, _ = read_clip_and_outcome(
+        path,
+        key_frames=key_frames,
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        max_side_pixels=max_side_pixels,
+    )
+    return segment
+
+
+def read_clip_and_outcome(
+    path: Path | str,
+    *,
+    key_frames: int = KEY_FRAMES,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    max_side_pixels: int | None = None,
+) -> tuple[Segment, Outcome]:
+    """Like `read_clip`, and whether the clip was whole ("end") or broke off ("truncated")."""
     if key_frames < 1 or (max_side_pixels is not None and max_side_pixels < 1):
         raise UsageError(f"key_frames {key_frames}, max_side_pixels {max_side_pixels}: at least 1")
     stretch = FrameReader(path, start_seconds=start_seconds, end_seconds=end_seconds)
-    marks, sync_seconds = _marks_from_packets(stretch)
+    marks, sync_seconds, outcome = _marks_from_packets(stretch)
     shown = _pick(stretch, marks, sync_seconds, key_frames=key_frames)
     if not shown:
         marks = [_mark(f, position=f.index) for f in stretch]
+        outcome = stretch.outcome or "end"
         shown = _pick(stretch, marks, (), key_frames=key_frames)
-    return make_segment(
+    segment = make_segment(
         shown,
         index=0,
         first=marks[0],
@@ -50,6 +72,7 @@ def read_clip(
         following=None,
         max_side_pixels=max_side_pixels,
     )
+    return segment, outcome
 
 
 def _mark(frame: DecodedFrame, *, position: int) -> DecodedFrame:
@@ -59,37 +82,43 @@ def _mark(frame: DecodedFrame, *, position: int) -> DecodedFrame:
     )
 
 
-def _marks_from_packets(stretch: FrameReader) -> tuple[list[DecodedFrame], tuple[float, ...]]:
+def _marks_from_packets(
+    stretch: FrameReader,
+) -> tuple[list[DecodedFrame], tuple[float, ...], Outcome]:
     """Marks of the frames in the stretch and times of all sync points; no marks if unsure."""
     first = next(iter(FrameReader(stretch.path, max_pixels=stretch.max_pixels)))
-    end = float("inf") if stretch.end_seconds is None else stretch.end_seconds
-    packets, sync = _packets(stretch)
     base = first.time_base_seconds
-    marks: list[DecodedFrame] = []
-    for pts, duration in sorted(packets):
-        seconds = (pts - first.pts) * base
-        if (stretch.start_seconds or 0.0) <= seconds < end:
-            marks.append(DecodedFrame(len(marks), pts, base, seconds, duration * base, None))
-    return marks, tuple(sorted((pts - first.pts) * base for pts in sync))
+    with open_video(stretch.path, max_pixels=stretch.max_pixels) as (container, stream):
+        packets, sync = _packets(container, stream)
+        every = [
+            DecodedFrame(i, pts, base, (pts - first.pts) * base, duration * base, None)
+            for i, (pts, duration) in enumerate(sorted(packets))
+        ]
+        early = bool(every) and ends_early(stretch.path, container, stream, every[-1])
+    start, end = stretch.start_seconds or 0.0, stretch.end_seconds or inf
+    inside = [mark for mark in every if start <= mark.seconds < end]
+    marks = [_mark(mark, position=i) for i, mark in enumerate(inside)]
+    cut = early and every[-1].seconds < end
+    sync_seconds = tuple(sorted((pts - first.pts) * base for pts in sync))
+    return marks, sync_seconds, "truncated" if cut else "end"
 
 
-def _packets(stretch: FrameReader) -> tuple[list[tuple[int, int]], list[int]]:
+def _packets(container: Any, stream: Any) -> tuple[list[tuple[int, int]], list[int]]:
     """(pts, duration) of every packet, and pts of the sync points; nothing if one is in doubt."""
     found: list[tuple[int, int]] = []
     sync: list[int] = []
-    with open_video(stretch.path, max_pixels=stretch.max_pixels) as (container, stream):
-        nominal = max(1, round(nominal_frame_seconds(stream) / float(stream.time_base)))
-        try:
-            for packet in container.demux(stream):
-                if packet.size == 0 or packet.is_discard:
-                    continue
-                if packet.pts is None or packet.is_corrupt:
-                    return [], []
-                found.append((packet.pts, packet.duration or nominal))
-                if packet.is_keyframe:
-                    sync.append(packet.pts)
-        except READ_ERRORS:
-            return [], []
+    nominal = max(1, round(nominal_frame_seconds(stream) / float(stream.time_base)))
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            if packet.pts is None or packet.is_corrupt:
+                return [], []
+            found.append((packet.pts, packet.duration or nominal))
+            if packet.is_keyframe:
+                sync.append(packet.pts)
+    except READ_ERRORS:
+        return [], []
     return found, sync
 
 
@@ -122,9 +151,12 @@ def _decode_group(
     missing = {mark.pts for mark in wanted}
     found: dict[int, DecodedFrame] = {}
     reader = FrameReader(stretch.path, start_seconds=start, max_pixels=stretch.max_pixels)
-    for frame in reader:
-        if frame.pts in missing:
-            found[frame.pts] = frame
-        if len(found) == len(missing) or frame.seconds > wanted[-1].seconds:
-            break
+    try:
+        for frame in reader:
+            if frame.pts in missing:
+                found[frame.pts] = frame
+            if len(found) == len(missing) or frame.seconds > wanted[-1].seconds:
+                break
+    except VideoError:
+        return found  # packets without a picture behind them: the caller decodes and counts
     return found

@@ -22,7 +22,10 @@ from hiprobe.video.container import (
 Outcome = Literal["end", "truncated"]
 """How reading ended: at the end of the video (or of the stretch), or broken off before it."""
 
-_TS_PACKET_BYTES = 188
+_TS_PACKET_BYTES = (188, 192, 204)
+"""Plain, with a time code before it (Blu-ray), with error correction behind it."""
+
+_TS_SYNC = 0x47
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ class FrameReader:
                 if self.start_seconds is None or frame.seconds >= self.start_seconds:
                     yield self._numbered(frame)
             else:
-                self._damaged |= self._is_short(container, stream, last)
+                self._damaged |= last is not None and ends_early(self.path, container, stream, last)
         if not self.frame_count:
             raise VideoError(self._nothing(last))
         self.outcome = "truncated" if self._damaged else "end"
@@ -157,11 +160,14 @@ class FrameReader:
             yield DecodedFrame(0, pts, base, seconds, step * base, picture)
 
     def _pictures(self, container: Any, stream: Any) -> Iterator[Any]:
-        if not self.start_seconds:
+        if not self.start_seconds or not _can_seek(container, stream):
             yield from self._decoded(container, stream)
             return
         first = next(self._decoded(container, stream), None)
-        if first is None or first.pts is None:
+        if first is None:
+            return
+        if first.pts is None:
+            yield from self._from_beginning()
             return
         self.origin_pts = first.pts
         target = first.pts + int(self.start_seconds / stream.time_base)
@@ -173,11 +179,14 @@ class FrameReader:
         if first is None or first.pts is None or first.pts > target:
             # Some containers seek past the target, even when sent to the beginning; then the
             # only safe way is to open the file again and decode up to the start.
-            with open_video(self.path, max_pixels=self.max_pixels) as (again, again_stream):
-                yield from self._decoded(again, again_stream)
+            yield from self._from_beginning()
             return
         yield first
         yield from pictures
+
+    def _from_beginning(self) -> Iterator[Any]:
+        with open_video(self.path, max_pixels=self.max_pixels) as (container, stream):
+            yield from self._decoded(container, stream)
 
     def _from(self, container: Any, stream: Any, *, pts: int) -> Iterator[Any]:
         try:
@@ -206,17 +215,6 @@ class FrameReader:
             if packet is None:
                 return
 
-    def _is_short(self, container: Any, stream: Any, last: DecodedFrame | None) -> bool:
-        # A cut transport stream ends cleanly and its length is guessed from its last timestamp,
-        # but a cut seldom falls between two packets.
-        if container.format.name == "mpegts":
-            return self.path.stat().st_size % _TS_PACKET_BYTES != 0
-        stated = stream_duration_seconds(container, stream)
-        if stated is None or last is None:
-            return False
-        slack = max(0.5, 3 * last.duration_seconds)
-        return stated - last.end_seconds > slack
-
     def _nothing(self, last: DecodedFrame | None) -> str:
         if last is None:
             return f"{self.path} holds no picture that can be decoded; convert or replace it"
@@ -226,6 +224,35 @@ class FrameReader:
             f"{self.path} has no frame {stretch}; its last frame read is at {last.seconds:.3f} s: "
             "check the start and end"
         )
+
+
+def _can_seek(container: Any, stream: Any) -> bool:
+    # Bare streams have no timestamps; AVI has those of decoding only, which differ from the
+    # times of showing where the codec reorders frames. Times come from counting there.
+    if container.format.name in ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu"):
+        return False
+    return not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+
+
+def ends_early(path: Path, container: Any, stream: Any, last: DecodedFrame) -> bool:
+    """Whether the file promises clearly more than it gave up to its `last` frame."""
+    # A cut transport stream ends cleanly and its length is guessed from its last timestamp,
+    # but a cut seldom falls between two packets.
+    if container.format.name == "mpegts":
+        return _ends_inside_packet(path)
+    stated = stream_duration_seconds(container, stream)
+    slack = max(0.5, 3 * last.duration_seconds)
+    return stated is not None and stated - last.end_seconds > slack
+
+
+def _ends_inside_packet(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4 * max(_TS_PACKET_BYTES))
+    for length in _TS_PACKET_BYTES:
+        at = 4 if length == 192 else 0
+        if all(byte == _TS_SYNC for byte in head[at::length]):
+            return path.stat().st_size % length != 0
+    return False  # begins inside a packet: nothing to conclude
 
 
 def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from hiprobe.errors import UsageError
 from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, Segment, key_frame_positions
 from hiprobe.video.assemble import make_segment
-from hiprobe.video.clip import read_clip
+from hiprobe.video.clip import read_clip, read_clip_and_outcome
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
 
-__all__ = ["SegmentReader", "read_clip", "read_segments"]
+__all__ = ["SegmentReader", "read_clip", "read_clip_and_outcome", "read_segments"]
 
 _KEPT_FRAMES = 32
 """Frames kept of a segment whose length is not known beforehand (at least 4 per key frame)."""
