@@ -56,11 +56,14 @@ def _ground(rng: np.random.Generator, x: Plane, z: Plane, place: str) -> Plane:
     image[:] = base
     fade = np.clip(1.3 - z / 28, 0, 1)[:, :, None]
     pattern = GROUNDS[place](rng, x, z)
-    return image + pattern * fade
+    return np.asarray(image + pattern * fade, np.float32)
 
 
 def _lines(values: Plane, spacing: float, wide: float) -> Plane:
-    return (np.abs((values / spacing + 0.5) % 1.0 - 0.5) * spacing < wide / 2).astype(np.float32)
+    return np.asarray(
+        (np.abs((values / spacing + 0.5) % 1.0 - 0.5) * spacing < wide / 2).astype(np.float32),
+        np.float32,
+    )
 
 
 def _tiles(rng: np.random.Generator, x: Plane, z: Plane) -> Plane:
@@ -68,9 +71,13 @@ def _tiles(rng: np.random.Generator, x: Plane, z: Plane) -> Plane:
     a, b = x * np.cos(turn) - z * np.sin(turn), x * np.sin(turn) + z * np.cos(turn)
     if rng.random() < 0.4:
         check = (np.floor(a / size) + np.floor(b / size)) % 2
-        return ((check - 0.5) * rng.uniform(8, 40))[:, :, None] * np.ones(3, np.float32)
+        return np.asarray(
+            ((check - 0.5) * rng.uniform(8, 40))[:, :, None] * np.ones(3, np.float32), np.float32
+        )
     seams = np.maximum(_lines(a, size, 0.06), _lines(b, size, 0.06))
-    return (-seams * rng.uniform(10, 35))[:, :, None] * np.ones(3, np.float32)
+    return np.asarray(
+        (-seams * rng.uniform(10, 35))[:, :, None] * np.ones(3, np.float32), np.float32
+    )
 
 
 def _road(rng: np.random.Generator, x: Plane, z: Plane) -> Plane:
@@ -79,26 +86,33 @@ def _road(rng: np.random.Generator, x: Plane, z: Plane) -> Plane:
     kerb = (np.abs(z - middle) > wide + 0.6).astype(np.float32)
     edge = ((np.abs(np.abs(z - middle) - wide - 0.6)) < 0.12).astype(np.float32)
     pave = tint(rng, 15, 50, 5)
-    return mark[:, :, None] * 85 + kerb[:, :, None] * pave + edge[:, :, None] * 35
+    return np.asarray(
+        mark[:, :, None] * 85 + kerb[:, :, None] * pave + edge[:, :, None] * 35, np.float32
+    )
 
 
 def _bays(rng: np.random.Generator, x: Plane, z: Plane) -> Plane:
     row = rng.uniform(10, 16)
     marks = _lines(x, 2.6, 0.12) * (np.abs(z - row) < 2.6)
-    return (marks * rng.uniform(50, 90))[:, :, None] * np.ones(3, np.float32)
+    return np.asarray(
+        (marks * rng.uniform(50, 90))[:, :, None] * np.ones(3, np.float32), np.float32
+    )
 
 
 def _soil(rng: np.random.Generator, x: Plane, z: Plane) -> Plane:
     green = np.array(rng.choice([[-14, 10, -22], [10, 2, -14], [0, 0, 0]]), np.float32)
-    rough = speckle(rng, *x.shape, 4)[:, :, None] * 12
-    return green + rough + 0 * z[:, :, None]
+    rough = speckle(rng, x.shape[0], x.shape[1], 4)[:, :, None] * 12
+    return np.asarray(green + rough + 0 * z[:, :, None], np.float32)
 
 
 def _cobbles(rng: np.random.Generator, x: Plane, z: Plane) -> Plane:
     ring = np.sqrt(x**2 + (z - rng.uniform(7, 10)) ** 2)
     seams = np.maximum(_lines(ring, 0.7, 0.1), _lines(np.arctan2(z - 8, x + 1e-3), 0.2, 0.02))
     lawn = ((ring > 7.5) & (ring < 12)).astype(np.float32)
-    return -seams[:, :, None] * 22 + lawn[:, :, None] * np.array([-35, 15, -40], np.float32)
+    return np.asarray(
+        -seams[:, :, None] * 22 + lawn[:, :, None] * np.array([-35, 15, -40], np.float32),
+        np.float32,
+    )
 
 
 GROUNDS: dict[str, Callable[[np.random.Generator, Plane, Plane], Plane]] = {
@@ -144,7 +158,7 @@ def _shelves(rng: np.random.Generator, image: Plane, roof: int, foot: int) -> No
         x = 0
         while x < image.shape[1]:
             w = int(rng.integers(3, 12))
-            image[y + 1 : y + step - 2, x : x + w - 1] = np.clip(rng.uniform(50, 190) + rng.uniform(-45, 45, 3), 0, 255)
+            image[y + 1 : y + step - 2, x : x + w - 1] = tint(rng, 50, 190, 45)
             x += w
         image[y + step - 2 : y + step] = 60
 
@@ -177,7 +191,7 @@ def _clutter(rng: np.random.Generator, image: Plane, camera: Camera, place: str)
             float(rng.choice([rng.uniform(-0.05, 0.2), rng.uniform(0.8, 1.05)])),
             rng.uniform(0.4, 0.95),
         )
-        x, z = camera.ground(u, float(v))
+        _, z = camera.ground(u, float(v))
         unit = camera.pixels_per_metre(z)
         wide, tall = rng.uniform(0.2, 1.3) * unit, rng.uniform(0.4, 1.4) * unit
         if place not in INDOORS and rng.random() < 0.3:

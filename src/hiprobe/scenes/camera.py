@@ -42,9 +42,9 @@ class Camera:
 
 
 def place_camera(rng: np.random.Generator, width: int, height: int, *, vehicles: bool) -> Camera:
-    """A surveillance-like camera: people at mid-distance fill 0.15-0.5 of the height."""
-    share = rng.uniform(0.13, 0.26) if vehicles else rng.uniform(0.17, 0.5)
+    """A surveillance-like camera: people at mid-distance fill 0.1-0.5 of the height."""
+    share = rng.uniform(0.06, 0.22) if vehicles else rng.uniform(0.1, 0.5)
     horizon = rng.uniform(-0.15, 0.35)
     above = (0.72 - horizon) * 1.7 / share
     focal = height * rng.uniform(0.9, 1.5)
-    return Camera(width, height, focal, horizon * height, min(above, 9.0))
+    return Camera(width, height, focal, horizon * height, min(above, 18.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import cos, sin
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,14 @@ def _things(stage: Stage, t: float) -> Picture:
             continue
         body = joints(pose, look.height)
         draw_shadow(mask, camera, body, stage.sun)
-        drawings.append((pose.z, lambda image, b=body, k=look: draw_figure(image, camera, b, k)))
+        drawings.append((pose.z, partial(draw_figure, camera=camera, body=body, look=look)))
     for build, route in story.vehicles:
         at = route(t)
         hull = cv2.convexHull(
             np.rint(camera.project(footprint(at, build, stage.sun))).astype(np.int32)
         )
         cv2.fillPoly(mask, [hull], (255, 255, 255), cv2.LINE_AA)
-        drawings.append((at.z, lambda image, a=at, b=build: draw_vehicle(image, camera, a, b)))
+        drawings.append((at.z, partial(draw_vehicle, camera=camera, at=at, build=build)))
     soft = cv2.blur(mask, (3, 3))
     dark = cv2.addWeighted(soft, -stage.shade, soft, 0, 255)
     image: Picture = np.asarray(cv2.multiply(stage.backdrop, dark, scale=1 / 255), np.uint8)

@@ -53,10 +53,10 @@ def _gain(rng: np.random.Generator, height: int, width: int, night: bool) -> Pic
     away = ((x - cx) / width) ** 2 + ((y - cy) / height) ** 2
     if not night:
         level = rng.uniform(0.8, 1.0) - rng.uniform(0, 0.35) * away
-        return np.clip(255 * level[:, :, None] * np.ones(3), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(255 * level[:, :, None] * np.ones(3), 0, 255), np.uint8)
     level = rng.uniform(0.24, 0.45) + rng.uniform(0.25, 0.6) * np.exp(-away * rng.uniform(3, 12))
     warmth = np.array(rng.choice([[0.8, 0.9, 1.1], [1.05, 0.92, 0.7], [0.95, 1.0, 0.95]]))
-    return np.clip(255 * level[:, :, None] * warmth, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(255 * level[:, :, None] * warmth, 0, 255), np.uint8)
 
 
 def light(lens: Lens, image: Picture, level: float) -> Picture:

@@ -12,7 +12,9 @@ import numpy as np
 from hiprobe.errors import UsageError
 from hiprobe.scenes import stories_anomalous as bad
 from hiprobe.scenes import stories_demo as demo
+from hiprobe.scenes import stories_hazard as hazard
 from hiprobe.scenes import stories_normal as good
+from hiprobe.scenes import stories_traffic as road
 from hiprobe.scenes.backdrop import DEMO_PLACES, ROADS, TRAINING_PLACES, paint
 from hiprobe.scenes.camera import Camera, Points, place_camera
 from hiprobe.scenes.caption import describe
@@ -27,15 +29,16 @@ BUILDERS: dict[str, Builder] = {
     "empty": good.empty, "person_walking": good.person_walking,
     "people_walking": good.people_walking, "crowd_walking": good.crowd_walking,
     "standing": good.standing, "talking": good.talking, "running": good.running,
-    "cycling": good.cycling, "vehicles_passing": good.vehicles_passing,
-    "parked_car": good.parked_car, "door_opening": good.door_opening,
+    "cycling": good.cycling, "vehicles_passing": road.vehicles_passing,
+    "parked_car": road.parked_car, "door_opening": good.door_opening,
     "light_change": good.light_change, "camera_shake": good.camera_shake,
     "waving": good.waving, "picking_up": good.picking_up, "camera_pan": good.camera_pan,
     "fight": bad.fight, "brawl": bad.brawl_group, "push": bad.push, "chase": bad.chase,
     "fall": bad.falling, "beating_down": bad.beating_down,
-    "vehicle_collision": bad.vehicle_collision,
-    "vehicle_crash_single": bad.vehicle_crash_single, "pedestrian_hit": bad.pedestrian_hit,
-    "fire": bad.fire, "smoke": bad.smoke, "explosion": bad.explosion, "throwing": bad.throwing,
+    "vehicle_collision": road.vehicle_collision,
+    "vehicle_crash_single": road.vehicle_crash_single, "pedestrian_hit": road.pedestrian_hit,
+    "fire": hazard.fire, "smoke": hazard.smoke, "explosion": hazard.explosion,
+    "throwing": bad.throwing,
     "corridor_patrol": demo.corridor_patrol, "corridor_scuffle": demo.corridor_scuffle,
     "courtyard_stroll": demo.courtyard_stroll, "courtyard_tumble": demo.courtyard_tumble,
     "kiosk_queue": demo.kiosk_queue, "kiosk_flames": demo.kiosk_flames,
@@ -123,7 +126,7 @@ def _event(
     rng: np.random.Generator, kind: str, seconds: float, moments: Sequence[float] | None
 ) -> tuple[float, float]:
     begin = float(rng.uniform(0.12, 0.45)) * seconds
-    if kind in LASTING_KINDS and rng.random() < 0.75 or kind == "chase":
+    if (kind in LASTING_KINDS and rng.random() < 0.75) or kind == "chase":
         begin = 0.0
     if moments is None:
         return begin, seconds

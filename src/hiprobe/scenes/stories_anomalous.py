@@ -1,17 +1,26 @@
-"""Stories of the anomalous training kinds; each builds a `Story` from a `Setting`."""
+"""Stories of violence and falls; each builds a `Story` from a `Setting`."""
 
 from __future__ import annotations
 
 from math import cos, pi, sin
 
-from hiprobe.scenes.cast import Route, Setting, Story, vehicle
-from hiprobe.scenes.effects import burst, debris, flicker, plume
+from hiprobe.scenes.cast import Setting, Story
+from hiprobe.scenes.extras import bystanders, dressed, heading_of
 from hiprobe.scenes.figure import Pose
 from hiprobe.scenes.motion import (
-    Track, brawl, drift, facing_to, fall, lie, ramp, stand, stride, switch, walk, wobble,
-)  # fmt: skip
-from hiprobe.scenes.stories_normal import bystanders, dressed, drive_by, heading_of
-from hiprobe.scenes.vehicle import Drive
+    Track,
+    brawl,
+    drift,
+    facing_to,
+    fall,
+    lie,
+    ramp,
+    stand,
+    stride,
+    switch,
+    walk,
+    wobble,
+)
 
 
 def during(s: Setting, calm: Track, wild: Track) -> Track:
@@ -47,6 +56,7 @@ def fight_pair(s: Setting, x: float, z: float, force: float) -> list[Track]:
 
 
 def fight(s: Setting) -> Story:
+    """Two people fight; others may stand by."""
     beside = bystanders(s, 3)
     says = tuple(
         a + b
@@ -59,6 +69,7 @@ def fight(s: Setting) -> Story:
 
 
 def brawl_group(s: Setting) -> Story:
+    """Two or three pairs fight in one place."""
     count = int(s.rng.integers(2, 4))
     says = ("A group of people fight each other violently", "A violent brawl of several people",
             f"{('Four', 'Six')[count - 2]} people hit and kick each other in a brawl")  # fmt: skip
@@ -70,6 +81,7 @@ def brawl_group(s: Setting) -> Story:
 
 
 def push(s: Setting) -> Story:
+    """One shoves another, who falls on the back."""
     says = ("A person pushes another to the ground", "Someone violently shoves a person, who falls",
             "One person knocks another down")  # fmt: skip
     axis = float(s.rng.uniform(-0.5, 0.5) + s.rng.choice([0, pi]))
@@ -90,6 +102,7 @@ def push(s: Setting) -> Story:
 
 
 def chase(s: Setting) -> Story:
+    """One runs after another at full speed."""
     says = ("A person runs away from a pursuer", "One person chases another at full speed",
             "Someone flees while another runs after them")  # fmt: skip
     heading, pace = heading_of(s.rng), float(s.rng.uniform(4.2, 6.0))
@@ -109,6 +122,7 @@ def chase(s: Setting) -> Story:
 
 
 def falling(s: Setting) -> Story:
+    """A person falls out of walking or standing."""
     says = ("A person suddenly falls to the ground", "Someone collapses and lies on the ground",
             "A person stumbles and falls down")  # fmt: skip
     base = (walk(s.rng, (s.x, s.z), seconds=2 * s.start, speed=1.2, heading=heading_of(s.rng))
@@ -119,9 +133,11 @@ def falling(s: Setting) -> Story:
 
 
 def beating_down(s: Setting) -> Story:
+    """One to three people beat someone on the ground."""
     count = int(s.rng.integers(1, 4))
     n = ("A person kicks", "Two people kick", "Three people kick")[count - 1]
-    says = (f"{n} someone who lies on the ground", f"{n} and beat{'s' if count == 1 else ''} a victim on the ground",
+    says = (f"{n} someone who lies on the ground",
+            f"{n} and beat{'s' if count == 1 else ''} a victim on the ground",
             "A violent attack on a person lying on the ground")  # fmt: skip
     tracks: list[Track] = [lie(s.rng, s.x, s.z, float(s.rng.uniform(-0.6, 0.6)), force=1.0)]
     for i in range(count):
@@ -142,115 +158,8 @@ def kicker(s: Setting, x: float, z: float, facing: float) -> Track:
     )  # fmt: skip
 
 
-def spun(before: Route, start: float, *, turn: float, slide: float, roll: float = 0.0) -> Route:
-    """`before` until start, then a sharp stop with spin, slide sideways and roll."""
-
-    def route(t: float) -> Drive:
-        at, since = before(min(t, start)), ramp(t, start, 0.9) ** 0.5
-        side = at.heading + pi / 2
-        jump = 0.25 * sin(pi * ramp(t, start, 0.5))
-        return Drive(at.x + slide * since * (cos(side) + 0.8 * cos(at.heading)),
-                     at.z + 0.5 * slide * since * sin(side), at.heading + turn * since,
-                     roll * since, jump)  # fmt: skip
-
-    return route
-
-
-def vehicle_collision(s: Setting) -> Story:
-    a, b = vehicle(s.rng), vehicle(s.rng)
-    says = (f"A {a.word} crashes into a {b.word}", "Two vehicles collide violently",
-            f"A traffic accident, a {a.word} hits a {b.word}")  # fmt: skip
-    rng, at = s.rng, s.start / s.seconds
-    speed, angle = float(rng.uniform(7, 14)), float(rng.choice([pi, pi / 2, pi * 0.8, 0.0]))
-    first = drive_by(s, speed=speed, z=s.z, heading=0.0, at=at)
-    other_speed = float(rng.uniform(4, 9)) if rng.random() < 0.6 and angle != 0.0 else 0.0
-    gap = (a.length + b.length) / 2 * 0.8
-    dx, dz = (gap, 0.0) if angle != pi / 2 else (gap * 0.8, -0.8)
-
-    def second(t: float) -> Drive:
-        along = other_speed * (t - s.start)
-        return Drive(s.x + dx + along * cos(angle), s.z + dz + along * sin(angle), angle)
-
-    turn, slide = float(rng.uniform(0.4, 2.0) * rng.choice([-1, 1])), float(rng.uniform(0.4, 1.6))
-    crash = (spun(first, s.start, turn=0.4 * turn, slide=-0.4 * slide),
-             spun(second, s.start, turn=turn, slide=slide,
-                  roll=float(rng.choice([0, 0, 1.4]))))  # fmt: skip
-    pieces = debris(rng, s.x + gap / 2, s.z - 0.5, speed=float(rng.uniform(3, 7)))
-    dust = plume(rng, s.x + gap / 2, s.z, size=1.8, glow=False, level=burst(s.start, fade=1.0))
-    return Story(says, dressed(s, bystanders(s, 2)), ((a, crash[0]), (b, crash[1])),
-                 smokes=(dust,), pieces=((s.start, pieces),))  # fmt: skip
-
-
-def vehicle_crash_single(s: Setting) -> Story:
-    a = vehicle(s.rng)
-    says = (f"A {a.word} loses control and overturns", f"A {a.word} skids and crashes",
-            f"An accident, a {a.word} spins off its lane")  # fmt: skip
-    first = drive_by(
-        s, speed=float(s.rng.uniform(7, 13)), z=s.z, heading=0.0, at=s.start / s.seconds
-    )
-    wreck = spun(first, s.start, turn=float(s.rng.uniform(1.0, 2.6) * s.rng.choice([-1, 1])),
-                 slide=float(s.rng.uniform(0.8, 2.0)), roll=float(s.rng.choice([0.0, 1.5])))  # fmt: skip
-    dust = plume(s.rng, s.x, s.z, size=2.0, glow=False, level=burst(s.start, fade=1.0))
-    pieces = debris(s.rng, s.x, s.z, speed=5.0)
-    return Story(says, dressed(s, bystanders(s, 2)), ((a, wreck),), smokes=(dust,),
-                 pieces=((s.start, pieces),))  # fmt: skip
-
-
-def pedestrian_hit(s: Setting) -> Story:
-    a = vehicle(s.rng)
-    says = (f"A {a.word} hits a pedestrian", f"A pedestrian is run over by a {a.word}",
-            f"A {a.word} knocks a person down")  # fmt: skip
-    speed = float(s.rng.uniform(6, 12))
-    car = drive_by(s, speed=speed, z=s.z, heading=0.0, at=s.start / s.seconds)
-
-    def braking(t: float) -> Drive:
-        late = max(0.0, t - s.start)
-        at = car(min(t, s.start))
-        return at._replace(x=at.x + speed * 0.25 * (1 - 2.718 ** (-3 * late)))
-
-    walker = walk(s.rng, (s.x + a.length / 2, s.z), seconds=2 * s.start, speed=1.2, heading=pi / 2)
-    down = fall(walker, s.start, direction=-1, seconds=0.6)
-
-    def flung(t: float) -> Pose:
-        p, since = down(t), max(0.0, t - s.start)
-        return p._replace(x=p.x + speed * 0.4 * (1 - 2.718 ** (-2.5 * since)),
-                          lift=1.1 * sin(pi * min(1.0, since / 0.6)))  # fmt: skip
-
-    return Story(says, dressed(s, [flung, *bystanders(s, 2)]), ((a, braking),))
-
-
-def fire(s: Setting) -> Story:
-    says = ("A fire is burning", "Flames and smoke rise", "A fire breaks out and grows",
-            "Something is on fire, flames leap up")  # fmt: skip
-    rng, size = s.rng, float(s.rng.uniform(0.7, 2.6))
-    level = flicker(rng, s.start - (2.5 if s.start <= 0 else 0), float(rng.uniform(0.6, 2.5)))
-    flames = plume(rng, s.x, s.z, size=size, glow=True, level=level, wind=float(rng.normal(0, 0.4)))
-    smoke = plume(rng, s.x, s.z + 0.3, size=size * 1.4, glow=False, base=size * 0.8,
-                  level=lambda t: 0.7 * level(t), wind=float(rng.normal(0, 1)))  # fmt: skip
-    return Story(says, dressed(s, bystanders(s, 2)), fires=(flames,), smokes=(smoke,))
-
-
-def smoke(s: Setting) -> Story:
-    says = ("Thick smoke rises", "A cloud of smoke spreads", "Smoke pours out and fills the scene")
-    level = flicker(s.rng, s.start - (2.5 if s.start <= 0 else 0.2), float(s.rng.uniform(0.5, 1.8)))
-    cloud = plume(s.rng, s.x, s.z, size=float(s.rng.uniform(1.2, 3.5)), glow=False, level=level,
-                  wind=float(s.rng.normal(0, 1.2)))  # fmt: skip
-    return Story(says, dressed(s, bystanders(s, 2)), smokes=(cloud,))
-
-
-def explosion(s: Setting) -> Story:
-    says = ("An explosion goes off with a bright flash", "Something explodes violently",
-            "A sudden blast throws debris and smoke")  # fmt: skip
-    rng, size = s.rng, float(s.rng.uniform(1.8, 4.0))
-    ball = plume(rng, s.x, s.z, size=size, glow=True, level=burst(s.start, fade=0.7))
-    cloud = plume(rng, s.x, s.z, size=size * 1.3, glow=False, level=lambda t: ramp(t, s.start, 1.0))
-    flash, shake = burst(s.start, rise=0.05, fade=0.2), burst(s.start, fade=0.4)
-    return Story(says, dressed(s, bystanders(s, 3)), fires=(ball,), smokes=(cloud,), flash=flash,
-                 shake=lambda t: 0.05 * shake(t),
-                 pieces=((s.start, debris(rng, s.x, s.z, speed=9.0, count=34)),))  # fmt: skip
-
-
 def throwing(s: Setting) -> Story:
+    """One throws something at another, who falls."""
     says = ("A person throws an object at another", "Someone hurls a stone at a person",
             "An object is thrown at someone")  # fmt: skip
     heading, far = float(s.rng.uniform(-0.4, 0.4)), float(s.rng.uniform(2.0, 4.0))
@@ -260,7 +169,8 @@ def throwing(s: Setting) -> Story:
 
     def thrower(t: float) -> Pose:
         back, out = ramp(t, s.start - 0.35, 0.25), ramp(t, s.start - 0.08, 0.12)
-        return base(t)._replace(arm_left=-1.9 * back * (1 - out) + 1.7 * out, lean=0.45 * out - 0.2 * back,
+        return base(t)._replace(arm_left=-1.9 * back * (1 - out) + 1.7 * out,
+                                lean=0.45 * out - 0.2 * back,
                                 hip_left=0.5 * out, hip_right=-0.4 * out)  # fmt: skip
 
     target = fall(stand(s.rng, tx, tz, heading + pi), s.start + flight, direction=-1, seconds=0.7)

@@ -6,10 +6,10 @@ from math import pi
 
 from hiprobe.scenes.cast import Setting, Story
 from hiprobe.scenes.effects import flicker, plume
+from hiprobe.scenes.extras import circle, dressed
 from hiprobe.scenes.figure import Pose
 from hiprobe.scenes.motion import Track, fall, stand, switch, walk
 from hiprobe.scenes.stories_anomalous import during, fight_pair
-from hiprobe.scenes.stories_normal import circle, dressed
 
 
 def corridor_patrol(s: Setting) -> Story:
@@ -43,8 +43,9 @@ def strollers(s: Setting, low: int, high: int) -> list[Track]:
     found: list[Track] = []
     for _ in range(int(s.rng.integers(low, high))):
         middle = s.x + s.rng.normal(0, 2.0), max(2.5, s.z + s.rng.normal(0, 1.5))
-        found.append(walk(s.rng, middle, seconds=s.seconds, speed=float(s.rng.uniform(0.8, 1.5)),
-                          heading=float(s.rng.choice([0, pi]) + s.rng.uniform(-0.4, 0.4))))  # fmt: skip
+        heading = float(s.rng.choice([0, pi]) + s.rng.uniform(-0.4, 0.4))
+        pace = float(s.rng.uniform(0.8, 1.5))
+        found.append(walk(s.rng, middle, seconds=s.seconds, speed=pace, heading=heading))
     return found + (circle(s, 2, 0.6) if s.rng.random() < 0.4 else [])
 
 

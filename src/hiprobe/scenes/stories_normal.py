@@ -1,73 +1,38 @@
-"""Stories of the normal training kinds; each builds a `Story` from a `Setting`."""
+"""Stories of calm people and empty scenes; each builds a `Story` from a `Setting`."""
 
 from __future__ import annotations
 
 from math import cos, pi, sin
 
-import numpy as np
-
-from hiprobe.scenes.cast import Route, Setting, Story, look, vehicle
+from hiprobe.scenes.cast import Setting, Story, vehicle
+from hiprobe.scenes.extras import NUMBERS, bystanders, circle, dressed, heading_of, walkers
 from hiprobe.scenes.figure import Pose
-from hiprobe.scenes.motion import Track, facing_to, ramp, stand, walk, wobble
-from hiprobe.scenes.vehicle import Drive
-
-NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six")
-
-
-def heading_of(rng: np.random.Generator) -> float:
-    """Mostly across the picture, sometimes towards or away from the camera."""
-    side = 0.0 if rng.random() < 0.5 else pi
-    return side + float(rng.uniform(-0.5, 0.5) if rng.random() < 0.75 else rng.uniform(-1.5, 1.5))
-
-
-def walkers(s: Setting, count: int, speed: tuple[float, float], spread: float) -> list[Track]:
-    """`count` tracks through points within `spread` metres of the scene's anchor."""
-    found = []
-    for _ in range(count):
-        middle = s.x + s.rng.normal(0, spread), max(2.0, s.z + s.rng.normal(0, spread))
-        pace = float(s.rng.uniform(*speed))
-        found.append(walk(s.rng, middle, seconds=s.seconds, speed=pace, heading=heading_of(s.rng)))
-    return found
-
-
-def dressed(s: Setting, tracks: list[Track]) -> tuple[tuple[object, Track], ...]:
-    """Give each track a random person."""
-    return tuple((look(s.rng), track) for track in tracks)
-
-
-def bystanders(s: Setting, most: int) -> list[Track]:
-    """Up to `most` people who stand or walk by, some metres away."""
-    found: list[Track] = []
-    for _ in range(int(s.rng.integers(0, most + 1))):
-        x, z = s.x + s.rng.choice([-1, 1]) * s.rng.uniform(1.4, 4.5), s.z + s.rng.uniform(-0.5, 4)
-        if s.rng.random() < 0.5:
-            found.append(stand(s.rng, x, z, facing_to(x, z, s.x, s.z)))
-        else:
-            found.append(
-                walk(s.rng, (x, z), seconds=s.seconds, speed=1.2, heading=heading_of(s.rng))
-            )
-    return found
+from hiprobe.scenes.motion import (
+    ramp,
+    stand,
+    walk,
+    wobble,
+)
+from hiprobe.scenes.traffic import parked_at
 
 
 def empty(s: Setting) -> Story:
+    """Nobody; sometimes a parked vehicle."""
     says = ("Nothing moves", "The scene is empty and still", "There is nobody to be seen",
             "An empty scene, nothing happens")  # fmt: skip
     parked = ((vehicle(s.rng), parked_at(s)),) if s.rng.random() < 0.25 else ()
     return Story(says, vehicles=parked, where_said=False)
 
 
-def parked_at(s: Setting) -> Route:
-    spot = Drive(s.x, s.z + 3, float(s.rng.uniform(-0.3, 0.3) + s.rng.choice([0, pi / 2, pi])))
-    return lambda t: spot
-
-
 def person_walking(s: Setting) -> Story:
+    """One person walks through the scene."""
     says = ("One person walks calmly by", "A person is walking", "Someone walks along at ease",
             "A single pedestrian passes")  # fmt: skip
     return Story(says, dressed(s, walkers(s, 1, (0.8, 1.7), 0.2)))
 
 
 def people_walking(s: Setting) -> Story:
+    """Two to five people walk, each their own way."""
     count = int(s.rng.integers(2, 6))
     n = NUMBERS[count]
     says = (f"{n} people walk by calmly", f"{n} pedestrians are walking",
@@ -76,6 +41,7 @@ def people_walking(s: Setting) -> Story:
 
 
 def crowd_walking(s: Setting) -> Story:
+    """Seven to fourteen people walk in all directions."""
     says = ("A crowd walks through the scene", "Many people walk in both directions",
             "A dense crowd moves along calmly")  # fmt: skip
     count = int(s.rng.integers(7, 15))
@@ -83,6 +49,7 @@ def crowd_walking(s: Setting) -> Story:
 
 
 def standing(s: Setting) -> Story:
+    """One to three people stand still."""
     count = int(s.rng.integers(1, 4))
     n = ("One person stands", "Two people stand", "Three people stand")[count - 1]
     says = (f"{n} still", f"{n} and wait{'s' if count == 1 else ''} quietly", f"{n} around calmly")
@@ -94,6 +61,7 @@ def standing(s: Setting) -> Story:
 
 
 def talking(s: Setting) -> Story:
+    """Two to four people talk in a ring."""
     count = int(s.rng.integers(2, 5))
     n = NUMBERS[count]
     says = (f"{n} people stand and talk", f"{n} people chat in a friendly way",
@@ -101,18 +69,8 @@ def talking(s: Setting) -> Story:
     return Story(says, dressed(s, circle(s, count, 0.7) + bystanders(s, 1)))
 
 
-def circle(s: Setting, count: int, gesture: float) -> list[Track]:
-    """People in a ring who face each other."""
-    wide, turn = 0.35 + 0.12 * count, s.rng.uniform(0, 2 * pi)
-    found = []
-    for i in range(count):
-        a = turn + 2 * pi * i / count
-        x, z = s.x + wide * cos(a), s.z + wide * sin(a)
-        found.append(stand(s.rng, x, z, facing_to(x, z, s.x, s.z), gesture=gesture))
-    return found
-
-
 def running(s: Setting) -> Story:
+    """Joggers at an even pace."""
     count = int(s.rng.integers(1, 4))
     n = ("A jogger runs", "Two joggers run", "Three joggers run")[count - 1]
     says = (f"{n} past for exercise", f"{n} along at a steady pace", f"{n} by in sports clothes")
@@ -125,6 +83,7 @@ def running(s: Setting) -> Story:
 
 
 def cycling(s: Setting) -> Story:
+    """A cyclist passes."""
     says = ("A cyclist rides by", "Someone passes on a bicycle", "A person cycles along")
     base = walk(s.rng, (s.x, s.z), seconds=s.seconds, speed=float(s.rng.uniform(2.5, 4.5)),
                 heading=heading_of(s.rng), reach=14)  # fmt: skip
@@ -138,38 +97,8 @@ def cycling(s: Setting) -> Story:
     return Story(says, dressed(s, [ride, *bystanders(s, 1)]), extra=("bicycle",))
 
 
-def drive_by(s: Setting, *, speed: float, z: float, heading: float, at: float = 0.5) -> Route:
-    """A straight drive that passes x = s.x at the share `at` of the clip."""
-
-    def route(t: float) -> Drive:
-        along = speed * (t - at * s.seconds)
-        return Drive(s.x + along * cos(heading), z + along * sin(heading), heading)
-
-    return route
-
-
-def vehicles_passing(s: Setting) -> Story:
-    count = int(s.rng.integers(1, 4))
-    builds = [vehicle(s.rng) for _ in range(count)]
-    n = (f"A {builds[0].word} drives", "Two vehicles drive", "Three vehicles drive")[count - 1]
-    says = (f"{n} past normally", f"{n} by at an even speed", f"{n} along the lane")
-    routes = []
-    for i in range(count):
-        side = float(s.rng.choice([0.0, pi]))
-        routes.append(drive_by(s, speed=float(s.rng.uniform(3, 11)), z=s.z + 3.5 * i,
-                               heading=side + float(s.rng.uniform(-0.08, 0.08)),
-                               at=float(s.rng.uniform(0.2, 0.8))))  # fmt: skip
-    return Story(says, dressed(s, bystanders(s, 2)), tuple(zip(builds, routes, strict=True)))
-
-
-def parked_car(s: Setting) -> Story:
-    build = vehicle(s.rng)
-    says = (f"A {build.word} is parked", f"A parked {build.word} stands still",
-            f"A {build.word} stands there, nothing happens")  # fmt: skip
-    return Story(says, dressed(s, bystanders(s, 1)), ((build, parked_at(s)),))
-
-
 def door_opening(s: Setting) -> Story:
+    """Someone opens a door."""
     says = ("Someone opens a door", "A door is opened by a person", "A person comes to a door")
     start, spot = float(s.rng.uniform(0.1, 0.5)) * s.seconds, stand(s.rng, s.x - 0.5, s.z, pi / 3)
 
@@ -181,6 +110,7 @@ def door_opening(s: Setting) -> Story:
 
 
 def light_change(s: Setting) -> Story:
+    """Only the light changes."""
     says = ("The light changes, nothing else happens", "The lights go on or off in a calm scene",
             "Only the brightness of the picture changes")  # fmt: skip
     start, to = float(s.rng.uniform(0.1, 0.7)) * s.seconds, float(s.rng.choice([0.4, 0.6, 1.5]))
@@ -190,6 +120,7 @@ def light_change(s: Setting) -> Story:
 
 
 def camera_shake(s: Setting) -> Story:
+    """The camera trembles over a calm scene."""
     says = ("The camera shakes, the scene is calm", "The picture trembles but nothing happens",
             "A shaking camera shows a calm scene")  # fmt: skip
     force = float(s.rng.uniform(0.01, 0.04))
@@ -198,6 +129,7 @@ def camera_shake(s: Setting) -> Story:
 
 
 def camera_pan(s: Setting) -> Story:
+    """The camera turns slowly over a calm scene."""
     says = ("The camera turns slowly over a calm scene", "The camera pans, nothing happens")
     sway = wobble(s.rng, 0.05, 0.3)
     people = dressed(s, bystanders(s, 2))
@@ -205,6 +137,7 @@ def camera_pan(s: Setting) -> Story:
 
 
 def waving(s: Setting) -> Story:
+    """A person waves."""
     says = ("A person waves a hand", "Someone waves in a friendly way", "A person greets by waving")
     base, wave = stand(s.rng, s.x, s.z, float(s.rng.uniform(-2.4, -0.8))), s.rng.uniform(6, 12)
 
@@ -215,14 +148,16 @@ def waving(s: Setting) -> Story:
 
 
 def picking_up(s: Setting) -> Story:
+    """A person bends down and straightens up again."""
     says = ("A person bends down and picks something up", "Someone bends over to lift a bag")
     base, start = stand(s.rng, s.x, s.z, heading_of(s.rng)), s.rng.uniform(0.0, 0.5) * s.seconds
 
     def track(t: float) -> Pose:
         bend = ramp(t, start, 0.8) * (1 - ramp(t, start + 1.2, 0.9))
         return base(t)._replace(
-            lean=1.25 * bend, hip_left=0.5 * bend, hip_right=0.4 * bend, knee_left=0.06 + 0.8 * bend,
-            knee_right=0.06 + 0.7 * bend, arm_left=1.2 * bend, arm_right=1.2 * bend,
+            lean=1.25 * bend, hip_left=0.5 * bend, hip_right=0.4 * bend,
+            knee_left=0.06 + 0.8 * bend, knee_right=0.06 + 0.7 * bend,
+            arm_left=1.2 * bend, arm_right=1.2 * bend,
         )  # fmt: skip
 
     return Story(says, dressed(s, [track, *bystanders(s, 1)]))

@@ -44,10 +44,8 @@ def draw_vehicle(image: NDArray[np.uint8], camera: Camera, at: Drive, build: Bui
     """Draw wheels, body and cabin in place."""
     half, wide = build.length / 2, build.width / 2
     low = 0.3
-    for end in (-0.62, 0.62):
-        _box(image, camera, at, (end * half - 0.32, end * half + 0.32), wide * 0.97, (0.0, 0.62),
-             (25, 25, 28))  # fmt: skip
     _box(image, camera, at, (-half, half), wide, (low, low + build.body), build.colour)
+    _wheels(image, camera, at, build)
     if build.cabin > 0:
         span = (-half + build.cabin_from * build.length, -half + build.cabin_to * build.length)
         base = low + build.body
@@ -57,6 +55,19 @@ def draw_vehicle(image: NDArray[np.uint8], camera: Camera, at: Drive, build: Bui
              build.colour)  # fmt: skip
     for end, colour in ((1, (255, 250, 220)), (-1, (200, 30, 30))):
         _lamps(image, camera, at, build, end, colour)
+
+
+def _wheels(image: NDArray[np.uint8], camera: Camera, at: Drive, build: Build) -> None:
+    across = at.z * cos(at.heading) - at.x * sin(at.heading)  # side of the camera, left positive
+    side = -1.0 if across > 0 else 1.0
+    turn = np.linspace(0, 2 * np.pi, 13)[:-1]
+    for end in (-0.62, 0.62):
+        for radius, tone in ((0.36, (22, 22, 24)), (0.17, (110, 110, 112))):
+            f = end * build.length / 2 + radius * np.cos(turn)
+            y = 0.36 + radius * np.sin(turn)
+            rim = _placed(at, f, np.full(12, side * build.width / 2), y)
+            px = np.rint(camera.project(rim) * (1 << SHIFT)).astype(np.int32)
+            cv2.fillPoly(image, [px], tone, cv2.LINE_AA, SHIFT)
 
 
 def footprint(at: Drive, build: Build, sun: Points) -> Points:
@@ -90,10 +101,15 @@ def _corners(at: Drive, along: tuple[float, float], wide: float, up: tuple[float
     f = np.array([along[0], along[1], along[1], along[0]] * 2)
     s = np.array([-wide, -wide, wide, wide] * 2)
     y = np.array([up[0]] * 4 + [up[1]] * 4)
-    s, y = s * cos(at.roll) - y * sin(at.roll), s * sin(at.roll) + y * cos(at.roll)
+    return _placed(at, f, s, y)
+
+
+def _placed(at: Drive, f: Points, s: Points, y: Points) -> Points:
+    """World points `[n, 3]` from a vehicle's own forward, left and up, rolled and turned."""
+    rolled, up = s * cos(at.roll) - y * sin(at.roll), s * sin(at.roll) + y * cos(at.roll)
     c, n = cos(at.heading), sin(at.heading)
-    return np.stack([at.x + f * c - s * n, y + at.lift + abs(sin(at.roll)) * 0.9,
-                     at.z + f * n + s * c], axis=1)  # fmt: skip
+    lift = at.lift + abs(sin(at.roll)) * 0.9
+    return np.stack([at.x + f * c - rolled * n, up + lift, at.z + f * n + rolled * c], axis=1)
 
 
 def _box(
