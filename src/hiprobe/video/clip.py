@@ -13,7 +13,8 @@ from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import KEY_FRAMES, Segment, key_frame_positions
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.container import READ_ERRORS, nominal_frame_seconds, open_video
-from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome, ends_early
+from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+from hiprobe.video.ending import ends_early
 
 
 def read_clip(

@@ -3,84 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from hiprobe.errors import UsageError, VideoError
-from hiprobe.segment import Frame
 from hiprobe.video.container import (
     MAX_PIXELS,
     READ_ERRORS,
     nominal_frame_seconds,
     open_video,
-    stream_duration_seconds,
 )
+from hiprobe.video.ending import ends_early
+from hiprobe.video.frame import DecodedFrame
+
+__all__ = ["DecodedFrame", "FrameReader", "Outcome", "check_stretch"]
 
 Outcome = Literal["end", "truncated"]
 """How reading ended: at the end of the video (or of the stretch), or broken off before it."""
-
-_TS_PACKET_BYTES = (188, 192, 204)
-"""Plain, with a time code before it (Blu-ray), with error correction behind it."""
-
-_TS_SYNC = 0x47
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedFrame:
-    """One decoded picture, still in the codec's pixel format until `rgb` is called.
-
-    `seconds` counts from the first frame of the stream; `pts` is the container's own number in
-    units of `time_base_seconds`. `index` counts the frames of this reading from 0.
-    """
-
-    index: int
-    pts: int
-    time_base_seconds: float
-    seconds: float
-    duration_seconds: float
-    picture: Any
-
-    @property
-    def end_seconds(self) -> float:
-        """When the next frame is due."""
-        return self.seconds + self.duration_seconds
-
-    @property
-    def turn_degrees(self) -> int:
-        """Counter-clockwise turn, 0, 90, 180 or 270, that makes the picture upright."""
-        return 90 * (round(int(self.picture.rotation) / 90) % 4)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels of the upright picture."""
-        width, height = self.picture.width, self.picture.height
-        return (height, width) if self.turn_degrees % 180 else (width, height)
-
-    def rgb(self, *, size: tuple[int, int] | None = None) -> Frame:
-        """The upright picture, uint8 RGB `[height, width, 3]`, scaled to `size` (width, height).
-
-        Scaling averages over areas, on the codec's own pixels, before the turn.
-        """
-        width, height = size or self.size
-        if self.turn_degrees % 180:
-            width, height = height, width
-        scaled = self.picture.reformat(
-            width=width, height=height, format="rgb24", interpolation="AREA"
-        )
-        pixels = np.rot90(scaled.to_ndarray(), k=self.turn_degrees // 90)
-        return np.ascontiguousarray(pixels, dtype=np.uint8)
-
-    def rgb_within(self, *, max_side_pixels: int | None) -> Frame:
-        """Like `rgb`, shrunk (never enlarged) so that no side is longer than `max_side_pixels`."""
-        width, height = self.size
-        longest = max(width, height)
-        if max_side_pixels is None or longest <= max_side_pixels:
-            return self.rgb()
-        scale = max_side_pixels / longest
-        return self.rgb(size=(max(1, round(width * scale)), max(1, round(height * scale))))
 
 
 class FrameReader:
@@ -226,35 +167,6 @@ class FrameReader:
         )
 
 
-def _can_seek(container: Any, stream: Any) -> bool:
-    # Bare streams have no timestamps; AVI has those of decoding only, which differ from the
-    # times of showing where the codec reorders frames. Times come from counting there.
-    if container.format.name in ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu"):
-        return False
-    return not (container.format.name == "avi" and stream.codec_context.has_b_frames)
-
-
-def ends_early(path: Path, container: Any, stream: Any, last: DecodedFrame) -> bool:
-    """Whether the file promises clearly more than it gave up to its `last` frame."""
-    # A cut transport stream ends cleanly and its length is guessed from its last timestamp,
-    # but a cut seldom falls between two packets.
-    if container.format.name == "mpegts":
-        return _ends_inside_packet(path)
-    stated = stream_duration_seconds(container, stream)
-    slack = max(0.5, 3 * last.duration_seconds)
-    return stated is not None and stated - last.end_seconds > slack
-
-
-def _ends_inside_packet(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4 * max(_TS_PACKET_BYTES))
-    for length in _TS_PACKET_BYTES:
-        at = 4 if length == 192 else 0
-        if all(byte == _TS_SYNC for byte in head[at::length]):
-            return path.stat().st_size % length != 0
-    return False  # begins inside a packet: nothing to conclude
-
-
 def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> None:
     """Refuse a stretch that is negative, empty or not a number."""
     start = 0.0 if start_seconds is None else start_seconds
@@ -264,3 +176,11 @@ def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> 
             f"the stretch [{start_seconds}, {end_seconds}) s is empty or negative; "
             "give 0 <= start_seconds < end_seconds"
         )
+
+
+def _can_seek(container: Any, stream: Any) -> bool:
+    # Bare streams have no timestamps; AVI has those of decoding only, which differ from the
+    # times of showing where the codec reorders frames. Times come from counting there.
+    if container.format.name in ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu"):
+        return False
+    return not (container.format.name == "avi" and stream.codec_context.has_b_frames)
