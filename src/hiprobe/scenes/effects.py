@@ -36,7 +36,7 @@ def plume(
     wind: float = 0.0, base: float = 0.0,
 ) -> Plume:  # fmt: skip
     """A plume `size` metres wide with seeded blobs."""
-    count = 46 if glow else 40
+    count = 70 if glow else 40
     low, high = (0.9, 2.2) if glow else (0.2, 0.5)
     lives = np.stack(
         [rng.uniform(0, 1, count), rng.uniform(low, high, count), rng.uniform(-1, 1, count),
@@ -60,9 +60,10 @@ def draw_fire(layer: NDArray[np.uint8], camera: Camera, fire: Plume, t: float) -
         point = np.array([[x + fire.wind * age * age, fire.base + size * 1.7 * age, fire.z]])
         centre = np.rint(camera.project(point)[0]).astype(int).tolist()
         hot = 1 - age
-        tone = (int(255 * min(1, 0.35 + hot)), int(225 * hot**1.1), int(110 * hot**2.5))
-        radius = max(1, round(unit * size * 0.2 * big * (1.15 - age)))
-        cv2.circle(fresh, centre, radius, tone, -1, cv2.LINE_AA)
+        tone = (int(255 * min(1, 0.35 + hot)), int(215 * hot**1.3), int(95 * hot**3))
+        radius = max(1, round(unit * size * 0.13 * big * (1.15 - age)))
+        tall = round(radius * (1.2 + 0.8 * age))
+        cv2.ellipse(fresh, centre, (radius, tall), 12 * side, 0, 360, tone, -1, cv2.LINE_AA)
         del rate
     soft = max(1, round(unit * size * 0.05)) * 2 + 1
     cv2.add(layer, cv2.GaussianBlur(fresh, (soft, soft), 0), dst=layer)

@@ -123,6 +123,22 @@ def fall(before: Track, start: float, *, direction: float, seconds: float) -> Tr
     return track
 
 
+def writhing(rng: np.random.Generator, track: Track, start: float) -> Track:
+    """`track`, with limbs that twist restlessly from `start` on."""
+    twist, kick = wobble(rng, 0.5, 1.8), wobble(rng, 0.4, 1.5)
+
+    def moved(t: float) -> Pose:
+        p, force = track(t), ramp(t, start, 0.4)
+        a, b = force * twist(t), force * kick(t)
+        return p._replace(
+            facing=p.facing + 0.12 * a, lean=p.lean + 0.2 * b, hip_left=p.hip_left + 0.5 * abs(b),
+            knee_left=p.knee_left + 0.8 * abs(b), hip_right=p.hip_right + 0.4 * a,
+            arm_left=p.arm_left + 0.6 * a, elbow_right=p.elbow_right + 0.8 * abs(a),
+        )  # fmt: skip
+
+    return moved
+
+
 def lie(rng: np.random.Generator, x: float, z: float, facing: float, *, force: float) -> Track:
     """Lying on the ground, curled and jerking with `force`."""
     jerk, other = wobble(rng, 1.0, 3.0), wobble(rng, 0.8, 2.5)

@@ -20,6 +20,7 @@ from hiprobe.scenes.motion import (
     switch,
     walk,
     wobble,
+    writhing,
 )
 
 
@@ -129,6 +130,8 @@ def falling(s: Setting) -> Story:
             if s.rng.random() < 0.6 else stand(s.rng, s.x, s.z, heading_of(s.rng)))  # fmt: skip
     down = fall(base, s.start, direction=float(s.rng.choice([-1, 1])),
                 seconds=float(s.rng.uniform(0.5, 0.9)))  # fmt: skip
+    if s.rng.random() < 0.5:
+        down = writhing(s.rng, down, s.start + 0.6)
     return Story(says, dressed(s, [down, *bystanders(s, 2)]))
 
 

@@ -8,7 +8,7 @@ from hiprobe.scenes.cast import Setting, Story
 from hiprobe.scenes.effects import flicker, plume
 from hiprobe.scenes.extras import circle, dressed
 from hiprobe.scenes.figure import Pose
-from hiprobe.scenes.motion import Track, fall, stand, switch, walk
+from hiprobe.scenes.motion import Track, fall, stand, switch, walk, writhing
 from hiprobe.scenes.stories_anomalous import during, fight_pair
 
 
@@ -52,7 +52,8 @@ def strollers(s: Setting, low: int, high: int) -> list[Track]:
 def courtyard_tumble(s: Setting) -> Story:
     """Someone collapses in a courtyard, twitches, and gets up when the event is over."""
     base = stand(s.rng, s.x, s.z, float(s.rng.choice([0, pi])))
-    down = fall(base, s.start, direction=float(s.rng.choice([-1, 1])), seconds=0.7)
+    dropped = fall(base, s.start, direction=float(s.rng.choice([-1, 1])), seconds=0.7)
+    down = writhing(s.rng, dropped, s.start + 0.7)
     tumble = down if s.end >= s.seconds else switch(down, base, s.end - 0.8, 0.8)
     others = [helper(s, 1.0), helper(s, -1.0)] if s.rng.random() < 0.6 else []
     return Story(("Someone collapses in a courtyard",), dressed(s, [tumble, *others]))
@@ -78,7 +79,7 @@ def kiosk_queue(s: Setting) -> Story:
 
 def kiosk_flames(s: Setting) -> Story:
     """Fire breaks out at a kiosk."""
-    level, over = flicker(s.rng, s.start - 0.8, 1.4), s.end
+    level, over = flicker(s.rng, s.start - 0.2, 1.2), s.end
     size = float(s.rng.uniform(1.2, 2.2))
 
     def lasting(t: float) -> float:
