@@ -1,0 +1,179 @@
+"""What every backbone keeps: layer convention, cutting, batching, fingerprint, words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from backbone_cases import BackboneCase, moving_square, segment_of
+from numpy.typing import NDArray
+
+from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
+from hiprobe.errors import BackboneError, StatesError
+from hiprobe.states import READINGS
+
+SEGMENTS = [moving_square(seed=1), moving_square(seed=2, speed=0), moving_square(seed=3, speed=7)]
+
+
+@pytest.fixture(scope="module")
+def whole(case: BackboneCase) -> Backbone:
+    return case.open(DETECT_PROMPT, None)
+
+
+# share of a state's size that another video moves at least; rounding moves it by some 1e-6
+VISIBLE = 1e-3
+
+
+def largest_change(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(np.abs(one - other).max() / np.abs(one).max())
+
+
+def all_layers(backbone: Backbone) -> range:
+    return range(backbone.layer_count + 1)
+
+
+def test_it_is_a_backbone(whole: Backbone) -> None:
+    assert isinstance(whole, Backbone)
+    assert whole.layer_count >= 1
+    assert whole.width >= 1
+
+
+def test_embedding_and_every_layer_can_be_read_at_every_reading(whole: Backbone) -> None:
+    found = whole.states(SEGMENTS, layers=all_layers(whole), readings=READINGS)
+    assert set(found) == set(READINGS)
+    for values in found.values():
+        assert values.shape == (len(SEGMENTS), whole.layer_count + 1, whole.width)
+        assert values.dtype == np.float32
+        assert np.isfinite(values).all()
+
+
+def test_embedding_of_the_last_position_is_the_same_for_all_inputs(whole: Backbone) -> None:
+    values = whole.states(SEGMENTS, layers=all_layers(whole))["last"]
+    assert (values[:, 0] == values[0, 0]).all()
+    assert largest_change(values[0, 1:], values[1, 1:]) > VISIBLE
+
+
+def test_states_are_the_layers_outputs_before_the_final_norm(
+    case: BackboneCase, whole: Backbone
+) -> None:
+    segment = SEGMENTS[0]
+    expected = case.reference(whole, segment)
+    found = whole.states([segment], layers=all_layers(whole), readings=READINGS)
+    np.testing.assert_allclose(found["last"][0], expected[:, -1], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["prompt_mean"][0], expected.mean(axis=1), rtol=1e-4, atol=1e-4)
+
+
+def test_visual_mean_at_the_embedding_is_the_mean_of_the_visual_tokens(
+    case: BackboneCase, whole: Backbone
+) -> None:
+    still, moving = (case.reference(whole, s)[0] for s in (SEGMENTS[1], SEGMENTS[2]))
+    # text embeddings do not depend on the frames, so what differs is what the frames gave
+    visual = (still != moving).any(axis=1)
+    found = whole.states([SEGMENTS[2]], layers=[0], readings=["visual_mean"])["visual_mean"]
+    assert visual.sum() >= len(SEGMENTS[2].frames)
+    np.testing.assert_allclose(found[0, 0], moving[visual].mean(axis=0), rtol=1e-4, atol=1e-5)
+
+
+def test_cut_at_any_layer_gives_the_same_bits(case: BackboneCase, whole: Backbone) -> None:
+    depth = whole.layer_count
+    for cut in {1, depth // 2, depth}:
+        layers = range(cut + 1)
+        expected = whole.states(SEGMENTS[:1], layers=all_layers(whole), readings=READINGS)
+        loaded = case.open(DETECT_PROMPT, cut).states(
+            SEGMENTS[:1], layers=layers, readings=READINGS
+        )
+        asked = whole.states(SEGMENTS[:1], layers=layers, readings=READINGS)
+        for reading in READINGS:
+            np.testing.assert_array_equal(loaded[reading], expected[reading][:, : cut + 1])
+            np.testing.assert_array_equal(asked[reading], expected[reading][:, : cut + 1])
+
+
+def test_one_layer_alone_is_that_layer(whole: Backbone) -> None:
+    every = whole.states(SEGMENTS[:1], layers=all_layers(whole))["last"]
+    for layer in (0, 1, whole.layer_count):
+        alone = whole.states(SEGMENTS[:1], layers=[layer])["last"]
+        np.testing.assert_array_equal(alone[:, 0], every[:, layer])
+
+
+def test_a_batch_is_its_segments_one_by_one(whole: Backbone) -> None:
+    together = whole.states(SEGMENTS, layers=all_layers(whole))["last"]
+    alone = [whole.states([s], layers=all_layers(whole))["last"] for s in SEGMENTS]
+    np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_repeated_key_frames_are_read_as_equal_pictures(whole: Backbone) -> None:
+    picture, other = SEGMENTS[0].frames[0], SEGMENTS[0].frames[-1]
+    shared = segment_of([picture] * 4 + [other] * 4)
+    copies = segment_of([picture.copy() for _ in range(4)] + [other.copy() for _ in range(4)])
+    layers = [whole.layer_count]
+    np.testing.assert_allclose(
+        whole.states([shared], layers=layers)["last"],
+        whole.states([copies], layers=layers)["last"],
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+def test_the_order_of_frames_matters(whole: Backbone) -> None:
+    forward = SEGMENTS[2]
+    backward = segment_of(list(reversed(forward.frames)))
+    layers = [whole.layer_count]
+    there = whole.states([forward], layers=layers)["last"]
+    back = whole.states([backward], layers=layers)["last"]
+    assert largest_change(there, back) > VISIBLE
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_few_key_frames_are_enough(whole: Backbone, frames: int) -> None:
+    segment = moving_square(seed=4, frames=frames)
+    values = whole.states([segment], layers=[whole.layer_count], readings=READINGS)
+    assert all(np.isfinite(v).all() for v in values.values())
+
+
+def test_fingerprint_is_that_of_the_whole_model(case: BackboneCase, whole: Backbone) -> None:
+    cut = case.open(DETECT_PROMPT, 1)
+    assert cut.fingerprint == whole.fingerprint
+    assert cut.layer_count == whole.layer_count
+    assert case.open("Another question?", 1).fingerprint.digest != whole.fingerprint.digest
+
+
+@pytest.mark.parametrize("beyond", [1, 100])
+def test_a_layer_that_does_not_exist_is_refused(whole: Backbone, beyond: int) -> None:
+    with pytest.raises(StatesError, match="layers"):
+        whole.states(SEGMENTS[:1], layers=[1, whole.layer_count + beyond])
+
+
+def test_a_negative_layer_is_refused(whole: Backbone) -> None:
+    with pytest.raises(StatesError, match="-1"):
+        whole.states(SEGMENTS[:1], layers=[-1])
+
+
+def test_a_layer_above_the_cut_is_refused(case: BackboneCase) -> None:
+    with pytest.raises(StatesError, match="loaded"):
+        case.open(DETECT_PROMPT, 1).states(SEGMENTS[:1], layers=[2])
+
+
+def test_states_that_are_not_finite_are_refused(case: BackboneCase) -> None:
+    broken = case.open(DETECT_PROMPT, 1)
+    case.poison(broken)
+    with pytest.raises(StatesError, match="not finite"):
+        broken.states(SEGMENTS[:1], layers=[1])
+
+
+def test_words_are_the_same_each_time(whole: Backbone) -> None:
+    frames = SEGMENTS[2].frames
+    first = whole.describe(frames, prompt="What is seen?", max_new_tokens=12)
+    again = whole.describe(frames, prompt="What is seen?", max_new_tokens=12)
+    assert first == again
+    assert first
+
+
+def test_reading_states_leaves_the_words_as_they_were(whole: Backbone) -> None:
+    frames = SEGMENTS[0].frames
+    before = whole.describe(frames, prompt="What is seen?", max_new_tokens=8)
+    whole.states(SEGMENTS[:1], layers=[1])
+    assert whole.describe(frames, prompt="What is seen?", max_new_tokens=8) == before
+
+
+def test_a_cut_backbone_refuses_to_describe(case: BackboneCase) -> None:
+    with pytest.raises(BackboneError, match="cut"):
+        case.open(DETECT_PROMPT, 1).describe(SEGMENTS[0].frames, prompt="What is seen?")
