@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 from rich.table import Table
+from rich.text import Text
 
 from hiprobe.report.layers import LayerCurves
 from hiprobe.report.words import (
@@ -25,11 +26,12 @@ def events_table(
 ) -> Table:
     """Events of one video; with truth, how much of each lies in it.
 
-    The caption says how the video ended and how many segments have no score.
+    The caption says how the video ended and how many segments have no score. Names and the
+    model's words are shown as they are, square brackets included.
     """
     truth = None if truth_spans is None else checked_spans(truth_spans)
     table = Table(
-        title=f"Events in {video}", caption=events_caption(timeline), title_justify="left"
+        title=Text(f"Events in {video}"), caption=events_caption(timeline), title_justify="left"
     )
     for name in ("#", "start", "end", "seconds", "peak", "mean"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -42,7 +44,7 @@ def events_table(
         cells = [str(number), *_event_cells(event)]
         if truth is not None:
             cells.append(share_words(event, truth))
-        table.add_row(*cells, *([event_words(timeline, event) or ""] if explained else []))
+        table.add_row(*cells, *([Text(event_words(timeline, event) or "")] if explained else []))
     return table
 
 

@@ -64,6 +64,7 @@ def _draw_measure(
     axes.plot([curves.chosen], [height], color=theme.detected, marker="o", markersize=6)
     axes.set_ylabel(name)
     axes.set_xlabel("layer")
+    axes.set_xlim(curves.layers[0] - 0.7, curves.layers[-1] + 0.7)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")
     open_frame(axes)
@@ -71,6 +72,7 @@ def _draw_measure(
 
 def _add_paper_axis(axes: Any) -> None:
     upper = axes.secondary_xaxis("top", functions=(lambda x: x - 1, lambda x: x + 1))
+    upper.xaxis.get_major_locator().set_params(integer=True)
     upper.set_xlabel("layer, paper's count", fontsize=7.5)
     upper.tick_params(labelsize=7.5)
     upper.spines["top"].set_visible(False)

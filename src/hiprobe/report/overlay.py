@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.report.sprites import Sprites, paste
-from hiprobe.report.strip import render_strip
+from hiprobe.report.strip import TimeAxis, render_strip
 from hiprobe.report.theme import DETECTED_RGB, TRUTH_RGB
-from hiprobe.report.words import Span, checked_spans, event_spans, extent_seconds
+from hiprobe.report.words import Span, checked_spans, event_spans
 from hiprobe.segment import Frame
 from hiprobe.timeline import Timeline
 
@@ -52,9 +52,10 @@ class Overlay:
         self._timeline = timeline
         self._truth = checked_spans(truth_spans or ())
         self._events = event_spans(timeline)
-        self._extent = extent_seconds(timeline)
         self._note = note
         self._size = (0, 0)
+        self._border: int
+        self._axis: TimeAxis
         self._sprites: Sprites
         self._strip: NDArray[np.uint8]
         self._strip_alpha: NDArray[np.uint8]
@@ -68,21 +69,23 @@ class Overlay:
         if self._size == (0, 0):
             self._prepare(*frame.shape[:2])
         picture = frame.copy() if frame.shape[:2] == self._size else _resized(frame, self._size)
-        height, width = self._size
         self._draw_strip(picture, seconds)
         detected = _inside(seconds, self._events)
         if detected:
-            _draw_border(picture, max(2, round(min(height, width) / 60)))
+            _draw_border(picture, self._border)
         self._draw_marks(picture, seconds, detected=detected)
         return picture
 
     def _prepare(self, height: int, width: int) -> None:
         self._size = (height, width)
         self._sprites = Sprites(height, width)
+        self._border = max(2, round(min(height, width) / 60))
+        self._axis = TimeAxis(self._timeline, inset=self._border, width=width)
         self._strip, self._strip_alpha = render_strip(
             self._timeline,
             truth=self._truth,
             size=(max(18, round(height * 0.16)), width),
+            inset=self._border,
             note=self._note,
         )
 
@@ -94,16 +97,13 @@ class Overlay:
         alpha = self._strip_alpha[: len(strip)].astype(np.uint16)
         mixed = region * (255 - alpha) + strip * alpha
         region[:] = (mixed // 255).astype(np.uint8)
-        low, high = self._extent
-        share = min(max((seconds - low) / (high - low), 0.0), 1.0)
-        column = round(share * (picture.shape[1] - 1))
-        half = self._sprites.line // 2
+        column, half = self._axis.column(seconds), self._sprites.line // 2
         region[:, max(0, column - half) : column + half + 1] = 255
 
     def _draw_marks(self, picture: Frame, seconds: float, *, detected: bool) -> None:
         """The score as number and bar, and beside or under it the marks of this moment."""
         score = self._score_at(seconds)
-        top = 4 * self._sprites.line
+        top = self._border + 2 * self._sprites.line
         left = paste(picture, self._sprites.score(score), top=top, left=top)
         bar = self._sprites.bar(score, self._timeline.threshold)
         right = paste(picture, bar, top=top, left=left)

@@ -17,6 +17,7 @@ from hiprobe.timeline import Timeline
 __all__ = ["plot_layers", "plot_timeline", "plot_tsne", "timeline_drawing"]
 
 TIMELINE_INCHES = (10.0, 3.6)
+TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600)
 
 
 def plot_timeline(
@@ -60,8 +61,9 @@ def timeline_drawing(
         if truth is not None:
             handles.append(_draw_truth(rows[1], truth, theme))
         _label(figure, rows[-1], timeline, title=title, note=note)
-        place = {"loc": "outside upper center", "ncols": len(handles), "frameon": False}
-        figure.legend(handles=handles, **place)
+        place = {"loc": "lower left", "bbox_to_anchor": (-0.008, 1.0), "ncols": len(handles)}
+        look = {"frameon": False, "fontsize": 8, "columnspacing": 1.6, "handlelength": 1.8}
+        rows[0].legend(handles=handles, **place, **look)
 
     return draw
 
@@ -69,7 +71,7 @@ def timeline_drawing(
 def _draw_scores(axes: Any, timeline: Timeline, theme: Theme) -> None:
     shown = {"facecolor": theme.detected, "alpha": 0.25, "linewidth": 0}
     raw, smoothed = _steps(timeline, timeline.scores), _steps(timeline, timeline.smoothed)
-    axes.plot(*raw, color=theme.faint, linewidth=1.0, label="score of each segment")
+    axes.plot(*raw, color=theme.faint, linewidth=1.0, label="score by segment")
     axes.plot(*smoothed, color=theme.curve, linewidth=1.8, label="smoothed score")
     axes.axhline(
         timeline.threshold,
@@ -84,7 +86,7 @@ def _draw_scores(axes: Any, timeline: Timeline, theme: Theme) -> None:
     failed = np.isnan(timeline.scores)
     spans = zip(timeline.start_seconds[failed], timeline.end_seconds[failed], strict=True)
     for count, span in enumerate(spans):
-        label = "no score (the backbone gave up)" if count == 0 else None
+        label = "no score (backbone gave up)" if count == 0 else None
         axes.axvspan(*span, facecolor=theme.faint, alpha=0.4, linewidth=0, zorder=0, label=label)
     axes.set_ylim(min(-0.03, timeline.threshold - 0.03), max(1.03, timeline.threshold + 0.03))
     axes.set_ylabel("anomaly score")
@@ -119,15 +121,25 @@ def _draw_truth(axes: Any, truth: Sequence[Span], theme: Theme) -> Any:
     axes.set_yticks([0.5], ["truth"])
     axes.set_ylim(0, 1)
     axes.tick_params(axis="y", length=0)
-    return Patch(label="truth (annotated)" if truth else "truth: no event", **look)
+    return Patch(label="truth (annotation)" if truth else "truth: no event", **look)
 
 
 def _label(
     figure: Any, axes: Any, timeline: Timeline, *, title: str | None, note: str | None
 ) -> None:
-    axes.set_xlim(*extent_seconds(timeline))
-    axes.xaxis.set_major_formatter(lambda seconds, _: format_seconds(seconds))
+    from matplotlib.ticker import MultipleLocator
+
+    low, high = extent_seconds(timeline)
+    step = next((s for s in TICK_SECONDS if (high - low) / s <= 10), high - low)
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.xaxis.set_major_formatter(lambda seconds, _: _tick_words(seconds, step))
     axes.set_xlabel("time")
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=11, x=0.006, ha="left")
     add_note(figure, note)
+
+
+def _tick_words(seconds: float, step: float) -> str:
+    words = format_seconds(seconds)
+    return words if step < 1 else words.rpartition(".")[0]

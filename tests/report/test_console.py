@@ -1,0 +1,58 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+from rich.console import Console
+
+from hiprobe.report.console import events_table, layers_table, threshold_table
+from hiprobe.report.layers import LayerCurves
+
+
+def printed(table) -> str:
+    console = Console(file=io.StringIO(), width=140)
+    console.print(table)
+    return " ".join(console.file.getvalue().split())
+
+
+def test_events_with_truth_and_words(timeline):
+    text = printed(events_table(timeline, video="a.mp4", truth_spans=[(4.0, 6.0)]))
+    assert "0:02.0 │ 0:05.0 │ 3.0 │ 0.900 │ 0.843 │ 1.0 of 3.0 s" in text
+    assert 'Two people "fight" <hard> & fall.' in text
+    assert "1 event in 10 segments; read to its end; 1 without a score" in text
+
+
+def test_no_events_and_broken_off(quiet):
+    text = printed(events_table(replace(quiet, ended="truncated"), video="a.mp4"))
+    assert "no event in 3 segments; the file broke off" in text
+    assert "truth" not in text
+
+
+def test_markup_in_names_and_words_is_shown_as_written(timeline):
+    event = replace(timeline.events[0], explanation="a [red]bus[/red] and [/nothing]")
+    table = events_table(replace(timeline, events=(event,)), video="cam[1].mp4")
+    text = printed(table)
+    assert "a [red]bus[/red] and [/nothing]" in text
+    assert "cam[1].mp4" in text
+
+
+def test_layers_mark_the_chosen_one_in_both_numberings():
+    values = [0.1, 0.2, 0.3]
+    curves = LayerCurves([1, 2, 3], values, values, values, values, chosen=2)
+    text = printed(layers_table(curves))
+    assert "│ 2 │ 1 │ 0.200 │ 0.200 │ 0.200 │ 0.200 │ chosen │" in text
+    assert text.count("chosen") == 2  # the row and the caption
+
+
+def test_threshold_counts_clips_above_it():
+    table = threshold_table(
+        threshold=0.5,
+        mean=0.44,
+        std=0.3,
+        kappa=0.2,
+        normal_scores=[0.1, 0.5, 0.6],
+        abnormal_scores=np.array([0.7, 0.9]),
+    )
+    text = printed(table)
+    assert "0.500 = mean 0.440 + kappa 0.2 x standard deviation 0.300" in text
+    assert "1 of 3 lie above it" in text
+    assert "2 of 2 lie above it" in text

@@ -1,0 +1,119 @@
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+from PIL import Image
+
+from hiprobe.report.layers import LayerCurves
+from hiprobe.report.page import PageVideo, write_page
+from hiprobe.report.words import RENDERED_NOTE, STANDING_NOTE
+
+VOID = {"meta", "img", "source", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects addresses, text and tags; refuses tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        names = ("src", "href", "srcset", "data", "action", "poster")
+        self.addresses += [value for name, value in attrs if name in names]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def page_of(path, videos, **settings) -> Page:
+    probe = {"fingerprint": "0123456789abcdef", "layer": 3, "model": "lite"}
+    write_page(path, title="Report", videos=videos, probe=probe, **settings)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def full_page(timeline, path) -> Page:
+    ramp = [0.1, 0.2, 0.9, 0.4]
+    layers = LayerCurves([1, 2, 3, 4], ramp, ramp, ramp, ramp, chosen=3, cv_auc=ramp)
+    frame = np.full((120, 160, 3), (10, 200, 30), dtype=np.uint8)
+    video = PageVideo(
+        "a<b>.mp4", timeline, truth_spans=[(4.0, 6.0), (7, 8)], thumbnails={0: [frame]}
+    )
+    return page_of(
+        path,
+        [video, PageVideo("other.mp4", replace(timeline, events=(), explanations=()))],
+        layers=layers,
+        machine={"cores": 2},
+        notes=[RENDERED_NOTE],
+        failures=[("bad.mp4", "the file is empty")],
+    )
+
+
+def test_page_needs_nothing_from_outside(timeline, tmp_path):
+    page = full_page(timeline, tmp_path / "a.html")
+    assert page.addresses
+    assert all(a.startswith(("data:image/", "#")) for a in page.addresses)
+    assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
+    assert not re.search(r"url\(|@import", (tmp_path / "a.html").read_text())
+
+
+def test_embedded_pictures_are_whole(timeline, tmp_path):
+    addresses = full_page(timeline, tmp_path / "a.html").addresses
+    jpegs = [a for a in addresses if a.startswith("data:image/jpeg;base64,")]
+    with Image.open(io.BytesIO(base64.b64decode(jpegs[0].partition(",")[2]))) as image:
+        assert image.size == (160, 120)
+        assert image.getpixel((80, 60))[1] > 180
+    charts = [a for a in addresses if a.startswith("data:image/svg+xml;base64,")]
+    assert len(charts) == 6  # two videos and the layers, each light and dark
+    for chart in charts:
+        svg = base64.b64decode(chart.partition(",")[2]).decode()
+        assert svg.rstrip().endswith("</svg>")
+        assert not re.search(r'href="(?!#)', svg)
+
+
+def test_page_says_what_a_reader_needs(timeline, tmp_path):
+    text = full_page(timeline, tmp_path / "a.html").text
+    for words in (
+        RENDERED_NOTE,
+        STANDING_NOTE,
+        "a<b>.mp4",
+        'Two people "fight" <hard> & fall.',
+        "People walk.",
+        "1.0 of 3.0 s",
+        "1.0 of 2.0 s detected",
+        "missed",
+        "the file is empty",
+        "0123456789abcdef",
+        "reads layer 3",
+        "no score",
+        "The truth of this video is not known.",
+    ):
+        assert words in text
+
+
+def test_model_words_cannot_become_markup(timeline, tmp_path):
+    bad = replace(timeline.events[0], explanation="<script>alert(1)</script>")
+    page = page_of(tmp_path / "a.html", [PageVideo("a.mp4", replace(timeline, events=(bad,)))])
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>" in page.text
+
+
+def test_quiet_and_empty_videos(quiet, empty, tmp_path):
+    videos = [PageVideo("quiet.mp4", quiet, truth_spans=[]), PageVideo("empty.mp4", empty)]
+    text = page_of(tmp_path / "a.html", videos).text
+    assert text.count("No event was detected.") == 2
+    assert "the run was stopped" in text
