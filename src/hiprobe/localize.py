@@ -1,0 +1,116 @@
+"""From segment scores to events: smoothing, threshold, runs above it (paper, section 3.4)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hiprobe.errors import UsageError
+from hiprobe.timeline import Event
+
+SIGMA_SEGMENTS = 0.4
+"""Width of the Gaussian in segments (paper, section 4.1)."""
+
+KAPPA = 0.2
+"""Factor of the spread in the threshold (paper, section 4.1)."""
+
+TRUNCATE_SIGMAS = 4.0
+"""The Gaussian ends after so many sigmas (two segments on either side at the default sigma)."""
+
+
+def smooth(scores: ArrayLike, *, sigma_segments: float = SIGMA_SEGMENTS) -> NDArray[np.float64]:
+    """Gaussian smoothing over neighbouring segments.
+
+    Edge rule: neighbours that do not exist, before the first, after the last, or failed ones
+    (NaN), are left out and the remaining weights are brought back to a sum of 1. A failed
+    segment stays NaN. The Gaussian is cut at `TRUNCATE_SIGMAS`; sigma 0 changes nothing.
+
+    Args:
+        scores: `[segments]`, NaN where the backbone gave up.
+        sigma_segments: standard deviation in segments.
+
+    Raises:
+        UsageError: sigma is negative or not finite, or scores are not one-dimensional.
+    """
+    values = np.array(scores, dtype=np.float64)
+    if values.ndim != 1:
+        raise UsageError(f"scores have shape {values.shape}, expected [segments]")
+    if not (math.isfinite(sigma_segments) and sigma_segments >= 0):
+        raise UsageError(f"sigma is {sigma_segments} segments; give 0 or more")
+    radius = min(int(TRUNCATE_SIGMAS * sigma_segments + 0.5), len(values))
+    if radius == 0:
+        return values
+    kernel = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma_segments))
+    valid = np.isfinite(values)
+    weight = _spread(valid.astype(np.float64), kernel)
+    total = _spread(np.where(valid, values, 0.0), kernel)
+    return np.where(valid, total / np.where(valid, weight, 1.0), np.nan)
+
+
+def adaptive_threshold(few_shot_scores: ArrayLike, *, kappa: float = KAPPA) -> float:
+    """T = mu + kappa sigma of the few-shot scores (paper, eq. 10), sigma of the population.
+
+    NaN scores are left out. T is not clipped: it may lie above 1 for a large kappa.
+
+    Raises:
+        UsageError: no score is left, or kappa is not finite.
+    """
+    values = np.asarray(few_shot_scores, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if not values.size or not math.isfinite(kappa):
+        raise UsageError(
+            f"no threshold from {values.size} finite scores and kappa {kappa}; "
+            "give scores of labelled clips and a finite kappa"
+        )
+    return float(values.mean() + kappa * values.std())
+
+
+def find_events(
+    start_seconds: ArrayLike,
+    end_seconds: ArrayLike,
+    smoothed: ArrayLike,
+    threshold: float,
+) -> tuple[Event, ...]:
+    """Runs of consecutive segments strictly above the threshold, in order of time.
+
+    A failed segment (NaN) is above nothing, so it ends an event. The time of the peak is the
+    middle of its segment, the earliest of equals.
+
+    Args:
+        start_seconds, end_seconds, smoothed: `[segments]`.
+        threshold: T, on the smoothed score.
+
+    Raises:
+        UsageError: shapes differ, or the threshold is NaN.
+    """
+    start, end, score = (
+        np.asarray(a, dtype=np.float64) for a in (start_seconds, end_seconds, smoothed)
+    )
+    if not start.shape == end.shape == score.shape or score.ndim != 1:
+        raise UsageError(f"starts {start.shape}, ends {end.shape}, scores {score.shape} differ")
+    if math.isnan(threshold):
+        raise UsageError("the threshold is NaN; give a number between 0 and 1")
+    above = np.concatenate([[False], np.greater(score, threshold), [False]])
+    edges = np.flatnonzero(above[1:] != above[:-1]).reshape(-1, 2)
+    return tuple(_event(int(a), int(b), start, end, score) for a, b in edges)
+
+
+def _event(first: int, stop: int, start: Any, end: Any, score: Any) -> Event:
+    peak = first + int(np.argmax(score[first:stop]))
+    return Event(
+        start_seconds=float(start[first]),
+        end_seconds=float(end[stop - 1]),
+        first_segment=first,
+        end_segment=stop,
+        peak=float(score[peak]),
+        mean=float(score[first:stop].mean()),
+        peak_seconds=float((start[peak] + end[peak]) / 2),
+    )
+
+
+def _spread(values: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    radius = len(kernel) // 2
+    return np.convolve(values, kernel, mode="full")[radius : len(values) + radius]
