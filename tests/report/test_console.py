@@ -40,7 +40,8 @@ def test_layers_mark_the_chosen_one_in_both_numberings():
     curves = LayerCurves([1, 2, 3], values, values, values, values, chosen=2)
     text = printed(layers_table(curves))
     assert "│ 2 │ 1 │ 0.200 │ 0.200 │ 0.200 │ 0.200 │ chosen │" in text
-    assert text.count("chosen") == 2  # the row and the caption
+    assert text.count("chosen") == 1
+    assert "layer 2 (1 in the paper's count): set by hand; the highest S(l) is at layer 3" in text
 
 
 def test_threshold_counts_clips_above_it():

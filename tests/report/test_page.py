@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
+from hiprobe.report.layer_plot import tsne_drawing, tsne_inches
 from hiprobe.report.layers import LayerCurves
-from hiprobe.report.page import PageVideo, write_page
+from hiprobe.report.page import PageChart, PageVideo, write_page
 from hiprobe.report.words import RENDERED_NOTE, STANDING_NOTE
 
 VOID = {"meta", "img", "source", "br", "link", "input"}
@@ -117,3 +118,21 @@ def test_quiet_and_empty_videos(quiet, empty, tmp_path):
     text = page_of(tmp_path / "a.html", videos).text
     assert text.count("No event was detected.") == 2
     assert "the run was stopped" in text
+
+
+def test_further_charts_stand_under_their_heading(quiet, tmp_path):
+    maps = {1: np.zeros((2, 2)), 3: np.eye(2)}
+    chart = PageChart("Maps of the layers", tsne_drawing(maps, [0, 1]), tsne_inches(2))
+    page = page_of(tmp_path / "a.html", [PageVideo("quiet.mp4", quiet)], charts=[chart])
+    assert "Maps of the layers" in page.text
+    assert sum(a.startswith("data:image/svg+xml") for a in page.addresses) == 4
+
+
+def test_an_hour_of_segments_stays_small(quiet, tmp_path):
+    edges = np.arange(3751) * 0.96
+    scores = np.random.default_rng(0).random(3750)
+    hour = replace(
+        quiet, start_seconds=edges[:-1], end_seconds=edges[1:], scores=scores, smoothed=scores
+    )
+    page_of(tmp_path / "a.html", [PageVideo("hour.mp4", hour)])
+    assert (tmp_path / "a.html").stat().st_size < 3_000_000

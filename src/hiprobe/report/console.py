@@ -66,8 +66,8 @@ def share_words(event: Event, truth: Sequence[Span]) -> str:
 
 def layers_table(curves: LayerCurves) -> Table:
     """All measures of all layers, in both numberings, the chosen layer marked."""
-    caption = f"chosen: layer {curves.chosen}, the highest S(l); the paper counts it as "
-    table = Table(title="Layers", title_justify="left", caption=f"{caption}{curves.chosen - 1}")
+    caption = f"layer {curves.chosen} ({curves.chosen - 1} in the paper's count): {curves.reason()}"
+    table = Table(title="Layers", title_justify="left", caption=caption)
     measures = curves.measures()
     for name in ("layer", "paper's", *(name for name, _ in measures), ""):
         table.add_column(name, justify="right")

@@ -94,7 +94,12 @@ def plot_tsne(
         StorageError: the file cannot be written.
     """
     drawing = tsne_drawing(embeddings, labels, note=note)
-    save_figure(drawing, path, inches=(3.2 * len(embeddings) + 0.4, 3.8))
+    save_figure(drawing, path, inches=tsne_inches(len(embeddings)))
+
+
+def tsne_inches(count: int) -> tuple[float, float]:
+    """Width and height of a picture with so many maps."""
+    return 3.2 * count + 0.4, 3.8
 
 
 def tsne_drawing(

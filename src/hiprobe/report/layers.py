@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,3 +57,11 @@ class LayerCurves:
             ("S(l), their normalised sum", self.total),
             *((name, values) for name, values in optional if values is not None),
         )
+
+    def reason(self) -> str:
+        """Why the chosen layer is read, in words that go on after its number."""
+        finite = [value if math.isfinite(value) else -math.inf for value in self.total]
+        best = self.layers[finite.index(max(finite))]
+        if best == self.chosen:
+            return "the one with the highest S(l)"
+        return f"set by hand; the highest S(l) is at layer {best}"

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hiprobe.report.console import events_caption, share_words
-from hiprobe.report.layer_plot import LAYERS_INCHES, NUMBERING_NOTE, layers_drawing
 from hiprobe.report.layers import LayerCurves
-from hiprobe.report.plot import TIMELINE_INCHES, timeline_drawing
-from hiprobe.report.theme import DARK, LIGHT, Draw, data_uri, render_figure
-from hiprobe.report.words import (
-    STANDING_NOTE,
-    Span,
-    checked_spans,
-    event_spans,
-    event_words,
-    format_score,
-    format_seconds,
-    overlap_seconds,
+from hiprobe.report.page_facts import (
+    PageChart,
+    PageVideo,
+    chart_images,
+    layer_facts,
+    video_facts,
 )
-from hiprobe.segment import Frame
+from hiprobe.report.words import STANDING_NOTE
 from hiprobe.store.atomic import atomic_path
-from hiprobe.timeline import Timeline
 
-THUMBNAIL_PIXELS = 240
-
-
-@dataclass(frozen=True)
-class PageVideo:
-    """One video of a report.
-
-    Attributes:
-        name: what to call it.
-        timeline: its scores and events.
-        truth_spans: known events in seconds, None where not known, empty where there is none.
-        thumbnails: pictures of events, by the event's place in the timeline, from 0.
-        facts: what else to state about it (length, size, speed), name to value.
-        note: a remark that belongs to this video alone.
-    """
-
-    name: str
-    timeline: Timeline
-    truth_spans: Sequence[Span] | None = None
-    thumbnails: Mapping[int, Sequence[Frame]] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    note: str | None = None
+__all__ = ["PageChart", "PageVideo", "write_page"]
 
 
 def write_page(
@@ -60,6 +27,7 @@ def write_page(
     videos: Sequence[PageVideo],
     probe: Mapping[str, Any],
     layers: LayerCurves | None = None,
+    charts: Sequence[PageChart] = (),
     machine: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     failures: Sequence[tuple[str, str]] = (),
@@ -72,6 +40,7 @@ def write_page(
         videos: the scored videos, in the order to show them.
         probe: facts about the probe, name to value.
         layers: measures of the layers, drawn and tabled where given.
+        charts: further charts, such as the t-SNE maps of `tsne_drawing`.
         machine: facts about the machine, name to value.
         notes: remarks that must be seen first (rendered scenes, joined video).
         failures: `(video, reason)` of each video that could not be read.
@@ -84,9 +53,13 @@ def write_page(
         title=title,
         notes=notes,
         standing_note=STANDING_NOTE,
-        videos=[_video_facts(video) for video in videos],
+        videos=[video_facts(video) for video in videos],
         failures=failures,
-        layers=None if layers is None else _layer_facts(layers),
+        layers=None if layers is None else layer_facts(layers),
+        charts=[
+            {"title": chart.title, "images": chart_images(chart.drawing, chart.inches)}
+            for chart in charts
+        ],
         facts=[("Probe", dict(probe)), ("Machine", dict(machine or {}))],
     )
     with atomic_path(path) as temporary:
@@ -101,103 +74,3 @@ def _template() -> Any:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return environment.get_template("report.html")
-
-
-def _video_facts(video: PageVideo) -> dict[str, Any]:
-    timeline = video.timeline
-    truth = None if video.truth_spans is None else checked_spans(video.truth_spans)
-    drawing = timeline_drawing(timeline, truth_spans=truth)
-    return {
-        "name": video.name,
-        "note": video.note,
-        "facts": dict(video.facts),
-        "caption": events_caption(timeline),
-        "chart": _chart(drawing, TIMELINE_INCHES),
-        "events": [_event_facts(video, index, truth) for index in range(len(timeline.events))],
-        "truth": None if truth is None else [_truth_facts(span, timeline) for span in truth],
-        "others": [
-            {"kind": item.kind, "time": _stretch(item.start_seconds, item.end_seconds)}
-            | {"text": item.text, "prompt": item.prompt}
-            for item in timeline.explanations
-            if item.kind != "event"
-        ],
-        "segments": _segment_rows(timeline),
-        "threshold": f"{timeline.threshold:.3f}",
-        "sigma": f"{timeline.sigma_segments:g}",
-    }
-
-
-def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> dict[str, Any]:
-    event = video.timeline.events[index]
-    return {
-        "number": index + 1,
-        "start": format_seconds(event.start_seconds),
-        "end": format_seconds(event.end_seconds),
-        "length": f"{event.end_seconds - event.start_seconds:.1f}",
-        "peak": f"{event.peak:.3f}",
-        "peak_at": format_seconds(event.peak_seconds),
-        "mean": f"{event.mean:.3f}",
-        "truth": None if truth is None else share_words(event, truth),
-        "words": event_words(video.timeline, event),
-        "pictures": [_thumbnail(frame) for frame in video.thumbnails.get(index, ())],
-    }
-
-
-def _truth_facts(span: Span, timeline: Timeline) -> dict[str, str]:
-    found = overlap_seconds(span, event_spans(timeline))
-    words = f"{found:.1f} of {span[1] - span[0]:.1f} s detected" if found else "missed"
-    return {"time": _stretch(*span), "found": words}
-
-
-def _segment_rows(timeline: Timeline) -> list[dict[str, Any]]:
-    columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
-    return [
-        {
-            "cells": (
-                str(index),
-                format_seconds(start),
-                format_seconds(end),
-                format_score(score),
-                format_score(smoothed),
-            ),
-            "above": bool(smoothed > timeline.threshold),
-        }
-        for index, (start, end, score, smoothed) in enumerate(zip(*columns, strict=True))
-    ]
-
-
-def _layer_facts(curves: LayerCurves) -> dict[str, Any]:
-    measures = curves.measures()
-    columns = np.array([values for _, values in measures], dtype=np.float64)
-    return {
-        "chosen": curves.chosen,
-        "note": NUMBERING_NOTE,
-        "chart": _chart(layers_drawing(curves), LAYERS_INCHES),
-        "names": [name for name, _ in measures],
-        "rows": [
-            (layer, [f"{value:.3f}" for value in columns[:, row]])
-            for row, layer in enumerate(curves.layers)
-        ],
-    }
-
-
-def _chart(drawing: Draw, inches: tuple[float, float]) -> dict[str, str]:
-    """The same chart for light and for dark pages."""
-    return {
-        name: data_uri(render_figure(drawing, inches=inches, theme=theme, kind="svg"), "svg")
-        for name, theme in (("light", LIGHT), ("dark", DARK))
-    }
-
-
-def _thumbnail(frame: Frame) -> str:
-    from PIL import Image
-
-    image = Image.fromarray(frame)
-    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return data_uri(buffer.getvalue(), "jpeg")
-
-
-def _stretch(start_seconds: float, end_seconds: float) -> str:
-    return f"{format_seconds(start_seconds)} – {format_seconds(end_seconds)}"
