@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -398,6 +400,31 @@ def test_a_truncated_video_says_so(tmp_path: Path) -> None:
     result = detect_video(cut, probe=BrightProbe(), backbone=ColourBackbone())
     assert result.outcome == result.timeline.ended == "truncated"
     assert 1 <= len(result.timeline) < 8
+
+
+MEASURE = """
+import resource, sys
+sys.path.insert(0, {tests!r})
+from test_pipeline import ColourBackbone, extract_video
+found = extract_video({video!r}, backbone=ColourBackbone(), layers=(3,))
+print(len(found.states["last"]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    pytest.importorskip("resource", reason="peak memory is read the POSIX way")
+    peaks = {}
+    for minutes in (1, 10):
+        video = write_video(tmp_path / f"{minutes}.mp4", frames=minutes * 60 * 24)
+        code = MEASURE.format(tests=str(Path(__file__).parent), video=str(video))
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        count, peaks[minutes] = map(int, done.stdout.split())
+        assert count == minutes * 60
+    unit = 1 if sys.platform == "darwin" else 1024  # kilobytes, except on macOS
+    # Holding the key frames of nine more minutes would take 8 * 9 kB * 540 = 40 MB.
+    assert (peaks[10] - peaks[1]) * unit < 15e6
 
 
 def test_explanations_are_the_backbones_own_words(video: Path) -> None:
