@@ -153,6 +153,18 @@ def test_a_full_disk_is_said_by_pip() -> None:
     assert "the disk is full" in explain_pip_failure(output, by_hand="by hand")
 
 
+def test_the_telling_line_is_shown_without_credentials() -> None:
+    output = (
+        "WARNING: Retrying after connection broken by 'Refused(\"http://u:secret@h/\")': /x/\n"
+        "ERROR: No matching distribution found for x\n"
+    )
+    said = explain_pip_failure(output, by_hand="by hand")
+    assert 'Refused("http://h/")' in said
+    assert said.endswith("by hand")
+    broken_off = "error: incomplete\n\n× Download failed (26 MB/92 MB)\nhint: resume\n"
+    assert "× Download failed" in explain_pip_failure(broken_off, by_hand="by hand")
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [

