@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from backbone_cases import BackboneCase, lite_case, write_tiny_lite
 
-from hiprobe.backbones.lite.assemble import assemble_lite, is_assembled
+from hiprobe.backbones.lite.assemble import assemble_lite
+from hiprobe.backbones.lite.manifest import is_assembled
 from hiprobe.errors import DownloadError
 from hiprobe.settings import backbones_folder
 

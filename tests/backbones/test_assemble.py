@@ -14,11 +14,9 @@ import torch
 from hiprobe.backbones.lite.assemble import (
     FOLDER_BYTES,
     assemble_lite,
-    damaged_files,
-    is_assembled,
-    read_manifest,
 )
 from hiprobe.backbones.lite.fetch import file_sha256, read_requirements
+from hiprobe.backbones.lite.manifest import damaged_files, is_assembled, read_manifest
 from hiprobe.errors import BackboneError, DownloadError, StorageError
 
 

