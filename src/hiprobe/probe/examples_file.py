@@ -1,0 +1,90 @@
+"""States of the clips of a fit as arrays and notes, so that clips can be added later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.states import Fingerprint, LabelledStates, States
+
+Unit = Literal["clip", "segments"]
+
+_Arrays = dict[str, NDArray[Any]]
+
+
+def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
+    """All states one below the other, and JSON that tells whose they are."""
+    arrays: _Arrays = {}
+    for unit in ("clip", "segments"):
+        present = [s for s in (getattr(e, unit) for e in examples) if s is not None]
+        for name in ("values", "start_seconds", "end_seconds", "failed"):
+            if present:
+                arrays[f"{unit}/{name}"] = np.concatenate([getattr(s, name) for s in present])
+    first = examples[0].clip if examples[0].clip is not None else examples[0].segments
+    if first is None:
+        raise ValueError("examples without states")
+    notes = {
+        "fingerprint": first.fingerprint.to_json(),
+        "reading": first.reading,
+        "layers": list(first.layers),
+        "layer_count": first.layer_count,
+        "clips": [_note(e) for e in examples],
+    }
+    return arrays, json.dumps(notes)
+
+
+def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
+    """What `pack_examples` packed.
+
+    Raises:
+        KeyError, TypeError, ValueError, StatesError: arrays and notes do not fit together.
+    """
+    notes = json.loads(text)
+    taken = {"clip": 0, "segments": 0}
+    examples = []
+    for clip in notes["clips"]:
+        found: dict[str, States | None] = {"clip": None, "segments": None}
+        for unit in ("clip", "segments"):
+            if clip[unit] is not None:
+                rows = slice(taken[unit], taken[unit] + int(clip[unit]))
+                found[unit] = _states(unit, rows, arrays, notes)
+                taken[unit] = rows.stop
+        examples.append(
+            LabelledStates(
+                name=clip["name"],
+                label=clip["label"],
+                source=clip["source"],
+                clip=found["clip"],
+                segments=found["segments"],
+                class_name=clip["class_name"],
+            )
+        )
+    return tuple(examples)
+
+
+def _note(example: LabelledStates) -> dict[str, Any]:
+    return {
+        "name": example.name,
+        "label": example.label,
+        "source": example.source,
+        "class_name": example.class_name,
+        "clip": None if example.clip is None else len(example.clip),
+        "segments": None if example.segments is None else len(example.segments),
+    }
+
+
+def _states(unit: str, rows: slice, arrays: _Arrays, notes: Mapping[str, Any]) -> States:
+    return States(
+        values=arrays[f"{unit}/values"][rows],
+        layers=tuple(int(n) for n in notes["layers"]),
+        start_seconds=arrays[f"{unit}/start_seconds"][rows],
+        end_seconds=arrays[f"{unit}/end_seconds"][rows],
+        reading=notes["reading"],
+        fingerprint=Fingerprint(**notes["fingerprint"]),
+        layer_count=int(notes["layer_count"]),
+        failed=arrays[f"{unit}/failed"][rows],
+    )

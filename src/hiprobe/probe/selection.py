@@ -1,0 +1,164 @@
+"""Choosing layer and mode, and the cross-validation that does so inside each training fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import StatesError, UsageError
+from hiprobe.probe.folds import Indices, grouped_folds, roc_auc
+from hiprobe.probe.training import MODES, Mode, TrainingSet, detection_scores, fit_mode
+from hiprobe.saliency import SaliencyTable, layer_saliency
+from hiprobe.scorer import Scorer
+
+LayerChoice = int | Literal["dlsp", "last", "middle"]
+
+INNER_FOLDS = 3
+"""Folds within a training fold, where the mode is chosen."""
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a fit besides the clips."""
+
+    layer: LayerChoice
+    mode: Mode | Literal["auto"]
+    scorer: Scorer
+    sigma_segments: float
+    bins: int
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Scores of held-out clips, float64 `[clips]` each; NaN where there were no folds.
+
+    Attributes:
+        nested: layer and mode chosen inside each training fold.
+        by_mode: mode -> the same with the mode fixed, the layer chosen inside.
+        layers, modes: what each fold chose.
+    """
+
+    nested: _Floats
+    by_mode: Mapping[Mode, _Floats]
+    layers: tuple[int, ...]
+    modes: tuple[Mode, ...]
+
+
+def candidate_layers(data: TrainingSet) -> tuple[int, ...]:
+    """Layers that are compared: all extracted ones but 0, the embedding."""
+    return tuple(n for n in data.layers if n > 0)
+
+
+def saliency_of(data: TrainingSet, clips: Indices, *, bins: int) -> SaliencyTable | None:
+    """Saliency of some clips, one vector each; None where both classes have one clip only."""
+    labels = data.labels[clips]
+    layers = candidate_layers(data)
+    if len(labels) < 3 or not layers:
+        return None
+    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
+    vectors = np.stack([data.vectors(unit, n)[clips] for n in layers], axis=1)
+    return layer_saliency(vectors[labels == 0], vectors[labels == 1], bins=bins, layers=layers)
+
+
+def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
+    """Number of the layer to read, from these clips alone.
+
+    Raises:
+        StatesError: the layer was not extracted.
+    """
+    wanted = recipe.layer
+    if wanted == "dlsp":
+        table = saliency_of(data, clips, bins=recipe.bins)
+        wanted = "middle" if table is None else table.best
+    if wanted in ("last", "middle"):
+        wanted = data.layer_count if wanted == "last" else max(1, data.layer_count // 2)
+    if wanted not in data.layers:
+        raise StatesError(
+            f"layer {wanted} is not among the extracted layers {data.layers}; extract it too"
+        )
+    return int(wanted)
+
+
+def candidate_modes(data: TrainingSet, wanted: Mode | Literal["auto"]) -> tuple[Mode, ...]:
+    """Modes to compare.
+
+    Raises:
+        UsageError: unknown mode.
+        StatesError: the states do not allow the mode.
+    """
+    if wanted == "auto":
+        return data.modes
+    if wanted not in MODES:
+        raise UsageError(f"mode {wanted!r} is unknown; choose auto or one of {MODES}")
+    if wanted not in data.modes:
+        raise StatesError(f"these states allow the modes {data.modes}, not {wanted!r}")
+    return (wanted,)
+
+
+def cross_validate(data: TrainingSet, recipe: Recipe) -> CrossValidation:
+    """Score every clip by a probe that has seen no clip of its source."""
+    modes = candidate_modes(data, recipe.mode)
+    nested = np.full(len(data), np.nan)
+    by_mode = {mode: np.full(len(data), np.nan) for mode in modes}
+    chosen: list[tuple[int, Mode]] = []
+    pairs = grouped_folds(data.labels, data.sources, folds=recipe.folds, seed=recipe.seed)
+    for train, held in pairs:
+        layer = choose_layer(data, train, recipe=recipe)
+        mode = _inner_mode(data, train, modes, layer=layer, recipe=recipe)
+        for m in modes:
+            by_mode[m][held] = _held_out(data, train, held, mode=m, layer=layer, recipe=recipe)
+        nested[held] = by_mode[mode][held]
+        chosen.append((layer, mode))
+    layers, picked = tuple(n for n, _ in chosen), tuple(m for _, m in chosen)
+    return CrossValidation(nested, by_mode, layers, picked)
+
+
+def best_mode(labels: NDArray[np.int64], by_mode: Mapping[Mode, _Floats]) -> Mode:
+    """The mode with the highest AUC of held-out detection scores; the first of equals."""
+    areas = {m: roc_auc(labels, scores) for m, scores in by_mode.items()}
+    return max(areas, key=lambda m: -1.0 if np.isnan(areas[m]) else areas[m])
+
+
+def layer_aucs(data: TrainingSet, recipe: Recipe) -> _Floats:
+    """ROC-AUC of held-out clip vectors on every layer but 0; NaN without folds."""
+    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
+    pairs = grouped_folds(data.labels, data.sources, folds=recipe.folds, seed=recipe.seed)
+    areas = []
+    for layer in candidate_layers(data):
+        x, scores = data.vectors(unit, layer), np.full(len(data), np.nan)
+        for train, held in pairs:
+            scores[held] = recipe.scorer.fit(x[train], data.labels[train]).probability(x[held])
+        areas.append(roc_auc(data.labels, scores))
+    return np.array(areas, dtype=np.float64)
+
+
+def _inner_mode(
+    data: TrainingSet, train: Indices, modes: Sequence[Mode], *, layer: int, recipe: Recipe
+) -> Mode:
+    """The mode that is best in folds within the training part, at the layer chosen there."""
+    if len(modes) == 1:
+        return modes[0]
+    labels, sources = data.labels[train], [data.sources[i] for i in train]
+    by_mode = {mode: np.full(len(train), np.nan) for mode in modes}
+    for fit, held in grouped_folds(labels, sources, folds=INNER_FOLDS, seed=recipe.seed):
+        for mode, scores in by_mode.items():
+            scores[held] = _held_out(
+                data, train[fit], train[held], mode=mode, layer=layer, recipe=recipe
+            )
+    return best_mode(labels, by_mode)
+
+
+def _held_out(
+    data: TrainingSet, train: Indices, held: Indices, *, mode: Mode, layer: int, recipe: Recipe
+) -> _Floats:
+    scorer = fit_mode(data, train, mode=mode, layer=layer, scorer=recipe.scorer)
+    sigma = recipe.sigma_segments
+    return detection_scores(data, held, layer=layer, scorer=scorer, sigma_segments=sigma)

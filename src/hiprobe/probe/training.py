@@ -1,0 +1,216 @@
+"""Labelled states as arrays, and fitting on them in each of the four modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import FingerprintError, LabelError, StatesError
+from hiprobe.localize import smooth
+from hiprobe.probe.folds import Indices
+from hiprobe.scorer import FittedScorer, Scorer
+from hiprobe.states import Fingerprint, LabelledStates, Reading, States
+
+Mode = Literal["clip", "segment_mean", "segment", "mil"]
+"""What the scorer is fitted on: key frames over the whole clip, the mean of a clip's segments,
+each segment under its clip's label, or of an anomalous clip only the highest segment."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+MIL_ROUNDS = 20
+"""Most rounds of `mil`; it stops as soon as the chosen segments stay the same."""
+
+_Floats = NDArray[np.float64]
+_States = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Labelled clips as arrays, checked to belong together; failed segments are left out.
+
+    Attributes:
+        labels: int64 `[clips]`.
+        clips: float32 `[clips, layers, width]`; None where a clip lacks it.
+        segments: float32 `[segments of all clips, layers, width]`; None where a clip lacks them.
+        owner: int64 `[segments of all clips]`, position of each segment's clip.
+        warnings: plain sentences.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    sources: tuple[str, ...]
+    layers: tuple[int, ...]
+    clips: _States | None
+    segments: _States | None
+    owner: NDArray[np.int64]
+    reading: Reading
+    fingerprint: Fingerprint
+    layer_count: int
+    width: int
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """Modes that these states allow."""
+        whole: tuple[Mode, ...] = ("clip",) if self.clips is not None else ()
+        return whole + (MODES[1:] if self.segments is not None else ())
+
+    def vectors(self, unit: Literal["clip", "segment_mean"], layer: int) -> _States:
+        """One vector per clip of one layer, float32 `[clips, width]`."""
+        position = self.layers.index(layer)
+        if unit == "clip" and self.clips is not None:
+            return self.clips[:, position]
+        if self.segments is None:
+            raise StatesError("the clips have no segments; extract them with segments")
+        total = np.zeros((len(self), self.width))
+        np.add.at(total, self.owner, self.segments[:, position])
+        counts = np.bincount(self.owner, minlength=len(self))[:, None]
+        return np.asarray(total / counts, dtype=np.float32)
+
+    def segment_rows(self, clips: Indices, layer: int) -> tuple[_States, NDArray[np.int64]]:
+        """Segments of some clips at one layer, and the position of each one's clip."""
+        if self.segments is None:
+            raise StatesError("the clips have no segments; extract them with segments")
+        rows = np.isin(self.owner, clips)
+        return self.segments[:, self.layers.index(layer)][rows], self.owner[rows]
+
+
+def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
+    """Check labelled states and bring them into arrays.
+
+    Raises:
+        LabelError: a class is missing.
+        FingerprintError: states of more than one backbone.
+        StatesError: states differ in layers, reading or width, or share no unit.
+    """
+    _refuse_one_class(examples)
+    first = _any_states(examples[0])
+    for example in examples:
+        for states in (example.clip, example.segments):
+            if states is not None:
+                _refuse_stranger(states, first, example.name)
+    alive = [e for e in examples if _rows(e.clip) or _rows(e.segments)]
+    lost = [e.name for e in examples if not (_rows(e.clip) or _rows(e.segments))]
+    _refuse_one_class(alive)
+    has_clip = all(_rows(e.clip) for e in alive)
+    has_segments = all(_rows(e.segments) for e in alive)
+    if not has_clip and not has_segments:
+        raise StatesError(
+            "some clips have only whole-clip states and others only segments; extract all "
+            "with the same unit"
+        )
+    segments = [_usable(e.segments) for e in alive if e.segments is not None and has_segments]
+    return TrainingSet(
+        names=tuple(e.name for e in alive),
+        labels=np.array([e.label for e in alive], dtype=np.int64),
+        sources=tuple(e.source for e in alive),
+        layers=first.layers,
+        clips=np.concatenate([e.clip.values for e in alive if e.clip]) if has_clip else None,
+        segments=np.concatenate(segments) if has_segments else None,
+        owner=np.repeat(np.arange(len(segments)), [len(s) for s in segments]).astype(np.int64),
+        reading=first.reading,
+        fingerprint=first.fingerprint,
+        layer_count=first.layer_count,
+        width=first.width,
+        warnings=(f"No states could be made of {', '.join(lost)}: left out.",) if lost else (),
+    )
+
+
+def fit_mode(
+    data: TrainingSet, clips: Indices, *, mode: Mode, layer: int, scorer: Scorer
+) -> FittedScorer:
+    """Fit a scorer on some clips in one mode.
+
+    `mil` starts from all segments under their clip's label, then keeps of each anomalous clip
+    the segment that scores highest and all of the normal ones, and fits again.
+    """
+    if mode in ("clip", "segment_mean"):
+        return scorer.fit(data.vectors(mode, layer)[clips], data.labels[clips])
+    x, owner = data.segment_rows(clips, layer)
+    y = data.labels[owner]
+    fitted = scorer.fit(x, y)
+    chosen: list[int] = []
+    for _ in range(MIL_ROUNDS if mode == "mil" else 0):
+        highest = _highest(fitted.probability(x), owner, y)
+        if highest == chosen:
+            break
+        chosen = highest
+        rows = np.concatenate([np.flatnonzero(y == 0), chosen]).astype(np.int64)
+        fitted = scorer.fit(x[rows], y[rows])
+    return fitted
+
+
+def detection_scores(
+    data: TrainingSet, clips: Indices, *, layer: int, scorer: FittedScorer, sigma_segments: float
+) -> _Floats:
+    """What detection gives each clip: its highest smoothed segment score, float64 `[clips]`.
+
+    Without segments it is the score of the clip's vector.
+    """
+    if data.segments is None:
+        return scorer.probability(data.vectors("clip", layer)[clips])
+    x, owner = data.segment_rows(clips, layer)
+    scores = scorer.probability(x)
+    return np.array(
+        [smooth(scores[owner == c], sigma_segments=sigma_segments).max() for c in clips]
+    )
+
+
+def difference(one: Fingerprint, other: Fingerprint) -> str:
+    """What two fingerprints differ in, in words."""
+    a, b = ({**f.to_json(), **f.settings, "settings": None} for f in (one, other))
+    names = [n for n in {**a, **b} if a.get(n) != b.get(n)]
+    return ", ".join(f"{n} {a.get(n)!r} against {b.get(n)!r}" for n in names)
+
+
+def _highest(scores: _Floats, owner: NDArray[np.int64], labels: NDArray[np.int64]) -> list[int]:
+    """Row of the highest segment of each anomalous clip; the earliest of equals."""
+    anomalous = [np.flatnonzero(owner == clip) for clip in np.unique(owner[labels == 1])]
+    return [int(rows[np.argmax(scores[rows])]) for rows in anomalous]
+
+
+def _refuse_one_class(examples: Sequence[LabelledStates]) -> None:
+    found = {e.label for e in examples}
+    if found != {0, 1}:
+        kind = {(): "no clips", (0,): "only normal clips", (1,): "only anomalous clips"}
+        raise LabelError(
+            f"{kind[tuple(sorted(found))]} among {len(examples)} with states; a probe needs both "
+            "kinds"
+        )
+
+
+def _refuse_stranger(states: States, first: States, name: str) -> None:
+    if states.fingerprint.digest != first.fingerprint.digest:
+        raise FingerprintError(
+            f"states of {name} come from another backbone than the first clip's: "
+            f"{difference(states.fingerprint, first.fingerprint)}; extract all with one backbone"
+        )
+    for what in ("reading", "layers", "layer_count", "width"):
+        ours, theirs = getattr(first, what), getattr(states, what)
+        if ours != theirs:
+            raise StatesError(
+                f"states of {name} have {what} {theirs}, the first clip's {ours}; extract all "
+                "with the same settings"
+            )
+
+
+def _any_states(example: LabelledStates) -> States:
+    states = example.clip if example.clip is not None else example.segments
+    if states is None:  # LabelledStates does not allow it
+        raise StatesError(f"{example.name} has no states")
+    return states
+
+
+def _rows(states: States | None) -> int:
+    return 0 if states is None else int((~states.failed).sum())
+
+
+def _usable(states: States) -> NDArray[Any]:
+    return states.values[~states.failed] if states.failed.any() else states.values
