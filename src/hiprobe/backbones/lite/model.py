@@ -18,7 +18,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.projector import (
-    WEIGHTS_FILE,
     Projector,
     change_features,
     load_projector,
@@ -123,7 +122,7 @@ class LiteBackbone:
             attention_mask=torch.ones(embedded.shape[:2], dtype=torch.long),
             max_new_tokens=max_new_tokens,
             do_sample=False,
-            repetition_penalty=1.1,
+            no_repeat_ngram_size=4,
             eos_token_id=stop,
             pad_token_id=stop,
         )
@@ -237,13 +236,14 @@ def load_lite(
             f"the lite backbone in {folder} cannot be loaded: {error}; remove the folder and "
             "run: hiprobe backbones get lite"
         ) from error
+    projector = projector or load_projector()
     return LiteBackbone(
         decoder=decoder,
         layer_count=layer_count,
         vision=vision,
-        projector=projector or load_projector(),
+        projector=projector,
         tokenizer=tokenizer,
-        weights=_weights_digest(manifest),
+        weights=_weights_digest(manifest, projector),
         prompt=prompt,
         input_pixels=config["vision"]["input_pixels"],
     )
@@ -261,6 +261,10 @@ def _load_parts(path: Path, decoder: LlamaForCausalLM, vision: EfficientNetLite0
     decoder.tie_weights()
 
 
-def _weights_digest(manifest: bytes) -> str:
-    projector = WEIGHTS_FILE.read_bytes() if WEIGHTS_FILE.exists() else b""
-    return hashlib.sha256(manifest + projector).hexdigest()[:16]
+def _weights_digest(manifest: bytes, projector: Projector) -> str:
+    """Sixteen hexadecimal digits over the assembled files and the projector in use."""
+    digest = hashlib.sha256(manifest)
+    for name, tensor in sorted(projector.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
