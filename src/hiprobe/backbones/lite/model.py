@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import safe_open
+from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -96,6 +96,8 @@ class LiteBackbone:
                 f"layers {tuple(layers)} are not within 0..{available}, what is loaded of "
                 f"{self.layer_count} layers"
             )
+        if not segments:
+            raise StatesError("there are no segments to read; the video holds no frames")
         rows = [self._read(segment, sorted(layers), readings) for segment in segments]
         found = {r: np.stack([row[r] for row in rows]) for r in readings}
         if not all(np.isfinite(values).all() for values in found.values()):
@@ -122,7 +124,6 @@ class LiteBackbone:
             attention_mask=torch.ones(embedded.shape[:2], dtype=torch.long),
             max_new_tokens=max_new_tokens,
             do_sample=False,
-            no_repeat_ngram_size=4,
             eos_token_id=stop,
             pad_token_id=stop,
         )
@@ -231,7 +232,7 @@ def load_lite(
         decoder_config.num_hidden_layers = min(cut_at_layer or layer_count, layer_count)
         decoder, vision = LlamaForCausalLM(decoder_config), EfficientNetLite0()
         _load_parts(folder / "model.safetensors", decoder, vision)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BackboneError(
             f"the lite backbone in {folder} cannot be loaded: {error}; remove the folder and "
             "run: hiprobe backbones get lite"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -93,7 +94,7 @@ def load_projector(*, weights: Path = WEIGHTS_FILE, config: Path = CONFIG_FILE) 
         settings = json.loads(config.read_text(encoding="utf-8"))["projector"]
         projector = Projector(ProjectorConfig(**settings))
         projector.load_state_dict(load_file(weights))
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         raise BackboneError(
             f"the lite backbone's projector cannot be read from {weights}: {error}; "
             "reinstall hiprobe"
