@@ -1,3 +1,97 @@
-"""Few-shot video anomaly detection from the hidden states of frozen multimodal LLMs."""
+"""Few-shot video anomaly detection from the hidden states of frozen multimodal LLMs.
+
+The names below are loaded when they are first used, so that `import hiprobe` stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hiprobe.backbones.interface import Backbone
+    from hiprobe.backbones.registry import get_backbone, list_backbones, open_backbone
+    from hiprobe.datasets.clips import LabelledClip, read_clips
+    from hiprobe.errors import HiProbeError
+    from hiprobe.pipeline import (
+        detect_video,
+        explain,
+        extract_clip,
+        extract_examples,
+        extract_video,
+    )
+    from hiprobe.probe import Probe
+    from hiprobe.segment import Segment
+    from hiprobe.states import Fingerprint, LabelledStates, States, VideoStates
+    from hiprobe.store.cache import StatesCache
+    from hiprobe.store.states_file import read_states, write_states
+    from hiprobe.timeline import Event, Timeline
+    from hiprobe.video.segments import read_segments
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Backbone": "hiprobe.backbones.interface",
+    "get_backbone": "hiprobe.backbones.registry",
+    "list_backbones": "hiprobe.backbones.registry",
+    "open_backbone": "hiprobe.backbones.registry",
+    "LabelledClip": "hiprobe.datasets.clips",
+    "read_clips": "hiprobe.datasets.clips",
+    "HiProbeError": "hiprobe.errors",
+    "detect_video": "hiprobe.pipeline",
+    "explain": "hiprobe.pipeline",
+    "extract_clip": "hiprobe.pipeline",
+    "extract_examples": "hiprobe.pipeline",
+    "extract_video": "hiprobe.pipeline",
+    "Probe": "hiprobe.probe",
+    "Segment": "hiprobe.segment",
+    "Fingerprint": "hiprobe.states",
+    "LabelledStates": "hiprobe.states",
+    "States": "hiprobe.states",
+    "VideoStates": "hiprobe.states",
+    "StatesCache": "hiprobe.store.cache",
+    "read_states": "hiprobe.store.states_file",
+    "write_states": "hiprobe.store.states_file",
+    "Event": "hiprobe.timeline",
+    "Timeline": "hiprobe.timeline",
+    "read_segments": "hiprobe.video.segments",
+}
+
+__all__ = [
+    "Backbone",
+    "Event",
+    "Fingerprint",
+    "HiProbeError",
+    "LabelledClip",
+    "LabelledStates",
+    "Probe",
+    "Segment",
+    "States",
+    "StatesCache",
+    "Timeline",
+    "VideoStates",
+    "__version__",
+    "detect_video",
+    "explain",
+    "extract_clip",
+    "extract_examples",
+    "extract_video",
+    "get_backbone",
+    "list_backbones",
+    "open_backbone",
+    "read_clips",
+    "read_segments",
+    "read_states",
+    "write_states",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hiprobe' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

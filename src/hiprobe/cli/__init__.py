@@ -1,6 +1,10 @@
-"""The command line."""
+"""The command line. Each command is one file; heavy imports happen only when it runs."""
+
+from __future__ import annotations
 
 
 def main() -> None:
     """Entry point of the `hiprobe` command."""
-    raise SystemExit("not built yet")
+    from hiprobe.cli.app import app
+
+    app(prog_name="hiprobe")

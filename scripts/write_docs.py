@@ -1,0 +1,82 @@
+"""Write the generated pages of docs/: the command line's own help, and its exit codes.
+
+`python scripts/write_docs.py` writes them; with `--check` it fails where one is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from hiprobe import errors
+from hiprobe.cli.app import INTERRUPTED_EXIT_CODE, app
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+HEAD = """# Command line
+
+<!-- Generated from the commands by scripts/write_docs.py; `make docs` writes it anew. -->
+
+Results go to standard output, progress and remarks to standard error.
+"""
+
+
+def cli_page() -> str:
+    """The whole page as Markdown."""
+    root = click.Context(app, info_name="hiprobe", terminal_width=90, max_content_width=90)
+    return "\n".join([HEAD, *_pages(app, root, level=2), *_exit_codes()])
+
+
+def _pages(command: click.Command, context: click.Context, *, level: int) -> list[str]:
+    lines = [
+        f"{'#' * level} {context.command_path}\n",
+        "```text",
+        command.get_help(context),
+        "```\n",
+    ]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.commands[name]
+            child = click.Context(
+                inner, info_name=name, parent=context, terminal_width=90, max_content_width=90
+            )
+            lines += _pages(inner, child, level=3 if level == 2 else 4)
+    return lines
+
+
+def _exit_codes() -> list[str]:
+    lines = ["## Exit codes\n", "| code | meaning |", "|---|---|", "| 0 | done |"]
+    known = [c for c in vars(errors).values() if isinstance(c, type)]
+    seen: set[int] = set()
+    for kind in sorted(known, key=lambda c: c.exit_code):
+        if kind.exit_code not in seen:
+            seen.add(kind.exit_code)
+            lines.append(f"| {kind.exit_code} | {_meaning(kind)} |")
+    lines.append(f"| {INTERRUPTED_EXIT_CODE} | interrupted; the same command again resumes |")
+    return [*lines, ""]
+
+
+def _meaning(kind: type) -> str:
+    if kind is errors.HiProbeError:
+        return "any other error; `doctor`: something needed is missing"
+    text = (kind.__doc__ or "").split("\n\n")[0].replace("\n", " ").rstrip(".")
+    if kind is errors.VideoError:
+        return f"{text}; also where some files of several failed: the others are done"
+    return text
+
+
+def main() -> int:
+    """Write or check; the exit code."""
+    target, page = DOCS / "cli.md", cli_page()
+    if "--check" in sys.argv[1:]:
+        fresh = target.is_file() and target.read_text(encoding="utf-8") == page
+        if not fresh:
+            print(f"{target} is stale: run `make docs`", file=sys.stderr)
+        return 0 if fresh else 1
+    target.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The `hiprobe` group: what every command shares (errors, exit codes, interruption)."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, NoReturn
+
+import click
+
+from hiprobe import __version__
+from hiprobe.cli.commands.backbones import backbones
+from hiprobe.cli.commands.cache import cache
+from hiprobe.cli.commands.completion import completion
+from hiprobe.cli.commands.demo import demo
+from hiprobe.cli.commands.detect import detect
+from hiprobe.cli.commands.doctor import doctor
+from hiprobe.cli.commands.extract import extract
+from hiprobe.cli.commands.fit import fit
+from hiprobe.cli.commands.info import info
+from hiprobe.cli.commands.layers import layers
+from hiprobe.errors import HiProbeError, StorageError
+
+INTERRUPTED_EXIT_CODE = 130
+"""What shells return for a command ended by Ctrl-C."""
+
+
+class Commands(click.Group):
+    """A group that turns errors raised on purpose into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; see the exit codes in `hiprobe.errors`."""
+        try:
+            return super().invoke(ctx)
+        except HiProbeError as error:
+            _end(ctx, str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _end(ctx, "interrupted: run the same command again to resume", INTERRUPTED_EXIT_CODE)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            _end(ctx, f"the disk is full ({error}); free some space", StorageError.exit_code)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Commands in the order in which one meets them, not of the alphabet."""
+        return list(self.commands)
+
+
+def _end(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
+    click.echo(f"error: {message}" if exit_code != INTERRUPTED_EXIT_CODE else message, err=True)
+    ctx.exit(exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hiprobe")
+def app() -> None:
+    """Find abnormal events in video from a handful of labelled clips.
+
+    A frozen multimodal LLM reads the video; a small probe on its hidden states scores it.
+
+    \b
+    Examples:
+      hiprobe demo
+      hiprobe fit clips/ -o my-probe
+      hiprobe detect my-probe camera.mp4 --out results/
+    """
+
+
+for command in (
+    fit,
+    detect,
+    layers,
+    extract,
+    info,
+    doctor,
+    backbones,
+    cache,
+    demo,
+    completion,
+):
+    app.add_command(command)

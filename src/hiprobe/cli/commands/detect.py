@@ -1,0 +1,86 @@
+"""`hiprobe detect`: find abnormal events in videos with a fitted probe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hiprobe.cli import options
+
+FORMATS = ("json", "csv", "png", "mp4", "html")
+
+
+def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",") if part.strip()))
+    unknown = sorted(set(chosen) - set(FORMATS))
+    if unknown or not chosen:
+        raise click.BadParameter(
+            f"{', '.join(unknown) or 'nothing'}: choose of {','.join(FORMATS)}"
+        )
+    return chosen
+
+
+@click.command()
+@click.argument("probe", type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|STATES|FOLDER|GLOB...")
+@options.out("hiprobe-results")
+@click.option(
+    "--format",
+    "formats",
+    metavar="LIST",
+    default="json,csv,png",
+    show_default=True,
+    callback=_formats,
+    help="What to write: json, csv, png, mp4, html.",
+)
+@click.option("--explain", is_flag=True, help="Let the model describe events, beside normal ones.")
+@click.option("--threshold", type=float, help="Threshold on the smoothed score [default: T].")
+@click.option("--kappa", type=float, help="T = mean + kappa x std of the few-shot scores.")
+@click.option("--sigma", type=click.FloatRange(min=0), help="Smoothing, in segments.")
+@click.option("--clips", is_flag=True, help="Save each event as a clip of its own.")
+@options.segment_seconds
+@options.backbone
+@options.no_cache
+@options.quiet
+def detect(
+    probe: Path,
+    videos: tuple[str, ...],
+    out: Path,
+    formats: tuple[str, ...],
+    explain: bool,
+    threshold: float | None,
+    kappa: float | None,
+    sigma: float | None,
+    clips: bool,
+    segment_seconds: float | None,
+    backbone: str | None,
+    no_cache: bool,
+    quiet: bool,
+) -> None:
+    """Score videos and list their abnormal events.
+
+    Takes files, folders and globs, or states extracted before. Results are named after each
+    video. A file that cannot be read is listed at the end and in hiprobe-run.json; the exit code is
+    then 3, and the other files are done. An interrupted run resumes when started again.
+
+    \b
+    Examples:
+      hiprobe detect my-probe camera.mp4
+      hiprobe detect my-probe recordings/ -o results --format json,html --explain
+      hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
+    """
+    from hiprobe.cli.detecting import Detection, Scoring, Wanted
+
+    wanted = Wanted(out=out, formats=formats, explain=explain, clips=clips)
+    run = Detection.prepare(
+        probe,
+        videos,
+        wanted=wanted,
+        scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
+        segment_seconds=segment_seconds,
+        backbone=backbone,
+        cached=not no_cache,
+        quiet=quiet,
+    )
+    run.all()

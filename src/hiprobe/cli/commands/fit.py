@@ -1,0 +1,103 @@
+"""`hiprobe fit`: fit a probe on a handful of labelled clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hiprobe.cli import options
+
+if TYPE_CHECKING:
+    from hiprobe.probe import Mode
+    from hiprobe.states import Reading
+
+
+@click.command()
+@click.argument("clips", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the probe [default: my-probe, or the one given by --add].",
+)
+@click.option(
+    "--add",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    metavar="PROBE",
+    help="Extend this probe: fit on its clips and the new ones, with its settings.",
+)
+@options.normal
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
+    default="auto",
+    show_default=True,
+    help="What is fitted on: key frames over a clip, the mean of its segments, all its segments, "
+    "or, for long videos of which a part is abnormal, the highest segment of each (mil).",
+)
+@click.option("--layer", type=click.IntRange(min=1), help="Layer to read [default: highest S(l)].")
+@click.option("--kappa", type=float, default=0.2, show_default=True, help="T = mean + kappa x std.")
+@click.option(
+    "--sigma",
+    type=click.FloatRange(min=0),
+    default=0.4,
+    show_default=True,
+    help="Smoothing, in segments.",
+)
+@options.backbone
+@options.prompt
+@options.reading
+@options.segment_seconds
+@options.seed
+@options.no_cache
+@options.quiet
+def fit(
+    clips: Path,
+    out: Path | None,
+    add: Path | None,
+    normal: str | None,
+    mode: Mode | Literal["auto"],
+    layer: int | None,
+    kappa: float,
+    sigma: float,
+    backbone: str | None,
+    prompt: str | None,
+    reading: Reading,
+    segment_seconds: float | None,
+    seed: int,
+    no_cache: bool,
+    quiet: bool,
+) -> None:
+    """Fit a probe on labelled clips.
+
+    CLIPS is a folder with one subfolder per class (normal/, abnormal/, or any names), or a CSV
+    with the columns video,label[,source][,start_seconds,end_seconds]. Extracted states stand in
+    for videos. Without a source, each file is its own; clips cut from one recording should
+    share one, since folds of the cross-validation never split a source.
+
+    \b
+    Examples:
+      hiprobe fit clips/ -o my-probe
+      hiprobe fit clips.csv -o my-probe --normal "no fight"
+      hiprobe fit more-clips/ --add my-probe
+    """
+    from hiprobe.cli.fitting import FitSettings, Fitting
+
+    settings = FitSettings(
+        mode=mode, layer=layer, kappa=kappa, sigma=sigma, reading=reading, seed=seed
+    )
+    run = Fitting.prepare(
+        clips,
+        add=add,
+        normal=normal,
+        settings=settings,
+        backbone=backbone,
+        prompt=prompt,
+        segment_seconds=segment_seconds,
+        cached=not no_cache,
+        quiet=quiet,
+    )
+    run.save(out or add or Path("my-probe"))
+    run.failures.finish()

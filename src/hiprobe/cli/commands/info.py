@@ -1,0 +1,84 @@
+"""`hiprobe info`: what a probe, a video or a file of states is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PROBE|VIDEO|STATES...")
+def info(paths: tuple[str, ...]) -> None:
+    """Say what a probe folder, a video or a file of extracted states holds.
+
+    \b
+    Examples:
+      hiprobe info my-probe
+      hiprobe info camera.mp4 states.safetensors
+    """
+    from hiprobe.cli.failures import Failures
+
+    failures = Failures()
+    for number, name in enumerate(paths):
+        if number:
+            click.echo()
+        with failures.of(Path(name)):
+            facts = _facts(Path(name))
+            width = max(map(len, facts))
+            for key, value in facts.items():
+                click.echo(f"{key:<{width}}  {value}")
+    failures.finish()
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    from hiprobe.cli.inputs import are_states
+
+    if path.is_dir():
+        return _probe_facts(path)
+    return _states_facts(path) if are_states(path) else _video_facts(path)
+
+
+def _probe_facts(folder: Path) -> dict[str, Any]:
+    from hiprobe.probe import Probe
+
+    return {"probe": folder, **Probe.load(folder).facts()}
+
+
+def _states_facts(path: Path) -> dict[str, Any]:
+    from hiprobe.store.states_file import read_states
+
+    video = read_states(path)
+    first = next(iter([*video.states.values(), *video.clip.values()]))
+    return {
+        "states": path,
+        "backbone": f"{first.fingerprint.model} ({first.fingerprint.digest})",
+        "prompt": first.fingerprint.prompt,
+        "layers": f"{len(first.layers)} of {first.layer_count}, width {first.width}",
+        "segments": ", ".join(f"{len(s)} read at {r}" for r, s in video.states.items()) or "none",
+        "whole clip": ", ".join(f"read at {r}" for r in video.clip) or "none",
+        "ended": video.outcome,
+    }
+
+
+def _video_facts(path: Path) -> dict[str, Any]:
+    from hiprobe.cli.text import format_bytes
+    from hiprobe.video.probe import video_info
+
+    found = video_info(path)
+    return {
+        "video": path,
+        "size": format_bytes(found.size_bytes),
+        "container": found.container,
+        "codec": f"{found.codec}, {found.pixel_format}",
+        "picture": f"{found.width}x{found.height}, turned by {found.rotation_degrees} degrees",
+        "frames a second": _or_unknown(found.fps_from_header),
+        "seconds": _or_unknown(found.duration_seconds_from_header),
+        "frames": found.frame_count_from_header or "not stated in the header",
+        "audio": "yes" if found.has_audio else "no",
+    }
+
+
+def _or_unknown(value: float | None) -> str:
+    return "not stated in the header" if value is None else f"{value:.3f}"

@@ -1,0 +1,64 @@
+"""`hiprobe layers`: the paper's Figures 2 to 4 on one's own clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hiprobe.cli import options
+
+if TYPE_CHECKING:
+    from hiprobe.states import Reading
+
+
+@click.command()
+@click.argument("clips", type=click.Path(path_type=Path))
+@options.out("hiprobe-layers")
+@options.normal
+@options.backbone
+@options.prompt
+@options.reading
+@options.segment_seconds
+@options.seed
+@options.no_cache
+@options.quiet
+def layers(
+    clips: Path,
+    out: Path,
+    normal: str | None,
+    backbone: str | None,
+    prompt: str | None,
+    reading: Reading,
+    segment_seconds: float | None,
+    seed: int,
+    no_cache: bool,
+    quiet: bool,
+) -> None:
+    """Measure every layer on labelled clips, and draw it.
+
+    KL, LDR, entropy, S(l), silhouette and cross-validated AUC per layer, and t-SNE maps of the
+    first, the chosen and the last layer.
+
+    \b
+    Examples:
+      hiprobe layers clips/
+      hiprobe layers clips.csv -o figures --reading visual_mean
+    """
+    from hiprobe.cli.fitting import FitSettings, Fitting
+    from hiprobe.cli.measuring import measure_layers
+
+    run = Fitting.prepare(
+        clips,
+        add=None,
+        normal=normal,
+        settings=FitSettings(reading=reading, seed=seed),
+        backbone=backbone,
+        prompt=prompt,
+        segment_seconds=segment_seconds,
+        cached=not no_cache,
+        quiet=quiet,
+    )
+    measure_layers(run, out)
+    run.failures.finish()

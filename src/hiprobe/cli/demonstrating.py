@@ -1,0 +1,92 @@
+"""The demonstration: the whole job once, where the truth is known, in one folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hiprobe.cli.detecting import Detection, Scoring, Truth, Wanted
+from hiprobe.cli.failures import Failures
+from hiprobe.cli.fit_report import layer_curves
+from hiprobe.cli.fitting import FitSettings, Fitting
+from hiprobe.cli.session import DEFAULT_BACKBONE
+from hiprobe.cli.text import say
+from hiprobe.demo import Material, real_material, rendered_material
+from hiprobe.report.layer_plot import plot_layers
+from hiprobe.report.words import (
+    JOINED_NOTE,
+    RENDERED_NOTE,
+    Span,
+    event_spans,
+    overlap_seconds,
+)
+
+FORMATS = ("json", "csv", "png", "mp4", "html")
+
+
+def demonstrate(
+    clips: Path | None,
+    *,
+    normal: str | None,
+    out: Path,
+    backbone: str | None,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Fit, detect in an unseen untrimmed video, and write everything below `out`."""
+    began = time.monotonic()
+    failures = Failures()
+    if not quiet:
+        say("rendering scenes" if clips is None else f"holding out sources of {clips}")
+    material = (
+        rendered_material(out, seed=seed)
+        if clips is None
+        else real_material(clips, out, normal=normal, seed=seed, skip=failures.add)
+    )
+    note = RENDERED_NOTE if material.rendered else JOINED_NOTE
+    print(material.what)
+    print(note)
+    fitting = Fitting.of(
+        material.fit,
+        settings=FitSettings(seed=seed),
+        backbone=backbone or DEFAULT_BACKBONE,
+        prompt=None,
+        segment_seconds=None,
+        cached=True,
+        quiet=quiet,
+    )
+    failures.items += fitting.failures.items
+    _detect(material, fitting, out, note=note, quiet=quiet)
+    if not quiet:
+        say(f"done in {(time.monotonic() - began) / 60:.1f} min; open {out / 'untrimmed.html'}")
+    failures.finish()
+
+
+def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet: bool) -> None:
+    probe = fitting.save(out / "probe")
+    curves = layer_curves(probe)
+    plot_layers(curves, out / "layers.png", note=note)
+    run = Detection(
+        probe=probe,
+        files=(material.video,),
+        wanted=Wanted(out=out, formats=FORMATS, explain=True),
+        scoring=Scoring(),
+        session=fitting.session,
+        quiet=quiet,
+        truth=Truth(material.truth_spans, (note,), curves),
+    )
+    timeline = run.one(material.video, material.video.stem).timeline
+    print(compare(event_spans(timeline), material.truth_spans))
+
+
+def compare(detected: Sequence[Span], truth: Sequence[Span]) -> str:
+    """How much of the truth was detected, and how much of what was detected is true."""
+    met = sum(overlap_seconds(span, detected) > 0 for span in truth)
+    true = sum(overlap_seconds(span, truth) > 0 for span in detected)
+    seconds = sum(overlap_seconds(span, truth) for span in detected)
+    length = sum(end - start for start, end in truth)
+    return (
+        f"{met} of {len(truth)} true events were met, {seconds:.1f} of their {length:.1f} s; "
+        f"{len(detected) - true} of {len(detected)} detected events lie outside the truth"
+    )

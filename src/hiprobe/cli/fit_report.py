@@ -1,0 +1,86 @@
+"""What a fit came to, in tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.cli.text import format_number, print_rich
+from hiprobe.probe import Probe
+from hiprobe.report.console import layers_table, threshold_table
+from hiprobe.report.layers import LayerCurves
+
+
+def layer_curves(probe: Probe) -> LayerCurves:
+    """The measures of all layers as charts and tables take them."""
+    table = probe.layer_table_
+    return LayerCurves(
+        layers=table.layers,
+        kl=_floats(table.kl),
+        ldr=_floats(table.ldr),
+        entropy=_floats(table.entropy),
+        total=_floats(table.total),
+        chosen=table.chosen,
+        cv_auc=_known(table.cv_auc),
+        silhouette=_known(table.silhouette),
+    )
+
+
+def print_fit(probe: Probe) -> None:
+    """Layers, modes, cross-validated AUC, threshold and warnings, on stdout."""
+    print_rich(layers_table(layer_curves(probe)))
+    _print_modes(probe)
+    _print_auc(probe)
+    _print_threshold(probe)
+    for warning in probe.warnings_:
+        click.echo(f"warning: {warning}")
+
+
+def _print_modes(probe: Probe) -> None:
+    known = {m: a for m, a in probe.mode_table_.items() if np.isfinite(a)}
+    areas = ", ".join(f"{m} {format_number(a)}" for m, a in known.items())
+    compared = f" (cross-validated AUC by mode: {areas})" if len(known) > 1 else ""
+    click.echo(f"\nfitted on: {probe.mode_}{compared}")
+
+
+def _print_auc(probe: Probe) -> None:
+    if probe.cv_auc_ is None:
+        click.echo("cross-validated AUC: none, there are too few sources for folds")
+        return
+    folds, sources = len(probe.fold_layers_), len(set(probe.sources_))
+    layers = sorted(set(probe.fold_layers_))
+    click.echo(
+        f"cross-validated AUC: {probe.cv_auc_:.3f} (0.5 is chance; {folds} folds over {sources} "
+        f"sources, layer and mode chosen inside each: layers {', '.join(map(str, layers))})"
+    )
+
+
+def _print_threshold(probe: Probe) -> None:
+    summary = probe.threshold_summary_
+    basis = "training" if summary.basis == "given" else summary.basis
+    scores = probe.few_shot_scores_[basis]
+    finite = scores[np.isfinite(scores)]
+    if summary.basis != "given":
+        measured = probe.few_shot_scores_["training" if summary.measured_on == "given" else basis]
+        table = threshold_table(
+            threshold=summary.threshold,
+            mean=float(finite.mean()),
+            std=float(finite.std()),
+            kappa=probe.kappa,
+            normal_scores=measured[probe.labels_ == 0],
+            abnormal_scores=measured[probe.labels_ == 1],
+        )
+        print_rich(table)
+    click.echo(summary.text)
+
+
+def _floats(values: NDArray[np.float64]) -> Sequence[float]:
+    return [float(v) for v in values]
+
+
+def _known(values: NDArray[np.float64]) -> Sequence[float] | None:
+    """The values, None where there are none at all."""
+    return _floats(values) if np.isfinite(values).any() else None

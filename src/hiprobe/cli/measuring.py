@@ -1,0 +1,69 @@
+"""Measures of every layer on labelled clips, as a table and as the paper's figures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hiprobe.cli.fit_report import layer_curves
+from hiprobe.cli.fitting import Fitting
+from hiprobe.cli.text import print_rich, say
+from hiprobe.errors import UsageError
+from hiprobe.report.console import layers_table
+from hiprobe.report.layer_plot import plot_layers, plot_tsne
+from hiprobe.report.layers import LayerCurves
+from hiprobe.saliency import tsne_embedding
+from hiprobe.states import LabelledStates
+from hiprobe.store.atomic import atomic_path
+
+
+def measure_layers(run: Fitting, out: Path) -> None:
+    """Print the table; write `layers.csv`, `layers.png` and `tsne.png` into `out`."""
+    probe = run.fitted()
+    curves = layer_curves(probe)
+    print_rich(layers_table(curves))
+    for warning in probe.warnings_:
+        say(f"warning: {warning}")
+    _write_table(curves, out / "layers.csv")
+    plot_layers(curves, out / "layers.png")
+    written = ["layers.csv", "layers.png"]
+    try:
+        _plot_maps(run, curves, out / "tsne.png")
+        written.append("tsne.png")
+    except UsageError as error:  # a handful of clips is too few for a map, not for the rest
+        say(f"no t-SNE map: {error}")
+    for name in written:
+        if not run.quiet:
+            say(f"wrote {out / name}")
+
+
+def _plot_maps(run: Fitting, curves: LayerCurves, path: Path) -> None:
+    vectors = np.stack([_vectors(e, curves.layers) for e in run.examples])
+    labels = [e.label for e in run.examples]
+    maps = tsne_embedding(
+        vectors, chosen=curves.chosen, layers=curves.layers, seed=run.settings.seed
+    )
+    plot_tsne(maps, labels, path)
+
+
+def _vectors(example: LabelledStates, layers: Sequence[int]) -> np.ndarray:
+    """One vector per layer, float32 `[layers, width]`: the clip's, or the mean of its segments."""
+    states = example.clip if example.clip is not None else example.segments
+    if states is None:  # LabelledStates does not allow it
+        raise UsageError(f"{example.name} has no states")
+    kept = states.select_layers(layers).values[~states.failed]
+    return np.asarray(kept.mean(axis=0), dtype=np.float32)
+
+
+def _write_table(curves: LayerCurves, path: Path) -> None:
+    measures = curves.measures()
+    columns = ["layer", "paper_layer", *(name for name, _ in measures), "chosen"]
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row, layer in enumerate(curves.layers):
+            values = [values[row] for _, values in measures]
+            writer.writerow([layer, layer - 1, *values, int(layer == curves.chosen)])

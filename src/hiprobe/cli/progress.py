@@ -1,0 +1,69 @@
+"""Live progress on stderr: a bar with an estimate, or a line now and then where no one watches."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from hiprobe.pipeline.progress import Progress, ProgressEvent
+
+LINE_SECONDS = 15.0
+"""Distance in time of the lines that stand for the bar in a log file."""
+
+
+@contextmanager
+def progress_bar(what: str, *, quiet: bool) -> Iterator[Progress | None]:
+    """A listener for the pipeline that draws; None where `quiet`."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar(what) as listener:
+            yield listener
+    else:
+        yield _lines(what)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[tail]}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, tail="")
+
+        def listener(event: ProgressEvent) -> None:
+            bar.update(task, completed=event.done, total=event.total, tail=describe(event))
+
+        yield listener
+
+
+def _lines(what: str) -> Progress:
+    last = time.monotonic()
+
+    def listener(event: ProgressEvent) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            click.echo(f"{what}: {describe(event)}", err=True)
+
+    return listener
+
+
+def describe(event: ProgressEvent) -> str:
+    """How far a run is, in words."""
+    count = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
+    left = "" if event.eta_seconds is None else f", about {format_left(event.eta_seconds)} left"
+    return f"{count}{left}  {event.name}"
+
+
+def format_left(seconds: float) -> str:
+    """A time to wait, no finer than one can plan with."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

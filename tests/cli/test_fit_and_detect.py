@@ -1,0 +1,212 @@
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_states import (
+    BEST_LAYER,
+    FINGERPRINT,
+    write_clip_folder,
+    write_clip_states,
+    write_table,
+    write_untrimmed,
+)
+from click.testing import CliRunner, Result
+
+from hiprobe.cli.app import app
+from hiprobe.probe import Probe
+from hiprobe.report.documents import read_timeline
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def good(result: Result) -> Result:
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fit")
+    good(run("fit", write_clip_folder(folder / "clips"), "-o", folder / "probe"))
+    return folder / "probe"
+
+
+def test_fit_tells_layer_auc_threshold_and_mode(tmp_path: Path) -> None:
+    result = good(run("fit", write_clip_folder(tmp_path / "clips"), "-o", tmp_path / "probe"))
+    assert f"layer {BEST_LAYER} ({BEST_LAYER - 1} in the paper's count)" in result.stdout
+    assert "cross-validated AUC: 1.000" in result.stdout
+    assert "At the threshold" in result.stdout
+    assert "fitted on:" in result.stdout
+    assert Probe.load(tmp_path / "probe").layer_ == BEST_LAYER
+
+
+def test_few_clips_bring_a_warning(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips", clips_per_class=3)
+    result = good(run("fit", clips, "-o", tmp_path / "probe"))
+    assert "warning: Only 3 normal and 3 anomalous sources" in result.stdout
+
+
+def test_one_clip_in_a_class_is_fitted_without_cross_validation(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    for path in sorted((clips / "abnormal").iterdir())[1:]:
+        path.unlink()
+    result = good(run("fit", clips, "-o", tmp_path / "probe"))
+    assert "cross-validated AUC: none" in result.stdout
+    assert "warning:" in result.stdout
+
+
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    for path in (clips / "abnormal").iterdir():
+        path.unlink()
+    result = run("fit", clips, "-o", tmp_path / "probe")
+    assert result.exit_code == 4
+    assert not (tmp_path / "probe").exists()
+
+
+def test_a_bad_clip_is_listed_and_the_rest_is_fitted(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    (clips / "normal" / "bad.safetensors").write_text("nothing")
+    result = run("fit", clips, "-o", tmp_path / "probe")
+    assert result.exit_code == 3
+    assert "bad.safetensors" in result.stderr
+    assert Probe.load(tmp_path / "probe").layer_ == BEST_LAYER
+
+
+def test_options_reach_the_probe(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    options = ("--layer", 2, "--mode", "segment", "--kappa", 1.5, "--sigma", 0, "--seed", 7)
+    good(run("fit", clips, "-o", tmp_path / "probe", *options))
+    probe = Probe.load(tmp_path / "probe")
+    assert (probe.layer_, probe.mode_, probe.kappa) == (2, "segment", 1.5)
+    assert (probe.sigma_segments, probe.seed) == (0, 7)
+
+
+def test_add_extends_a_probe(tmp_path: Path) -> None:
+    first = write_clip_folder(tmp_path / "a", clips_per_class=4)
+    more = write_clip_folder(tmp_path / "b", clips_per_class=5, seed=1)
+    good(run("fit", first, "-o", tmp_path / "probe", "--kappa", 0.7))
+    good(run("fit", more, "--add", tmp_path / "probe"))
+    probe = Probe.load(tmp_path / "probe")
+    assert probe.facts()["normal_clips"] == probe.facts()["anomalous_clips"] == 9
+    assert probe.kappa == 0.7
+
+
+def test_detect_finds_the_event_and_writes_every_format(probe: Path, tmp_path: Path) -> None:
+    start, end = write_untrimmed(tmp_path / "day.safetensors")
+    out = tmp_path / "out"
+    good(
+        run(
+            "detect",
+            probe,
+            tmp_path / "day.safetensors",
+            "-o",
+            out,
+            "--format",
+            "json,csv,png,html",
+        )
+    )
+    timeline = read_timeline(out / "day.json")
+    assert any(e.start_seconds <= start + 1 and e.end_seconds >= end - 1 for e in timeline.events)
+    assert {p.name for p in out.iterdir()} == {
+        "day.json", "day.csv", "day.events.csv", "day.png", "day.html", "hiprobe-run.json",
+    }  # fmt: skip
+    document = json.loads((out / "day.json").read_text())
+    assert document["version"] == 1
+    assert {"start_seconds", "end_seconds", "score", "smoothed"} <= set(document["segments"][0])
+    with (out / "day.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 40
+
+
+def test_a_threshold_above_all_leaves_no_event(probe: Path, tmp_path: Path) -> None:
+    write_untrimmed(tmp_path / "day.safetensors")
+    result = good(
+        run("detect", probe, tmp_path / "day.safetensors", "-o", tmp_path, "--threshold", 1.1)
+    )
+    assert "no event in 40 segments" in result.stdout
+    assert read_timeline(tmp_path / "day.json").threshold == 1.1
+
+
+def test_kappa_and_sigma_change_the_timeline(probe: Path, tmp_path: Path) -> None:
+    write_untrimmed(tmp_path / "day.safetensors")
+    day = tmp_path / "day.safetensors"
+    good(run("detect", probe, day, "-o", tmp_path / "a", "--kappa", 0, "--sigma", 0))
+    good(run("detect", probe, day, "-o", tmp_path / "b", "--kappa", 1, "--sigma", 2))
+    a, b = (read_timeline(tmp_path / n / "day.json") for n in "ab")
+    assert a.threshold < b.threshold
+    assert np.array_equal(a.scores, a.smoothed)
+    assert not np.array_equal(b.scores, b.smoothed)
+
+
+def test_one_bad_file_of_a_folder_is_listed_on_screen_and_in_json(
+    probe: Path, tmp_path: Path
+) -> None:
+    day = tmp_path / "days"
+    day.mkdir()
+    write_untrimmed(day / "a.safetensors")
+    (day / "b.safetensors").write_text("damaged")
+    result = run("detect", probe, day, "-o", tmp_path / "out")
+    assert result.exit_code == 3
+    assert "1 file could not be used" in result.stderr
+    summary = json.loads((tmp_path / "out" / "hiprobe-run.json").read_text())
+    assert [f["video"] for f in summary["failures"]] == [str(day / "b.safetensors")]
+    assert [r["events"] for r in summary["results"]] == [
+        len(read_timeline(tmp_path / "out" / "a.json").events)
+    ]
+
+
+def test_states_of_another_backbone_are_refused(probe: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    other = replace(FINGERPRINT, prompt="another prompt")
+    write_clip_states(tmp_path / "x.safetensors", 0, rng, other)
+    result = run("detect", probe, tmp_path / "x.safetensors", "-o", tmp_path / "out")
+    assert result.exit_code == 3
+    assert "another prompt" in result.stderr
+
+
+def test_a_folder_that_is_no_probe_ends_with_its_own_exit_code(tmp_path: Path) -> None:
+    write_untrimmed(tmp_path / "day.safetensors")
+    assert run("detect", tmp_path, tmp_path / "day.safetensors").exit_code == 5
+
+
+def test_an_unknown_format_is_refused(probe: Path) -> None:
+    result = run("detect", probe, "x.mp4", "--format", "json,gif")
+    assert result.exit_code == 2
+    assert "gif" in result.stderr
+
+
+def test_quiet_leaves_the_results_alone(probe: Path, tmp_path: Path) -> None:
+    write_untrimmed(tmp_path / "day.safetensors")
+    result = good(run("detect", probe, tmp_path / "day.safetensors", "-o", tmp_path, "-q"))
+    assert not result.stderr
+    assert "Events in" in result.stdout
+
+
+def test_layers_writes_table_and_figures(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    result = good(run("layers", clips, "-o", tmp_path / "out"))
+    assert "Silhouette" in result.stdout
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "layers.csv", "layers.png", "tsne.png",
+    }  # fmt: skip
+    with (tmp_path / "out" / "layers.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [r["layer"] for r in rows if r["chosen"] == "1"] == [str(BEST_LAYER)]
+
+
+def test_info_describes_probe_and_states(probe: Path, tmp_path: Path) -> None:
+    write_untrimmed(tmp_path / "day.safetensors")
+    result = good(run("info", probe, tmp_path / "day.safetensors"))
+    assert "cv_auc" in result.stdout
+    assert "40 read at last" in result.stdout
+
+
+def test_a_table_of_states_is_taken_too(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips", clips_per_class=4)
+    rows = [(f"clips/{p.parent.name}/{p.name}", p.parent.name) for p in clips.rglob("*.*")]
+    good(run("fit", write_table(tmp_path / "t.csv", rows), "-o", tmp_path / "probe"))
