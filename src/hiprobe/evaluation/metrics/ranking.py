@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,55 +12,106 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import ScoredFrames
 
+Places = NDArray[np.intp]
+"""Counts of entries, intp."""
+
 
 class LegacyMetricWarning(UserWarning):
     """A metric is in use that is kept for comparison with older papers only."""
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """Frames in falling order of score, sorted once, so that a bootstrap need not sort again.
-
-    Frames of one video and one score are one entry. A draw of videos is a weight for each.
+class Entries:
+    """Frames of one video and one score counted together, in falling order of score.
 
     Attributes:
-        owners: intp `[entries]`, the video of an entry.
-        positives, negatives: float64 `[entries]`, its counts of frames.
-        ends: intp `[scores]`, the last entry of each distinct score.
+        owners: intp `[entries]`, the video.
+        counts: float64 `[entries]`, how many frames.
+        scores: float64 `[entries]`.
     """
 
     owners: NDArray[np.intp]
-    positives: NDArray[np.float64]
-    negatives: NDArray[np.float64]
-    ends: NDArray[np.intp]
+    counts: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scores: NDArray[np.float64], owners: NDArray[np.intp]) -> Entries:
+        """Sort and count; frames arrive video by video."""
+        order = np.argsort(-scores, kind="stable")  # stable: videos stay in order
+        scores, owners = scores[order], owners[order]
+        change = (scores[1:] != scores[:-1]) | (owners[1:] != owners[:-1])
+        begins = np.flatnonzero(np.concatenate(([len(scores) > 0], change)))
+        counts = np.diff(np.concatenate((begins, [len(scores)]))).astype(np.float64)
+        return cls(owners[begins], counts, scores[begins])
+
+    def cumulated(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """float64 `[entries + 1]`: frames in the first 0, 1, ... entries, videos weighted."""
+        total = np.zeros(len(self.owners) + 1)
+        counts = self.counts if weights is None else weights[self.owners] * self.counts
+        np.cumsum(counts, out=total[1:])
+        return total
+
+    def places(self, scores: NDArray[np.float64], side: Literal["left", "right"]) -> Places:
+        """How many entries lie above each score (left), or not below it (right)."""
+        return np.searchsorted(-self.scores, -scores, side=side)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Abnormal and normal frames, sorted once, so that a bootstrap need not sort again.
+
+    A draw of videos is a weight for each. Both metrics need counts at the scores of abnormal
+    frames only, which are few; see `auc_and_precision`.
+
+    Attributes:
+        above, through: intp `[abnormal entries]`, how many normal entries lie above the score
+            of each abnormal entry, and how many do not lie below it.
+        tied: intp `[abnormal entries]`, how many abnormal entries do not lie below it.
+    """
+
+    abnormal: Entries
+    normal: Entries
+    above: Places
+    through: Places
+    tied: Places
 
     @classmethod
     def of(cls, frames: ScoredFrames) -> Ranking:
-        """Sort frames by falling score, then by video."""
-        index = frames.video_index
-        order = np.argsort(-frames.scores, kind="stable")  # stable: videos stay in order
-        scores, owners, labels = frames.scores[order], index[order], frames.labels[order]
-        new_score = np.concatenate(([True], scores[1:] != scores[:-1]))
-        begins = np.flatnonzero(new_score | np.concatenate(([True], owners[1:] != owners[:-1])))
-        positives = np.add.reduceat(labels, begins, dtype=np.float64)
-        sizes = np.diff(np.concatenate((begins, [len(scores)])))
-        ends = np.concatenate((np.flatnonzero(new_score[begins])[1:], [len(begins)])) - 1
-        return cls(owners[begins], positives, sizes - positives, ends)
-
-    def counts(
-        self, weights: NDArray[np.float64] | None = None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """True and false positives, float64 `[scores]`, at each falling threshold."""
-        positives, negatives = self.positives, self.negatives
-        if weights is not None:
-            own = weights[self.owners]
-            positives, negatives = positives * own, negatives * own
-        return np.cumsum(positives)[self.ends], np.cumsum(negatives)[self.ends]
+        """Sort the frames of all videos."""
+        index, labels = frames.video_index, frames.labels
+        abnormal = Entries.of(frames.scores[labels], index[labels])
+        normal = Entries.of(frames.scores[~labels], index[~labels])
+        return cls(
+            abnormal,
+            normal,
+            normal.places(abnormal.scores, "left"),
+            normal.places(abnormal.scores, "right"),
+            abnormal.places(abnormal.scores, "right"),
+        )
 
     def auc_and_precision(self, weights: NDArray[np.float64] | None = None) -> tuple[float, float]:
-        """ROC-AUC (ties count half) and average precision; NaN where a class is absent."""
-        hits, alarms = self.counts(weights)
-        return _auc(hits, alarms), _average_precision(hits, alarms)
+        """ROC-AUC (ties count half) and step-wise average precision.
+
+        AUC = sum over abnormal frames of the normal frames below, plus half of those level with
+        it, over all pairs (Mann-Whitney). AP = mean over abnormal frames of the precision at
+        their own score. NaN where a class is absent.
+
+        Args:
+            weights: float64 `[videos]`; None counts each video once.
+        """
+        hits, alarms = self.abnormal.cumulated(weights), self.normal.cumulated(weights)
+        positives, negatives = float(hits[-1]), float(alarms[-1])
+        if not positives:
+            return float("nan"), float("nan")
+        own, found, wrong = np.diff(hits), hits[self.tied], alarms[self.through]
+        # An entry of a video that was not drawn may have nothing at or above it.
+        seen = found + wrong
+        shares = np.divide(found, seen, out=np.zeros_like(seen), where=seen > 0)
+        precision = float(own @ shares) / positives
+        if not negatives:
+            return float("nan"), precision
+        outranked = negatives - (alarms[self.above] + wrong) / 2
+        return float(own @ outranked) / (positives * negatives), precision
 
 
 def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -68,7 +120,7 @@ def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
     Raises:
         EvaluationError: one class is absent, or scores and labels differ in length.
     """
-    return _auc(*_ranking(scores, labels, both=True).counts())
+    return _ranking(scores, labels, both=True).auc_and_precision()[0]
 
 
 def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -77,7 +129,7 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
     Raises:
         EvaluationError: no frame is abnormal, or scores and labels differ in length.
     """
-    return _average_precision(*_ranking(scores, labels, both=False).counts())
+    return _ranking(scores, labels, both=False).auc_and_precision()[1]
 
 
 def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -93,10 +145,14 @@ def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
         LegacyMetricWarning,
         stacklevel=2,
     )
-    hits, alarms = _ranking(scores, labels, both=False).counts()
+    _ranking(scores, labels, both=False)  # checks them
+    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
+    level = np.asarray(scores)[order]
+    last = np.concatenate((level[1:] != level[:-1], [True]))
+    hits = np.cumsum(np.asarray(labels, dtype=np.bool_)[order])[last]
+    seen = np.flatnonzero(last) + 1
     recall = np.concatenate(([0.0], hits / hits[-1]))
-    precision = np.concatenate(([1.0], hits / (hits + alarms)))
-    return float(np.trapezoid(precision, recall))
+    return float(np.trapezoid(np.concatenate(([1.0], hits / seen)), recall))
 
 
 def _ranking(scores: ArrayLike, labels: ArrayLike, *, both: bool) -> Ranking:
@@ -108,19 +164,3 @@ def _ranking(scores: ArrayLike, labels: ArrayLike, *, both: bool) -> Ranking:
         )
     frames = ScoredFrames(np.asarray(scores, dtype=np.float64), truth, np.array([0, len(truth)]))
     return Ranking.of(frames)
-
-
-def _auc(hits: NDArray[np.float64], alarms: NDArray[np.float64]) -> float:
-    if not hits[-1] or not alarms[-1]:
-        return float("nan")
-    new_hits, new_alarms = np.diff(hits, prepend=0.0), np.diff(alarms, prepend=0.0)
-    return float(new_alarms @ (hits - new_hits / 2) / (hits[-1] * alarms[-1]))
-
-
-def _average_precision(hits: NDArray[np.float64], alarms: NDArray[np.float64]) -> float:
-    if not hits[-1]:
-        return float("nan")
-    steps = np.diff(hits, prepend=0.0)
-    found = np.flatnonzero(steps)  # thresholds without a hit add nothing
-    precision = hits[found] / (hits[found] + alarms[found])
-    return float(steps[found] @ precision / hits[-1])
