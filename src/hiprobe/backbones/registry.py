@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe.backbones.hf import MODEL_TYPES
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
 from hiprobe.backbones.lite.assemble import (
     FOLDER_BYTES,
@@ -59,6 +60,12 @@ def _load_lite(folder: Path, prompt: str, cut_at_layer: int | None) -> Backbone:
     return load_lite(folder, prompt=prompt, cut_at_layer=cut_at_layer)
 
 
+def _load_hf(folder: Path, prompt: str, cut_at_layer: int | None) -> Backbone:
+    from hiprobe.backbones.hf.load import load_hf
+
+    return load_hf(folder, prompt=prompt, cut_at_layer=cut_at_layer)
+
+
 _ALIASES = {
     "lite": _Alias(
         summary="EfficientNet-Lite0, a trained projector, SmolLM2-135M-Instruct; for CPUs",
@@ -70,7 +77,10 @@ _ALIASES = {
         is_complete=is_assembled,
     )
 }
-_LOADERS: dict[str, Callable[[Path, str, int | None], Backbone]] = {MODEL_TYPE: _load_lite}
+_LOADERS: dict[str, Callable[[Path, str, int | None], Backbone]] = {
+    MODEL_TYPE: _load_lite,
+    **dict.fromkeys(MODEL_TYPES, _load_hf),
+}
 """By the `model_type` of a folder's config.json."""
 
 

@@ -1,0 +1,194 @@
+"""Opens a model folder of transformers, whole or cut at a layer, without any network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
+from transformers.utils import logging
+
+from hiprobe.backbones.hf.families import Family, Parts, build_family
+from hiprobe.backbones.hf.hardware import choose_device, choose_dtype, memory_errors
+from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.hf.original import (
+    ORIGINAL_TYPE,
+    native_config,
+    original_tokenizer,
+    read_original,
+)
+from hiprobe.backbones.hf.prompt import Wording, read_template
+from hiprobe.backbones.hf.weights import weight_files, weights_digest
+from hiprobe.backbones.interface import DETECT_PROMPT
+from hiprobe.errors import BackboneError
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is loaded: the folder, its native config already cut, and how."""
+
+    folder: Path
+    config: Any
+    layer_count: int
+    is_original: bool
+    dtype: torch.dtype
+
+
+def load_hf(
+    folder: Path,
+    *,
+    prompt: str = DETECT_PROMPT,
+    cut_at_layer: int | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+) -> HfBackbone:
+    """Open a local model folder; cut at a layer, the layers above it and the head are not kept.
+
+    Weights are read from safetensors only, no code of the folder is run, no network is used.
+
+    Args:
+        folder: config.json, tokenizer, *.safetensors; converted (`-hf`) or original InternVL.
+        prompt: what the backbone is asked.
+        cut_at_layer: load no deeper than this layer (it cannot describe then).
+        dtype: float32, bfloat16 or float16; by what the hardware does natively where None.
+        device: cuda, mps or cpu; the best there is where None.
+
+    Raises:
+        BackboneError: the folder is incomplete, damaged or of a family that is not known here.
+        BackboneMemoryError: the model does not fit into memory.
+    """
+    place = choose_device(device)
+    digest = weights_digest(folder)
+    plan = _plan(folder, cut_at_layer, choose_dtype(place, dtype))
+    with _loading(folder), memory_errors():
+        wording = _read_wording(plan)
+        family = _read_family(plan, wording)
+        model = _read_model(plan)
+        if plan.config.get_text_config().num_hidden_layers < plan.layer_count:
+            model.lm_head = nn.Identity()
+        _speak_plainly(model, wording)
+        model = model.to(place)
+    return HfBackbone(
+        model=model,
+        layer_count=plan.layer_count,
+        family=family,
+        wording=wording,
+        name=plan.config.model_type,
+        weights=digest,
+        prompt=prompt,
+    )
+
+
+def _plan(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> _Plan:
+    with _loading(folder):
+        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        is_original = about["model_type"] == ORIGINAL_TYPE
+        if is_original:
+            config = native_config(about, original_tokenizer(folder))
+        else:
+            config = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        text = config.get_text_config()
+        layer_count = int(text.num_hidden_layers)
+        depth = layer_count if cut_at_layer is None else max(1, min(cut_at_layer, layer_count))
+        text.num_hidden_layers = depth
+        if getattr(text, "layer_types", None):
+            text.layer_types = text.layer_types[:depth]
+    return _Plan(folder, config, layer_count, is_original, dtype)
+
+
+def _read_wording(plan: _Plan) -> Wording:
+    if plan.is_original:
+        return Wording(original_tokenizer(plan.folder), template=None)
+    tokenizer = AutoTokenizer.from_pretrained(
+        plan.folder, local_files_only=True, trust_remote_code=False
+    )
+    return Wording(tokenizer, template=read_template(plan.folder))
+
+
+def _read_family(plan: _Plan, wording: Wording) -> Family:
+    try:
+        return build_family(
+            Parts(
+                config=plan.config,
+                images=_processor(plan.folder, "preprocessor_config.json", "image_processor"),
+                videos=_processor(plan.folder, "video_preprocessor_config.json", "video_processor"),
+                token=wording.token,
+            )
+        )
+    except KeyError as error:
+        raise BackboneError(f"models of the type {error} are not known here") from error
+
+
+def _processor(folder: Path, own_file: str, part: str) -> Mapping[str, Any]:
+    """Settings of a processor: in a file of its own, or a part of processor_config.json."""
+    for path, key in ((folder / own_file, None), (folder / "processor_config.json", part)):
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            found = found.get(key) if key else found
+            if found:
+                return dict(found)
+    return {}
+
+
+def _read_model(plan: _Plan) -> Any:
+    source = None if plan.is_original else plan.folder
+    tensors = read_original(plan.folder, plan.config) if plan.is_original else None
+    model, report = AutoModelForImageTextToText.from_pretrained(
+        source,
+        config=plan.config,
+        state_dict=tensors,
+        dtype=plan.dtype,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    _check_complete(plan, report)
+    return model
+
+
+def _check_complete(plan: _Plan, report: Mapping[str, Any]) -> None:
+    """A converted checkpoint may hold more than is used (layers above the cut), never less."""
+    left_over = report["unexpected_keys"] if plan.is_original else ()
+    for names, what in ((report["missing_keys"], "are missing"), (left_over, "have no place")):
+        if names:
+            files = ", ".join(path.name for path in weight_files(plan.folder))
+            raise BackboneError(
+                f"{len(names)} tensors {what} in {files}, {min(names)} the first; the checkpoint "
+                "is damaged or of another model: fetch it again"
+            )
+
+
+def _speak_plainly(model: Any, wording: Wording) -> None:
+    """Greedy words: settings of sampling would only be warned about."""
+    config = model.generation_config
+    config.temperature = config.top_p = config.top_k = None
+    if config.pad_token_id is None:
+        config.pad_token_id = wording.tokenizer.pad_token_id or wording.tokenizer.eos_token_id
+
+
+@contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Quiet, and every failure of the libraries as one error that names the folder."""
+    level = logging.get_verbosity()
+    showed_progress = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, KeyError, TypeError, ValueError, ImportError, AttributeError) as error:
+        raise BackboneError(
+            f"the model in {folder} cannot be loaded: {error}; fetch it again, whole"
+        ) from error
+    finally:
+        logging.set_verbosity(level)
+        if showed_progress:
+            logging.enable_progress_bar()

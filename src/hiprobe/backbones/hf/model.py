@@ -1,0 +1,230 @@
+"""One class for multimodal models of transformers; what differs lies in `families`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hiprobe.backbones.hf.families import Family
+from hiprobe.backbones.hf.hardware import memory_errors
+from hiprobe.backbones.hf.prompt import Wording, user_text
+from hiprobe.errors import BackboneError, StatesError
+from hiprobe.segment import Frame, Segment
+from hiprobe.states import Fingerprint, Reading
+
+Keep = Callable[[int, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One segment ready for the model: token ids `[length]` and tensors of its frames."""
+
+    ids: tuple[int, ...]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def length(self) -> int:
+        """Positions of the prompt."""
+        return len(self.ids)
+
+
+class HfBackbone:
+    """A frozen model of transformers. Built by `hiprobe.backbones.hf.load.load_hf`."""
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        layer_count: int,
+        family: Family,
+        wording: Wording,
+        name: str,
+        weights: str,
+        prompt: str,
+    ) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.family = family
+        self.wording = wording
+        self.prompt = prompt
+        self._layer_count = layer_count
+        self._name = name
+        self._weights = weights
+
+    @property
+    def decoder(self) -> Any:
+        """The decoder with `layers` and `norm`."""
+        return attrgetter(self.family.decoder)(self.model)
+
+    @property
+    def layer_count(self) -> int:
+        """L of the whole model, also where it was loaded cut."""
+        return self._layer_count
+
+    @property
+    def width(self) -> int:
+        """Width of a hidden state."""
+        return int(self.decoder.config.hidden_size)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What decides the states besides the video."""
+        return Fingerprint(
+            model=self._name,
+            weights=self._weights,
+            dtype=str(self.model.dtype).removeprefix("torch."),
+            prompt=self.prompt,
+            settings={**self.family.settings, "wording": self.wording.digest()},
+        )
+
+    @torch.inference_mode()
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[Reading, NDArray[np.float32]]:
+        """See `hiprobe.backbones.interface.Backbone.states`.
+
+        Neighbours with equally long prompts share a pass, so that no padding is ever needed.
+
+        Raises:
+            BackboneMemoryError: these segments do not fit into memory together.
+        """
+        self._check_layers(layers)
+        prepared = [self.prepare(s.frames, prompt=self.prompt) for s in segments]
+        empty = np.zeros((0, len(layers), self.width), np.float32)
+        rows: dict[Reading, list[NDArray[np.float32]]] = {r: [empty] for r in readings}
+        for _, group in groupby(prepared, key=attrgetter("length")):
+            with memory_errors():
+                found = self._read(list(group), tuple(layers), readings)
+            for reading in readings:
+                rows[reading].append(found[reading])
+        made = {reading: np.concatenate(rows[reading]) for reading in readings}
+        if not all(np.isfinite(values).all() for values in made.values()):
+            raise StatesError(
+                f"the backbone gave states that are not finite in {self.fingerprint.dtype}; the "
+                "frames or weights are damaged, or the format overflows: use float32 or bfloat16"
+            )
+        return made
+
+    @torch.inference_mode()
+    def describe(self, frames: Sequence[Frame], *, prompt: str, max_new_tokens: int = 64) -> str:
+        """The model's own words, decoded greedily.
+
+        Raises:
+            BackboneError: the model was loaded cut and cannot speak.
+        """
+        if len(self.decoder.layers) < self.layer_count:
+            raise BackboneError(
+                "this backbone was loaded cut at a layer; load it whole to describe"
+            )
+        inputs = self.inputs([self.prepare(frames, prompt=prompt)])
+        with memory_errors():
+            made = self.model.generate(
+                **inputs,
+                attention_mask=torch.ones_like(inputs["input_ids"]),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+            )
+        return self.wording.words(made[0, inputs["input_ids"].shape[1] :].tolist())
+
+    def prepare(self, frames: Sequence[Frame], *, prompt: str) -> Prepared:
+        """Frames and a question as the model takes them, on the CPU."""
+        pictures = self.family.read(frames)
+        text = user_text(pictures.blocks, frame_count=len(frames), prompt=prompt)
+        return Prepared(self.wording.ids(text), pictures.tensors)
+
+    def inputs(self, prepared: Sequence[Prepared]) -> dict[str, Tensor]:
+        """Inputs of the model for segments of equal length, on its device and in its format."""
+        device, dtype = self.model.device, self.model.dtype
+        ids = torch.tensor([p.ids for p in prepared], device=device)
+        made = {"input_ids": ids}
+        if self.family.needs_token_types:
+            made["mm_token_type_ids"] = (ids == self.family.visual_token).int()
+        for name in prepared[0].tensors:
+            joined = torch.cat([p.tensors[name] for p in prepared])
+            kind = dtype if joined.is_floating_point() else joined.dtype
+            made[name] = joined.to(device=device, dtype=kind)
+        return made
+
+    def _check_layers(self, layers: Sequence[int]) -> None:
+        available = len(self.decoder.layers)
+        if not layers or min(layers) < 0 or max(layers) > available:
+            raise StatesError(
+                f"layers {tuple(layers)} are not within 0..{available}, what is loaded of "
+                f"{self.layer_count} layers"
+            )
+
+    def _read(
+        self, group: Sequence[Prepared], layers: tuple[int, ...], readings: Sequence[Reading]
+    ) -> dict[Reading, NDArray[np.float32]]:
+        inputs = self.inputs(group)
+        visual = self.family.is_visual(inputs["input_ids"])
+        found: dict[int, dict[Reading, Tensor]] = {}
+
+        def keep(layer: int, hidden: Tensor) -> None:
+            found[layer] = {r: _read_positions(hidden, r, visual) for r in readings}
+
+        with _cut_at(self.decoder, max(1, *layers)) as decoder, ExitStack() as hooks:
+            for layer in set(layers):
+                hooks.enter_context(_watched(decoder, layer, keep))
+            self.model.model(**inputs, use_cache=False)
+        return {
+            r: torch.stack([found[layer][r] for layer in layers], dim=1).cpu().numpy()
+            for r in readings
+        }
+
+
+@contextmanager
+def _cut_at(decoder: Any, layer: int) -> Iterator[Any]:
+    """The decoder without the layers above `layer` and without the final norm."""
+    layers, norm = decoder.layers, decoder.norm
+    decoder.layers, decoder.norm = layers[:layer], nn.Identity()
+    try:
+        yield decoder
+    finally:
+        decoder.layers, decoder.norm = layers, norm
+
+
+@contextmanager
+def _watched(decoder: Any, layer: int, keep: Keep) -> Iterator[None]:
+    """Calls `keep(layer, state)` in passing, so that only what is asked for stays in memory.
+
+    Layer 0 is what the first layer takes, l what layer l itself gives: what Qwen3-VL adds to the
+    visual positions after its first layers counts as input of the next one, as in the library's
+    own hidden states.
+    """
+
+    def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        keep(layer, args[0] if args else named["hidden_states"])
+
+    def after(_: nn.Module, __: tuple[Any, ...], made: Any) -> None:
+        keep(layer, made[0] if isinstance(made, tuple) else made)
+
+    if layer == 0:
+        handle = decoder.layers[0].register_forward_pre_hook(before, with_kwargs=True)
+    else:
+        handle = decoder.layers[layer - 1].register_forward_hook(after)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
+    """One reading of states `[segments, positions, width]` as float32 `[segments, width]`."""
+    if reading == "last":
+        return hidden[:, -1].float()
+    if reading == "prompt_mean":
+        return hidden.float().mean(dim=1)
+    return torch.stack([h[v].float().mean(dim=0) for h, v in zip(hidden, visual, strict=True)])

@@ -1,0 +1,99 @@
+"""Weights on disk: their fingerprint, and tensors by name over all files of a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hiprobe.errors import BackboneError
+
+SAMPLE_BYTES = 4096
+_LARGEST_HEADER_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Where one tensor lies: its file, and the bytes `[start, end)` in it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    file: Path
+    start: int
+    end: int
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The safetensors files of a model folder: those of its index, else all there are.
+
+    Raises:
+        BackboneError: there is none, or one of the index is missing.
+    """
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        except (ValueError, KeyError, AttributeError) as error:
+            raise BackboneError(f"{index} cannot be read: {error}; fetch it again") from error
+        files = tuple(folder / name for name in sorted(set(listed)))
+    else:
+        files = tuple(sorted(folder.glob("*.safetensors")))
+    absent = [path.name for path in files if not path.is_file()]
+    if absent or not files:
+        raise BackboneError(
+            f"{folder} lacks weights: {', '.join(absent) or 'no *.safetensors file'}; fetch the "
+            "model again, in the safetensors format (others are not read)"
+        )
+    return files
+
+
+def weights_digest(folder: Path) -> str:
+    """Sixteen hexadecimal digits over all tensors of a folder, the same however they are split.
+
+    Of each tensor its name, type, shape and 4 KiB from its middle count, not all bytes: a
+    training step changes nearly every number of a tensor, and 16 GB are not read to tell.
+
+    Raises:
+        BackboneError: a file is missing, cut off or no safetensors file.
+    """
+    total = hashlib.sha256()
+    for tensor in sorted(_tensors(folder), key=lambda t: t.name):
+        total.update(f"{tensor.name}\0{tensor.dtype}\0{tensor.shape}\0".encode())
+        total.update(_sample(tensor))
+    return total.hexdigest()[:16]
+
+
+def _tensors(folder: Path) -> Iterator[Tensors]:
+    for path in weight_files(folder):
+        header, offset = _header(path)
+        size = path.stat().st_size
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            start, end = (offset + int(at) for at in entry["data_offsets"])
+            if end > size:
+                raise BackboneError(f"{path} is cut off at {size} bytes; fetch it again")
+            yield Tensors(name, entry["dtype"], tuple(entry["shape"]), path, start, end)
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _LARGEST_HEADER_BYTES:
+                raise ValueError(f"a header of {length} bytes")
+            return json.loads(file.read(length)), 8 + length
+    except (OSError, ValueError, struct.error) as error:
+        raise BackboneError(f"{path} is no safetensors file: {error}; fetch it again") from error
+
+
+def _sample(tensor: Tensors) -> bytes:
+    length = min(SAMPLE_BYTES, tensor.end - tensor.start)
+    with tensor.file.open("rb") as file:
+        file.seek(tensor.start + (tensor.end - tensor.start - length) // 2)
+        return file.read(length)

@@ -1,0 +1,72 @@
+"""Model folders of every family, written once for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from backbone_cases import BackboneCase
+from hf_models import CONFIGS, write_model
+from numpy.typing import NDArray
+
+from hiprobe.backbones.hf.load import load_hf
+from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
+from hiprobe.segment import Segment
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family."""
+    written: dict[str, Path] = {}
+
+    def folder(family: str) -> Path:
+        if family not in written:
+            written[family] = write_model(tmp_path_factory.mktemp(family), family)
+        return written[family]
+
+    return folder
+
+
+@pytest.fixture(scope="session", params=CONFIGS)
+def case(request: pytest.FixtureRequest, model_folder: Callable[[str], Path]) -> BackboneCase:
+    """Each family in turn, for the conformance suite."""
+    return hf_case(model_folder(request.param))
+
+
+def hf_case(folder: Path) -> BackboneCase:
+    def open_hf(prompt: str = DETECT_PROMPT, cut_at_layer: int | None = None) -> Backbone:
+        return load_hf(folder, prompt=prompt, cut_at_layer=cut_at_layer, dtype="float32")
+
+    return BackboneCase(open=open_hf, reference=library_states, poison=_poison)
+
+
+@torch.inference_mode()
+def library_states(backbone: Backbone, segment: Segment) -> NDArray[np.float32]:
+    """The library's own hidden states of `generate`, the last without its norm."""
+    assert isinstance(backbone, HfBackbone)
+    inputs = backbone.inputs([backbone.prepare(segment.frames, prompt=backbone.prompt)])
+    taken: list[torch.Tensor] = []
+    hook = backbone.decoder.norm.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+    try:
+        made = backbone.model.generate(
+            **inputs,
+            attention_mask=torch.ones_like(inputs["input_ids"]),
+            max_new_tokens=1,
+            do_sample=False,
+            output_hidden_states=True,
+            return_dict_in_generate=True,
+        )
+    finally:
+        hook.remove()
+    states = [*made.hidden_states[0][:-1], taken[0]]
+    return np.stack([state[0].float().numpy() for state in states])
+
+
+def _poison(backbone: Backbone) -> None:
+    assert isinstance(backbone, HfBackbone)
+    with torch.no_grad():
+        backbone.decoder.layers[0].mlp.down_proj.weight[0, 0] = float("nan")
