@@ -275,18 +275,10 @@ def _class_weights(labels: NDArray[np.int64], balance: Balance) -> _Floats:
 def _minimise(
     z: _Floats, labels: NDArray[np.int64], sample: _Floats, *, ridge: float, limit: int
 ) -> tuple[_Floats, float]:
-    """Weights and bias at the least mean weighted cross-entropy + ridge |w|^2 / (2 n).
-
-    L-BFGS from zero never leaves the span of the samples, so with more dimensions than samples
-    it runs in that span: the same solution at a fraction of the cost.
-    """
+    """Weights and bias at the least mean weighted cross-entropy + ridge |w|^2 / (2 n)."""
     from scipy.optimize import minimize
 
-    basis = None
-    n, width = z.shape
-    if width > 2 * n:
-        u, s, basis = np.linalg.svd(z, full_matrices=False)
-        z = u * s
+    n = len(z)
     target = labels.astype(np.float64)
 
     def loss(parameters: _Floats) -> tuple[float, _Floats]:
@@ -299,5 +291,4 @@ def _minimise(
     options = {"maxiter": limit, "ftol": 1e-14, "gtol": 1e-8, "maxfun": 20 * limit}
     start = np.zeros(z.shape[1] + 1)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
-    weights = found[:-1] if basis is None else found[:-1] @ basis
-    return np.asarray(weights, dtype=np.float64), float(found[-1])
+    return np.asarray(found[:-1], dtype=np.float64), float(found[-1])

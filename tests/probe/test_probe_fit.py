@@ -170,3 +170,22 @@ def test_unusable_settings_are_refused():
 def test_other_scorers_detect_too(scorer):
     probe = Probe(scorer=scorer).fit(examples(gap=4.0))
     assert probe.cv_auc_ is not None and probe.cv_auc_ > 0.9
+
+
+def test_the_embedding_layer_is_kept_out_of_the_choice():
+    def with_embedding(e):
+        def grown(s):
+            flag = np.full((len(s), 1, s.width), float(e.label))  # it would win
+            values = np.concatenate([flag, s.values], axis=1)
+            return replace(s, values=values.astype(np.float32), layers=(0, *s.layers))
+
+        return replace(e, clip=grown(e.clip), segments=grown(e.segments))
+
+    probe = Probe().fit([with_embedding(e) for e in examples(count=20)])
+    assert probe.layer_ == 4 and probe.layer_table_.layers == (1, 2, 3, 4, 5, 6)
+
+
+def test_without_penalty_the_literal_equation_separates_the_clips():
+    probe = Probe(penalty="none", mode="clip", layer=4).fit(examples(count=16, segments=0))
+    training = probe.few_shot_scores_["training"]
+    assert training[probe.labels_ == 1].min() > 0.9 > 0.1 > training[probe.labels_ == 0].max()

@@ -16,15 +16,14 @@ from hiprobe.probe.folds import roc_auc
 from hiprobe.probe.merge import merged
 from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary
 from hiprobe.probe.selection import (
+    CrossValidation,
     LayerChoice,
     Recipe,
     best_mode,
-    candidate_layers,
     choose_layer,
     cross_validate,
-    layer_aucs,
-    saliency_of,
 )
+from hiprobe.probe.tables import fit_warnings, layer_table
 from hiprobe.probe.training import (
     Mode,
     TrainingSet,
@@ -33,13 +32,10 @@ from hiprobe.probe.training import (
     fit_mode,
     training_set,
 )
-from hiprobe.saliency import ENTROPY_BINS, silhouette_by_layer
+from hiprobe.saliency import ENTROPY_BINS
 from hiprobe.scorer import DEFAULT_C, Balance, FittedScorer, Penalty, ScorerName, make_scorer
 from hiprobe.states import Fingerprint, LabelledStates, Reading, States
 from hiprobe.timeline import Timeline
-
-FEW_SOURCES = 8
-"""Fewer sources than this in a class make the cross-validated AUC a rough guide only."""
 
 
 class Probe:
@@ -153,28 +149,13 @@ class Probe:
         data = training_set(examples)
         if self.reading not in (None, data.reading):
             raise StatesError(f"states were read at {data.reading}, asked for {self.reading}")
-        everything = np.arange(len(data))
-        layer = choose_layer(data, everything, recipe=recipe)
         held_out = cross_validate(data, recipe)
-        mode = best_mode(data.labels, held_out.by_mode)
-        scorer = fit_mode(data, everything, mode=mode, layer=layer, scorer=recipe.scorer)
-        self._describe(data)
-        self.layer_, self.mode_, self.scorer_ = layer, mode, scorer
-        self.fold_layers_, self.fold_modes_ = held_out.layers, held_out.modes
-        areas = {m: roc_auc(data.labels, s) for m, s in held_out.by_mode.items()}
-        self.mode_table_ = areas
-        self.cv_auc_ = roc_auc(data.labels, held_out.nested) if held_out.layers else None
-        self.few_shot_scores_ = {
-            "training": detection_scores(
-                data, everything, layer=layer, scorer=scorer, sigma_segments=self.sigma_segments
-            )
-        }
-        if held_out.layers:
-            self.few_shot_scores_["cross_validated"] = held_out.by_mode[mode]
-        self.layer_table_ = _layer_table(data, layer, recipe)
+        self._remember(data, held_out)
+        self._fit_scorer(data, held_out, recipe)
+        self.layer_table_ = layer_table(data, self.layer_, recipe)
         self.threshold_ = self._threshold_of(kappa=None)
         self.threshold_summary_ = self.summarise(self.threshold_)
-        self.warnings_ = (*data.warnings, *_warnings(data, self.cv_auc_))
+        self.warnings_ = (*data.warnings, *fit_warnings(data, self.cv_auc_))
         self._examples, self._examples_file = tuple(examples), None
         return self
 
@@ -355,10 +336,29 @@ class Probe:
             seed=self.seed,
         )
 
-    def _describe(self, data: TrainingSet) -> None:
+    def _remember(self, data: TrainingSet, held_out: CrossValidation) -> None:
         self.fingerprint_, self.reading_ = data.fingerprint, data.reading
         self.layer_count_, self.width_ = data.layer_count, data.width
         self.labels_, self.names_, self.sources_ = data.labels, data.names, data.sources
+        self.fold_layers_, self.fold_modes_ = held_out.layers, held_out.modes
+        self.mode_table_ = {m: roc_auc(data.labels, s) for m, s in held_out.by_mode.items()}
+        self.cv_auc_ = roc_auc(data.labels, held_out.nested) if held_out.layers else None
+
+    def _fit_scorer(self, data: TrainingSet, held_out: CrossValidation, recipe: Recipe) -> None:
+        """Layer, mode, scorer and few-shot scores from all clips."""
+        clips = np.arange(len(data))
+        layer = choose_layer(data, clips, recipe=recipe)
+        mode = best_mode(data.labels, held_out.by_mode)
+        scorer = fit_mode(data, clips, mode=mode, layer=layer, scorer=recipe.scorer)
+        sigma = self.sigma_segments
+        self.layer_, self.mode_, self.scorer_ = layer, mode, scorer
+        self.few_shot_scores_ = {
+            "training": detection_scores(
+                data, clips, layer=layer, scorer=scorer, sigma_segments=sigma
+            )
+        }
+        if held_out.layers:
+            self.few_shot_scores_["cross_validated"] = held_out.by_mode[mode]
 
     def _basis(
         self, wanted: Literal["cross_validated", "training"]
@@ -374,38 +374,3 @@ class Probe:
     def _check_fitted(self) -> None:
         if not hasattr(self, "scorer_"):
             raise UsageError("this probe is not fitted yet; call fit, or load a saved one")
-
-
-def _layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:
-    layers = candidate_layers(data)
-    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
-    silhouette = [
-        silhouette_by_layer(data.vectors(unit, n)[:, None], data.labels)[0] for n in layers
-    ]
-    return LayerTable(
-        saliency=saliency_of(data, np.arange(len(data)), bins=recipe.bins),
-        layers=layers,
-        chosen=layer,
-        cv_auc=layer_aucs(data, recipe),
-        silhouette=np.array(silhouette, dtype=np.float64),
-    )
-
-
-def _warnings(data: TrainingSet, cv_auc: float | None) -> tuple[str, ...]:
-    """What a user should know before trusting the numbers."""
-    sources = [
-        len({s for s, y in zip(data.sources, data.labels, strict=True) if y == c}) for c in (0, 1)
-    ]
-    told = f"{sources[0]} normal and {sources[1]} anomalous sources"
-    if cv_auc is None:
-        return (
-            f"Only {told}: no cross-validation is possible, so nothing says how well this probe "
-            "works, and the threshold comes from the scores of the training clips themselves, "
-            "which are too extreme. Add clips of other sources.",
-        )
-    if min(sources) < FEW_SOURCES:
-        return (
-            f"Only {told}: the cross-validated AUC {cv_auc:.2f} is a rough guide. With "
-            f"{FEW_SOURCES} or more of each kind it begins to mean something.",
-        )
-    return ()
