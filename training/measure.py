@@ -33,13 +33,13 @@ from folds import (
     out_of_fold,
     paired_interval,
 )
-from hiprobe.backbones.lite.model import LiteBackbone, load_lite
+from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.backbones.lite.projector import load_projector
 from hiprobe.segment import Segment
 from rivals import (
     Labelled,
     clip_vectors,
-    random_projector,
+    open_rivals,
     read_manifest,
     segment_vectors,
 )
@@ -131,19 +131,20 @@ def fitting_modes(
 
 
 def measure_clips(
-    manifest: list[Labelled], backbones: dict[str, LiteBackbone]
+    manifest: list[Labelled], backbones: dict[str, LiteBackbone], *, with_segments: bool
 ) -> dict[str, object]:
     clips, segments, started = [], [], time.monotonic()
     for number, row in enumerate(manifest, 1):
         clips.append(clip_vectors(backbones, row.video))
-        segments.append(segment_vectors(backbones, row.video)[1])
+        if with_segments:
+            segments.append(segment_vectors(backbones, row.video)[1])
         if number % 10 == 0:
             print(f"{number}/{len(manifest)}, {time.monotonic() - started:.0f} s", flush=True)
     rows = {k: np.stack([c[k] for c in clips]) for k in clips[0]}
     y = np.array([r.label for r in manifest])
     sources = np.array([r.source for r in manifest])
     table = compare(rows, y, sources, np.ones(len(y), dtype=int))
-    return table | {"in use": in_use(rows, segments, y, sources)}
+    return table | ({"in use": in_use(rows, segments, y, sources)} if with_segments else {})
 
 
 def measure_frames(
@@ -177,6 +178,7 @@ def main() -> None:
     parser.add_argument("--projector", type=Path, help="run folder; without: the shipped one")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", default="shipped", help="what to call this run in the log")
+    parser.add_argument("--clips-only", action="store_true", help="leave out the scores in use")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     trained = (
@@ -187,13 +189,14 @@ def main() -> None:
             config=given.projector / "projector.json",
         )
     )
-    backbones = {
-        "trained": load_lite(given.model, projector=trained),
-        "random": load_lite(given.model, projector=random_projector(trained)),
-    }
+    backbones = open_rivals(given.model, trained)
     manifest = read_manifest(given.set)
     by_frame = any(row.spans for row in manifest)
-    table = (measure_frames if by_frame else measure_clips)(manifest, backbones)
+    if by_frame:
+        table = measure_frames(manifest, backbones)
+    else:
+        table = measure_clips(manifest, backbones, with_segments=not given.clips_only)
+    table["unit"] = "frame" if by_frame else "clip"
     table |= {"set": given.set.name, "run": given.name, "C": C, "folds": FOLDS}
     with (given.out / "log.jsonl").open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(table) + "\n")

@@ -48,8 +48,12 @@ training fold; *oracle* is the layer that is best on the test folds, which nobod
 
 
 def section(run: Table) -> list[str]:
-    unit = "per frame" if "in use" not in run else "per clip"
-    rows = [f"## {run['set']} (run {run['run']}, {unit})", "", "| rival | AUC |", "|---|---|"]
+    rows = [
+        f"## {run['set']} (run {run['run']}, per {run['unit']})",
+        "",
+        "| rival | AUC |",
+        "|---|---|",
+    ]
     rows += [
         f"| {name} | {run[name]:.3f} |"
         for name in ("motion", "vision frames", "vision change", "vision")

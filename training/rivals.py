@@ -9,10 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from folds import Array
-from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.model import LiteBackbone, load_lite
 from hiprobe.backbones.lite.projector import Projector, ProjectorConfig
+from hiprobe.backbones.lite.vision import EfficientNetLite0
 from hiprobe.segment import Segment
 from hiprobe.states import READINGS
 from hiprobe.video.segments import read_clip, read_segments
@@ -53,6 +55,32 @@ def random_projector(trained: Projector, seed: int = 0) -> Projector:
     projector.mean.copy_(trained.mean)
     projector.scale.copy_(trained.scale)
     return projector
+
+
+class Remembering(nn.Module):
+    """A vision net that is not run again on the pictures it has just seen."""
+
+    def __init__(self, net: EfficientNetLite0) -> None:
+        super().__init__()
+        self.net = net
+        self.last: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        if self.last is None or not torch.equal(self.last[0], pictures):
+            self.last = (pictures, self.net(pictures))
+        return self.last[1]
+
+
+def open_rivals(model: Path, trained: Projector) -> dict[str, LiteBackbone]:
+    """The trained backbone and the one behind a random projector, one vision net for both."""
+    backbones = {
+        "trained": load_lite(model, projector=trained),
+        "random": load_lite(model, projector=random_projector(trained)),
+    }
+    shared = Remembering(backbones["trained"].vision)
+    for backbone in backbones.values():
+        backbone.vision = shared  # type: ignore[assignment]
+    return backbones
 
 
 def motion_statistics(segment: Segment) -> Array:
