@@ -64,7 +64,13 @@ class ScoredFrames:
         return ScoredFrames(scores, self.labels, self.offsets)
 
 
-def check_length(what: str, got: int, expected: int) -> None:
+def check_length(
+    what: str,
+    got: int,
+    expected: int,
+    *,
+    remedy: str = "score the same frames as the ground truth",
+) -> None:
     """Refuse a count of frames that is not the video's, saying by how much it differs.
 
     Raises:
@@ -74,7 +80,7 @@ def check_length(what: str, got: int, expected: int) -> None:
         off = abs(got - expected)
         raise EvaluationError(
             f"{what}: {got} frames, but {expected} are expected: {off} too "
-            f"{'many' if got > expected else 'few'}; score the same frames as the ground truth"
+            f"{'many' if got > expected else 'few'}; {remedy}"
         )
 
 
@@ -144,8 +150,15 @@ def segments_to_frames(
     if 0 <= frames - covered <= tail_frames:
         last = np.concatenate((last[:-1], [frames]))
     else:
-        check_length(name, covered, frames)
+        missing = frames - covered
+        check_length(name, covered, frames, remedy=_tail_remedy(missing))
     return np.repeat(values, last - first)
+
+
+def _tail_remedy(missing: int) -> str:
+    if missing < 0:
+        return "cut the segments at the video's last frame"
+    return f"score the whole video, or let tail_frames be {missing} to hold the last score"
 
 
 def repeat_to_frames(

@@ -1,0 +1,138 @@
+"""Readers of score files: what each format holds, before it is brought to frames."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import EvaluationError
+
+
+@dataclass(frozen=True)
+class RawScores:
+    """Scores of one video as its file has them; starts and ends None for plain lists."""
+
+    scores: NDArray[np.float64]
+    starts: NDArray[np.float64] | None = None
+    ends: NDArray[np.float64] | None = None
+    in_seconds: bool = False
+
+
+def read_raw(source: Path) -> dict[str, RawScores]:
+    """Scores by the names in the file; the formats are those of `score_files`.
+
+    Raises:
+        EvaluationError: no such format, or the file is not as it should be.
+    """
+    if source.is_dir():
+        return _read_folder(source)
+    readers = {".npz": _read_npz, ".json": _read_json, ".csv": _read_csv}
+    if source.suffix not in readers or not source.is_file():
+        raise EvaluationError(
+            f"{source} is no readable score file; give a .npy, .npz, .json or .csv, or a folder"
+        )
+    try:
+        return readers[source.suffix](source)
+    except EvaluationError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(
+            f"{source} cannot be read as scores ({type(error).__name__}: {error}); see "
+            "`hiprobe evaluate --help` for the formats"
+        ) from error
+
+
+def _read_folder(source: Path) -> dict[str, RawScores]:
+    arrays = sorted(source.glob("*.npy"))
+    if arrays:
+        return {f.name: RawScores(load_array(f)) for f in arrays}
+    documents = [f for f in sorted(source.glob("*.json")) if _is_timeline(f)]
+    if not documents:
+        raise EvaluationError(f"{source} holds neither .npy files nor detections in .json")
+    return {name: raw for f in documents for name, raw in _read_json(f).items()}
+
+
+def _is_timeline(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("format") == "hiprobe-timeline"
+
+
+def _read_npz(source: Path) -> dict[str, RawScores]:
+    with np.load(source, allow_pickle=False) as arrays:
+        return {name: RawScores(_floats(arrays[name])) for name in arrays.files}
+
+
+def _read_json(source: Path) -> dict[str, RawScores]:
+    found = json.loads(source.read_text(encoding="utf-8"))
+    if found.get("format") == "hiprobe-timeline":
+        return {Path(found["video"]).name: _of_timeline(found["segments"])}
+    return {str(name): _of_list(values) for name, values in found.items()}
+
+
+def _of_timeline(segments: Sequence[Mapping[str, Any]]) -> RawScores:
+    columns = [[s[key] for s in segments] for key in ("smoothed", "start_seconds", "end_seconds")]
+    scores, starts, ends = (np.array(c, dtype=np.float64) for c in columns)
+    return RawScores(scores, starts, ends, in_seconds=True)
+
+
+def _of_list(values: Sequence[Any]) -> RawScores:
+    array = np.array(values, dtype=np.float64)
+    if array.ndim == 1:
+        return RawScores(array)
+    if array.ndim == 2 and array.shape[1] == 3:
+        return RawScores(array[:, 2], array[:, 0], array[:, 1])
+    raise EvaluationError(
+        f"scores of shape {list(array.shape)}; give a list of scores or of [start, end, score]"
+    )
+
+
+def _read_csv(source: Path) -> dict[str, RawScores]:
+    with source.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = set(rows[0]) if rows else set()
+    unit = next((u for u in ("frame", "seconds") if _bounds(u)[0] in columns), None)
+    grouped: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        grouped.setdefault(row["video"], []).append(row)
+    return {name: _of_rows(own, unit) for name, own in grouped.items()}
+
+
+def _of_rows(rows: Sequence[Mapping[str, str]], unit: str | None) -> RawScores:
+    scores = np.array([row["score"] for row in rows], dtype=np.float64)
+    if unit is None:
+        return RawScores(scores)
+    starts, ends = (np.array([r[key] for r in rows], dtype=np.float64) for key in _bounds(unit))
+    return RawScores(scores, starts, ends, in_seconds=unit == "seconds")
+
+
+def _bounds(unit: str) -> tuple[str, str]:
+    return ("start_frame", "end_frame") if unit == "frame" else ("start_seconds", "end_seconds")
+
+
+def load_array(source: Path) -> NDArray[np.float64]:
+    """A flat array of numbers.
+
+    Raises:
+        EvaluationError: it is none.
+    """
+    try:
+        return _floats(np.load(source, allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"{source} is no plain array of numbers: {error}") from error
+
+
+def _floats(array: Any) -> NDArray[np.float64]:
+    flat = np.asarray(array, dtype=np.float64).squeeze()
+    if flat.ndim > 1:
+        raise EvaluationError(f"scores of shape {list(flat.shape)}; give one score for each frame")
+    return flat.reshape(-1)

@@ -1,0 +1,117 @@
+"""Anyone's scores, read from files and brought to one score for each frame of a test set.
+
+Accepted:
+- a folder of `NAME.npy`, one score per frame (or, with `repeat`, per segment);
+- one `.npy` of all videos joined in the order of the published list, or one `.npz` by name;
+- `.json`: `{video: [[start, end, score], ...]}` or `{video: [score, ...]}`;
+- `.csv` with the columns `video,score` and `start_frame,end_frame` or
+  `start_seconds,end_seconds`, or none of these;
+- a folder of the `.json` files that `hiprobe detect` writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.datasets.raw_scores import RawScores, load_array, read_raw
+from hiprobe.errors import EvaluationError
+from hiprobe.evaluation.frames import (
+    check_length,
+    repeat_to_frames,
+    seconds_to_frames,
+    segments_to_frames,
+)
+from hiprobe.evaluation.truth import Truth, VideoTruth
+
+_ENDINGS = (".npy", ".json", ".mp4", ".avi", ".mkv")
+
+
+def read_scores(
+    path: Path | str,
+    *,
+    truth: Truth,
+    repeat: int = 1,
+    tail_frames: int = 0,
+    fps: float | None = None,
+) -> dict[str, NDArray[np.float64]]:
+    """Read scores and give every frame of every test video one.
+
+    Args:
+        repeat: frames that one score of a plain list stands for.
+        tail_frames: how many frames may be missing at a video's end; they take its last score.
+        fps: frames a second for times in seconds; default the data set's nominal rate.
+
+    Returns:
+        Name of the video to float64 `[frames]`; names of unknown videos are kept, so that
+        `evaluate_scores` can refuse them.
+
+    Raises:
+        EvaluationError: the file cannot be read, or does not have the frames of a video.
+    """
+    source = Path(path)
+    if source.suffix == ".npy" and source.is_file():
+        raw = _split(load_array(source), truth=truth, repeat=repeat, source=source)
+    else:
+        raw = read_raw(source)
+    known = {_stem(v.name): v for v in truth.videos}
+    rate = fps or truth.fps
+    result = {}
+    for name, scores in raw.items():
+        video = known.get(_stem(name))
+        if video is None or video.name in result:
+            what = "twice" if video else f"unknown to {truth.name}"
+            raise EvaluationError(f"{source}: video {name!r} is {what}; correct its name")
+        result[video.name] = _to_frames(scores, video, repeat, tail_frames, rate)
+    return result
+
+
+def _to_frames(
+    raw: RawScores, video: VideoTruth, repeat: int, tail_frames: int, fps: float
+) -> NDArray[np.float64]:
+    if raw.starts is None or raw.ends is None:
+        return repeat_to_frames(
+            scores=raw.scores,
+            repeat=repeat,
+            frames=video.frames,
+            name=video.name,
+            tail_frames=tail_frames,
+        )
+    starts, ends = raw.starts, raw.ends
+    if raw.in_seconds:
+        starts, ends = (seconds_to_frames(t, fps=fps).astype(np.float64) for t in (starts, ends))
+    elif (starts % 1).any() or (ends % 1).any():
+        raise EvaluationError(f"{video.name}: frame numbers must be whole; are these seconds?")
+    return segments_to_frames(
+        starts=starts,
+        ends=ends,
+        scores=raw.scores,
+        frames=video.frames,
+        name=video.name,
+        tail_frames=tail_frames,
+    )
+
+
+def _split(
+    array: NDArray[np.float64], *, truth: Truth, repeat: int, source: Path
+) -> dict[str, RawScores]:
+    lengths = [-(-v.frames // repeat) for v in truth.videos]
+    if repeat == 1:
+        check_length(str(source), len(array), sum(lengths))
+    elif len(array) != sum(lengths):
+        raise EvaluationError(
+            f"{source}: {len(array)} scores, but {truth.name} has {sum(lengths)} segments of "
+            f"{repeat} frames; give one array for each video"
+        )
+    pieces = np.split(array, np.cumsum(lengths)[:-1])
+    return {v.name: RawScores(p) for v, p in zip(truth.videos, pieces, strict=True)}
+
+
+def _stem(name: str) -> str:
+    """Name without folders and without the endings that files of scores and videos have."""
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
+    while stem.endswith(_ENDINGS):
+        stem = stem.rsplit(".", 1)[0]
+    return stem

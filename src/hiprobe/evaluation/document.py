@@ -1,0 +1,47 @@
+"""An evaluation as plain values: for JSON, and as rows of a table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from hiprobe.evaluation.evaluate import Evaluation
+
+FORMAT = "hiprobe-evaluation"
+VERSION = 1
+
+TABLE_METRICS = {
+    "auc": "ROC-AUC",
+    "average_precision": "AP",
+    "auc_anomalous": "AUC, anomalous videos",
+    "average_precision_anomalous": "AP, anomalous videos",
+    "within_video_mean": "AUC within a video, mean",
+    "within_video_median": "median",
+    "video_auc": "AUC by video",
+}
+"""Metrics of the table and their headings."""
+
+
+def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as a dictionary of JSON values; a metric without a value is None."""
+    facts = asdict(evaluation)
+    if evaluation.after is not None:
+        rates = [
+            {"precision": e.precision, "recall": e.recall, "f1": e.f1}
+            for e in evaluation.after.events
+        ]
+        for event, own in zip(facts["after"]["events"], rates, strict=True):
+            event.update(own)
+    plain: dict[str, Any] = _plain(facts)
+    return {"format": FORMAT, "version": VERSION, **plain}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(own) for own in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
