@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_one_source_for_each_class_is_too_few() -> None:
 def test_normal_cuts_are_as_frequent_as_cuts_at_events(counts: tuple[int, int]) -> None:
     order = joining_order(clips(*counts), seed=1)
     labels = [c.label for c in order]
-    pairs = list(zip(labels, labels[1:], strict=False))
+    pairs = list(pairwise(labels))
     assert labels[0] == labels[-1] == 0
     assert pairs.count((0, 0)) == pairs.count((0, 1)) + pairs.count((1, 0))
     assert len(set(order)) == len(order)

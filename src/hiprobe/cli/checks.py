@@ -36,7 +36,8 @@ _TRY_AV = (
     "'h264_encoder': 'libx264' in av.codecs_available}))"
 )
 _TRY_PLAIN = "import json, {name}; print(json.dumps({{'version': '{version}'}}))"
-_TRY_SECONDS = 120
+_TRY_SECONDS = 300
+"""A busy or cold machine takes minutes to load torch."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,9 @@ def _try(code: str) -> dict[str, Any]:
         if done.returncode == 0:
             return dict(json.loads(done.stdout))
         last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
-    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+    except subprocess.TimeoutExpired:
+        last = f"not done after {_TRY_SECONDS} s; is the machine busy?"
+    except (OSError, ValueError) as error:
         last = str(error)
     return {"error": f"cannot be loaded: {last}"}
 
