@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hiprobe.cli.text import format_number, print_rich
 from hiprobe.probe import Probe
-from hiprobe.report.console import layers_table, threshold_table
+from hiprobe.report.console import layers_table
 from hiprobe.report.layers import LayerCurves
 
 
@@ -60,20 +60,13 @@ def _print_auc(probe: Probe) -> None:
 
 def _print_threshold(probe: Probe) -> None:
     summary = probe.threshold_summary_
-    basis = "training" if summary.basis == "given" else summary.basis
-    scores = probe.few_shot_scores_[basis]
-    finite = scores[np.isfinite(scores)]
     if summary.basis != "given":
-        measured = probe.few_shot_scores_["training" if summary.measured_on == "given" else basis]
-        table = threshold_table(
-            threshold=summary.threshold,
-            mean=float(finite.mean()),
-            std=float(finite.std()),
-            kappa=probe.kappa,
-            normal_scores=measured[probe.labels_ == 0],
-            abnormal_scores=measured[probe.labels_ == 1],
+        scores = probe.few_shot_scores_[summary.basis]
+        scores = scores[np.isfinite(scores)]
+        click.echo(
+            f"threshold: {summary.threshold:.3f} = mean {scores.mean():.3f} + kappa "
+            f"{probe.kappa:g} x standard deviation {scores.std():.3f} of the clips' scores"
         )
-        print_rich(table)
     click.echo(summary.text)
 
 
