@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
@@ -75,8 +76,15 @@ def paired_interval(a: Array, b: Array, y: Array, sources: Array, draws: int = 2
     for _ in range(draws):
         rows = np.concatenate([groups[i] for i in rng.integers(len(groups), size=len(groups))])
         if 0 < y[rows].mean() < 1:
-            found.append(roc_auc_score(y[rows], a[rows]) - roc_auc_score(y[rows], b[rows]))
+            found.append(rank_auc(y[rows], a[rows]) - rank_auc(y[rows], b[rows]))
     return [round(float(q), 4) for q in np.quantile(found, [0.025, 0.975])]
+
+
+def rank_auc(y: Array, scores: Array) -> float:
+    """ROC-AUC from ranks (Mann-Whitney): many draws need it fast."""
+    positives = int(y.sum())
+    ranks = rankdata(scores)[y == 1].sum() - positives * (positives + 1) / 2
+    return float(ranks / (positives * (len(y) - positives)))
 
 
 def auc(y: Array, scores: Array) -> float:
