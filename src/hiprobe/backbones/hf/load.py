@@ -11,7 +11,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    InternVLForConditionalGeneration,
+)
 from transformers.utils import logging
 
 from hiprobe.backbones.hf.families import Family, Parts, build_family
@@ -139,12 +144,12 @@ def _processor(folder: Path, own_file: str, part: str) -> Mapping[str, Any]:
 
 
 def _read_model(plan: _Plan) -> Any:
-    source = None if plan.is_original else plan.folder
-    tensors = read_original(plan.folder, plan.config) if plan.is_original else None
-    model, report = AutoModelForImageTextToText.from_pretrained(
-        source,
+    is_original = plan.is_original
+    kind = InternVLForConditionalGeneration if is_original else AutoModelForImageTextToText
+    model, report = kind.from_pretrained(
+        None if is_original else plan.folder,
         config=plan.config,
-        state_dict=tensors,
+        state_dict=read_original(plan.folder, plan.config) if is_original else None,
         dtype=plan.dtype,
         local_files_only=True,
         trust_remote_code=False,

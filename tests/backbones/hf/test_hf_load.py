@@ -1,0 +1,200 @@
+"""Folders, formats, fingerprints: what is loaded, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from backbone_cases import moving_square, segment_of
+from hf_models import CONFIGS, LAYERS
+from safetensors.torch import load_file, save_file
+
+from hiprobe.backbones.hf import MODEL_TYPES
+from hiprobe.backbones.hf.hardware import (
+    choose_device,
+    choose_dtype,
+    cpu_has_bfloat16_tiles,
+    memory_errors,
+)
+from hiprobe.backbones.hf.load import load_hf
+from hiprobe.backbones.hf.weights import weights_digest
+from hiprobe.backbones.registry import open_backbone
+from hiprobe.errors import BackboneError, BackboneMemoryError
+
+SEGMENT = moving_square(seed=1)
+Folder = Callable[[str], Path]
+
+
+@pytest.fixture
+def copied(model_folder: Folder, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model_folder("internvl"), tmp_path / "model"))
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_cut_is_uncut_in_bfloat16_too(model_folder: Folder, family: str) -> None:
+    whole = load_hf(model_folder(family), dtype="bfloat16")
+    cut = load_hf(model_folder(family), dtype="bfloat16", cut_at_layer=LAYERS - 1)
+    layers = range(LAYERS)
+    expected = whole.states([SEGMENT], layers=layers)["last"]
+    np.testing.assert_array_equal(cut.states([SEGMENT], layers=layers)["last"], expected)
+    assert whole.fingerprint.dtype == "bfloat16"
+
+
+def test_a_cut_model_holds_neither_upper_layers_nor_head(model_folder: Folder) -> None:
+    whole, cut = (load_hf(model_folder("internvl"), cut_at_layer=at) for at in (None, 1))
+    assert len(cut.decoder.layers) == 1
+    held = {name for name, _ in cut.model.named_parameters()}
+    assert not any("lm_head" in name for name in held)
+    assert len(held) < len(list(whole.model.named_parameters()))
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_a_folder_is_opened_by_its_type_with_the_network_closed(
+    model_folder: Folder, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    backbone = open_backbone(model_folder(family), cut_at_layer=1)
+    assert backbone.layer_count == LAYERS
+    assert family in MODEL_TYPES
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_frames_of_two_sizes_in_one_batch_are_as_alone(model_folder: Folder, family: str) -> None:
+    backbone = load_hf(model_folder(family), dtype="float32")
+    small = segment_of([frame[:16, :24].copy() for frame in SEGMENT.frames])
+    together = backbone.states([SEGMENT, small, SEGMENT], layers=[LAYERS])["last"]
+    alone = [backbone.states([s], layers=[LAYERS])["last"] for s in (SEGMENT, small, SEGMENT)]
+    np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-4, atol=1e-4)
+    assert not np.allclose(together[0], together[1])
+
+
+def test_no_segments_give_no_rows(model_folder: Folder) -> None:
+    backbone = load_hf(model_folder("internvl"))
+    assert backbone.states([], layers=[1, 2])["last"].shape == (0, 2, 32)
+
+
+def test_labels_and_template_stand_in_the_prompt(model_folder: Folder) -> None:
+    backbone = load_hf(model_folder("internvl"))
+    ids = backbone.prepare(SEGMENT.frames[:2], prompt="What?").ids
+    image = f"<img>{'<IMG_CONTEXT>' * 4}</img>"
+    assert backbone.wording.tokenizer.decode(ids) == (
+        f"<|im_start|>user\nFrame1: {image}\nFrame2: {image}\nWhat?<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}User: {{ m['content'] }}<end_of_utterance>\n{% endfor %}Assistant:",
+        "{% for m in messages %}User:{% for c in m['content'] %}{% if c['type'] == 'image' %}"
+        "<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
+        "Assistant:",
+    ],
+)
+def test_templates_of_strings_and_of_lists_keep_the_text(copied: Path, template: str) -> None:
+    before = load_hf(copied).fingerprint.digest
+    (copied / "chat_template.jinja").write_text(template)
+    backbone = load_hf(copied)
+    ids = backbone.prepare(SEGMENT.frames[:1], prompt="What's seen?").ids
+    text = backbone.wording.tokenizer.decode(ids)
+    assert text.startswith("User:")
+    assert text.endswith("What's seen?<end_of_utterance>\nAssistant:")
+    assert "{" not in text
+    assert backbone.fingerprint.digest != before
+
+
+def test_a_template_that_drops_the_text_is_refused(copied: Path) -> None:
+    (copied / "chat_template.jinja").write_text("Assistant:")
+    with pytest.raises(BackboneError, match="chat template"):
+        load_hf(copied).states([SEGMENT], layers=[1])
+
+
+def test_the_digest_ignores_how_files_are_split_and_sees_one_tensor(copied: Path) -> None:
+    before = weights_digest(copied)
+    path = copied / "model.safetensors"
+    tensors = load_file(path)
+    names = sorted(tensors)
+    path.unlink()
+    save_file({n: tensors[n] for n in names[:9]}, copied / "model-00001-of-00002.safetensors")
+    save_file({n: tensors[n] for n in names[9:]}, copied / "model-00002-of-00002.safetensors")
+    assert weights_digest(copied) == before
+    tensors[names[-1]] += 1e-3
+    save_file({n: tensors[n] for n in names[9:]}, copied / "model-00002-of-00002.safetensors")
+    assert weights_digest(copied) != before
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("cut", "cut off"),
+        ("empty", "no safetensors file"),
+        ("gone", "lacks weights"),
+        ("missing tensor", "tensors are missing"),
+        ("config", "cannot be loaded"),
+        ("pickle", "lacks weights"),
+    ],
+)
+def test_damaged_folders_are_refused_by_name(copied: Path, damage: str, words: str) -> None:
+    path = copied / "model.safetensors"
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "missing tensor":
+        save_file(dict(list(load_file(path).items())[:-1]), path, metadata={"format": "pt"})
+    elif damage == "config":
+        (copied / "config.json").write_text("{")
+    else:
+        path.unlink()
+    if damage == "pickle":
+        torch.save({}, copied / "pytorch_model.bin")
+    with pytest.raises(BackboneError, match=words):
+        load_hf(copied)
+
+
+def test_a_missing_shard_is_named(copied: Path) -> None:
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(BackboneError, match=r"model-2\.safetensors"):
+        load_hf(copied)
+
+
+def test_formats_and_devices_are_named() -> None:
+    cpu = choose_device("cpu")
+    expected = torch.bfloat16 if cpu_has_bfloat16_tiles() else torch.float32
+    assert choose_dtype(cpu) is expected
+    assert choose_dtype(cpu, "float16") is torch.float16
+    with pytest.raises(BackboneError, match="int4"):
+        choose_dtype(cpu, "int4")
+    with pytest.raises(BackboneError, match="toaster"):
+        choose_device("toaster")
+
+
+@pytest.mark.parametrize(
+    ("flags", "native"),
+    [("avx512_bf16 amx_bf16", True), ("avx512_bf16 avx2", False), (None, False)],
+)
+def test_bfloat16_is_taken_only_with_tiles(tmp_path: Path, flags: str | None, native: bool) -> None:
+    info = tmp_path / "cpuinfo"
+    if flags is not None:
+        info.write_text(f"flags\t\t: fpu {flags}\n")
+    assert cpu_has_bfloat16_tiles(info) is native
+
+
+def test_memory_that_runs_out_is_one_error() -> None:
+    with pytest.raises(BackboneMemoryError, match="smaller"), memory_errors():
+        torch.empty(2**60, dtype=torch.uint8)
+    with pytest.raises(BackboneMemoryError), memory_errors():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    with pytest.raises(RuntimeError, match="shapes"), memory_errors():
+        raise RuntimeError("shapes do not fit")
