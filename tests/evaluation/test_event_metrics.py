@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -15,6 +15,7 @@ def spans(*pairs: tuple[int, int]) -> NDArray[np.int64]:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.booleans(), min_size=1, max_size=15), min_size=1, max_size=6))
 def test_runs_rebuild_the_mask_and_stay_in_their_video(videos: list[list[bool]]) -> None:
     mask = np.array([m for video in videos for m in video])

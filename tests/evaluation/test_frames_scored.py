@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiprobe.errors import EvaluationError
@@ -22,6 +22,7 @@ TRUTH = Truth(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 40), st.floats(0, 1)), min_size=1, max_size=20))
 def test_each_frame_takes_the_score_of_its_segment(parts: list[tuple[int, float]]) -> None:
     ends = np.cumsum([size for size, _ in parts])
@@ -66,6 +67,7 @@ def test_repeat_cuts_the_last_segment_and_refuses_one_too_many() -> None:
         repeat_to_frames(scores=[1], repeat=4, frames=6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100_000), st.sampled_from([10.0, 24.0, 25.0, 29.97, 30.0]))
 def test_seconds_and_frames_agree(frame: int, fps: float) -> None:
     assert seconds_to_frames([round(frame / fps, 9)], fps=fps).tolist() == [frame]
