@@ -97,6 +97,17 @@ def test_add_extends_a_probe(tmp_path: Path) -> None:
     assert probe.kappa == 0.7
 
 
+def test_add_takes_clips_of_one_kind_such_as_false_alarms(tmp_path: Path) -> None:
+    first = write_clip_folder(tmp_path / "a", clips_per_class=4)
+    more = write_clip_folder(tmp_path / "b", clips_per_class=5, seed=1)
+    for path in (more / "abnormal").iterdir():
+        path.unlink()
+    good(run("fit", first, "-o", tmp_path / "probe"))
+    good(run("fit", more, "--add", tmp_path / "probe", "-o", tmp_path / "wider"))
+    assert Probe.load(tmp_path / "wider").facts()["normal_clips"] == 9
+    assert Probe.load(tmp_path / "probe").facts()["normal_clips"] == 4
+
+
 def test_detect_finds_the_event_and_writes_every_format(probe: Path, tmp_path: Path) -> None:
     start, end = write_untrimmed(tmp_path / "day.safetensors")
     out = tmp_path / "out"

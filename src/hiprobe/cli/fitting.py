@@ -73,7 +73,7 @@ class Fitting:
     ) -> Fitting:
         """Read the labels, refuse what cannot work, then extract the states of every clip."""
         known = None if add is None else Probe.load(add)
-        clips = read_clips(path, normal=normal)
+        clips = read_clips(path, normal=normal, both_kinds=known is None)
         if add is not None and known is not None:
             record = read_record(add) or ReadingRecord(known.fingerprint_.model, None)
             backbone = backbone or record.backbone
@@ -133,11 +133,11 @@ class Fitting:
             )
         for failure in failed:
             self.failures.add(failure.video, failure.reason)
-        if len({e.label for e in self.examples}) < 2:
+        if len({e.label for e in self.examples}) < len({c.label for c in self.clips}):
             self.failures.report()
             raise LabelError(
                 "after leaving out what could not be read, one class has no clip; "
-                "a probe needs both: replace the files named above"
+                "replace the files named above"
             )
 
     def fitted(self) -> Probe:

@@ -101,7 +101,9 @@ class _Row:
     name: str
 
 
-def read_clips(path: Path | str, *, normal: str | None = None) -> tuple[LabelledClip, ...]:
+def read_clips(
+    path: Path | str, *, normal: str | None = None, both_kinds: bool = True
+) -> tuple[LabelledClip, ...]:
     """Labelled clips of a folder or a table, in a fixed order, checked before any decoding.
 
     A folder holds one subfolder per class (`normal/`, `abnormal/`, or any names); hidden files
@@ -112,6 +114,7 @@ def read_clips(path: Path | str, *, normal: str | None = None) -> tuple[Labelled
     Args:
         path: folder or CSV file.
         normal: name of the normal class; None recognises `NORMAL_NAMES`.
+        both_kinds: refuse clips of one kind only; False where they extend others.
 
     Raises:
         LabelError: nothing there, unreadable table, no or only normal clips, or overlapping
@@ -124,9 +127,12 @@ def read_clips(path: Path | str, *, normal: str | None = None) -> tuple[Labelled
             f"{root} holds no videos; expected class subfolders such as normal/ and abnormal/ "
             "with videos, or a CSV with the columns video,label"
         )
-    normal_classes = _normal_classes({row.class_name for row in rows}, normal, root)
+    normal_classes = _normal_classes({row.class_name for row in rows}, normal)
+    if both_kinds and not normal_classes:
+        _refuse_no_normal({row.class_name for row in rows}, normal, root)
     clips = tuple(_labelled(row, normal_classes) for row in rows)
-    _refuse_one_label(clips, root)
+    if both_kinds:
+        _refuse_one_label(clips, root)
     _refuse_contradictions(clips)
     return clips
 
@@ -218,19 +224,18 @@ def _seconds(cell: str, column: str, where: str) -> float | None:
     return value
 
 
-def _normal_classes(names: set[str], normal: str | None, root: Path) -> set[str]:
+def _normal_classes(names: set[str], normal: str | None) -> set[str]:
     if normal is None:
-        found = {n for n in names if _looks_normal(n)}
-        remedy = "name it with --normal NAME"
-    else:
-        found = {n for n in names if n.casefold() == normal.strip().casefold()}
-        remedy = f"{normal!r} is not one of them"
-    if not found:
-        raise LabelError(
-            f"no normal class among {', '.join(sorted(names))} in {root}: {remedy}; "
-            "a probe needs clips of both kinds"
-        )
-    return found
+        return {n for n in names if _looks_normal(n)}
+    return {n for n in names if n.casefold() == normal.strip().casefold()}
+
+
+def _refuse_no_normal(names: set[str], normal: str | None, root: Path) -> None:
+    remedy = "name it with --normal NAME" if normal is None else f"{normal!r} is not one of them"
+    raise LabelError(
+        f"no normal class among {', '.join(sorted(names))} in {root}: {remedy}; "
+        "a probe needs clips of both kinds"
+    )
 
 
 def _looks_normal(name: str) -> bool:
