@@ -19,6 +19,9 @@ EVENTS = 6
 HELD_OUT_SHARE = 0.4
 """Largest share of a class's clips that is kept from fitting."""
 
+RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
+"""Results are named after the video, so even a table of numbers says what it is of."""
+
 MAX_SIDE_PIXELS = 640
 """Longer side of a joined video: a demonstration needs no more."""
 
@@ -62,7 +65,7 @@ def rendered_material(folder: Path, *, seed: int = 0) -> Material:
     from hiprobe.scenes.kinds import DEMO_SEEDS
 
     table = write_demo_clips(folder / "clips", seed=DEMO_SEEDS.start + 1000 * seed)
-    video = folder / "untrimmed.mp4"
+    video = folder / RENDERED_NAME
     half = len(DEMO_SEEDS) // 2  # far from the seeds of the clips
     spans = write_demo_video(video, seed=DEMO_SEEDS.start + half + 1000 * seed)
     clips = read_clips(table)
@@ -101,7 +104,7 @@ def real_material(
     ]
     width, height, fps = _common_shape(c.video for c in ordered)
     joined = join_clips(
-        parts, folder / "untrimmed.mp4", width=width, height=height, fps=fps, fit="crop"
+        parts, folder / JOINED_NAME, width=width, height=height, fps=fps, fit="crop"
     )
     what = f"{len(split.fit)} clips, and a video joined from {len(parts)} clips of unseen sources"
     return Material(split.fit, joined.path, joined.spans, joined.cuts_seconds, False, what)

@@ -59,14 +59,16 @@ def demonstrate(
     failures.items += fitting.failures.items
     _detect(material, fitting, out, note=note, quiet=quiet)
     if not quiet:
-        say(f"done in {(time.monotonic() - began) / 60:.1f} min; open {out / 'untrimmed.html'}")
+        say(
+            f"done in {(time.monotonic() - began) / 60:.1f} min; open {out / material.video.stem}.html"
+        )
     failures.finish()
 
 
 def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet: bool) -> None:
     probe = fitting.save(out / "probe")
     curves = layer_curves(probe)
-    plot_layers(curves, out / "layers.png", note=note)
+    plot_layers(curves, out / "layers.png", note=note if material.rendered else None)
     run = Detection(
         probe=probe,
         files=(material.video,),
