@@ -59,9 +59,8 @@ def demonstrate(
     failures.items += fitting.failures.items
     _detect(material, fitting, out, note=note, quiet=quiet)
     if not quiet:
-        say(
-            f"done in {(time.monotonic() - began) / 60:.1f} min; open {out / material.video.stem}.html"
-        )
+        minutes = (time.monotonic() - began) / 60
+        say(f"done in {minutes:.1f} min; open {out / material.video.stem}.html")
     failures.finish()
 
 
