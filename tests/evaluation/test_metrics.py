@@ -14,7 +14,6 @@ from hiprobe.errors import EvaluationError
 from hiprobe.evaluation import metrics
 from hiprobe.evaluation.frames import ScoredFrames
 
-
 unhurried = settings(deadline=None)  # a loaded machine is no failure
 
 

@@ -74,6 +74,8 @@ def _read_npz(source: Path) -> dict[str, RawScores]:
 
 def _read_json(source: Path) -> dict[str, RawScores]:
     found = json.loads(source.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise EvaluationError(f"{source} cannot be read as scores: give {{video: [scores]}}")
     if found.get("format") == "hiprobe-timeline":
         return {Path(found["video"]).name: _of_timeline(found["segments"])}
     return {str(name): _of_list(values) for name, values in found.items()}
