@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.cli.evaluate import command
+from hiprobe.cli.commands.evaluate import command
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.document import evaluation_document

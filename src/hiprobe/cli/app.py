@@ -14,6 +14,7 @@ from hiprobe.cli.commands.completion import completion
 from hiprobe.cli.commands.demo import demo
 from hiprobe.cli.commands.detect import detect
 from hiprobe.cli.commands.doctor import doctor
+from hiprobe.cli.commands.evaluate import command as evaluate
 from hiprobe.cli.commands.extract import extract
 from hiprobe.cli.commands.fit import fit
 from hiprobe.cli.commands.info import info
@@ -70,6 +71,7 @@ for command in (
     detect,
     layers,
     extract,
+    evaluate,
     info,
     doctor,
     backbones,
