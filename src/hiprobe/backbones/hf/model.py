@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from hiprobe.backbones.hf.families import Family
 from hiprobe.backbones.hf.hardware import memory_errors
 from hiprobe.backbones.hf.prompt import Wording, user_text
-from hiprobe.errors import BackboneError, StatesError
+from hiprobe.backbones.reading import (
+    check_finite,
+    check_layers,
+    check_whole,
+    cut_at,
+    read_positions,
+)
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
@@ -100,7 +106,7 @@ class HfBackbone:
         Raises:
             BackboneMemoryError: these segments do not fit into memory together.
         """
-        self._check_layers(layers)
+        check_layers(layers, available=len(self.decoder.layers), layer_count=self.layer_count)
         prepared = [self.prepare(s.frames, prompt=self.prompt) for s in segments]
         empty = np.zeros((0, len(layers), self.width), np.float32)
         rows: dict[Reading, list[NDArray[np.float32]]] = {r: [empty] for r in readings}
@@ -110,11 +116,7 @@ class HfBackbone:
             for reading in readings:
                 rows[reading].append(found[reading])
         made = {reading: np.concatenate(rows[reading]) for reading in readings}
-        if not all(np.isfinite(values).all() for values in made.values()):
-            raise StatesError(
-                f"the backbone gave states that are not finite in {self.fingerprint.dtype}; the "
-                "frames or weights are damaged, or the format overflows: use float32 or bfloat16"
-            )
+        check_finite(made, dtype=self.fingerprint.dtype)
         return made
 
     @torch.inference_mode()
@@ -124,10 +126,7 @@ class HfBackbone:
         Raises:
             BackboneError: the model was loaded cut and cannot speak.
         """
-        if len(self.decoder.layers) < self.layer_count:
-            raise BackboneError(
-                "this backbone was loaded cut at a layer; load it whole to describe"
-            )
+        check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
         inputs = self.inputs([self.prepare(frames, prompt=prompt)])
         with memory_errors():
             made = self.model.generate(
@@ -157,14 +156,6 @@ class HfBackbone:
             made[name] = joined.to(device=device, dtype=kind)
         return made
 
-    def _check_layers(self, layers: Sequence[int]) -> None:
-        available = len(self.decoder.layers)
-        if not layers or min(layers) < 0 or max(layers) > available:
-            raise StatesError(
-                f"layers {tuple(layers)} are not within 0..{available}, what is loaded of "
-                f"{self.layer_count} layers"
-            )
-
     def _read(
         self, group: Sequence[Prepared], layers: tuple[int, ...], readings: Sequence[Reading]
     ) -> dict[Reading, NDArray[np.float32]]:
@@ -173,9 +164,9 @@ class HfBackbone:
         found: dict[int, dict[Reading, Tensor]] = {}
 
         def keep(layer: int, hidden: Tensor) -> None:
-            found[layer] = {r: _read_positions(hidden, r, visual) for r in readings}
+            found[layer] = {r: read_positions(hidden, r, visual) for r in readings}
 
-        with _cut_at(self.decoder, max(1, *layers)) as decoder, ExitStack() as hooks:
+        with cut_at(self.decoder, max(1, *layers)) as decoder, ExitStack() as hooks:
             for layer in set(layers):
                 hooks.enter_context(_watched(decoder, layer, keep))
             self.model.model(**inputs, use_cache=False)
@@ -183,17 +174,6 @@ class HfBackbone:
             r: torch.stack([found[layer][r] for layer in layers], dim=1).cpu().numpy()
             for r in readings
         }
-
-
-@contextmanager
-def _cut_at(decoder: Any, layer: int) -> Iterator[Any]:
-    """The decoder without the layers above `layer` and without the final norm."""
-    layers, norm = decoder.layers, decoder.norm
-    decoder.layers, decoder.norm = layers[:layer], nn.Identity()
-    try:
-        yield decoder
-    finally:
-        decoder.layers, decoder.norm = layers, norm
 
 
 @contextmanager
@@ -219,12 +199,3 @@ def _watched(decoder: Any, layer: int, keep: Keep) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
-    """One reading of states `[segments, positions, width]` as float32 `[segments, width]`."""
-    if reading == "last":
-        return hidden[:, -1].float()
-    if reading == "prompt_mean":
-        return hidden.float().mean(dim=1)
-    return torch.stack([h[v].float().mean(dim=0) for h, v in zip(hidden, visual, strict=True)])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from hiprobe.backbones.interface import DETECT_PROMPT
@@ -23,6 +22,13 @@ from hiprobe.backbones.lite.projector import (
     load_projector,
 )
 from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
+from hiprobe.backbones.reading import (
+    check_finite,
+    check_layers,
+    check_whole,
+    cut_at,
+    read_positions,
+)
 from hiprobe.errors import BackboneError, StatesError
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
@@ -91,19 +97,12 @@ class LiteBackbone:
     ) -> Mapping[Reading, NDArray[np.float32]]:
         """See `hiprobe.backbones.interface.Backbone.states`."""
         available = len(self.decoder.model.layers)
-        if not layers or min(layers) < 0 or max(layers) > available:
-            raise StatesError(
-                f"layers {tuple(layers)} are not within 0..{available}, what is loaded of "
-                f"{self.layer_count} layers"
-            )
+        check_layers(layers, available=available, layer_count=self.layer_count)
         if not segments:
             raise StatesError("there are no segments to read; the video holds no frames")
         rows = [self._read(segment, sorted(layers), readings) for segment in segments]
         found = {r: np.stack([row[r] for row in rows]) for r in readings}
-        if not all(np.isfinite(values).all() for values in found.values()):
-            raise StatesError(
-                "the backbone gave states that are not finite; the frames or weights are damaged"
-            )
+        check_finite(found, dtype=self.fingerprint.dtype)
         return found
 
     @torch.inference_mode()
@@ -113,10 +112,7 @@ class LiteBackbone:
         Raises:
             BackboneError: the decoder was loaded cut and cannot speak.
         """
-        if len(self.decoder.model.layers) < self.layer_count:
-            raise BackboneError(
-                "this backbone was loaded cut at a layer; load it whole to describe"
-            )
+        check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
         embedded, _ = self.embed(self.visual_tokens([frames]), prompt=prompt)
         stop = self.tokenizer.token_to_id(END_OF_TURN)
         made = self.decoder.generate(
@@ -169,25 +165,16 @@ class LiteBackbone:
         self, segment: Segment, layers: Sequence[int], readings: Sequence[Reading]
     ) -> dict[Reading, NDArray[np.float32]]:
         embedded, is_visual = self.embed(self.visual_tokens([segment.frames]), prompt=self.prompt)
-        with self._cut_at(max(1, *layers)) as decoder:
+        with cut_at(self.decoder.model, max(1, *layers)) as decoder:
             hidden = decoder(
                 inputs_embeds=embedded, use_cache=False, output_hidden_states=True
             ).hidden_states
         return {
-            reading: np.stack([_read_layer(hidden[n][0], reading, is_visual) for n in layers])
+            reading: np.stack(
+                [read_positions(hidden[n], reading, is_visual[None])[0].numpy() for n in layers]
+            )
             for reading in readings
         }
-
-    @contextmanager
-    def _cut_at(self, layer: int) -> Iterator[nn.Module]:
-        """The decoder without the layers above `layer` and without the final norm."""
-        model = self.decoder.model
-        layers, norm = model.layers, model.norm
-        model.layers, model.norm = layers[:layer], nn.Identity()
-        try:
-            yield model
-        finally:
-            model.layers, model.norm = layers, norm
 
 
 def prompt_pieces(*, frame_count: int, prompt: str) -> list[str | int]:
@@ -199,16 +186,6 @@ def prompt_pieces(*, frame_count: int, prompt: str) -> list[str | int]:
         pieces.append(f"\nFrame{number + 2}: " if more else "\n")
     pieces[-1] = f"\n{prompt}{END_OF_TURN}\n<|im_start|>assistant\n"
     return pieces
-
-
-def _read_layer(hidden: Tensor, reading: Reading, is_visual: Tensor) -> NDArray[np.float32]:
-    if reading == "last":
-        chosen = hidden[-1]
-    elif reading == "visual_mean":
-        chosen = hidden[is_visual].mean(dim=0)
-    else:
-        chosen = hidden.mean(dim=0)
-    return np.asarray(chosen.float().numpy(), dtype=np.float32)
 
 
 def load_lite(

@@ -1,0 +1,74 @@
+"""What every decoder has in common: where it is cut, which layers it has, how one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hiprobe.errors import BackboneError, StatesError
+from hiprobe.states import Reading
+
+
+@contextmanager
+def cut_at(decoder: Any, layer: int) -> Iterator[Any]:
+    """The decoder (with `layers` and `norm`) cut above `layer`, without the final norm."""
+    layers, norm = decoder.layers, decoder.norm
+    decoder.layers, decoder.norm = layers[:layer], nn.Identity()
+    try:
+        yield decoder
+    finally:
+        decoder.layers, decoder.norm = layers, norm
+
+
+def check_layers(layers: Sequence[int], *, available: int, layer_count: int) -> None:
+    """Refuse layers that are not loaded.
+
+    Raises:
+        StatesError: none is asked for, or one is not within 0..available.
+    """
+    if not layers or min(layers) < 0 or max(layers) > available:
+        raise StatesError(
+            f"layers {tuple(layers)} are not within 0..{available}, what is loaded of "
+            f"{layer_count} layers"
+        )
+
+
+def check_whole(*, available: int, layer_count: int) -> None:
+    """Refuse to let a cut decoder speak.
+
+    Raises:
+        BackboneError: fewer layers are loaded than the model has.
+    """
+    if available < layer_count:
+        raise BackboneError("this backbone was loaded cut at a layer; load it whole to describe")
+
+
+def check_finite(states: Mapping[Reading, NDArray[np.float32]], *, dtype: str) -> None:
+    """Refuse states that are not finite.
+
+    Raises:
+        StatesError: a value is NaN or infinite.
+    """
+    if not all(np.isfinite(values).all() for values in states.values()):
+        raise StatesError(
+            f"the backbone gave states that are not finite in {dtype}; the frames or weights are "
+            "damaged, or the format overflows: use float32 or bfloat16"
+        )
+
+
+def read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
+    """One reading of states `[segments, positions, width]` as float32 `[segments, width]`.
+
+    `visual` is bool `[segments, positions]`, true where a visual token stands.
+    """
+    if reading == "last":
+        return hidden[:, -1].float()
+    if reading == "prompt_mean":
+        return hidden.float().mean(dim=1)
+    return torch.stack([h[v].float().mean(dim=0) for h, v in zip(hidden, visual, strict=True)])
