@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from features import HELD_OUT_EVERY
 from hiprobe.backbones.lite.model import LiteBackbone, load_lite
-from hiprobe.backbones.lite.projector import load_projector
 from pictures import FRAMES, SIZE, read_photographs
+from words import projector_of, token_losses
 
 PROMPT = "Describe this video."
 CANDIDATES = 10
@@ -31,7 +31,6 @@ STILL = "Nothing moves. "
 @torch.inference_mode()
 def likelihoods(backbone: LiteBackbone, features: Tensor, captions: list[str]) -> np.ndarray:
     """Mean log-likelihood of each caption's tokens after one clip, `[captions]`."""
-    prefix, _ = backbone.embed(backbone.projector(features[None]), prompt=PROMPT)
     still = backbone.tokenizer.encode(STILL, add_special_tokens=False).ids
     rows = [still + backbone.tokenizer.encode(c, add_special_tokens=False).ids for c in captions]
     ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
@@ -39,12 +38,7 @@ def likelihoods(backbone: LiteBackbone, features: Tensor, captions: list[str]) -
     for i, row in enumerate(rows):
         ids[i, : len(row)] = torch.tensor(row)
         mask[i, len(still) : len(row)] = 1
-    words = backbone.decoder.get_input_embeddings()(ids)
-    embedded = torch.cat([prefix.expand(len(rows), -1, -1), words], dim=1)
-    hidden = backbone.decoder.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
-    start = prefix.shape[1] - 1
-    logits = backbone.decoder.lm_head(hidden[:, start : start + ids.shape[1]])
-    losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
+    losses = token_losses(backbone, features[None], ids, prompt=PROMPT)
     return (-(losses * mask).sum(1) / mask.sum(1)).numpy()
 
 
@@ -58,15 +52,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    folder = given.projector
-    projector = (
-        load_projector()
-        if folder is None
-        else load_projector(
-            weights=folder / "projector.safetensors", config=folder / "projector.json"
-        )
-    )
-    backbone = load_lite(given.model, projector=projector)
+    backbone = load_lite(given.model, projector=projector_of(given.projector))
     photographs = read_photographs(given.photographs)
     rng = np.random.default_rng(given.seed)
     unseen = [n for i, n in enumerate(photographs.names) if i % HELD_OUT_EVERY == 0]

@@ -34,7 +34,6 @@ from folds import (
     paired_interval,
 )
 from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import load_projector
 from hiprobe.segment import Segment
 from rivals import (
     Labelled,
@@ -43,6 +42,7 @@ from rivals import (
     read_manifest,
     segment_vectors,
 )
+from words import projector_of
 
 Vectors = dict[str, Array]
 RIVALS = ("motion", "vision", "vision change")
@@ -181,15 +181,7 @@ def main() -> None:
     parser.add_argument("--clips-only", action="store_true", help="leave out the scores in use")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    trained = (
-        load_projector()
-        if given.projector is None
-        else load_projector(
-            weights=given.projector / "projector.safetensors",
-            config=given.projector / "projector.json",
-        )
-    )
-    backbones = open_rivals(given.model, trained)
+    backbones = open_rivals(given.model, projector_of(given.projector))
     manifest = read_manifest(given.set)
     by_frame = any(row.spans for row in manifest)
     if by_frame:

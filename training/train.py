@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.model import LiteBackbone, load_lite
 from hiprobe.backbones.lite.projector import HERE, Projector, ProjectorConfig
+from words import token_losses
 
 PROMPTS = (DETECT_PROMPT, DETECT_PROMPT, "Describe this video.", "What happens in this video?")
 CHANGE_WEIGHT = 4.0
@@ -68,15 +69,8 @@ def caption_loss(
     backbone: LiteBackbone, features: Tensor, texts: list[dict[str, str]], prompt: str
 ) -> Tensor:
     """Weighted cross-entropy of each clip's caption, `[clips]`."""
-    prefix, _ = backbone.embed(backbone.projector(features), prompt=prompt)
     ids, weights = caption_batch(backbone, texts)
-    words = backbone.decoder.get_input_embeddings()(ids)
-    hidden = backbone.decoder.model(
-        inputs_embeds=torch.cat([prefix, words], dim=1), use_cache=False
-    )
-    start = prefix.shape[1] - 1
-    logits = backbone.decoder.lm_head(hidden.last_hidden_state[:, start : start + ids.shape[1]])
-    losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
+    losses = token_losses(backbone, features, ids, prompt=prompt)
     return (losses * weights).sum(1) / weights.sum(1)
 
 
@@ -128,10 +122,6 @@ def main() -> None:
     projector = new_projector(data)
     backbone = load_lite(given.model, projector=projector)
     projector.requires_grad_(True).train()
-    if not (given.out / "state.safetensors").exists():
-        save(projector, given.out, {"steps": 0})
-        for name in ("projector.safetensors", "projector.json"):
-            shutil.copy(given.out / name, given.out / name.replace("projector", "untrained"))
     optimiser = torch.optim.AdamW(projector.parameters(), lr=given.rate, weight_decay=0.01)
     step = resume(given.out, projector, optimiser)
     order = np.random.default_rng(given.seed).permutation(len(data.texts))
