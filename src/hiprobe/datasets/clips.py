@@ -99,6 +99,8 @@ class _Row:
     start_seconds: float | None
     end_seconds: float | None
     name: str
+    label: int | None = None
+    """Where the table itself says it, beside a class."""
 
 
 def read_clips(
@@ -109,11 +111,13 @@ def read_clips(
     A folder holds one subfolder per class (`normal/`, `abnormal/`, or any names); hidden files
     and files without a video's ending are passed over. A folder with a `manifest.csv` is read
     from that table. A table has the columns `video,label[,source][,start_seconds,end_seconds]`,
-    its paths are relative to it. Without a source, each file is its own.
+    its paths are relative to it. Without a source, each file is its own. A manifest of
+    `hiprobe data` (CSV or Parquet) is such a table: its label is 0 or 1 beside a class.
 
     Args:
-        path: folder or CSV file.
-        normal: name of the normal class; None recognises `NORMAL_NAMES`.
+        path: folder, CSV file or Parquet manifest.
+        normal: name of the normal class; None takes labels 0 of a manifest, and recognises
+            `NORMAL_NAMES`.
         both_kinds: refuse clips of one kind only; False where they extend others.
 
     Raises:
@@ -127,7 +131,7 @@ def read_clips(
             f"{root} holds no videos; expected class subfolders such as normal/ and abnormal/ "
             "with videos, or a CSV with the columns video,label"
         )
-    normal_classes = _normal_classes({row.class_name for row in rows}, normal)
+    normal_classes = _normal_classes(rows, normal)
     if both_kinds and not normal_classes:
         _refuse_no_normal({row.class_name for row in rows}, normal, root)
     clips = tuple(_labelled(row, normal_classes) for row in rows)
@@ -154,7 +158,14 @@ def _read_rows(root: Path) -> list[_Row]:
         return _rows_of_table(manifest) if manifest.is_file() else _rows_of_folder(root)
     if not root.exists():
         raise LabelError(f"{root} does not exist; give a folder of clips or a CSV file")
-    return _rows_of_table(root)
+    return _rows_of_parquet(root) if root.suffix.lower() == ".parquet" else _rows_of_table(root)
+
+
+def _rows_of_parquet(path: Path) -> list[_Row]:
+    from hiprobe.datasets.manifest_parquet import read_parquet
+
+    rows = read_parquet(path).rows
+    return [_Row(r.video, r.class_name, r.source, None, None, str(r.video), r.label) for r in rows]
 
 
 def _rows_of_folder(root: Path) -> list[_Row]:
@@ -205,7 +216,9 @@ def _row(cells: dict[str, str], table: Path, line: int) -> _Row:
         raise LabelError(f"{where}: the stretch {start:g} to {end:g} s is empty; end after start")
     span = "" if start is None and end is None else f" [{start or 0:g}, {_end_text(end)})"
     source = cells.get("source", "") or video
-    return _Row(table.parent / video, label, source, start, end, video + span)
+    class_name = cells.get("class", "") or label
+    stated = int(label) if cells.get("class") and label in ("0", "1") else None
+    return _Row(table.parent / video, class_name, source, start, end, video + span, stated)
 
 
 def _end_text(end_seconds: float | None) -> str:
@@ -224,10 +237,12 @@ def _seconds(cell: str, column: str, where: str) -> float | None:
     return value
 
 
-def _normal_classes(names: set[str], normal: str | None) -> set[str]:
-    if normal is None:
-        return {n for n in names if _looks_normal(n)}
-    return {n for n in names if n.casefold() == normal.strip().casefold()}
+def _normal_classes(rows: Sequence[_Row], normal: str | None) -> set[str]:
+    names = {row.class_name for row in rows}
+    if normal is not None:
+        return {n for n in names if n.casefold() == normal.strip().casefold()}
+    stated = {row.class_name: row.label for row in rows if row.label is not None}
+    return {n for n in names if not stated.get(n, int(not looks_normal(n)))}
 
 
 def _refuse_no_normal(names: set[str], normal: str | None, root: Path) -> None:
@@ -238,7 +253,8 @@ def _refuse_no_normal(names: set[str], normal: str | None, root: Path) -> None:
     )
 
 
-def _looks_normal(name: str) -> bool:
+def looks_normal(name: str) -> bool:
+    """Whether a class name says that nothing happens: see `NORMAL_NAMES`."""
     plain = re.sub(r"[\s_-]+", "", name).casefold()
     return plain in NORMAL_NAMES or plain.startswith("normal")
 
