@@ -6,8 +6,6 @@ output of decoder layer l, 1..L, always taken *before* the final norm.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -16,41 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
+from hiprobe.fingerprint import Fingerprint
+
+__all__ = [
+    "READINGS",
+    "Fingerprint",
+    "LabelledStates",
+    "Reading",
+    "States",
+    "VideoStates",
+]
 
 Reading = Literal["last", "visual_mean", "prompt_mean"]
 """Where a layer is read: the last prompt position (the paper), or a mean over the visual
 tokens, or over all prompt tokens."""
 
 READINGS: tuple[Reading, ...] = get_args(Reading)
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What decides the states besides the video: two equal digests give comparable states.
-
-    `settings` holds what else matters (frame size, resize method, tokens per frame, ...).
-    """
-
-    model: str
-    weights: str
-    dtype: str
-    prompt: str
-    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
-
-    @property
-    def digest(self) -> str:
-        """Sixteen hexadecimal digits over all fields."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
-
-    def to_json(self) -> dict[str, object]:
-        """A plain dictionary of JSON values."""
-        return {
-            "model": self.model,
-            "weights": self.weights,
-            "dtype": self.dtype,
-            "prompt": self.prompt,
-            "settings": dict(self.settings),
-        }
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,7 @@ def test_unusable_settings_are_refused():
         ({"threshold_scores": "test"}, UsageError),
         ({"sigma_segments": -1}, UsageError),
         ({"layer": 7}, StatesError),
+        ({"layer": 0}, UsageError),
         ({"reading": "visual_mean"}, StatesError),
     ):
         with pytest.raises(error):

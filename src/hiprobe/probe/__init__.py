@@ -2,6 +2,6 @@
 
 from hiprobe.probe.probe import Probe
 from hiprobe.probe.results import LayerTable, ThresholdSummary
-from hiprobe.probe.training import Mode
+from hiprobe.probe.training_set import Mode
 
 __all__ = ["LayerTable", "Mode", "Probe", "ThresholdSummary"]

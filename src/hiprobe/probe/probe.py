@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import FingerprintError, StatesError, UsageError
-from hiprobe.localize import KAPPA, SIGMA_SEGMENTS, adaptive_threshold, find_events, smooth
-from hiprobe.probe.folds import roc_auc
+from hiprobe.localize import find_events, smooth
+from hiprobe.probe.fitted import FewShotScores, Fitted
+from hiprobe.probe.fitting import fit_examples
 from hiprobe.probe.merge import merged
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary
-from hiprobe.probe.selection import (
-    CrossValidation,
-    LayerChoice,
-    Recipe,
-    best_mode,
-    choose_layer,
-    cross_validate,
-)
-from hiprobe.probe.tables import fit_warnings, layer_table
-from hiprobe.probe.training import (
-    Mode,
-    TrainingSet,
-    detection_scores,
-    difference,
-    fit_mode,
-    training_set,
-)
-from hiprobe.saliency import ENTROPY_BINS
-from hiprobe.scorer import DEFAULT_C, Balance, FittedScorer, Penalty, ScorerName, make_scorer
+from hiprobe.probe.threshold import few_shot_threshold, summarise
+from hiprobe.probe.training_set import Mode
+from hiprobe.scorer import FittedScorer
 from hiprobe.states import Fingerprint, LabelledStates, Reading, States
 from hiprobe.timeline import Timeline
 
 
-class Probe:
+class Probe(Parameters):
     """Few-shot anomaly probe in scikit-learn's manner: `fit`, `score`, `detect`.
 
     Args:
@@ -86,7 +72,7 @@ class Probe:
     layer_table_: LayerTable
     mode_table_: dict[Mode, float]
     cv_auc_: float | None
-    few_shot_scores_: dict[Literal["cross_validated", "training"], NDArray[np.float64]]
+    few_shot_scores_: FewShotScores
     labels_: NDArray[np.int64]
     names_: tuple[str, ...]
     sources_: tuple[str, ...]
@@ -94,49 +80,10 @@ class Probe:
     fold_modes_: tuple[Mode, ...]
     threshold_summary_: ThresholdSummary
     warnings_: tuple[str, ...]
+    _examples: tuple[LabelledStates, ...] = ()
+    _examples_file: tuple[Path, str] | None = None
 
-    def __init__(
-        self,
-        *,
-        layer: LayerChoice = "dlsp",
-        scorer: ScorerName = "logistic",
-        c: float = DEFAULT_C,
-        penalty: Penalty = "l2",
-        balance: Balance = "weights",
-        mode: Mode | Literal["auto"] = "auto",
-        standardise: bool = True,
-        reading: Reading | None = None,
-        bins: int = ENTROPY_BINS,
-        kappa: float = KAPPA,
-        sigma_segments: float = SIGMA_SEGMENTS,
-        threshold: float | None = None,
-        threshold_scores: Literal["cross_validated", "training"] = "cross_validated",
-        folds: int = 8,
-        seed: int = 0,
-    ) -> None:
-        self.layer = layer
-        self.scorer = scorer
-        self.c = c
-        self.penalty = penalty
-        self.balance = balance
-        self.mode = mode
-        self.standardise = standardise
-        self.reading = reading
-        self.bins = bins
-        self.kappa = kappa
-        self.sigma_segments = sigma_segments
-        self.threshold = threshold
-        self.threshold_scores = threshold_scores
-        self.folds = folds
-        self.seed = seed
-        self._examples: tuple[LabelledStates, ...] = ()
-        self._examples_file: tuple[Path, str] | None = None
-
-    def get_params(self) -> dict[str, Any]:
-        """The settings, as given; all of them are JSON values."""
-        return {k: v for k, v in vars(self).items() if k[0] != "_" and k[-1] != "_"}
-
-    def fit(self, examples: Sequence[LabelledStates]) -> Probe:
+    def fit(self, examples: Sequence[LabelledStates]) -> Self:
         """Choose layer and mode, fit the scorer, set the threshold.
 
         Raises:
@@ -145,21 +92,11 @@ class Probe:
                 reading than asked for.
             UsageError: a setting cannot be used.
         """
-        recipe = self._recipe()
-        data = training_set(examples)
-        if self.reading not in (None, data.reading):
-            raise StatesError(f"states were read at {data.reading}, asked for {self.reading}")
-        held_out = cross_validate(data, recipe)
-        self._remember(data, held_out)
-        self._fit_scorer(data, held_out, recipe)
-        self.layer_table_ = layer_table(data, self.layer_, recipe)
-        self.threshold_ = self._threshold_of(kappa=None)
-        self.threshold_summary_ = self.summarise(self.threshold_)
-        self.warnings_ = (*data.warnings, *fit_warnings(data, self.cv_auc_))
+        self._become(fit_examples(examples, self))
         self._examples, self._examples_file = tuple(examples), None
         return self
 
-    def add(self, examples: Sequence[LabelledStates]) -> Probe:
+    def add(self, examples: Sequence[LabelledStates]) -> Self:
         """Fit again on the clips of the last fit and these; a clip known already counts once.
 
         Raises:
@@ -219,7 +156,7 @@ class Probe:
         scores = self.score(states)
         sigma = self.sigma_segments if sigma_segments is None else sigma_segments
         if threshold is None:
-            threshold = self.threshold_ if kappa is None else self._threshold_of(kappa=kappa)
+            threshold = self.threshold_ if kappa is None else self._threshold_of(kappa)
         smoothed = smooth(scores, sigma_segments=sigma)
         return Timeline(
             start_seconds=states.start_seconds,
@@ -233,20 +170,10 @@ class Probe:
 
     def summarise(self, threshold: float) -> ThresholdSummary:
         """What a threshold means on the clips of the fit, on held-out scores where there are."""
-        measured = self._basis("cross_validated")
-        above = self.few_shot_scores_[measured] > threshold
-        given = self.threshold is not None or threshold != self.threshold_
-        basis: ThresholdBasis = "given" if given else self._basis(self.threshold_scores)
-        anomalous = self.labels_ == 1
-        return ThresholdSummary(
-            threshold=threshold,
-            basis=basis,
-            measured_on=measured,
-            found=int(above[anomalous].sum()),
-            anomalous=int(anomalous.sum()),
-            flagged=int(above[~anomalous].sum()),
-            normal=int((~anomalous).sum()),
-        )
+        self._check_fitted()
+        scores, same = self.few_shot_scores_, threshold == self.threshold_
+        basis: ThresholdBasis = self.threshold_summary_.basis if same else "given"
+        return summarise(threshold, scores=scores, labels=self.labels_, basis=basis)
 
     def check_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Refuse another backbone than the one of the fit.
@@ -258,31 +185,15 @@ class Probe:
         if fingerprint.digest != self.fingerprint_.digest:
             raise FingerprintError(
                 f"the probe was fitted on backbone {self.fingerprint_.digest}, this is "
-                f"{fingerprint.digest}: {difference(self.fingerprint_, fingerprint)}; use the "
+                f"{fingerprint.digest}: {self.fingerprint_.difference(fingerprint)}; use the "
                 "probe's backbone and prompt, or fit a probe for this one"
             )
 
     def facts(self) -> dict[str, Any]:
         """What the probe is, as JSON values to show and to write beside results."""
-        self._check_fitted()
-        counts = Counter(self.labels_.tolist())
-        return {
-            "model": self.fingerprint_.model,
-            "fingerprint": self.fingerprint_.digest,
-            "prompt": self.fingerprint_.prompt,
-            "reading": self.reading_,
-            "layer": self.layer_,
-            "layer_count": self.layer_count_,
-            "scorer": self.scorer,
-            "mode": self.mode_,
-            "threshold": self.threshold_,
-            "threshold_basis": self.threshold_summary_.basis,
-            "sigma_segments": self.sigma_segments,
-            "normal_clips": counts[0],
-            "anomalous_clips": counts[1],
-            "sources": len(set(self.sources_)),
-            "cv_auc": self.cv_auc_,
-        }
+        from hiprobe.probe.document import probe_facts
+
+        return probe_facts(self.fitted(), self)
 
     def save(self, folder: Path | str, *, keep_examples: bool = True) -> None:
         """Write the probe as a folder: `probe.json`, `probe.safetensors`, `examples.safetensors`.
@@ -296,11 +207,14 @@ class Probe:
         """
         from hiprobe.probe.folder import write_probe
 
-        self._check_fitted()
-        write_probe(self, Path(folder), keep_examples=keep_examples)
+        examples = None
+        if keep_examples and (self._examples or self._examples_file):
+            examples = self.examples()
+        kept = write_probe(Path(folder), self.fitted(), self, examples=examples)
+        self._examples_file = kept or self._examples_file
 
     @classmethod
-    def load(cls, folder: Path | str) -> Probe:
+    def load(cls, folder: Path | str) -> Self:
         """Read a saved probe.
 
         Raises:
@@ -308,68 +222,28 @@ class Probe:
         """
         from hiprobe.probe.folder import read_probe
 
-        return read_probe(cls, Path(folder))
+        saved = read_probe(Path(folder))
+        probe = cls(**saved.settings)
+        probe._become(saved.fitted)
+        probe._examples_file = saved.examples_file
+        return probe
 
-    def _recipe(self) -> Recipe:
-        if self.folds < 2:
-            raise UsageError(f"folds is {self.folds}; cross-validation needs 2 or more")
-        if self.threshold_scores not in ("cross_validated", "training"):
-            raise UsageError(
-                f"threshold_scores is {self.threshold_scores!r}; choose cross_validated or training"
-            )
-        smooth([0.0], sigma_segments=self.sigma_segments)
-        scorer = make_scorer(
-            self.scorer,
-            c=self.c,
-            penalty=self.penalty,
-            standardise=self.standardise,
-            balance=self.balance,
-            seed=self.seed,
-        )
-        return Recipe(
-            layer=self.layer,
-            mode=self.mode,
-            scorer=scorer,
-            sigma_segments=self.sigma_segments,
-            bins=self.bins,
-            folds=self.folds,
-            seed=self.seed,
-        )
+    def fitted(self) -> Fitted:
+        """All that the fit came to, as one value.
 
-    def _remember(self, data: TrainingSet, held_out: CrossValidation) -> None:
-        self.fingerprint_, self.reading_ = data.fingerprint, data.reading
-        self.layer_count_, self.width_ = data.layer_count, data.width
-        self.labels_, self.names_, self.sources_ = data.labels, data.names, data.sources
-        self.fold_layers_, self.fold_modes_ = held_out.layers, held_out.modes
-        self.mode_table_ = {m: roc_auc(data.labels, s) for m, s in held_out.by_mode.items()}
-        self.cv_auc_ = roc_auc(data.labels, held_out.nested) if held_out.layers else None
+        Raises:
+            UsageError: the probe is not fitted yet.
+        """
+        self._check_fitted()
+        return Fitted(**{f.name: getattr(self, f"{f.name}_") for f in fields(Fitted)})
 
-    def _fit_scorer(self, data: TrainingSet, held_out: CrossValidation, recipe: Recipe) -> None:
-        """Layer, mode, scorer and few-shot scores from all clips."""
-        clips = np.arange(len(data))
-        layer = choose_layer(data, clips, recipe=recipe)
-        mode = best_mode(data.labels, held_out.by_mode)
-        scorer = fit_mode(data, clips, mode=mode, layer=layer, scorer=recipe.scorer)
-        sigma = self.sigma_segments
-        self.layer_, self.mode_, self.scorer_ = layer, mode, scorer
-        self.few_shot_scores_ = {
-            "training": detection_scores(
-                data, clips, layer=layer, scorer=scorer, sigma_segments=sigma
-            )
-        }
-        if held_out.layers:
-            self.few_shot_scores_["cross_validated"] = held_out.by_mode[mode]
+    def _become(self, fitted: Fitted) -> None:
+        for field in fields(fitted):
+            setattr(self, f"{field.name}_", getattr(fitted, field.name))
 
-    def _basis(
-        self, wanted: Literal["cross_validated", "training"]
-    ) -> Literal["cross_validated", "training"]:
-        return wanted if wanted in self.few_shot_scores_ else "training"
-
-    def _threshold_of(self, *, kappa: float | None) -> float:
-        if kappa is None and self.threshold is not None:
-            return float(self.threshold)
-        scores = self.few_shot_scores_[self._basis(self.threshold_scores)]
-        return adaptive_threshold(scores, kappa=self.kappa if kappa is None else kappa)
+    def _threshold_of(self, kappa: float) -> float:
+        wanted = self.threshold_scores
+        return few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "scorer_"):

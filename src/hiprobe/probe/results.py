@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from hiprobe.saliency import SaliencyTable
 
+Basis = Literal["cross_validated", "training"]
+"""Few-shot scores: of held-out clips, or of the clips that the scorer was fitted on."""
+
 ThresholdBasis = Literal["cross_validated", "training", "given"]
 
 _Floats = NDArray[np.float64]

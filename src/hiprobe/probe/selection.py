@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.probe.folds import Indices, grouped_folds, roc_auc
-from hiprobe.probe.training import MODES, Mode, TrainingSet, detection_scores, fit_mode
+from hiprobe.probe.modes import detection_scores, fit_mode
+from hiprobe.probe.training_set import MODES, Mode, TrainingSet
 from hiprobe.saliency import SaliencyTable, layer_saliency
 from hiprobe.scorer import Scorer
 

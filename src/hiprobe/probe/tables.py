@@ -8,7 +8,7 @@ import numpy as np
 
 from hiprobe.probe.results import LayerTable
 from hiprobe.probe.selection import Recipe, candidate_layers, layer_aucs, saliency_of
-from hiprobe.probe.training import TrainingSet
+from hiprobe.probe.training_set import TrainingSet
 from hiprobe.saliency import silhouette_by_layer
 
 FEW_SOURCES = 8

@@ -1,4 +1,4 @@
-"""Labelled states as arrays, and fitting on them in each of the four modes."""
+"""Labelled states as arrays, checked to belong together."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import FingerprintError, LabelError, StatesError
-from hiprobe.localize import smooth
 from hiprobe.probe.folds import Indices
-from hiprobe.scorer import FittedScorer, Scorer
 from hiprobe.states import Fingerprint, LabelledStates, Reading, States
 
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
@@ -21,10 +19,6 @@ each segment under its clip's label, or of an anomalous clip only the highest se
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-MIL_ROUNDS = 20
-"""Most rounds of `mil`; it stops as soon as the chosen segments stay the same."""
-
-_Floats = NDArray[np.float64]
 _States = NDArray[np.float32]
 
 
@@ -123,59 +117,6 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
     )
 
 
-def fit_mode(
-    data: TrainingSet, clips: Indices, *, mode: Mode, layer: int, scorer: Scorer
-) -> FittedScorer:
-    """Fit a scorer on some clips in one mode.
-
-    `mil` starts from all segments under their clip's label, then keeps of each anomalous clip
-    the segment that scores highest and all of the normal ones, and fits again.
-    """
-    if mode in ("clip", "segment_mean"):
-        return scorer.fit(data.vectors(mode, layer)[clips], data.labels[clips])
-    x, owner = data.segment_rows(clips, layer)
-    y = data.labels[owner]
-    fitted = scorer.fit(x, y)
-    chosen: list[int] = []
-    for _ in range(MIL_ROUNDS if mode == "mil" else 0):
-        highest = _highest(fitted.probability(x), owner, y)
-        if highest == chosen:
-            break
-        chosen = highest
-        rows = np.concatenate([np.flatnonzero(y == 0), chosen]).astype(np.int64)
-        fitted = scorer.fit(x[rows], y[rows])
-    return fitted
-
-
-def detection_scores(
-    data: TrainingSet, clips: Indices, *, layer: int, scorer: FittedScorer, sigma_segments: float
-) -> _Floats:
-    """What detection gives each clip: its highest smoothed segment score, float64 `[clips]`.
-
-    Without segments it is the score of the clip's vector.
-    """
-    if data.segments is None:
-        return scorer.probability(data.vectors("clip", layer)[clips])
-    x, owner = data.segment_rows(clips, layer)
-    scores = scorer.probability(x)
-    return np.array(
-        [smooth(scores[owner == c], sigma_segments=sigma_segments).max() for c in clips]
-    )
-
-
-def difference(one: Fingerprint, other: Fingerprint) -> str:
-    """What two fingerprints differ in, in words."""
-    a, b = ({**f.to_json(), **f.settings, "settings": None} for f in (one, other))
-    names = [n for n in {**a, **b} if a.get(n) != b.get(n)]
-    return ", ".join(f"{n} {a.get(n)!r} against {b.get(n)!r}" for n in names)
-
-
-def _highest(scores: _Floats, owner: NDArray[np.int64], labels: NDArray[np.int64]) -> list[int]:
-    """Row of the highest segment of each anomalous clip; the earliest of equals."""
-    anomalous = [np.flatnonzero(owner == clip) for clip in np.unique(owner[labels == 1])]
-    return [int(rows[np.argmax(scores[rows])]) for rows in anomalous]
-
-
 def _refuse_one_class(examples: Sequence[LabelledStates]) -> None:
     found = {e.label for e in examples}
     if found != {0, 1}:
@@ -190,7 +131,7 @@ def _refuse_stranger(states: States, first: States, name: str) -> None:
     if states.fingerprint.digest != first.fingerprint.digest:
         raise FingerprintError(
             f"states of {name} come from another backbone than the first clip's: "
-            f"{difference(states.fingerprint, first.fingerprint)}; extract all with one backbone"
+            f"{states.fingerprint.difference(first.fingerprint)}; extract all with one backbone"
         )
     for what in ("reading", "layers", "layer_count", "width"):
         ours, theirs = getattr(first, what), getattr(states, what)
