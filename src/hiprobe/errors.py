@@ -75,3 +75,21 @@ class EvaluationError(HiProbeError, ValueError):
     """Scores and ground truth do not fit together."""
 
     exit_code = 11
+
+
+class DatasetError(HiProbeError):
+    """A data set's folder is not recognised, or videos of it are missing or cannot be read."""
+
+    exit_code = 12
+
+
+class DatasetDiffersError(DatasetError):
+    """A data set can be read, but its counts or frame counts differ from the published ones."""
+
+    exit_code = 13
+
+
+class DatasetLeakError(DatasetError):
+    """Videos of a data set are in two splits, as the same file or as near-duplicates."""
+
+    exit_code = 14
