@@ -190,3 +190,4 @@ def test_without_penalty_the_literal_equation_separates_the_clips():
     probe = Probe(penalty="none", mode="clip", layer=4).fit(examples(count=16, segments=0))
     training = probe.few_shot_scores_["training"]
     assert training[probe.labels_ == 1].min() > 0.9 > 0.1 > training[probe.labels_ == 0].max()
+    assert "no minimum" in probe.warnings_[-1]

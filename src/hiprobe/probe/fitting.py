@@ -71,7 +71,7 @@ def fit_examples(examples: Sequence[LabelledStates], parameters: Parameters) -> 
         threshold_summary=summarise(
             threshold, scores=choice.scores, labels=data.labels, basis=basis
         ),
-        warnings=(*data.warnings, *fit_warnings(data, cv_auc)),
+        warnings=(*data.warnings, *fit_warnings(data, cv_auc, choice.scorer)),
     )
 
 

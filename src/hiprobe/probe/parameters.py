@@ -11,7 +11,7 @@ from hiprobe.probe.results import Basis
 from hiprobe.probe.selection import LayerChoice, Recipe
 from hiprobe.probe.training_set import Mode
 from hiprobe.saliency import ENTROPY_BINS
-from hiprobe.scorer import DEFAULT_C, Balance, Penalty, Scorer, ScorerName, make_scorer
+from hiprobe.scorer import Balance, Penalty, Scorer, ScorerName, make_scorer
 from hiprobe.states import Reading
 
 
@@ -26,7 +26,7 @@ class Parameters:
         *,
         layer: LayerChoice = "dlsp",
         scorer: ScorerName = "logistic",
-        c: float = DEFAULT_C,
+        c: float | None = None,
         penalty: Penalty = "l2",
         balance: Balance = "weights",
         mode: Mode | Literal["auto"] = "auto",

@@ -30,7 +30,8 @@ class Probe(Parameters):
     Args:
         layer: "dlsp" picks l* by saliency (paper, eq. 7), "last" is L, "middle" L // 2.
         scorer: "logistic" (paper, eq. 8), "svm", "mahalanobis" or "euclidean".
-        c: inverse strength of the penalty of logistic regression and SVM.
+        c: inverse strength of the penalty of logistic regression and SVM; None sets it by the
+            width of the states, 0.01 for 576 standardised dimensions.
         penalty: "l2", or "none" for the literal equation 8.
         balance: how classes of different size are made equal, "weights", "resample" or "none".
         mode: what the scorer is fitted on (see `Mode`); "auto" compares all that the states allow

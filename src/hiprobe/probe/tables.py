@@ -10,6 +10,7 @@ from hiprobe.probe.results import LayerTable
 from hiprobe.probe.selection import Recipe, candidate_layers, layer_aucs, saliency_of
 from hiprobe.probe.training_set import TrainingSet
 from hiprobe.saliency import silhouette_by_layer
+from hiprobe.scorer import FittedScorer
 
 FEW_SOURCES = 8
 """Fewer sources than this in a class make the cross-validated AUC a rough guide only."""
@@ -31,8 +32,13 @@ def layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:
     )
 
 
-def fit_warnings(data: TrainingSet, cv_auc: float | None) -> tuple[str, ...]:
+def fit_warnings(data: TrainingSet, cv_auc: float | None, scorer: FittedScorer) -> tuple[str, ...]:
     """What a user should know before trusting the numbers."""
+    remark = None if scorer.convergence is None else scorer.convergence.remark
+    return (*_few_sources(data, cv_auc), *([remark] if remark else []))
+
+
+def _few_sources(data: TrainingSet, cv_auc: float | None) -> tuple[str, ...]:
     sources = [
         len({s for s, y in zip(data.sources, data.labels, strict=True) if y == c}) for c in (0, 1)
     ]
