@@ -102,7 +102,7 @@ def real_material(
         JoinPart(c.video, c.label, c.source, c.name, c.start_seconds, c.end_seconds)
         for c in ordered
     ]
-    width, height, fps = _common_shape(c.video for c in ordered)
+    width, height, fps = common_shape(c.video for c in ordered)
     joined = join_clips(
         parts, folder / JOINED_NAME, width=width, height=height, fps=fps, fit="crop"
     )
@@ -202,7 +202,7 @@ def _readable(
     return usable
 
 
-def _common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:
+def common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:
     """The most frequent size, evened and scaled down, and the median frame rate."""
     from hiprobe.video.probe import video_info
 
