@@ -1,0 +1,132 @@
+"""Options: the settings move what they should, and the rules are compared fairly."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hiprobe.probe.folds import roc_auc
+from hiprobe.probe.training_set import training_set
+from hiprobe.reproduce.bench import Bench
+from hiprobe.reproduce.experiments import options
+from hiprobe.reproduce.fits import Variant
+from hiprobe.reproduce.held_out import folds_of, held_out, states_digest
+from hiprobe.reproduce.kept import Kept
+from hiprobe.reproduce.layer_choices import ORACLE, assemble, every_layer, inner_choice
+from hiprobe.reproduce.request import DataSource, Request
+
+sys.path.append(str(Path(__file__).parents[1] / "probe"))
+import probe_states
+
+
+def _bench(tmp_path: Path, examples, **settings) -> Bench:
+    """A bench whose extraction gives made-up states; nothing is decoded."""
+    data = DataSource("made-up", tmp_path)
+    request = Request(data=(data,), out=tmp_path, folds=4, draws=40, **settings)
+    extraction = SimpleNamespace(examples=lambda data, **_: tuple(examples))
+    return Bench(request=request, extraction=extraction, kept=Kept(tmp_path / "kept"),
+                 say=lambda line: None)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory):
+    examples = probe_states.examples(count=32, gap=1.2, layers=5, informative=3)
+    bench = _bench(tmp_path_factory.mktemp("options"), examples, seeds=(0, 1))
+    return options.run(bench)
+
+
+def _value(found, section: str, setting: str, metric: str) -> float:
+    rows = [r for r in found.rows if (r.section, r.setting, r.metric) == (section, setting, metric)]
+    assert len(rows) == 1, (section, setting, metric)
+    return rows[0].ours
+
+
+def test_every_option_has_both_aucs_and_both_means(found) -> None:
+    sections = {r.section for r in found.rows}
+    assert {"Penalty", "Standardisation", "Entropy bins", "Smoothing", "kappa",
+            "What the scorer is fitted on", "Choice of the layer", "Reading position",
+            "Scores that T comes from"} == sections  # fmt: skip
+    penalty = [r for r in found.rows if r.section == "Penalty"]
+    assert len({r.setting for r in penalty}) == 8
+    assert all(len(r.by_seed) == 2 and r.defined for r in penalty)
+
+
+def test_a_weaker_penalty_spreads_the_highest_scores(found) -> None:
+    metric = "highest score, anomalous clips"
+    weak = _value(found, "Penalty", "none (equation 8 as written)", metric)
+    strong = _value(found, "Penalty", "C = 0.001", metric)
+    assert weak > strong + 0.2
+    assert abs(strong - 0.5) < 0.1
+
+
+def test_a_higher_kappa_flags_fewer_clips(found) -> None:
+    settings = ("kappa = -1", "kappa = 0.2 (default)", "kappa = 2")
+    for metric in ("anomalous clips found", "normal clips flagged"):
+        shares = [_value(found, "kappa", s, metric) for s in settings]
+        assert shares == sorted(shares, reverse=True)
+    assert _value(found, "kappa", "kappa = -1", "normal clips flagged") > 0.2
+
+
+def test_smoothing_lowers_the_highest_segment(found) -> None:
+    metric = "highest score, normal clips"
+    sharp = _value(found, "Smoothing", "sigma = 0 segments", metric)
+    broad = _value(found, "Smoothing", "sigma = 2 segments", metric)
+    assert broad < sharp
+
+
+def test_no_fixed_layer_beats_the_oracle_and_the_inner_choice_finds_the_layer(found) -> None:
+    rules = {r.setting: r.ours for r in found.rows
+             if r.section == "Choice of the layer" and r.metric == "clip AUC"}  # fmt: skip
+    fixed = ("last", "middle", "random layer")
+    assert all(rules[ORACLE] >= rules[r] for r in fixed) and rules[ORACLE] > rules["last"]
+    assert rules["best by inner cross-validation"] > rules["random layer"]
+    difference = _value(found, "Choice of the layer", "last", "minus DLSP, clip AUC")
+    assert difference == pytest.approx(rules["last"] - rules["DLSP"])
+
+
+def test_what_is_finished_is_not_computed_again(tmp_path: Path, monkeypatch) -> None:
+    bench = _bench(tmp_path, probe_states.examples(count=16, layers=3, informative=2), seeds=(0,))
+    first = options.run(bench)
+
+    def fail(*args, **settings):
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(options, "held_out", fail)
+    monkeypatch.setattr("hiprobe.reproduce.layer_choices.held_out", fail)
+    assert options.run(bench).rows == first.rows
+
+
+def test_held_out_scores_come_from_other_sources(tmp_path: Path) -> None:
+    # labels at random: a clip that were fitted on would score high, held out it cannot
+    examples = probe_states.examples(count=40, gap=0.0, width=60)
+    data = training_set(examples)
+    request = _bench(tmp_path, examples).request
+    pairs = folds_of(data, request, seed=0)
+    recipe = Variant("default").recipe(request, seed=0)
+    scores = held_out(data, pairs, [2] * len(pairs), mode="clip", scorer=recipe.scorer)
+    assert roc_auc(data.labels, scores.vector) < 0.8
+    assert np.isfinite(scores.highest).all()
+
+
+def test_a_rule_takes_each_folds_scores_from_its_own_layer(tmp_path: Path) -> None:
+    examples = probe_states.examples(count=24, layers=4, informative=2, gap=3.0)
+    data, request = training_set(examples), _bench(tmp_path, examples).request
+    pairs = folds_of(data, request, seed=0)
+    recipe = Variant("default").recipe(request, seed=0)
+    by_layer = {n: h.vector for n, h in every_layer(data, pairs, mode="clip",
+                                                    recipe=recipe).items()}  # fmt: skip
+    layers = [1 + i % 4 for i in range(len(pairs))]
+    joined = assemble(by_layer, pairs, layers)
+    for (_, held), layer in zip(pairs, layers, strict=True):
+        assert np.array_equal(joined[held], by_layer[layer][held])
+    assert inner_choice(data, pairs[0][0], recipe=recipe) == 2
+
+
+def test_the_digest_knows_other_states() -> None:
+    one = probe_states.examples(count=8)
+    assert states_digest(one) == states_digest(probe_states.examples(count=8))
+    assert states_digest(one) != states_digest(probe_states.examples(count=8, seed=1))
