@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from hiprobe.datasets.clips import LabelledClip, read_clips
-from hiprobe.errors import LabelError, UsageError, VideoError
-
-EVENTS = 6
-"""Anomalous clips in a joined video, where there are enough."""
-
-HELD_OUT_SHARE = 0.4
-"""Largest share of a class's clips that is kept from fitting."""
+from hiprobe.datasets.joining import common_shape, hold_out, joining_order
+from hiprobe.errors import UsageError, VideoError
 
 RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
 """Results are named after the video, so even a table of numbers says what it is of."""
-
-MAX_SIDE_PIXELS = 640
-"""Longer side of a joined video: a demonstration needs no more."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Labelled clips, divided by source: the ones to fit on, and the unseen ones."""
-
-    fit: tuple[LabelledClip, ...]
-    held_out: tuple[LabelledClip, ...]
 
 
 @dataclass(frozen=True)
@@ -110,72 +90,6 @@ def real_material(
     return Material(split.fit, joined.path, joined.spans, joined.cuts_seconds, False, what)
 
 
-def hold_out(clips: Sequence[LabelledClip], *, seed: int, events: int = EVENTS) -> Split:
-    """Keep whole sources from fitting until they give the clips that a joined video needs.
-
-    No class gives more than `HELD_OUT_SHARE` of its clips, unless its sources are that large,
-    and each keeps at least one source to fit on.
-
-    Raises:
-        LabelError: a class has fewer than two sources.
-    """
-    by_source: dict[str, list[LabelledClip]] = defaultdict(list)
-    for clip in clips:
-        by_source[clip.source].append(clip)
-    order = [sorted(by_source)[i] for i in np.random.default_rng(seed).permutation(len(by_source))]
-    total = Counter(c.label for c in clips)
-    wanted = {
-        1: max(1, min(events, int(HELD_OUT_SHARE * total[1]))),
-        0: max(2, min(3 * events + 1, int(HELD_OUT_SHARE * total[0]))),
-    }
-    held: list[str] = []
-    count: Counter[int] = Counter()
-    for source in order:
-        here = Counter(c.label for c in by_source[source])
-        left = {label: total[label] - count[label] - here[label] for label in total}
-        if any(count[v] < wanted[v] and here[v] for v in (0, 1)) and min(left.values()) > 0:
-            held.append(source)
-            count.update(here)
-    if not count[0] or not count[1]:
-        raise LabelError(
-            f"{len(by_source)} sources are too few: each class needs at least two, one to fit on "
-            "and one that is unseen; add clips, or check the column `source`"
-        )
-    fit = tuple(c for c in clips if c.source not in held)
-    return Split(fit, tuple(c for c in clips if c.source in held))
-
-
-def joining_order(
-    clips: Sequence[LabelledClip], *, seed: int, events: int = EVENTS
-) -> tuple[LabelledClip, ...]:
-    """Normal clips with single events between them.
-
-    A cut is itself a change, so cuts from normal to normal should be as frequent as those from
-    normal to an event: k events take 3k+1 normal clips, which gives 2k cuts that border an
-    event and 2k that do not. With fewer normal clips there are fewer of both.
-
-    Raises:
-        LabelError: no event, or no normal clip.
-    """
-    rng = np.random.default_rng(seed + 1)
-    shuffled = [clips[i] for i in rng.permutation(len(clips))]
-    normal = [c for c in shuffled if not c.label]
-    anomalous = [c for c in shuffled if c.label]
-    k = min(events, len(anomalous), max(1, (len(normal) - 1) // 3))
-    if not anomalous or len(normal) < 2:
-        raise LabelError(
-            f"{len(normal)} normal and {len(anomalous)} anomalous clips can be joined; at least "
-            "two and one are needed"
-        )
-    normal = normal[: 3 * k + 1]
-    bounds = np.linspace(0, len(normal), k + 2).round().astype(int)
-    order: list[LabelledClip] = []
-    for number in range(k + 1):
-        order += normal[bounds[number] : bounds[number + 1]]
-        order += anomalous[number : number + 1] if number < k else []
-    return tuple(order)
-
-
 def _refuse_states(clips: Iterable[LabelledClip]) -> None:
     from hiprobe.datasets.clips import STATES_SUFFIX
 
@@ -200,19 +114,3 @@ def _readable(
     if not usable:
         raise VideoError("none of the held-out clips can be read; check the files")
     return usable
-
-
-def common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:
-    """The most frequent size, evened and scaled down, and the median frame rate."""
-    from hiprobe.video.probe import video_info
-
-    infos = [video_info(v) for v in videos]
-    (width, height), _ = Counter((i.width, i.height) for i in infos).most_common(1)[0]
-    scale = min(1.0, MAX_SIDE_PIXELS / max(width, height))
-    rates = [i.fps_from_header for i in infos if i.fps_from_header]
-    fps = Fraction(round(float(np.median(rates)))) if rates else Fraction(25)
-    return _even(width * scale), _even(height * scale), max(Fraction(1), fps)
-
-
-def _even(pixels: float) -> int:
-    return max(2, round(pixels / 2) * 2)
