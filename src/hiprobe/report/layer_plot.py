@@ -44,7 +44,7 @@ def layers_drawing(curves: LayerCurves, *, note: str | None = None) -> Draw:
         for axes in panels[len(measures) :]:
             axes.set_visible(False)
         for axes in panels[:columns]:
-            _add_paper_axis(axes)
+            add_paper_axis(axes)
         figure.suptitle(
             f"chosen layer {curves.chosen} of {curves.layers[-1]} "
             f"({curves.chosen - 1} in the paper's count)",
@@ -70,7 +70,8 @@ def _draw_measure(
     open_frame(axes)
 
 
-def _add_paper_axis(axes: Any) -> None:
+def add_paper_axis(axes: Any) -> None:
+    """An upper axis that counts the layers from 0, as the paper does."""
     upper = axes.secondary_xaxis("top", functions=(lambda x: x - 1, lambda x: x + 1))
     upper.xaxis.get_major_locator().set_params(integer=True)
     upper.set_xlabel("layer, paper's count", fontsize=7.5)

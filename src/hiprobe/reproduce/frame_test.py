@@ -58,7 +58,13 @@ class TestVideo:
 
 @dataclass(frozen=True)
 class FrameTest:
-    """Videos to test on, and labelled states of other sources to fit on.
+    """What is fitted on, and what other sources hold to test on.
+
+    Attributes:
+        fit: labelled states to fit on.
+        videos: untrimmed videos to test by frame; may be empty.
+        held: labelled states to test by clip; may be empty.
+        protocol: all of it in one line.
 
     Raises:
         EvaluationError: a source is both fitted on and tested on.
@@ -67,9 +73,11 @@ class FrameTest:
     data: str
     fit: tuple[LabelledStates, ...]
     videos: tuple[TestVideo, ...]
+    held: tuple[LabelledStates, ...]
     protocol: str
 
     def __post_init__(self) -> None:
-        both = {e.source for e in self.fit} & {p.source for v in self.videos for p in v.parts}
+        tested = {p.source for v in self.videos for p in v.parts} | {e.source for e in self.held}
+        both = {e.source for e in self.fit} & tested
         if both:
             raise EvaluationError(f"{self.data}: sources {sorted(both)[:3]} are fitted and tested")

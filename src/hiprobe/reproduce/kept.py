@@ -15,7 +15,7 @@ VERSION = 1
 """Raised when experiments compute something else, so that old pieces are not taken."""
 
 JsonValue = Any
-"""Numbers, text, lists and dictionaries with text as keys; NaN is allowed."""
+"""Numbers, text, lists and dictionaries with text as keys, but not None; NaN is allowed."""
 
 
 @dataclass(frozen=True)
@@ -24,34 +24,41 @@ class Kept:
 
     folder: Path
 
-    def piece(self, key: Mapping[str, Any], compute: Callable[[], JsonValue]) -> JsonValue:
-        """The piece of a key; computed and kept where it is not there yet.
+    def find(self, key: Mapping[str, Any]) -> JsonValue | None:
+        """The piece of a key; None where it is not there yet.
 
         Args:
             key: everything that decides the piece, as JSON values: digest of the states, setting,
                 seed. Two pieces with equal keys are the same piece.
-            compute: gives JSON values.
+        """
+        return _read(*self._place(key))
+
+    def keep(self, key: Mapping[str, Any], value: JsonValue) -> JsonValue:
+        """Keep a piece; it is returned as it will be read next time (tuples become lists).
 
         Raises:
-            StorageError: the piece cannot be written.
+            StorageError: it cannot be written.
         """
-        text = json.dumps({**key, "version": VERSION}, sort_keys=True)
-        path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
-        found = _read(path, text)
-        if found is not None:
-            return found["value"]
-        value = compute()
+        path, text = self._place(key)
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps({"key": text, "value": value}), encoding="utf-8")
-        # as it will be read next time: tuples are lists in both cases
         return json.loads(json.dumps(value))
 
+    def piece(self, key: Mapping[str, Any], compute: Callable[[], JsonValue]) -> JsonValue:
+        """The piece of a key; computed and kept where it is not there yet."""
+        found = self.find(key)
+        return self.keep(key, compute()) if found is None else found
 
-def _read(path: Path, text: str) -> dict[str, Any] | None:
-    """The kept document; None where it is absent, damaged or of another key."""
+    def _place(self, key: Mapping[str, Any]) -> tuple[Path, str]:
+        text = json.dumps({**key, "version": VERSION}, sort_keys=True)
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json", text
+
+
+def _read(path: Path, text: str) -> JsonValue | None:
+    """The kept value; None where it is absent, damaged or of another key."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    whole = isinstance(found, dict) and found.get("key") == text and "value" in found
-    return found if whole else None
+    whole = isinstance(found, dict) and found.get("key") == text
+    return found.get("value") if whole else None

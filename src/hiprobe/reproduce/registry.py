@@ -37,7 +37,9 @@ class Experiment:
         return run
 
 
-EXPERIMENTS: tuple[Experiment, ...] = ()
+EXPERIMENTS: tuple[Experiment, ...] = (
+    Experiment("table4", "layer, scorer and threshold", "table4"),
+)
 
 
 def experiment(name: str) -> Experiment:

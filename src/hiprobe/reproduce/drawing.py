@@ -1,0 +1,110 @@
+"""Curves with bands, as several figures of experiments show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hiprobe.report.theme import Draw, Theme, add_note, open_frame
+
+COLOURS = ("#1f77c8", "#d98200", "#2a9d5c", "#8d5fc4", "#7a5c4a", "#c2479b")
+"""One for each curve. Red is left to what was detected or chosen."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values over x, with a band where there is one, and a place to mark.
+
+    Attributes:
+        low, high: of the band; empty for none.
+        marked: x at which a ring is drawn, None for none.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    marked: float | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        ticks: names of places on the x axis, in place of numbers, for values that are no scale.
+        paper_layers: add the upper axis on which the paper counts layers from 0.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: tuple[Curve, ...]
+    log_x: bool = False
+    ticks: tuple[tuple[float, str], ...] = ()
+    paper_layers: bool = False
+    vertical: tuple[tuple[float, str], ...] = ()
+
+
+def panels_drawing(
+    panels: Sequence[Panel], *, columns: int, title: str = "", note: str | None = None
+) -> Draw:
+    """Panels in a grid with one legend."""
+    rows = -(-len(panels) // columns)
+
+    def draw(figure: Any, theme: Theme) -> None:
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, panel in zip(grid, panels, strict=False):
+            _draw_panel(axes, panel, theme)
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
+        if title:
+            figure.suptitle(title, fontsize=11, x=0.006, ha="left")
+        add_note(figure, note)
+
+    return draw
+
+
+def _draw_panel(axes: Any, panel: Panel, theme: Theme) -> None:
+    for number, curve in enumerate(panel.curves):
+        _draw_curve(axes, curve, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)])
+    for place, words in panel.vertical:
+        axes.axvline(place, color=theme.faint, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(words, (place, 1.0), xycoords=("data", "axes fraction"), fontsize=7,
+                      color=theme.faint, ha="left", va="top", xytext=(3, -2),
+                      textcoords="offset points")  # fmt: skip
+    if panel.log_x:
+        axes.set_xscale("log", base=2)
+    if panel.ticks:
+        from matplotlib.ticker import NullLocator
+
+        axes.set_xticks([place for place, _ in panel.ticks], [name for _, name in panel.ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_title(panel.title, fontsize=9, loc="left")
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    axes.grid(axis="y")
+    open_frame(axes)
+    if panel.paper_layers:
+        from hiprobe.report.layer_plot import add_paper_axis
+
+        add_paper_axis(axes)
+
+
+def _draw_curve(axes: Any, curve: Curve, colour: str, marker: str) -> None:
+    look = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1.5}
+    axes.plot(curve.x, curve.y, label=curve.name, **look)
+    if len(curve.low):
+        axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    if curve.marked is not None:
+        height = curve.y[list(curve.x).index(curve.marked)]
+        axes.plot(
+            [curve.marked], [height], marker="o", markersize=9, markerfacecolor="none",
+            markeredgecolor="#d62728", markeredgewidth=1.5, linestyle="none"
+        )  # fmt: skip

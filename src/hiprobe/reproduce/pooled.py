@@ -1,0 +1,172 @@
+"""Scored tests of one seed as one table of clips and one of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import EvaluationError
+from hiprobe.evaluation.frames import ScoredFrames, seconds_to_frames
+from hiprobe.reproduce.estimate import Units, clip_units
+from hiprobe.reproduce.frame_test import TestVideo
+from hiprobe.reproduce.scored import ScoredTest, VideoScores
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Scores of all tests of one seed, each unit with the few-shot moments of its own test.
+
+    Attributes:
+        units: clips, or the parts of videos.
+        mean, deviation: float64 `[frames]`, of the few-shot scores that T comes from.
+        training_mean, training_deviation: the same of the clips that were fitted on.
+    """
+
+    units: Units
+    mean: _Floats
+    deviation: _Floats
+    training_mean: _Floats
+    training_deviation: _Floats
+
+    def threshold(self, kappa: float, *, training: bool = False) -> _Floats:
+        """T of each frame (paper, eq. 10)."""
+        if training:
+            return self.training_mean + kappa * self.training_deviation
+        return self.mean + kappa * self.deviation
+
+    def gated(self, threshold: _Floats | float) -> Units:
+        """The score where it exceeds T, 0 elsewhere."""
+        scores = self.units.frames.scores
+        return self.units.with_scores(np.where(scores > threshold, scores, 0.0))
+
+    def binary(self, threshold: _Floats | float) -> Units:
+        """1 where the score exceeds T, 0 elsewhere."""
+        return self.units.with_scores((self.units.frames.scores > threshold).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class FramePool(Pool):
+    """Frames of all videos; frames of segments that the backbone gave up on are left out.
+
+    Attributes:
+        videos: the same frames, by video.
+        spans: int64 `[events, 2]`, half-open, in these frames.
+        whole: bool `[frames]`, False in segments that a cut of a joined video runs through.
+    """
+
+    videos: ScoredFrames
+    spans: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+
+    def uncut(self) -> Units:
+        """Units without the segments that a cut runs through."""
+        frames = self.units.frames
+        kept = np.add.reduceat(self.whole.astype(np.int64), frames.offsets[:-1])
+        there = kept > 0
+        offsets = np.concatenate(([0], np.cumsum(kept[there])))
+        inner = ScoredFrames(frames.scores[self.whole], frames.labels[self.whole], offsets)
+        sources = [s for s, t in zip(self.units.sources, there, strict=True) if t]
+        return Units(inner, tuple(sources))
+
+
+def pool_clips(tests: Sequence[ScoredTest]) -> Pool | None:
+    """Held-out clips of all tests; None where there are none."""
+    held = [e for t in tests for e in t.test.held]
+    if not held:
+        return None
+    scores = np.concatenate([t.clips for t in tests])
+    counts = [len(t.clips) for t in tests]
+    labels, sources = [e.label for e in held], [e.source for e in held]
+    return Pool(clip_units(scores.tolist(), labels, sources), *_moments(tests, counts))
+
+
+def pool_frames(tests: Sequence[ScoredTest]) -> FramePool | None:
+    """Frames of all videos of all tests; None where there are none."""
+    pieces = [
+        [_video(video, scores) for video, scores in zip(t.test.videos, t.videos, strict=True)]
+        for t in tests
+    ]
+    flat = [piece for own in pieces for piece in own]
+    if not flat:
+        return None
+    lengths = [len(p.scores) for p in flat]
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    scores = np.concatenate([p.scores for p in flat])
+    labels = np.concatenate([p.labels for p in flat])
+    parts = np.concatenate([p.parts for p in flat])
+    units = Units(
+        ScoredFrames(scores, labels, np.concatenate(([0], np.cumsum(parts)))),
+        tuple(s for p in flat for s in p.sources),
+    )
+    moments = _moments(tests, [sum(len(p.scores) for p in own) for own in pieces])
+    return FramePool(
+        units,
+        *moments,
+        ScoredFrames(scores, labels, starts),
+        np.concatenate([p.spans + s for p, s in zip(flat, starts[:-1], strict=True)]),
+        np.concatenate([p.whole for p in flat]),
+    )
+
+
+def _moments(
+    tests: Sequence[ScoredTest], counts: Sequence[int]
+) -> tuple[_Floats, _Floats, _Floats, _Floats]:
+    values = [
+        (t.moments.mean, t.moments.deviation, t.training.mean, t.training.deviation) for t in tests
+    ]
+    first, second, third, fourth = np.repeat(np.array(values), counts, axis=0).T
+    return first, second, third, fourth
+
+
+@dataclass(frozen=True)
+class _Video:
+    scores: _Floats
+    labels: NDArray[np.bool_]
+    parts: list[int]
+    sources: list[str]
+    spans: NDArray[np.int64]
+    whole: NDArray[np.bool_]
+
+
+def _video(video: TestVideo, found: VideoScores) -> _Video:
+    """One video's segments brought to its frames."""
+    starts = seconds_to_frames(found.start_seconds, fps=video.fps)
+    _check_end(video, found)
+    index = np.searchsorted(starts, np.arange(video.frames), side="right") - 1
+    index = np.maximum(index, 0)
+    labels = np.zeros(video.frames, np.bool_)
+    for start, end in video.spans:
+        labels[start:end] = True
+    scores, whole = found.scores[index], ~_cut(video, starts)[index]
+    kept = np.isfinite(scores)
+    place = np.concatenate(([0], np.cumsum(kept)))
+    parts = [int(place[p.end_frame] - place[p.first_frame]) for p in video.parts]
+    sources = [p.source for p, n in zip(video.parts, parts, strict=True) if n]
+    spans = place[np.array(video.spans, np.int64).reshape(-1, 2)]
+    spans = spans[spans[:, 1] > spans[:, 0]]
+    parts = [n for n in parts if n]
+    return _Video(scores[kept], labels[kept], parts, sources, spans, whole[kept])
+
+
+def _cut(video: TestVideo, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """True for segments that a cut runs through."""
+    ends = np.append(starts[1:], video.frames)
+    cuts = np.array(video.cuts, np.int64)
+    inside = (starts[:, None] < cuts[None]) & (cuts[None] < ends[:, None])
+    return np.asarray(inside.any(axis=1))
+
+
+def _check_end(video: TestVideo, found: VideoScores) -> None:
+    """Refuse scores that end elsewhere than the video, by more than its last segment."""
+    ended = float(found.end_seconds[-1]) * video.fps
+    length = float(found.end_seconds[-1] - found.start_seconds[-1]) * video.fps
+    if abs(ended - video.frames) > max(length, 1.0) + 1.0:
+        raise EvaluationError(
+            f"{video.name}: segments end at frame {ended:.0f}, the truth has {video.frames} "
+            f"frames: {abs(ended - video.frames):.0f} apart; check the frame rate {video.fps:g}"
+        )

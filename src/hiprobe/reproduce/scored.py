@@ -1,0 +1,207 @@
+"""Variants fitted and scored on the tests of a data set; finished tests are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.localize import SIGMA_SEGMENTS, smooth
+from hiprobe.probe.modes import detection_scores
+from hiprobe.probe.training_set import training_set
+from hiprobe.reproduce.bench import Bench
+from hiprobe.reproduce.fits import Fit, Moments, Variant, fit_variant
+from hiprobe.reproduce.folds import tests_of
+from hiprobe.reproduce.frame_test import FrameTest
+from hiprobe.reproduce.request import DataSource
+from hiprobe.segment import KEY_FRAMES
+from hiprobe.states import LabelledStates, States
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VideoScores:
+    """Smoothed scores of one video's segments, NaN where the backbone gave up."""
+
+    start_seconds: _Floats
+    end_seconds: _Floats
+    scores: _Floats
+
+
+@dataclass(frozen=True)
+class ScoredTest:
+    """What one variant gave on one test.
+
+    Attributes:
+        clips: score of each of `test.held`, its highest smoothed segment.
+        videos: one for each of `test.videos`.
+        moments: few-shot scores of held-out clips, which T comes from.
+        training: few-shot scores of the clips that were fitted on.
+        seconds: time of fitting and scoring.
+    """
+
+    test: FrameTest
+    layer: int
+    mode: str
+    clips: _Floats
+    videos: tuple[VideoScores, ...]
+    moments: Moments
+    training: Moments
+    seconds: float
+
+
+Scored = Mapping[str, list[ScoredTest]]
+"""Name of a variant to its scored tests."""
+
+
+def score_variants(
+    bench: Bench,
+    data: DataSource,
+    variants: Sequence[Variant],
+    *,
+    seed: int,
+    key_frames: int = KEY_FRAMES,
+    by_frame: bool = True,
+) -> Scored:
+    """Fit and score every variant on every test of a data set, under one seed."""
+    examples = bench.extraction.examples(data, key_frames=key_frames)
+    base = {
+        "states": states_digest(examples),
+        "seed": seed,
+        "folds": bench.request.folds,
+        "mode": bench.request.mode,
+        "by_frame": by_frame,
+    }
+    found: dict[str, list[ScoredTest]] = {v.name: [] for v in variants}
+    tests = tests_of(bench, data, seed=seed, key_frames=key_frames, by_frame=by_frame)
+    for number, test in enumerate(tests):
+        keys = {v.name: {**base, "test": number, **_variant_key(v)} for v in variants}
+        pieces: dict[str, Any] = {v.name: bench.kept.find(keys[v.name]) for v in variants}
+        missing = [v for v in variants if pieces[v.name] is None]
+        if missing:
+            bench.say(f"{data.name}, seed {seed}, test {number + 1}: {len(missing)} to fit")
+        for name, piece in _compute(bench, test, missing, seed).items():
+            pieces[name] = bench.kept.keep(keys[name], piece)
+        for name, piece in pieces.items():
+            found[name].append(_scored(test, piece))
+    return found
+
+
+def states_digest(examples: Sequence[LabelledStates]) -> str:
+    """Sixteen hexadecimal digits over labels, sources and all values."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(f"{example.name}|{example.label}|{example.source}|".encode())
+        for states in (example.clip, example.segments):
+            if states is not None:
+                digest.update(states.values.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _variant_key(variant: Variant) -> dict[str, Any]:
+    return {
+        "layer": variant.layer,
+        "scorer": variant.scorer,
+        "thresholds": variant.thresholds,
+        "normed": variant.normed,
+    }
+
+
+def _compute(
+    bench: Bench, test: FrameTest, variants: Sequence[Variant], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Fit all variants, then read each video once for all of them."""
+    fits: dict[str, tuple[Variant, Fit]] = {}
+    pieces: dict[str, dict[str, Any]] = {}
+    for variant in variants:
+        began = time.monotonic()
+        fit = fit_variant(
+            _as_read(bench, test.fit, variant), variant, request=bench.request, seed=seed
+        )
+        fits[variant.name] = (variant, fit)
+        pieces[variant.name] = {
+            **_fit_piece(fit),
+            "clips": _clip_scores(_as_read(bench, test.held, variant), fit).tolist(),
+            "videos": [],
+            "seconds": time.monotonic() - began,
+        }
+    for video in test.videos if variants else ():
+        states = video.load()
+        for name, (variant, fit) in fits.items():
+            scores = smooth(
+                fit.scores(_states_as_read(bench, states, variant)), sigma_segments=SIGMA_SEGMENTS
+            )
+            pieces[name]["videos"].append(
+                [states.start_seconds.tolist(), states.end_seconds.tolist(), scores.tolist()]
+            )
+    return pieces
+
+
+def _fit_piece(fit: Fit) -> dict[str, Any]:
+    moments = fit.moments()
+    return {
+        "layer": fit.layer,
+        "mode": fit.mode,
+        "moments": [moments.mean, moments.deviation],
+        "training": [fit.training.mean, fit.training.deviation],
+    }
+
+
+def _clip_scores(held: Sequence[LabelledStates], fit: Fit) -> _Floats:
+    if not held:
+        return np.zeros(0)
+    labels = {e.label for e in held}
+    # both kinds are asked of a training set only; held-out clips may be of one
+    padded = [*held, *(replace(held[0], label=v) for v in {0, 1} - labels)]
+    data, every = training_set(padded), np.arange(len(held))
+    return detection_scores(
+        data, every, layer=fit.layer, scorer=fit.scorer, sigma_segments=SIGMA_SEGMENTS
+    )
+
+
+def _as_read(
+    bench: Bench, examples: Sequence[LabelledStates], variant: Variant
+) -> tuple[LabelledStates, ...]:
+    """The examples, with the final norm on the last layer where the variant asks for it."""
+    if not variant.normed:
+        return tuple(examples)
+    return tuple(
+        replace(
+            e,
+            clip=None if e.clip is None else _states_as_read(bench, e.clip, variant),
+            segments=None if e.segments is None else _states_as_read(bench, e.segments, variant),
+        )
+        for e in examples
+    )
+
+
+def _states_as_read(bench: Bench, states: States, variant: Variant) -> States:
+    if not variant.normed:
+        return states
+    values = states.values.copy()
+    last = states.layers.index(states.layer_count)
+    alive = ~states.failed
+    values[alive, last] = bench.extraction.final_norm(values[alive, last])
+    return replace(states, values=values)
+
+
+def _scored(test: FrameTest, piece: Mapping[str, Any]) -> ScoredTest:
+    return ScoredTest(
+        test=test,
+        layer=int(piece["layer"]),
+        mode=str(piece["mode"]),
+        clips=np.array(piece["clips"], np.float64),
+        videos=tuple(
+            VideoScores(*(np.array(values, np.float64) for values in video))
+            for video in piece["videos"]
+        ),
+        moments=Moments(*piece["moments"]),
+        training=Moments(*piece["training"]),
+        seconds=float(piece["seconds"]),
+    )
