@@ -15,9 +15,6 @@ from torch import Tensor
 from hiprobe.backbones.hf import pictures
 from hiprobe.segment import Frame
 
-QWEN_MOST_PIXELS = 448 * 448
-"""Budget of one frame: what InternVL sees of it; smaller frames keep their own size."""
-
 
 @dataclass(frozen=True)
 class Pictures:
@@ -169,8 +166,8 @@ def _vision_mark(config: Any, which: str) -> int:
 def _pixel_budget(images: Mapping[str, Any], *, factor: int) -> tuple[int, int]:
     size = images.get("size") or {}
     least = images.get("min_pixels") or size.get("shortest_edge") or 4 * factor * factor
-    most = images.get("max_pixels") or size.get("longest_edge") or QWEN_MOST_PIXELS
-    return int(least), min(int(most), QWEN_MOST_PIXELS)
+    most = images.get("max_pixels") or size.get("longest_edge") or pictures.MOST_PIXELS
+    return int(least), min(int(most), pictures.MOST_PIXELS)
 
 
 def _settings(

@@ -1,0 +1,106 @@
+"""The models that HiProbe knows by name: short names, hub ids, licences and shapes.
+
+The facts lie in facts.json, taken from public configs and model pages, each with its source. The
+parts are named once: many models share a vision tower or a decoder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from hiprobe.backbones.shape import Shape
+from hiprobe.backbones.shape_families import read_shape
+
+_PARTS = {"internvl_chat": "llm_config"}
+"""Name of the decoder's part in a config.json, where it is not text_config."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the catalogue.
+
+    Attributes:
+        name: short, lower case.
+        hub: `owner/name` on the hub.
+        licence: of the weights, in short; the hub's page decides.
+        config: what of the model's config.json decides its shape.
+        shape: read from it.
+        stored_bytes: of one weight in the files of the hub.
+        sources: where the facts were found.
+    """
+
+    name: str
+    hub: str
+    licence: str
+    config: Mapping[str, Any]
+    shape: Shape
+    stored_bytes: int
+    sources: tuple[str, ...]
+
+    @property
+    def download_bytes(self) -> int:
+        """About what its files take up."""
+        return self.shape.parameters * self.stored_bytes
+
+
+@cache
+def catalogue() -> tuple[Entry, ...]:
+    """All models of facts.json, in its order."""
+    text = resources.files("hiprobe.backbones").joinpath("facts.json").read_text(encoding="utf-8")
+    facts = json.loads(text)
+    return tuple(_entry(row, facts) for row in facts["backbones"])
+
+
+def find_entry(name: str) -> Entry | None:
+    """The entry of a short name or hub id, upper or lower case; None where there is none."""
+    wanted = name.strip().lower()
+    return next((e for e in catalogue() if wanted in (e.name, e.hub.lower())), None)
+
+
+def _entry(row: Mapping[str, Any], facts: Mapping[str, Any]) -> Entry:
+    config = _config(row, facts["visions"][row["vision"]], facts["decoders"][row["decoder"]])
+    shape = read_shape(config, least_pixels=row.get("least_pixels"))
+    assert shape is not None, f"facts.json names a family without a reader: {row['name']}"
+    return Entry(
+        name=row["name"],
+        hub=row["hub"],
+        licence=row["licence"],
+        config=config,
+        shape=shape,
+        stored_bytes=4 if row.get("stored") == "float32" else 2,
+        sources=tuple(facts["sources"][key] for key in row["sources"]),
+    )
+
+
+def _config(
+    row: Mapping[str, Any], vision: Mapping[str, Any], decoder: Mapping[str, Any]
+) -> dict[str, Any]:
+    kind = row["model_type"]
+    made: dict[str, Any] = {
+        "model_type": kind,
+        "vision_config": _vision(kind, vision),
+        _PARTS.get(kind, "text_config"): dict(decoder),
+        "tie_word_embeddings": bool(decoder.get("tie_word_embeddings", False)),
+    }
+    if kind == "internvl_chat":
+        made |= {"downsample_ratio": 0.5, "force_image_size": 448, "ps_version": "v2"}
+        made["select_layer"] = -1
+    if kind == "smolvlm":
+        made["scale_factor"] = row["scale_factor"]
+    return made
+
+
+def _vision(kind: str, vision: Mapping[str, Any]) -> dict[str, Any]:
+    """The tower's part; converted InternVL names and writes some of it in another way."""
+    if kind != "internvl":
+        return dict(vision)
+    renamed = {"qkv_bias": "attention_bias", "qk_normalization": "use_qk_norm"}
+    made = {renamed.get(key, key): value for key, value in vision.items()}
+    for key in ("image_size", "patch_size"):
+        made[key] = [made[key], made[key]]
+    return made

@@ -1,0 +1,166 @@
+"""What one segment costs on a backbone: visual tokens, operations, memory, counted from its shape.
+
+An addition and a multiplication are two operations. Attention counts in full, as dense matrices
+would be multiplied: kernels that leave out what a causal mask hides do up to 3 % less in all.
+Norms, activations and the softmax are left out (below 1 %).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hiprobe.backbones.shape import Grid, Matrix, Shape, Stack
+from hiprobe.errors import UsageError
+
+KEY_FRAMES = 8
+FRAME_PIXELS = (240, 320)
+"""Height and width of a frame where none is given: those of UCF-Crime and of many cameras."""
+TEXT_POSITIONS = 64
+"""About what frame labels, question and chat marks take up; tokenizers differ."""
+LAYER_SHARE = 20 / 32
+"""Where the paper's layer l* lies, as a share of the decoder's depth."""
+
+
+@dataclass(frozen=True)
+class SegmentCost:
+    """Of one segment in one pass.
+
+    Attributes:
+        visual_tokens: positions that show frames.
+        positions: all of the prompt.
+        tower_flops, projector_flops, decoder_flops: operations; no head, it is not needed.
+    """
+
+    visual_tokens: int
+    positions: int
+    tower_flops: int
+    projector_flops: int
+    decoder_flops: int
+
+    @property
+    def flops(self) -> int:
+        """All together."""
+        return self.tower_flops + self.projector_flops + self.decoder_flops
+
+
+def middle_layer(shape: Shape) -> int:
+    """The layer at 20/32 of the depth, where the paper's l* lies."""
+    return round(LAYER_SHARE * shape.layer_count)
+
+
+def count_segment(
+    shape: Shape,
+    *,
+    layer: int | None = None,
+    frames: int = KEY_FRAMES,
+    frame_pixels: tuple[int, int] = FRAME_PIXELS,
+    text_positions: int = TEXT_POSITIONS,
+    frames_together: int = 1,
+) -> SegmentCost:
+    """Operations of one segment, up to decoder layer `layer` (the last where None).
+
+    Args:
+        shape: of the model.
+        layer: 0..L.
+        frames: key frames of the segment.
+        frame_pixels: height and width of a frame, for models that keep its size.
+        text_positions: positions of the prompt that show no frame.
+        frames_together: frames that share their patches (2 where a Qwen model reads a video;
+            HiProbe shows each frame by itself).
+
+    Raises:
+        UsageError: the layer does not exist, or a count is not positive.
+    """
+    depth = shape.layer_count if layer is None else layer
+    if not 0 <= depth <= shape.layer_count:
+        raise UsageError(f"layer {layer} is not within 0..{shape.layer_count}")
+    if min(frames, frames_together, *frame_pixels) < 1 or text_positions < 0:
+        raise UsageError("frames, pixels and frames together must be 1 or more")
+    pictures = -(-frames // frames_together)
+    rows, columns = patch_grid(shape.grid, frame_pixels)
+    patches = rows * columns
+    tokens = pictures * tokens_of_frame(shape.grid, rows, columns) + shape.grid.whole_video_tokens
+    positions = tokens + text_positions
+    tower = pictures * (patches * shape.patch.flops + _tower_flops(shape, rows, columns))
+    projector = pictures * patches * _flops(shape.patch_projector)
+    projector += tokens * _flops(shape.token_projector)
+    return SegmentCost(
+        visual_tokens=tokens,
+        positions=positions,
+        tower_flops=tower,
+        projector_flops=projector,
+        decoder_flops=depth * _layer_flops(shape.decoder, positions, positions**2),
+    )
+
+
+def patch_grid(grid: Grid, frame_pixels: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of patches of one frame."""
+    if grid.image_pixels is not None:
+        edge = grid.image_pixels // grid.patch_pixels
+        return edge, edge
+    from hiprobe.backbones.hf.pictures import MOST_PIXELS, budget_size
+
+    height, width = budget_size(
+        height=frame_pixels[0],
+        width=frame_pixels[1],
+        factor=grid.patch_pixels * grid.merge,
+        least=grid.least_pixels,
+        most=MOST_PIXELS,
+    )
+    return height // grid.patch_pixels, width // grid.patch_pixels
+
+
+def tokens_of_frame(grid: Grid, rows: int, columns: int) -> int:
+    """Visual tokens that one frame's patches are merged into."""
+    if grid.round_up:
+        return -(-rows // grid.merge) * -(-columns // grid.merge)
+    return (rows // grid.merge) * (columns // grid.merge)
+
+
+def weight_bytes(shape: Shape, *, layer: int | None = None, fp8: bool = False) -> int:
+    """Memory of the weights in bfloat16; with `fp8` the matrices of all layers in one byte.
+
+    Cut at `layer` the layers above it, the final norm and the head are not loaded.
+    """
+    small = 1 if fp8 else 2
+    depth = shape.layer_count if layer is None else min(layer, shape.layer_count)
+    table = shape.embedding.parameters
+    matrices = _parameters((*shape.patch_projector, *shape.token_projector))
+    total = small * matrices + 2 * (
+        shape.patch.parameters + shape.tower_other + shape.projector_other + table
+    )
+    for stack, count in ((shape.tower, shape.tower.count), (shape.decoder, depth)):
+        total += count * (small * _parameters(stack.matrices) + 2 * stack.other)
+    if layer is None:
+        total += 2 * (shape.width + (0 if shape.tied else table))
+    return total
+
+
+def _tower_flops(shape: Shape, rows: int, columns: int) -> int:
+    grid, tower = shape.grid, shape.tower
+    positions = rows * columns + grid.class_tokens
+    whole = _layer_flops(tower, positions, positions**2)
+    if grid.window_patches is None:
+        return tower.count * whole
+    edge = grid.window_patches
+    pairs = sum(n * n for n in _spans(rows, edge)) * sum(n * n for n in _spans(columns, edge))
+    windowed = _layer_flops(tower, positions, pairs)
+    return grid.full_layers * whole + (tower.count - grid.full_layers) * windowed
+
+
+def _spans(length: int, edge: int) -> list[int]:
+    """Lengths of the windows that an edge is cut into; the last may be shorter."""
+    return [min(edge, length - start) for start in range(0, length, edge)]
+
+
+def _layer_flops(stack: Stack, positions: int, pairs: int) -> int:
+    """One layer: its maps of every position, scores and weighted sums of every pair."""
+    return positions * _flops(stack.matrices) + 4 * pairs * stack.attention_width
+
+
+def _flops(matrices: tuple[Matrix, ...]) -> int:
+    return sum(m.flops for m in matrices)
+
+
+def _parameters(matrices: tuple[Matrix, ...]) -> int:
+    return sum(m.parameters for m in matrices)

@@ -1,0 +1,138 @@
+"""What a model is made of, in numbers: matrices, layers, and how it cuts a frame into patches.
+
+Read from a config by `shape_families`; counted by `cost`. Numbers only, no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hiprobe.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A linear map of one position: `inputs` to `outputs` values."""
+
+    inputs: int
+    outputs: int
+    biased: bool = False
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.inputs * self.outputs + (self.outputs if self.biased else 0)
+
+    @property
+    def flops(self) -> int:
+        """Of one position: a multiplication and an addition for every weight."""
+        return 2 * self.inputs * self.outputs
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Equal transformer layers.
+
+    Attributes:
+        count: layers.
+        matrices: of one layer.
+        other: further parameters of one layer (norms, scales).
+        attention_width: heads times the width of a head.
+    """
+
+    count: int
+    matrices: tuple[Matrix, ...]
+    other: int
+    attention_width: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.attention_width < 1:
+            raise UsageError(f"a stack of {self.count} layers, attention {self.attention_width}")
+
+    @property
+    def layer_parameters(self) -> int:
+        """Of one layer."""
+        return sum(m.parameters for m in self.matrices) + self.other
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a frame becomes patches, and patches become visual tokens.
+
+    Attributes:
+        patch_pixels: edge of a patch.
+        image_pixels: edge of the square a frame is stretched to; None where it keeps its size.
+        merge: patches along an edge that become one visual token.
+        class_tokens: positions of the tower that stand for no patch.
+        round_up: an edge that `merge` does not divide makes one more token, else one less.
+        whole_video_tokens: further visual tokens after all frames.
+        least_pixels: of a frame that keeps its size; smaller ones are enlarged.
+        window_patches: edge of an attention window; None where all patches of a frame attend.
+        full_layers: layers of the tower that attend to the whole frame in spite of windows.
+    """
+
+    patch_pixels: int
+    image_pixels: int | None
+    merge: int
+    class_tokens: int = 0
+    round_up: bool = False
+    whole_video_tokens: int = 0
+    least_pixels: int = 0
+    window_patches: int | None = None
+    full_layers: int = 0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A whole model.
+
+    Attributes:
+        family: the `model_type` of its config.
+        grid: how it sees a frame.
+        patch: the map of a patch's pixels into the tower.
+        tower, decoder: their layers.
+        tower_other: parameters of the tower outside its layers, without `patch`.
+        patch_projector: maps of every patch, before patches are merged.
+        token_projector: maps of every visual token.
+        projector_other: further parameters between tower and decoder.
+        embedding: the table of words, `[vocabulary, width]`.
+        tied: the head is that table.
+    """
+
+    family: str
+    grid: Grid
+    patch: Matrix
+    tower: Stack
+    tower_other: int
+    patch_projector: tuple[Matrix, ...]
+    token_projector: tuple[Matrix, ...]
+    projector_other: int
+    embedding: Matrix
+    decoder: Stack
+    tied: bool
+
+    @property
+    def width(self) -> int:
+        """Of a hidden state."""
+        return self.embedding.outputs
+
+    @property
+    def layer_count(self) -> int:
+        """L of the decoder."""
+        return self.decoder.count
+
+    @property
+    def parameters(self) -> int:
+        """Of the whole model; a tied head counts once."""
+        projector = (*self.patch_projector, *self.token_projector)
+        table = self.embedding.parameters
+        return (
+            self.patch.parameters
+            + self.tower.count * self.tower.layer_parameters
+            + self.tower_other
+            + sum(m.parameters for m in projector)
+            + self.projector_other
+            + table * (1 if self.tied else 2)
+            + self.decoder.count * self.decoder.layer_parameters
+            + self.width  # the final norm
+        )

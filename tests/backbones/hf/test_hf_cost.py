@@ -1,0 +1,103 @@
+"""Parameters and operations counted from shapes, against the models and torch's own counter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hf_models import CONFIGS, random_model, token
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoConfig, AutoModelForImageTextToText, InternVLForConditionalGeneration
+
+from hiprobe.backbones.catalogue import Entry, find_entry
+from hiprobe.backbones.cost import count_segment, patch_grid, tokens_of_frame
+from hiprobe.backbones.hf.families import Parts, build_family
+from hiprobe.backbones.hf.original import native_config
+from hiprobe.backbones.shape import Shape
+from hiprobe.backbones.shape_families import read_shape
+
+ONE_OF_EACH = (
+    *("internvl2.5-2b", "internvl2.5-26b", "internvl3-1b", "internvl3.5-1b", "smolvlm2-256m"),
+    *("qwen2.5-vl-3b", "qwen3-vl-2b", "qwen3-vl-8b", "llava-onevision-7b", "smolvlm2-2.2b"),
+)
+
+
+class _Tokens:
+    """Stands for a tokenizer where only the id of the picture's token is asked for."""
+
+    def convert_tokens_to_ids(self, _: str) -> int:
+        return 7
+
+
+def entry_of(name: str) -> Entry:
+    entry = find_entry(name)
+    assert entry is not None
+    return entry
+
+
+def library_config(entry: Entry) -> Any:
+    if entry.config["model_type"] == "internvl_chat":
+        return native_config(entry.config, _Tokens())
+    more = {key: value for key, value in entry.config.items() if key != "model_type"}
+    return AutoConfig.for_model(entry.config["model_type"], **more)
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_parameters_are_those_of_the_model(name: str) -> None:
+    entry = entry_of(name)
+    is_original = entry.config["model_type"] == "internvl_chat"
+    kind = InternVLForConditionalGeneration if is_original else AutoModelForImageTextToText
+    build = kind if is_original else kind.from_config
+    with torch.device("meta"):
+        model = build(library_config(entry))
+    assert sum(p.numel() for p in model.parameters()) == entry.shape.parameters
+
+
+def family_and_shape(kind: str, frame: tuple[int, int]) -> tuple[Any, Shape, Any]:
+    config = CONFIGS[kind]()
+    settings = {"min_pixels": 64, "max_pixels": 448 * 448} if kind.startswith("qwen") else {}
+    family = build_family(Parts(config, settings, {}, token=lambda i: f"<{i}>"))
+    shape = read_shape(config.to_dict(), least_pixels=64)
+    assert shape is not None
+    frames = [np.full((*frame, 3), n, np.uint8) for n in range(3)]
+    return family, shape, family.read(frames)
+
+
+@pytest.mark.parametrize("frame", [(24, 40), (33, 50)])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_visual_tokens_are_those_of_the_prompt(kind: str, frame: tuple[int, int]) -> None:
+    family, shape, pictures = family_and_shape(kind, frame)
+    cost = count_segment(shape, frames=3, frame_pixels=frame)
+    assert "".join(pictures.blocks).count(f"<{family.visual_token}>") == cost.visual_tokens
+
+
+@pytest.mark.parametrize("frame", [(24, 40), (33, 50)])
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_operations_are_those_that_torch_counts(kind: str, frame: tuple[int, int]) -> None:
+    family, shape, pictures = family_and_shape(kind, frame)
+    config = CONFIGS[kind]()
+    config._attn_implementation = "eager"  # so that torch sees attention as plain products
+    model = random_model(config)
+    model.set_attn_implementation("eager")
+    count = count_segment(shape, frames=3, frame_pixels=frame, text_positions=5)
+    marks = [token("<|vision_start|>"), *[family.visual_token] * count.visual_tokens]
+    ids = torch.tensor([[*_spread(marks, shape, frame, kind), 1, 2, 3, 4][: count.positions]])
+    inputs = {"input_ids": ids, **pictures.tensors}
+    if family.needs_token_types:
+        inputs["mm_token_type_ids"] = (ids == family.visual_token).int()
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(), counter:
+        model.model(**inputs, use_cache=False)
+    assert counter.get_total_flops() == count.flops
+
+
+def _spread(marks: list[int], shape: Shape, frame: tuple[int, int], kind: str) -> list[int]:
+    """Tokens of single frames are told apart by another one where the model asks for it."""
+    if not kind.startswith("qwen"):
+        return marks
+    rows, columns = patch_grid(shape.grid, frame)
+    each = tokens_of_frame(shape.grid, rows, columns)
+    start, picture = marks[0], marks[1]
+    return [start, *[picture] * each, start, *[picture] * each, start, *[picture] * each, 1]
