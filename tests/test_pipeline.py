@@ -21,8 +21,10 @@ from hiprobe.errors import (
     VideoError,
 )
 from hiprobe.pipeline import (
+    ExtractionSettings,
     ProgressEvent,
     Prompts,
+    Stretch,
     detect_video,
     explain,
     extract_clip,
@@ -85,6 +87,7 @@ class BrightProbe:
     """Scores by the brightness that layer 3 tells, relative to the video's own range."""
 
     layer_: int = 3
+    reading_: Reading = "last"
 
     def detect(self, states: States) -> Timeline:
         values = np.abs(states.layer(self.layer_)).sum(axis=1).astype(np.float64)
@@ -122,7 +125,10 @@ def test_all_segments_all_layers_and_two_readings(video: Path) -> None:
     events: list[ProgressEvent] = []
     backbone = ColourBackbone()
     found = extract_video(
-        video, backbone=backbone, readings=("last", "visual_mean"), progress=events.append, batch=3
+        video,
+        backbone=backbone,
+        progress=events.append,
+        settings=ExtractionSettings(batch_segments=3, readings=("last", "visual_mean")),
     )
     states = found.states["last"]
     assert states.values.shape == (10, 5, 7) and states.layers == (1, 2, 3, 4, 5)
@@ -140,21 +146,30 @@ def test_all_segments_all_layers_and_two_readings(video: Path) -> None:
 
 
 def test_the_batch_size_does_not_change_the_states(video: Path) -> None:
-    one = extract_video(video, backbone=ColourBackbone(), batch=1).states["last"]
-    many = extract_video(video, backbone=ColourBackbone(), batch=64).states["last"]
+    one = extract_video(
+        video, backbone=ColourBackbone(), settings=ExtractionSettings(batch_segments=1)
+    ).states["last"]
+    many = extract_video(
+        video, backbone=ColourBackbone(), settings=ExtractionSettings(batch_segments=64)
+    ).states["last"]
     np.testing.assert_array_equal(one.values, many.values)
 
 
 def test_a_stretch_and_other_segments(video: Path) -> None:
     found = extract_video(
-        video, backbone=ColourBackbone(), segment_seconds=0.5, start_seconds=4.0, end_seconds=6.0
+        video,
+        backbone=ColourBackbone(),
+        stretch=Stretch(4.0, 6.0),
+        settings=ExtractionSettings(segment_seconds=0.5),
     )
     states = found.states["last"]
     np.testing.assert_allclose(states.start_seconds, [4, 4.5, 5, 5.5], atol=0.05)
 
 
 def test_a_whole_clip_is_one_row(video: Path) -> None:
-    found = extract_clip(video, backbone=ColourBackbone(), layers=(2, 4))
+    found = extract_clip(
+        video, backbone=ColourBackbone(), settings=ExtractionSettings(layers=(2, 4))
+    )
     assert found.clip["last"].values.shape == (1, 2, 7) and not found.states
     assert found.clip["last"].end_seconds[0] == pytest.approx(9 + 5 / 24, abs=1e-3)
 
@@ -162,7 +177,7 @@ def test_a_whole_clip_is_one_row(video: Path) -> None:
 @pytest.mark.parametrize("layers", [(0, 6), (-1,), ()])
 def test_layers_that_do_not_exist(video: Path, layers: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="layers"):
-        extract_video(video, backbone=ColourBackbone(), layers=layers)
+        extract_video(video, backbone=ColourBackbone(), settings=ExtractionSettings(layers=layers))
 
 
 def test_the_cache_spares_the_backbone(video: Path, tmp_path: Path) -> None:
@@ -170,14 +185,16 @@ def test_the_cache_spares_the_backbone(video: Path, tmp_path: Path) -> None:
     first = extract_video(video, backbone=ColourBackbone(), cache=cache).states["last"]
     whole = extract_clip(video, backbone=ColourBackbone(), cache=cache).clip["last"]
     again = ColourBackbone()
-    found = extract_video(video, backbone=again, layers=(4,), cache=cache).states["last"]
+    found = extract_video(
+        video, backbone=again, cache=cache, settings=ExtractionSettings(layers=(4,))
+    ).states["last"]
     np.testing.assert_array_equal(found.values, first.values[:, [3]])
     clip = extract_clip(video, backbone=again, cache=cache).clip["last"]
     np.testing.assert_array_equal(clip.values, whole.values)
     assert again.seen == []
     other = ColourBackbone(prompt="who?")
     extract_video(video, backbone=other, cache=cache)
-    extract_video(video, backbone=other, cache=cache, key_frames=4)
+    extract_video(video, backbone=other, cache=cache, settings=ExtractionSettings(key_frames=4))
     assert len(other.seen) == 20
 
 
@@ -201,13 +218,22 @@ def test_an_interrupted_run_stops_the_thread_and_goes_on_later(
     broken = Interrupting()
     broken.error = error
     with pytest.raises(type(error)):
-        extract_video(video, backbone=broken, cache=cache, batch=2, checkpoint_segments=4)
+        extract_video(
+            video,
+            backbone=broken,
+            cache=cache,
+            settings=ExtractionSettings(batch_segments=2, checkpoint_segments=4),
+        )
     assert not decoders()
     kept = 6 if isinstance(error, KeyboardInterrupt) else 4
     events: list[ProgressEvent] = []
     resumed = ColourBackbone()
     found = extract_video(
-        video, backbone=resumed, cache=cache, checkpoint_segments=4, progress=events.append
+        video,
+        backbone=resumed,
+        cache=cache,
+        progress=events.append,
+        settings=ExtractionSettings(checkpoint_segments=4),
     )
     assert resumed.seen == list(range(kept, 10)) and events[0].skipped == kept
     straight = extract_video(video, backbone=ColourBackbone())
@@ -221,7 +247,12 @@ def test_an_interrupted_run_stops_the_thread_and_goes_on_later(
 def test_parts_that_do_not_fit_the_video_are_thrown_away(video: Path, tmp_path: Path) -> None:
     cache = StatesCache(tmp_path / "cache")
     with pytest.raises(KeyboardInterrupt):
-        extract_video(video, backbone=Interrupting(), cache=cache, batch=2)
+        extract_video(
+            video,
+            backbone=Interrupting(),
+            cache=cache,
+            settings=ExtractionSettings(batch_segments=2),
+        )
     part = next((tmp_path / "cache").glob("*.parts/*.safetensors"))
     straight = extract_video(video, backbone=ColourBackbone()).states["last"]
     wrong = replace(straight, end_seconds=straight.end_seconds + 0.25)
@@ -262,14 +293,16 @@ def test_a_slow_backbone_bounds_what_is_decoded_ahead(
 
     monkeypatch.setattr(extract, "read_segments", counted)
     monkeypatch.setattr(extract, "READ_AHEAD_SEGMENTS", 2)
-    extract_video(video, backbone=Slow(), batch=1)
+    extract_video(video, backbone=Slow(), settings=ExtractionSettings(batch_segments=1))
     assert 2 <= max(lead) <= 4  # one at the model, two waiting, one in the reader's hand
 
 
 @pytest.mark.parametrize(("fits", "batch"), [(3, 8), (1, 8), (2, 3)])
 def test_batches_shrink_until_they_fit(video: Path, fits: int, batch: int) -> None:
     tight = ColourBackbone(memory_segments=fits)
-    found = extract_video(video, backbone=tight, batch=batch).states["last"]
+    found = extract_video(
+        video, backbone=tight, settings=ExtractionSettings(batch_segments=batch)
+    ).states["last"]
     plain = extract_video(video, backbone=ColourBackbone()).states["last"]
     np.testing.assert_array_equal(found.values, plain.values)
     assert tight.seen == list(range(10)) and not found.failed.any()
@@ -325,7 +358,9 @@ def test_examples_go_on_after_a_bad_file(tmp_path: Path) -> None:
     assert all(e.clip is not None and len(e.clip) == 1 for e in examples)
     assert [len(e.segments) for e in examples if e.segments] == [3, 2]
     assert [f.video.name for f in failures] == ["b.mp4"] and "b.mp4" in failures[0].reason
-    assert [e.done for e in events] == [1, 2, 3] and events[-1].name == "normal/a.mp4"
+    dones = [e.done for e in events]
+    assert dones == sorted(dones) and {1, 2, 3} <= set(dones) and events[-1].done == 3
+    assert events[-1].name == "normal/a.mp4"
 
 
 def test_examples_from_stretches_and_from_states_files(video: Path, tmp_path: Path) -> None:
@@ -336,7 +371,10 @@ def test_examples_from_stretches_and_from_states_files(video: Path, tmp_path: Pa
         "v.mp4,normal,0,4\nv.mp4,fight,4,6\ns.safetensors,fight,4,6\n"
     )
     examples, failures = extract_examples(
-        read_clips(tmp_path / "clips.csv"), backbone=backbone, want=("segments",), layers=(3,)
+        read_clips(tmp_path / "clips.csv"),
+        backbone=backbone,
+        want=("segments",),
+        settings=ExtractionSettings(layers=(3,)),
     )
     assert not failures
     assert [len(e.segments) for e in examples if e.segments] == [4, 2, 2]
@@ -347,8 +385,12 @@ def test_examples_from_stretches_and_from_states_files(video: Path, tmp_path: Pa
 
 def test_examples_from_files_need_no_backbone(video: Path, tmp_path: Path) -> None:
     both = replace(
-        extract_video(video, backbone=ColourBackbone(), layers=range(6)),
-        clip=extract_clip(video, backbone=ColourBackbone(), layers=range(6)).clip,
+        extract_video(
+            video, backbone=ColourBackbone(), settings=ExtractionSettings(layers=range(6))
+        ),
+        clip=extract_clip(
+            video, backbone=ColourBackbone(), settings=ExtractionSettings(layers=range(6))
+        ).clip,
     )
     for name in ("ok/a", "fight/b"):
         write_states(tmp_path / "x" / f"{name}.safetensors", both)
@@ -390,7 +432,7 @@ def test_detection_from_states_needs_no_backbone(video: Path, tmp_path: Path) ->
     with pytest.raises(UsageError, match="needs the probe's backbone"):
         detect_video(video, probe=BrightProbe(), backbone=None)
     with pytest.raises(StatesError, match="visual_mean"):
-        detect_video(path, probe=BrightProbe(), backbone=None, reading="visual_mean")
+        detect_video(path, probe=BrightProbe(reading_="visual_mean"), backbone=None)
 
 
 def test_a_truncated_video_says_so(tmp_path: Path) -> None:
@@ -405,8 +447,9 @@ def test_a_truncated_video_says_so(tmp_path: Path) -> None:
 MEASURE = """
 import resource, sys
 sys.path.insert(0, {tests!r})
-from test_pipeline import ColourBackbone, extract_video
-found = extract_video({video!r}, backbone=ColourBackbone(), layers=(3,))
+from test_pipeline import ColourBackbone, ExtractionSettings, extract_video
+settings = ExtractionSettings(layers=(3,))
+found = extract_video({video!r}, backbone=ColourBackbone(), settings=settings)
 print(len(found.states["last"]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

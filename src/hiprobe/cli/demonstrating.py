@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiprobe.cli.detecting import Detection, Scoring, Truth, Wanted
+from hiprobe.cli.detect_settings import Scoring, Truth, Wanted
+from hiprobe.cli.detecting import Detection
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.fit_report import layer_curves
 from hiprobe.cli.fitting import FitSettings, Fitting
-from hiprobe.cli.session import DEFAULT_BACKBONE
+from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.text import say
 from hiprobe.demo import Material, real_material, rendered_material
 from hiprobe.report.layer_plot import plot_layers
@@ -50,11 +51,7 @@ def demonstrate(
     fitting = Fitting.of(
         material.fit,
         settings=FitSettings(seed=seed),
-        backbone=backbone or DEFAULT_BACKBONE,
-        prompt=None,
-        segment_seconds=None,
-        cached=True,
-        quiet=quiet,
+        how=SessionOptions(backbone=backbone, quiet=quiet),
     )
     failures.items += fitting.failures.items
     _detect(material, fitting, out, note=note, quiet=quiet)

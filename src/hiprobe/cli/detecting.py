@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hiprobe.cli.detect_settings import Scoring, Truth, Wanted
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import are_states, expand_videos, result_names
+from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.record import ReadingRecord, read_record
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
-from hiprobe.cli.session import Session, open_session
+from hiprobe.cli.run_file import RunFile
+from hiprobe.cli.session import Session, open_for_probe
 from hiprobe.cli.text import format_number, print_rich, say
 from hiprobe.errors import UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events
+from hiprobe.pipeline.settings import DEFAULTS
 from hiprobe.probe import Probe
 from hiprobe.report.console import events_table
-from hiprobe.report.layers import LayerCurves
-from hiprobe.report.words import Span
 from hiprobe.states import States
 from hiprobe.timeline import Timeline
-
-RUN_FORMAT = "hiprobe-run"
-RUN_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to leave behind."""
-
-    out: Path
-    formats: Sequence[str]
-    explain: bool = False
-    clips: bool = False
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What is known of one video beforehand, for demonstrations."""
-
-    spans: Sequence[Span]
-    notes: Sequence[str]
-    layers: LayerCurves | None = None
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How scores become events; None keeps what the probe was fitted with."""
-
-    threshold: float | None = None
-    kappa: float | None = None
-    sigma: float | None = None
 
 
 @dataclass
@@ -68,7 +39,9 @@ class Detection:
     quiet: bool
     truth: Truth | None = None
     failures: Failures = field(default_factory=Failures)
-    done: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.run_file = RunFile(self.wanted.out)
 
     @classmethod
     def prepare(
@@ -78,32 +51,31 @@ class Detection:
         *,
         wanted: Wanted,
         scoring: Scoring,
-        segment_seconds: float | None,
-        backbone: str | None,
-        cached: bool,
-        quiet: bool,
+        how: SessionOptions,
     ) -> Detection:
         """Load the probe, find the files, and open the backbone where a video needs it."""
         probe, files = Probe.load(folder), expand_videos(named)
         record = read_record(folder) or ReadingRecord(probe.fingerprint_.model, None)
         session = None
         if not all(map(are_states, files)):
-            session = open_for_probe(
-                probe,
-                backbone=backbone or record.backbone,
-                whole=wanted.explain,
-                segment_seconds=segment_seconds or record.segment_seconds,
-                cached=cached,
-                quiet=quiet,
+            own = replace(
+                how,
+                backbone=how.backbone or record.backbone,
+                segment_seconds=how.segment_seconds or record.segment_seconds,
             )
-        return cls(probe, files, wanted, scoring, session, quiet)
+            session = open_for_probe(probe, own, whole=wanted.explain)
+        return cls(probe, files, wanted, scoring, session, how.quiet)
 
     def all(self) -> None:
         """Every file, then the list of what failed; the exit code follows from it."""
-        for file, name in zip(self.files, result_names(self.files), strict=True):
-            with self.failures.of(file):
-                self.one(file, name)
-        self._write_run()
+        try:
+            for file, name in zip(self.files, result_names(self.files), strict=True):
+                with self.failures.of(file):
+                    self.one(file, name)
+        except KeyboardInterrupt:
+            self.run_file.write(self.failures, interrupted=True)
+            raise
+        self.run_file.write(self.failures, interrupted=False)
         self.failures.finish()
 
     def one(self, file: Path, name: str) -> DetectResult:
@@ -114,9 +86,8 @@ class Detection:
                 file,
                 probe=self.probe,
                 backbone=self.session.backbone if self.session else None,
-                reading=self.probe.reading_,
                 score=self._score,
-                segment_seconds=self.session.segment_seconds if self.session else None,
+                settings=self.session.settings if self.session else DEFAULTS,
                 cache=self.session.cache if self.session else None,
                 progress=progress,
             )
@@ -160,56 +131,13 @@ class Detection:
         paths = write_results(subject, context)
         if self.wanted.clips and subject.has_pictures:
             paths += save_event_clips(subject, context)
-        events = len(subject.timeline.events)
-        self.done.append(
-            {"video": str(subject.video), "events": events, "files": [p.name for p in paths]}
-        )
+        self.run_file.add(subject.video, events=len(subject.timeline.events), files=paths)
         if not self.quiet:
             for path in paths:
                 say(f"wrote {path}")
 
-    def _write_run(self) -> None:
-        from hiprobe.report.documents import write_json
-
-        document = {
-            "format": RUN_FORMAT,
-            "version": RUN_VERSION,
-            "results": self.done,
-            "failures": self.failures.to_json(),
-        }
-        write_json(document, self.wanted.out / "hiprobe-run.json")
-
-
-def open_for_probe(
-    probe: Probe,
-    *,
-    backbone: str,
-    whole: bool,
-    segment_seconds: float | None,
-    cached: bool,
-    quiet: bool,
-) -> Session:
-    """The backbone that a probe was fitted on, no deeper than its layer unless `whole`.
-
-    Raises:
-        FingerprintError: it is another one.
-        BackboneError: it is not to be found under its name.
-    """
-    session = open_session(
-        backbone=backbone,
-        prompt=probe.fingerprint_.prompt,
-        segment_seconds=segment_seconds,
-        cached=cached,
-        quiet=quiet,
-        cut_at_layer=None if whole else probe.layer_,
-    )
-    probe.check_fingerprint(session.backbone.fingerprint)
-    return session
-
 
 def _with_truth(subject: Subject, truth: Truth) -> Subject:
-    from dataclasses import replace
-
     return replace(subject, truth_spans=truth.spans)
 
 

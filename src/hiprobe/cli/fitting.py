@@ -9,27 +9,35 @@ from typing import Literal
 
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import are_states
+from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.record import ReadingRecord, read_record, write_record
-from hiprobe.cli.session import DEFAULT_BACKBONE, Session, open_session
+from hiprobe.cli.session import DEFAULT_BACKBONE, Session, open_for_probe, open_session
 from hiprobe.cli.text import say
 from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.errors import LabelError
 from hiprobe.localize import KAPPA, SIGMA_SEGMENTS
-from hiprobe.pipeline import extract_examples
+from hiprobe.pipeline import ExtractionSettings, extract_views
 from hiprobe.probe import Mode, Probe
+from hiprobe.prompts import Prompt
 from hiprobe.states import LabelledStates, Reading
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What `fit` may be told; the defaults are those of the probe."""
+    """What `fit` may be told; the defaults are those of the probe.
+
+    Attributes:
+        readings, prompts: more than one of either are compared by cross-validation; no prompt
+            is the backbone's own.
+    """
 
     mode: Mode | Literal["auto"] = "auto"
     layer: int | None = None
     kappa: float = KAPPA
     sigma: float = SIGMA_SEGMENTS
-    reading: Reading = "last"
+    readings: tuple[Reading, ...] = ("last",)
+    prompts: tuple[Prompt, ...] = ()
     seed: int = 0
 
     def probe(self) -> Probe:
@@ -45,17 +53,20 @@ class FitSettings:
 
 @dataclass
 class Fitting:
-    """Labelled clips read and turned into states; `fitted` fits on them."""
+    """Labelled clips read and turned into states; `fitted` fits on them.
+
+    Attributes:
+        views: the clips' states for each prompt and reading.
+        known: the probe that is extended, None for a new one.
+    """
 
     clips: tuple[LabelledClip, ...]
     settings: FitSettings
-    backbone_name: str
-    segment_seconds: float | None
+    how: SessionOptions
     session: Session | None
-    quiet: bool
-    failures: Failures = field(default_factory=Failures)
-    examples: list[LabelledStates] = field(default_factory=list)
     known: Probe | None = None
+    failures: Failures = field(default_factory=Failures)
+    views: list[list[LabelledStates]] = field(default_factory=list)
 
     @classmethod
     def prepare(
@@ -65,32 +76,21 @@ class Fitting:
         add: Path | None,
         normal: str | None,
         settings: FitSettings,
-        backbone: str | None,
-        prompt: str | None,
-        segment_seconds: float | None,
-        cached: bool,
-        quiet: bool,
+        how: SessionOptions,
     ) -> Fitting:
         """Read the labels, refuse what cannot work, then extract the states of every clip."""
         known = None if add is None else Probe.load(add)
         clips = read_clips(path, normal=normal, both_kinds=known is None)
-        if add is not None and known is not None:
-            record = read_record(add) or ReadingRecord(known.fingerprint_.model, None)
-            backbone = backbone or record.backbone
-            segment_seconds = segment_seconds or record.segment_seconds
-            prompt = prompt or known.fingerprint_.prompt
-            settings = replace(settings, reading=known.reading_)
-        run = cls.of(
-            clips,
-            settings=settings,
-            backbone=backbone or DEFAULT_BACKBONE,
-            prompt=prompt,
-            segment_seconds=segment_seconds,
-            cached=cached,
-            quiet=quiet,
+        if add is None or known is None:
+            return cls.of(clips, settings=settings, how=how)
+        record = read_record(add) or ReadingRecord(known.fingerprint_.model, None)
+        how = replace(
+            how,
+            backbone=how.backbone or record.backbone,
+            segment_seconds=how.segment_seconds or record.segment_seconds,
         )
-        run.known = known
-        return run
+        settings = replace(settings, readings=(known.reading_,))
+        return cls.of(clips, settings=settings, how=how, known=known)
 
     @classmethod
     def of(
@@ -98,36 +98,34 @@ class Fitting:
         clips: Sequence[LabelledClip],
         *,
         settings: FitSettings,
-        backbone: str,
-        prompt: str | None,
-        segment_seconds: float | None,
-        cached: bool,
-        quiet: bool,
+        how: SessionOptions,
+        known: Probe | None = None,
     ) -> Fitting:
         """Extract the states of clips; no backbone is opened where all of them are states."""
         session = None
         if not all(are_states(c.video) for c in clips):
-            session = open_session(
-                backbone=backbone,
-                prompt=prompt,
-                segment_seconds=segment_seconds,
-                cached=cached,
-                quiet=quiet,
-            )
-        run = cls(tuple(clips), settings, backbone, segment_seconds, session, quiet)
+            session = open_session(how) if known is None else open_for_probe(known, how, whole=True)
+        run = cls(tuple(clips), settings, how, session, known)
         run._extract()
         return run
 
+    @property
+    def examples(self) -> list[LabelledStates]:
+        """The clips' states in the first view."""
+        return self.views[0]
+
     def _extract(self) -> None:
-        if not self.quiet:
+        if not self.how.quiet:
             counts = [sum(c.label == v for c in self.clips) for v in (0, 1)]
             say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
-        with progress_bar("clips", quiet=self.quiet) as progress:
-            self.examples, failed = extract_examples(
+        plain = self.session.settings if self.session else ExtractionSettings()
+        prompts = [p.text for p in self.settings.prompts] or None
+        with progress_bar("clips", quiet=self.how.quiet) as progress:
+            self.views, failed = extract_views(
                 self.clips,
                 backbone=self.session.backbone if self.session else None,
-                reading=self.settings.reading,
-                segment_seconds=self.segment_seconds,
+                prompts=prompts,
+                settings=replace(plain, readings=self.settings.readings),
                 cache=self.session.cache if self.session else None,
                 progress=progress,
             )
@@ -153,7 +151,8 @@ class Fitting:
         probe = self.fitted()
         print_fit(probe)
         probe.save(folder)
-        write_record(folder, ReadingRecord(self.backbone_name, self.segment_seconds))
-        if not self.quiet:
+        backbone = self.how.backbone or DEFAULT_BACKBONE
+        write_record(folder, ReadingRecord(backbone, self.how.segment_seconds))
+        if not self.how.quiet:
             say(f"wrote {folder}")
         return probe

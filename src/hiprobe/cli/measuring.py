@@ -36,7 +36,7 @@ def measure_layers(run: Fitting, out: Path) -> None:
     except UsageError as error:  # a handful of clips is too few for a map, not for the rest
         say(f"no t-SNE map: {error}")
     for name in written:
-        if not run.quiet:
+        if not run.how.quiet:
             say(f"wrote {out / name}")
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+
+from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
+
+READING_NAMES = ("last", "visual_mean", "prompt_mean")
+"""The readings of `hiprobe.states`, which is not loaded for a help text."""
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -26,14 +33,10 @@ backbone: Decorator = click.option(
     help="A name of `hiprobe backbones list`, or a model folder.",
 )
 prompt: Decorator = click.option(
-    "--prompt", metavar="TEXT", help="What the backbone is asked; part of its fingerprint."
-)
-reading: Decorator = click.option(
-    "--reading",
-    type=click.Choice(["last", "visual_mean", "prompt_mean"]),
-    default="last",
-    show_default=True,
-    help="Where a layer is read: the last prompt position, or a mean over tokens.",
+    "--prompt",
+    metavar="NAME|TEXT",
+    help="What the backbone is asked, part of its fingerprint: a text, or one of "
+    f"{', '.join(PRESETS)} [default: {DEFAULT_PROMPT}].",
 )
 segment_seconds: Decorator = click.option(
     "--segment-seconds",
@@ -42,7 +45,7 @@ segment_seconds: Decorator = click.option(
     "or what the probe was fitted with].",
 )
 no_cache: Decorator = click.option(
-    "--no-cache", is_flag=True, help="Neither use nor keep cached states."
+    "--no-cache", is_flag=True, help="Neither use nor keep cached states; nothing resumes then."
 )
 normal: Decorator = click.option(
     "--normal", metavar="NAME", help="Name of the normal class [default: recognised]."
@@ -59,3 +62,75 @@ def out(default: str) -> Decorator:
         show_default=True,
         help="Folder for the results.",
     )
+
+
+def reading(*, several: bool = False, auto: bool = False) -> Decorator:
+    """`--reading`: one, or several as `readings`; with `auto` for a choice by the data."""
+    names = [*READING_NAMES, "auto"] if auto else list(READING_NAMES)
+    more = "; auto compares them by cross-validation" if auto else ""
+    return click.option(
+        "--reading",
+        "readings" if several else "reading",
+        type=click.Choice(names),
+        multiple=several,
+        default=("last",) if several else "last",
+        show_default=True,
+        help="Where a layer is read: the last prompt position, or a mean over tokens"
+        + (", may be given several times" if several else more)
+        + ".",
+    )
+
+
+def how_to_read(*, with_prompt: bool = True) -> Decorator:
+    """The options that say how videos are read, handed to the command as one `how`.
+
+    The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
+    says it), --segment-seconds, --no-cache and --quiet.
+    """
+    asked = [prompt] if with_prompt else []
+    stack = [backbone, *asked, segment_seconds, no_cache, quiet]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(
+            *,
+            backbone: str | None,
+            segment_seconds: float | None,
+            no_cache: bool,
+            quiet: bool,
+            prompt: str | None = None,
+            **own: Any,
+        ) -> Any:
+            how = SessionOptions(backbone, prompt, segment_seconds, not no_cache, quiet)
+            try:
+                return command(how=how, **own)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(how.after_interrupt) from None
+
+        decorated: Callable[..., Any] = called
+        for option in reversed(stack):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How videos are read, as the user said it; None is the default, or the probe's own way.
+
+    `prompt` is the name of a preset or a text.
+    """
+
+    backbone: str | None = None
+    prompt: str | None = None
+    segment_seconds: float | None = None
+    cached: bool = True
+    quiet: bool = False
+
+    @property
+    def after_interrupt(self) -> str:
+        """What a user who pressed Ctrl-C wants to know."""
+        if not self.cached:
+            return "interrupted; with --no-cache nothing was kept, the next run begins anew"
+        return "interrupted; what was read is kept: run the same command again to resume"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import cast
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.cli.progress import progress_bar
+from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.text import say
-from hiprobe.states import Reading, VideoStates
+from hiprobe.pipeline.settings import ExtractionSettings
+from hiprobe.probe import Probe
+from hiprobe.prompts import find_prompt
 from hiprobe.store.cache import StatesCache
 
 DEFAULT_BACKBONE = "lite"
@@ -21,54 +20,20 @@ class Session:
     """A backbone and how videos are read."""
 
     backbone: Backbone
-    segment_seconds: float | None
+    settings: ExtractionSettings
     cache: StatesCache | None
     quiet: bool
 
-    def extract(
-        self, video: Path, *, layers: Sequence[int], readings: Sequence[str]
-    ) -> VideoStates:
-        """Segments and whole clip of one video."""
-        from hiprobe.pipeline import extract_clip, extract_video
 
-        wanted = cast("Sequence[Reading]", readings)
-        clip = extract_clip(
-            video, backbone=self.backbone, layers=layers, readings=wanted, cache=self.cache
-        )
-        with progress_bar(video.name, quiet=self.quiet) as progress:
-            segments = extract_video(
-                video,
-                backbone=self.backbone,
-                layers=layers,
-                readings=wanted,
-                segment_seconds=self.segment_seconds,
-                cache=self.cache,
-                progress=progress,
-            )
-        return VideoStates(states=segments.states, outcome=segments.outcome, clip=clip.clip)
-
-
-def open_session(
-    *,
-    backbone: str | None,
-    prompt: str | None,
-    segment_seconds: float | None,
-    cached: bool,
-    quiet: bool,
-    cut_at_layer: int | None = None,
-) -> Session:
+def open_session(how: SessionOptions) -> Session:
     """Open a backbone, fetching it where it is not on this disk yet, and say so.
 
     Raises:
         BackboneError, DownloadError: as `open_backbone`.
+        UsageError: the prompt is one word that names no preset.
     """
-    from hiprobe.backbones.registry import open_backbone
-
-    name = backbone or DEFAULT_BACKBONE
-    opened = open_backbone(
-        name, prompt=prompt, cut_at_layer=cut_at_layer, say=None if quiet else say
-    )
-    return Session(opened, segment_seconds, default_cache() if cached else None, quiet)
+    prompt = None if how.prompt is None else find_prompt(how.prompt).text
+    return _open(how, prompt=prompt, cut_at_layer=None)
 
 
 def default_cache() -> StatesCache:
@@ -76,3 +41,29 @@ def default_cache() -> StatesCache:
     from hiprobe.settings import states_folder
 
     return StatesCache(states_folder())
+
+
+def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session:
+    """The backbone that a probe was fitted on, no deeper than its layer unless `whole`.
+
+    Raises:
+        FingerprintError: it is another one.
+        BackboneError: it is not to be found under its name.
+    """
+    cut = None if whole else probe.layer_
+    session = _open(how, prompt=probe.fingerprint_.prompt, cut_at_layer=cut)
+    probe.check_fingerprint(session.backbone.fingerprint)
+    return session
+
+
+def _open(how: SessionOptions, *, prompt: str | None, cut_at_layer: int | None) -> Session:
+    from hiprobe.backbones.registry import open_backbone
+
+    settings = ExtractionSettings(segment_seconds=how.segment_seconds)
+    opened = open_backbone(
+        how.backbone or DEFAULT_BACKBONE,
+        prompt=prompt,
+        cut_at_layer=cut_at_layer,
+        say=None if how.quiet else say,
+    )
+    return Session(opened, settings, default_cache() if how.cached else None, how.quiet)

@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.errors import BackboneMemoryError, StatesError
+from hiprobe.backbones.prompted import PromptsBackbone
+from hiprobe.errors import BackboneMemoryError, StatesError, UsageError
+from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.segment import Segment
-from hiprobe.states import Reading, States
+from hiprobe.states import Reading
 
-Values = Mapping[Reading, NDArray[np.float32]]
+Values = Mapping[str, Mapping[Reading, NDArray[np.float32]]]
+"""Prompt -> reading -> float32 `[segments, layers, width]`."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is read from the backbone: layers ascending, at some reading positions."""
+    """What is read from the backbone: layers ascending, at some readings, for some prompts."""
 
     backbone: Backbone
     layers: tuple[int, ...]
     readings: tuple[Reading, ...]
     batch: int
+    prompts: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, backbone: Backbone, settings: ExtractionSettings, prompts: Sequence[str] | None = None
+    ) -> Request:
+        """A request for the backbone's own prompt, or for several in one pass.
+
+        Raises:
+            UsageError: it lacks a layer, or reads no prompt but its own.
+        """
+        own = backbone.fingerprint.prompt
+        wanted = tuple(dict.fromkeys((own,) if prompts is None else prompts))
+        if not wanted or (wanted != (own,) and not isinstance(backbone, PromptsBackbone)):
+            raise UsageError(
+                f"prompts {list(wanted)}: this backbone reads its own prompt {own!r} only; open it "
+                "with another prompt, or give it a method states_by_prompt"
+            )
+        return cls(
+            backbone,
+            settings.layers_of(backbone.layer_count),
+            tuple(dict.fromkeys(settings.readings)),
+            settings.batch_segments,
+            wanted,
+        )
 
 
 def run_batches(
@@ -58,68 +86,26 @@ def _run_halving(
 
 def _run(batch: Sequence[Segment], request: Request) -> Values | None:
     try:
-        values = request.backbone.states(batch, layers=request.layers, readings=request.readings)
+        values = _forward(batch, request)
     except (BackboneMemoryError, MemoryError):
         return None
     expected = (len(batch), len(request.layers), request.backbone.width)
-    for reading in request.readings:
-        if values[reading].shape != expected:
-            raise StatesError(
-                f"the backbone gave states of shape {values[reading].shape} for {reading}, "
-                f"expected {expected}"
-            )
+    for by_reading in values.values():
+        for reading in request.readings:
+            if by_reading[reading].shape != expected:
+                raise StatesError(
+                    f"the backbone gave states of shape {by_reading[reading].shape} for {reading}, "
+                    f"expected {expected}"
+                )
     return values
 
 
-@dataclass
-class Rows:
-    """Rows of states as they come in; becomes `States` at any moment."""
-
-    request: Request
-    start_seconds: list[float] = field(default_factory=list)
-    end_seconds: list[float] = field(default_factory=list)
-    failed: list[bool] = field(default_factory=list)
-    _values: dict[Reading, list[NDArray[np.float32]]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.failed)
-
-    def add(self, segments: Sequence[Segment], values: Values | None) -> None:
-        """Append segments; without values they are failed rows of zeros."""
-        shape = (len(segments), len(self.request.layers), self.request.backbone.width)
-        for reading in self.request.readings:
-            rows = np.zeros(shape, np.float32) if values is None else values[reading]
-            self._values.setdefault(reading, []).extend(rows)
-        self.start_seconds += [s.start_seconds for s in segments]
-        self.end_seconds += [s.end_seconds for s in segments]
-        self.failed += [values is None] * len(segments)
-
-    def restore(self, states: Mapping[Reading, States]) -> None:
-        """Append rows kept from an earlier run."""
-        for reading in self.request.readings:
-            self._values.setdefault(reading, []).extend(states[reading].values)
-        first = states[self.request.readings[0]]
-        self.start_seconds += first.start_seconds.tolist()
-        self.end_seconds += first.end_seconds.tolist()
-        self.failed += first.failed.tolist()
-
-    def states(self, *, first_row: int = 0) -> dict[Reading, States]:
-        """The rows from `first_row` on.
-
-        Raises:
-            StatesError: a value is not finite.
-        """
-        backbone = self.request.backbone
-        return {
-            reading: States(
-                values=np.stack(self._values[reading][first_row:]),
-                layers=self.request.layers,
-                start_seconds=np.array(self.start_seconds[first_row:], np.float64),
-                end_seconds=np.array(self.end_seconds[first_row:], np.float64),
-                reading=reading,
-                fingerprint=backbone.fingerprint,
-                layer_count=backbone.layer_count,
-                failed=np.array(self.failed[first_row:], bool),
-            )
-            for reading in self.request.readings
-        }
+def _forward(batch: Sequence[Segment], request: Request) -> Values:
+    backbone, layers, readings = request.backbone, request.layers, request.readings
+    if request.prompts == (backbone.fingerprint.prompt,):
+        return {request.prompts[0]: backbone.states(batch, layers=layers, readings=readings)}
+    if not isinstance(backbone, PromptsBackbone):  # `Request.of` has refused it
+        raise UsageError("this backbone reads its own prompt only")
+    return backbone.states_by_prompt(
+        batch, prompts=request.prompts, layers=layers, readings=readings
+    )

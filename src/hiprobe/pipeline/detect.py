@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.datasets.clips import STATES_SUFFIX
 from hiprobe.errors import StatesError, UsageError
-from hiprobe.pipeline.extract import BATCH_SEGMENTS, MAX_SIDE_PIXELS, extract_video
-from hiprobe.pipeline.extracted import load_extracted
+from hiprobe.pipeline.extract import extract_video
+from hiprobe.pipeline.extracted import is_extracted, load_extracted
 from hiprobe.pipeline.progress import Progress
-from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
+from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.timeline import Timeline
@@ -26,6 +25,11 @@ class Detector(Protocol):
     @property
     def layer_(self) -> int:
         """The layer that it reads."""
+        ...
+
+    @property
+    def reading_(self) -> Reading:
+        """The position at which it reads it."""
         ...
 
     def detect(self, states: States) -> Timeline:
@@ -58,22 +62,17 @@ def detect_video(
     *,
     probe: Detector,
     backbone: Backbone | None,
-    reading: Reading = "last",
     score: Callable[[States], Timeline] | None = None,
-    segment_frames: int = SEGMENT_FRAMES,
-    segment_seconds: float | None = None,
-    key_frames: int = KEY_FRAMES,
-    start_seconds: float | None = None,
-    end_seconds: float | None = None,
-    max_side_pixels: int | None = MAX_SIDE_PIXELS,
+    settings: ExtractionSettings = DEFAULTS,
+    stretch: Stretch = WHOLE,
     cache: StatesCache | None = None,
     progress: Progress | None = None,
-    batch: int = BATCH_SEGMENTS,
 ) -> DetectResult:
     """Score a video, or states extracted from one (then `backbone` may be None).
 
     Args:
         score: how states become a timeline, `probe.detect` unless given (other thresholds).
+        settings: how the video is cut; layer and reading are the probe's own.
 
     Raises:
         VideoError, BackboneMemoryError, StatesError: as `extract_video`.
@@ -81,7 +80,7 @@ def detect_video(
         UsageError: a video without a backbone.
     """
     began = time.monotonic()
-    extracted = Path(video).suffix == STATES_SUFFIX
+    extracted = is_extracted(video)
     if extracted and backbone is None:
         found = load_extracted(video, layers=(probe.layer_,), fingerprint=None)
     elif backbone is None:
@@ -90,19 +89,12 @@ def detect_video(
         found = extract_video(
             video,
             backbone=backbone,
-            layers=(probe.layer_,),
-            readings=(reading,),
-            segment_frames=segment_frames,
-            segment_seconds=segment_seconds,
-            key_frames=key_frames,
-            start_seconds=start_seconds,
-            end_seconds=end_seconds,
-            max_side_pixels=max_side_pixels,
+            settings=replace(settings, layers=(probe.layer_,), readings=(probe.reading_,)),
+            stretch=stretch,
             cache=cache,
             progress=progress,
-            batch=batch,
         )
-    states = _segments(found, reading, video)
+    states = _segments(found, probe.reading_, video)
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
     elapsed = time.monotonic() - began
     length = float(states.end_seconds[-1] - states.start_seconds[0])

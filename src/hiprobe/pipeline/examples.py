@@ -8,22 +8,19 @@ from pathlib import Path
 from typing import Literal
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
-from hiprobe.errors import (
-    BackboneMemoryError,
-    FingerprintError,
-    StatesError,
-    UsageError,
-    VideoError,
-)
-from hiprobe.pipeline.extract import BATCH_SEGMENTS, MAX_SIDE_PIXELS, extract_clip, extract_video
-from hiprobe.pipeline.extracted import load_extracted
-from hiprobe.pipeline.progress import Clock, Progress
-from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
-from hiprobe.states import LabelledStates, Reading, States
+from hiprobe.datasets.clips import LabelledClip
+from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
+from hiprobe.pipeline.extract import extract_clip_prompts, extract_prompts
+from hiprobe.pipeline.extracted import examples_of_file, is_extracted, refuse_videos
+from hiprobe.pipeline.progress import Clock, Progress, ProgressEvent
+from hiprobe.pipeline.settings import DEFAULTS, ExtractionSettings, Stretch
+from hiprobe.states import LabelledStates, VideoStates
 from hiprobe.store.cache import StatesCache
 
 Unit = Literal["clip", "segments"]
+
+Views = list[list[LabelledStates]]
+"""The same clips seen in several ways: one list of examples for each prompt and reading."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +35,17 @@ def extract_examples(
     clips: Sequence[LabelledClip],
     *,
     backbone: Backbone | None,
-    layers: Sequence[int] | None = None,
-    reading: Reading = "last",
+    settings: ExtractionSettings = DEFAULTS,
     want: Sequence[Unit] = ("clip", "segments"),
-    segment_frames: int = SEGMENT_FRAMES,
-    segment_seconds: float | None = None,
-    key_frames: int = KEY_FRAMES,
-    max_side_pixels: int | None = MAX_SIDE_PIXELS,
     cache: StatesCache | None = None,
     progress: Progress | None = None,
-    batch: int = BATCH_SEGMENTS,
 ) -> tuple[list[LabelledStates], list[Failure]]:
     """States of every clip that can be read, in order, and the ones that cannot.
 
     Args:
         backbone: None where every clip is a file of extracted states.
-        layers: layer numbers, None for 1..L (of a file of states: what it holds from 1 on).
+        settings: the first reading is taken; layers None are 1..L (of a file of states: what
+            it holds from 1 on).
         want: "clip" for one vector from key frames over the clip, "segments" for one each.
 
     Returns:
@@ -62,98 +54,126 @@ def extract_examples(
     Raises:
         UsageError: a video without a backbone.
     """
+    views, failures = extract_views(
+        clips,
+        backbone=backbone,
+        settings=settings,
+        want=want,
+        cache=cache,
+        progress=progress,
+    )
+    return views[0], failures
 
-    _refuse_videos_without_backbone(clips, backbone)
 
-    def one(clip: LabelledClip) -> LabelledStates:
-        if clip.video.suffix == STATES_SUFFIX or backbone is None:
-            return _from_file(clip, layers, reading, want, backbone)
-        whole = segments = None
-        if "clip" in want:
-            whole = extract_clip(
-                clip.video,
-                backbone=backbone,
-                layers=layers,
-                readings=(reading,),
-                key_frames=key_frames,
-                start_seconds=clip.start_seconds,
-                end_seconds=clip.end_seconds,
-                max_side_pixels=max_side_pixels,
-                cache=cache,
-            ).clip[reading]
-        if "segments" in want:
-            segments = extract_video(
-                clip.video,
-                backbone=backbone,
-                layers=layers,
-                readings=(reading,),
-                segment_frames=segment_frames,
-                segment_seconds=segment_seconds,
-                key_frames=key_frames,
-                start_seconds=clip.start_seconds,
-                end_seconds=clip.end_seconds,
-                max_side_pixels=max_side_pixels,
-                cache=cache,
-                batch=batch,
-            ).states[reading]
-        return _labelled(clip, whole, segments)
+def extract_views(
+    clips: Sequence[LabelledClip],
+    *,
+    backbone: Backbone | None,
+    prompts: Sequence[str] | None = None,
+    settings: ExtractionSettings = DEFAULTS,
+    want: Sequence[Unit] = ("clip", "segments"),
+    cache: StatesCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[Views, list[Failure]]:
+    """States of clips for each prompt and reading, in one pass over each video.
 
-    examples: list[LabelledStates] = []
+    Returns:
+        Examples for each prompt (None: the backbone's own) and, within it, each reading of the
+        settings; and one `Failure` for each clip without states. All views hold the same clips.
+
+    Raises:
+        UsageError: a video without a backbone, or a backbone that reads no other prompt.
+    """
+    refuse_videos(clips, backbone)
+    reader = _Reader(backbone, prompts, settings, want, cache)
+    views: Views = [[] for _ in range(reader.view_count)]
     failures: list[Failure] = []
     clock, seconds = Clock(progress, len(clips)), 0.0
     for number, clip in enumerate(clips, start=1):
         clock.name = clip.name
         try:
-            examples.append(one(clip))
-            seconds += _length_seconds(examples[-1])
+            seen = reader.read(clip, _within(clock, number - 1, seconds))
         except (VideoError, StatesError, FingerprintError, BackboneMemoryError) as error:
             failures.append(Failure(clip.video, str(error)))
+        else:
+            for view, example in zip(views, seen, strict=True):
+                view.append(example)
+            seconds += _length_seconds(seen[0])
         clock.tell(number, seconds_of_video=seconds)
-    return examples, failures
+    return views, failures
 
 
-def _refuse_videos_without_backbone(
-    clips: Sequence[LabelledClip], backbone: Backbone | None
-) -> None:
-    videos = [c.name for c in clips if c.video.suffix != STATES_SUFFIX]
-    if backbone is None and videos:
-        raise UsageError(f"{videos[0]} is a video; reading it needs a backbone")
+@dataclass(frozen=True)
+class _Reader:
+    backbone: Backbone | None
+    prompts: Sequence[str] | None
+    settings: ExtractionSettings
+    want: Sequence[Unit]
+    cache: StatesCache | None
+
+    @property
+    def view_count(self) -> int:
+        prompts = 1 if self.prompts is None else len(self.prompts)
+        return prompts * len(self.settings.readings)
+
+    def read(self, clip: LabelledClip, progress: Progress | None) -> list[LabelledStates]:
+        """One example for each view."""
+        if self.backbone is None or is_extracted(clip.video):
+            return examples_of_file(
+                clip,
+                layers=self.settings.layers,
+                readings=self.settings.readings,
+                prompts=self.prompts,
+                want=self.want,
+                fingerprint=None if self.backbone is None else self.backbone.fingerprint,
+            )
+        own = (self.backbone.fingerprint.prompt,)
+        prompts = own if self.prompts is None else tuple(self.prompts)
+        stretch = Stretch(clip.start_seconds, clip.end_seconds)
+        whole: dict[str, VideoStates] = {}
+        segments: dict[str, VideoStates] = {}
+        if "clip" in self.want:
+            whole = extract_clip_prompts(
+                clip.video,
+                backbone=self.backbone,
+                prompts=prompts,
+                settings=self.settings,
+                stretch=stretch,
+                cache=self.cache,
+            )
+        if "segments" in self.want:
+            segments = extract_prompts(
+                clip.video,
+                backbone=self.backbone,
+                prompts=prompts,
+                settings=self.settings,
+                stretch=stretch,
+                cache=self.cache,
+                progress=progress,
+            )
+        return [
+            LabelledStates(
+                clip.name,
+                clip.label,
+                clip.source,
+                whole[prompt].clip[reading] if whole else None,
+                segments[prompt].states[reading] if segments else None,
+                clip.class_name,
+            )
+            for prompt in prompts
+            for reading in self.settings.readings
+        ]
 
 
-def _from_file(
-    clip: LabelledClip,
-    layers: Sequence[int] | None,
-    reading: Reading,
-    want: Sequence[Unit],
-    backbone: Backbone | None,
-) -> LabelledStates:
-    fingerprint = None if backbone is None else backbone.fingerprint
-    found = load_extracted(clip.video, layers=layers, fingerprint=fingerprint)
-    is_whole = clip.start_seconds is None and clip.end_seconds is None
-    # The vector of a whole video is not that of a stretch of it.
-    whole = found.clip.get(reading) if is_whole and "clip" in want else None
-    segments = found.states.get(reading) if "segments" in want else None
-    if segments is not None:
-        segments = _within(segments, clip)
-    if whole is None and segments is None:
-        raise StatesError(
-            f"{clip.video} holds no states of {clip.name} read at {reading} by "
-            f"{' or '.join(want)}; extract it again"
-        )
-    return _labelled(clip, whole, segments)
+def _within(clock: Clock, done: int, seconds: float) -> Progress | None:
+    """Tells of the clip at work, so that a long one does not look like a standstill."""
+    if clock.progress is None:
+        return None
 
+    def listener(event: ProgressEvent) -> None:
+        clock.tell(done, seconds_of_video=seconds + event.seconds_of_video)
 
-def _labelled(clip: LabelledClip, whole: States | None, segments: States | None) -> LabelledStates:
-    return LabelledStates(clip.name, clip.label, clip.source, whole, segments, clip.class_name)
-
-
-def _within(states: States, clip: LabelledClip) -> States | None:
-    """The segments that begin within the clip's stretch; None where there are none."""
-    begin, end = clip.start_seconds, clip.end_seconds
-    rows = states.start_seconds >= (begin or 0.0)
-    if end is not None:
-        rows &= states.start_seconds < end
-    return states.select_rows(rows) if rows.any() else None
+    return listener
 
 
 def _length_seconds(example: LabelledStates) -> float:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
-from hiprobe.pipeline.extract import MAX_SIDE_PIXELS
 from hiprobe.pipeline.progress import Clock, Progress
+from hiprobe.pipeline.settings import MAX_SIDE_PIXELS
 from hiprobe.segment import KEY_FRAMES
 from hiprobe.timeline import Event, Explanation, Timeline
 from hiprobe.video.clip import read_clip

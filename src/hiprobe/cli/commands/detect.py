@@ -39,10 +39,7 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 @click.option("--kappa", type=float, help="T = mean + kappa x std of the few-shot scores.")
 @click.option("--sigma", type=click.FloatRange(min=0), help="Smoothing, in segments.")
 @click.option("--clips", is_flag=True, help="Save each event as a clip of its own.")
-@options.segment_seconds
-@options.backbone
-@options.no_cache
-@options.quiet
+@options.how_to_read(with_prompt=False)
 def detect(
     probe: Path,
     videos: tuple[str, ...],
@@ -53,10 +50,7 @@ def detect(
     kappa: float | None,
     sigma: float | None,
     clips: bool,
-    segment_seconds: float | None,
-    backbone: str | None,
-    no_cache: bool,
-    quiet: bool,
+    how: options.SessionOptions,
 ) -> None:
     """Score videos and list their abnormal events.
 
@@ -70,7 +64,8 @@ def detect(
       hiprobe detect my-probe recordings/ -o results --format json,html --explain
       hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
     """
-    from hiprobe.cli.detecting import Detection, Scoring, Wanted
+    from hiprobe.cli.detect_settings import Scoring, Wanted
+    from hiprobe.cli.detecting import Detection
 
     wanted = Wanted(out=out, formats=formats, explain=explain, clips=clips)
     run = Detection.prepare(
@@ -78,9 +73,6 @@ def detect(
         videos,
         wanted=wanted,
         scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
-        segment_seconds=segment_seconds,
-        backbone=backbone,
-        cached=not no_cache,
-        quiet=quiet,
+        how=how,
     )
     run.all()

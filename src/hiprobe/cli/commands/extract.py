@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hiprobe.cli import options
 
+if TYPE_CHECKING:
+    from hiprobe.states import Reading
+
 
 @click.command()
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|FOLDER|GLOB...")
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|FOLDER|GLOB|CSV...")
 @options.out("hiprobe-states")
-@options.backbone
-@options.prompt
 @click.option(
     "--layers",
     metavar="LIST",
@@ -21,54 +23,28 @@ from hiprobe.cli import options
     show_default=True,
     help="Layers to keep: all, or numbers and ranges such as 1,12-20 (0 = embeddings).",
 )
-@click.option(
-    "--reading",
-    "readings",
-    type=click.Choice(["last", "visual_mean", "prompt_mean"]),
-    multiple=True,
-    default=("last",),
-    show_default=True,
-    help="Where a layer is read; may be given several times.",
-)
-@options.segment_seconds
-@options.no_cache
-@options.quiet
+@options.reading(several=True)
+@options.how_to_read()
 def extract(
     videos: tuple[str, ...],
     out: Path,
-    backbone: str | None,
-    prompt: str | None,
     layers: str,
-    readings: tuple[str, ...],
-    segment_seconds: float | None,
-    no_cache: bool,
-    quiet: bool,
+    readings: tuple[Reading, ...],
+    how: options.SessionOptions,
 ) -> None:
-    """Write the hidden states of videos as safetensors, one file for each.
+    """Write the hidden states of videos as safetensors, one file for each, with a manifest.
 
-    Each file holds one row per segment and one over the whole clip. Everything after it runs
-    without a model: `hiprobe fit` and `hiprobe detect` take these files in place of videos.
+    VIDEO is a file, a folder, a pattern, or a CSV of labelled clips. Each file of states holds
+    one row per segment and one over the whole clip; states.parquet lists every row with its
+    times. Everything after it runs without a model: `hiprobe fit` and `hiprobe detect` take
+    the files, or the folder, in place of videos. Files that are there already are not made again.
 
     \b
     Examples:
       hiprobe extract camera.mp4
       hiprobe extract clips/ -o states/ --layers 1-30 --reading last --reading visual_mean
+      hiprobe extract clips.csv -o states/   # then: hiprobe fit states/
     """
-    from hiprobe.cli.failures import Failures
-    from hiprobe.cli.inputs import expand_videos, parse_layers, result_names
-    from hiprobe.cli.session import open_session
-    from hiprobe.store.states_file import write_states
+    from hiprobe.cli.extracting import extract_all
 
-    files, failures = expand_videos(videos), Failures()
-    session = open_session(
-        backbone=backbone, prompt=prompt, segment_seconds=segment_seconds, cached=not no_cache,
-        quiet=quiet,
-    )  # fmt: skip
-    chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
-    for file, name in zip(files, result_names(files), strict=True):
-        with failures.of(file):
-            states = session.extract(file, layers=chosen, readings=readings)
-            target = out / f"{name}.safetensors"
-            write_states(target, states, notes={"video": file.name})
-            click.echo(str(target))
-    failures.finish()
+    extract_all(videos, out=out, layers=layers, readings=readings, how=how)

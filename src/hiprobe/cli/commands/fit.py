@@ -46,13 +46,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Smoothing, in segments.",
 )
-@options.backbone
-@options.prompt
-@options.reading
-@options.segment_seconds
+@options.reading(auto=True)
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Compare several prompts by cross-validation, in one pass over each video, and keep the "
+    "best: a file with one a line, JSON or TOML, or the word presets.",
+)
 @options.seed
-@options.no_cache
-@options.quiet
+@options.how_to_read()
 def fit(
     clips: Path,
     out: Path | None,
@@ -62,13 +65,10 @@ def fit(
     layer: int | None,
     kappa: float,
     sigma: float,
-    backbone: str | None,
-    prompt: str | None,
-    reading: Reading,
-    segment_seconds: float | None,
+    reading: Reading | Literal["auto"],
+    prompts: Path | None,
     seed: int,
-    no_cache: bool,
-    quiet: bool,
+    how: options.SessionOptions,
 ) -> None:
     """Fit a probe on labelled clips.
 
@@ -81,23 +81,30 @@ def fit(
     Examples:
       hiprobe fit clips/ -o my-probe
       hiprobe fit clips.csv -o my-probe --normal "no fight"
+      hiprobe fit clips/ -o my-probe --prompts presets --reading auto
       hiprobe fit more-clips/ --add my-probe
     """
     from hiprobe.cli.fitting import FitSettings, Fitting
+    from hiprobe.prompts import read_prompts
+    from hiprobe.states import READINGS
 
+    if prompts is not None and (how.prompt is not None or add is not None):
+        raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
     settings = FitSettings(
-        mode=mode, layer=layer, kappa=kappa, sigma=sigma, reading=reading, seed=seed
+        mode=mode,
+        layer=layer,
+        kappa=kappa,
+        sigma=sigma,
+        readings=READINGS if reading == "auto" else (reading,),
+        prompts=() if prompts is None else read_prompts(prompts),
+        seed=seed,
     )
     run = Fitting.prepare(
         clips,
         add=add,
         normal=normal,
         settings=settings,
-        backbone=backbone,
-        prompt=prompt,
-        segment_seconds=segment_seconds,
-        cached=not no_cache,
-        quiet=quiet,
+        how=how,
     )
     run.save(out or add or Path("my-probe"))
     run.failures.finish()

@@ -17,24 +17,16 @@ if TYPE_CHECKING:
 @click.argument("clips", type=click.Path(path_type=Path))
 @options.out("hiprobe-layers")
 @options.normal
-@options.backbone
-@options.prompt
-@options.reading
-@options.segment_seconds
+@options.reading()
 @options.seed
-@options.no_cache
-@options.quiet
+@options.how_to_read()
 def layers(
     clips: Path,
     out: Path,
     normal: str | None,
-    backbone: str | None,
-    prompt: str | None,
     reading: Reading,
-    segment_seconds: float | None,
     seed: int,
-    no_cache: bool,
-    quiet: bool,
+    how: options.SessionOptions,
 ) -> None:
     """Measure every layer on labelled clips, and draw it.
 
@@ -53,12 +45,8 @@ def layers(
         clips,
         add=None,
         normal=normal,
-        settings=FitSettings(reading=reading, seed=seed),
-        backbone=backbone,
-        prompt=prompt,
-        segment_seconds=segment_seconds,
-        cached=not no_cache,
-        quiet=quiet,
+        settings=FitSettings(readings=(reading,), seed=seed),
+        how=how,
     )
     measure_layers(run, out)
     run.failures.finish()

@@ -1,0 +1,44 @@
+"""`hiprobe-run.json`: what one run over many files did, for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hiprobe.cli.failures import Failures
+
+RUN_FORMAT = "hiprobe-run"
+RUN_VERSION = 1
+RUN_NAME = "hiprobe-run.json"
+
+
+@dataclass
+class RunFile:
+    """Collects the results of a run."""
+
+    out: Path
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, video: Path, *, events: int, files: Sequence[Path]) -> None:
+        """Note one finished video."""
+        names = [path.name for path in files]
+        self.results.append({"video": str(video), "events": events, "files": names})
+
+    def write(self, failures: Failures, *, interrupted: bool) -> None:
+        """Write what is known.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        from hiprobe.report.documents import write_json
+
+        document = {
+            "format": RUN_FORMAT,
+            "version": RUN_VERSION,
+            "interrupted": interrupted,
+            "results": self.results,
+            "failures": failures.to_json(),
+        }
+        write_json(document, self.out / RUN_NAME)

@@ -1,0 +1,107 @@
+"""How videos are read: one value that passes through all stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hiprobe.errors import UsageError
+from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
+from hiprobe.states import READINGS, Reading
+
+BATCH_SEGMENTS = 4
+"""Segments per forward pass where nothing else is asked for."""
+
+CHECKPOINT_SEGMENTS = 64
+"""Segments after which the states of an unfinished video are kept."""
+
+MAX_SIDE_PIXELS = 1280
+"""Key frames are shrunk to this longer side: backbones look at far less, memory holds them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractionSettings:
+    """What is read of every video of a run, and how.
+
+    Attributes:
+        segment_frames: frames of a segment; not used where `segment_seconds` is given.
+        segment_seconds: length of a segment in seconds, for cameras of few frames a second.
+        key_frames: K, frames shown to the backbone for one segment or clip.
+        max_side_pixels: key frames are shrunk to this longer side; None keeps them as they are.
+        layers: layer numbers, None for 1..L.
+        readings: positions at which the layers are read, in one pass.
+        batch_segments: segments per forward pass; halved when memory runs out.
+        checkpoint_segments: segments after which an unfinished video's states are kept.
+
+    Raises:
+        UsageError: a number is out of its range, or a reading is unknown.
+    """
+
+    segment_frames: int = SEGMENT_FRAMES
+    segment_seconds: float | None = None
+    key_frames: int = KEY_FRAMES
+    max_side_pixels: int | None = MAX_SIDE_PIXELS
+    layers: Sequence[int] | None = None
+    readings: tuple[Reading, ...] = ("last",)
+    batch_segments: int = BATCH_SEGMENTS
+    checkpoint_segments: int = CHECKPOINT_SEGMENTS
+
+    def __post_init__(self) -> None:
+        for name in ("segment_frames", "key_frames", "batch_segments", "checkpoint_segments"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
+        if self.max_side_pixels is not None and self.max_side_pixels < 1:
+            raise UsageError(f"max_side_pixels is {self.max_side_pixels}; give 1 or more")
+        if self.segment_seconds is not None and not self.segment_seconds > 0:
+            raise UsageError(f"segment_seconds is {self.segment_seconds}; give more than 0 seconds")
+        if not self.readings or set(self.readings) - set(READINGS):
+            raise UsageError(f"readings {list(self.readings)}: choose one or more of {READINGS}")
+
+    def layers_of(self, layer_count: int) -> tuple[int, ...]:
+        """The layers to read of a backbone with `layer_count` layers, ascending, each once.
+
+        Raises:
+            UsageError: it does not have one of them.
+        """
+        wanted = range(1, layer_count + 1) if self.layers is None else self.layers
+        chosen = tuple(sorted(set(wanted)))
+        if not chosen or not 0 <= chosen[0] <= chosen[-1] <= layer_count:
+            raise UsageError(
+                f"layers {list(chosen)} are not within 0..{layer_count} of this backbone"
+            )
+        return chosen
+
+    def cut(self, unit: str, stretch: Stretch) -> dict[str, str | int | float | None]:
+        """What of it decides the frames that the backbone sees: part of the cache key."""
+        by_frames = unit == "segments" and self.segment_seconds is None
+        return {
+            "unit": unit,
+            "key_frames": self.key_frames,
+            "start_seconds": stretch.start_seconds,
+            "end_seconds": stretch.end_seconds,
+            "max_side_pixels": self.max_side_pixels,
+            "segment_frames": self.segment_frames if by_frames else None,
+            "segment_seconds": self.segment_seconds if unit == "segments" else None,
+        }
+
+
+DEFAULTS = ExtractionSettings()
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A half-open part of a video in seconds; None is an open end."""
+
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        start, end = self.start_seconds or 0.0, self.end_seconds
+        if start < 0 or (end is not None and not end > start):
+            raise UsageError(
+                f"the stretch from {self.start_seconds} to {end} s is empty or before the start; "
+                "give 0 <= start < end"
+            )
+
+
+WHOLE = Stretch()
