@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.errors import UsageError
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
 DETECT_PROMPT = "Identify any abnormal events or safety hazards in this video."
 """Default prompt; the paper gives none, this is the wording of its author's later work."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """How a backbone is asked for words, and how they are chosen; always greedily.
+
+    Attributes:
+        structured: it can answer in JSON when asked to; small models cannot.
+        repetition_penalty: logits of tokens said before are divided by it; 1 changes nothing.
+        no_repeat_tokens: no run of so many tokens is said twice; 0 forbids nothing.
+    """
+
+    structured: bool = True
+    repetition_penalty: float = 1.0
+    no_repeat_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.repetition_penalty >= 1.0 or self.no_repeat_tokens < 0:
+            raise UsageError(
+                f"repetition penalty {self.repetition_penalty} and no-repeat run of "
+                f"{self.no_repeat_tokens} tokens: give at least 1 and at least 0"
+            )
 
 
 @runtime_checkable
@@ -58,6 +82,86 @@ class Backbone(Protocol):
         """
         ...
 
-    def describe(self, frames: Sequence[Frame], *, prompt: str, max_new_tokens: int = 64) -> str:
-        """The model's own words about some frames, decoded greedily (deterministic)."""
+    def describe(
+        self,
+        frames: Sequence[Frame],
+        *,
+        prompt: str,
+        max_new_tokens: int = 64,
+        speech: Speech | None = None,
+    ) -> str:
+        """The model's own words about some frames, decoded greedily (deterministic).
+
+        Args:
+            speech: how words are chosen, the backbone's own way where None.
+
+        Raises:
+            BackboneError: the decoder was loaded cut and cannot speak.
+            BackboneMemoryError: it does not fit into memory.
+        """
         ...
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """A backbone that declares how it is asked for words; others get `Speech()`."""
+
+    @property
+    def speech(self) -> Speech:
+        """What `describe` does unless told otherwise."""
+        ...
+
+
+@runtime_checkable
+class FirstToken(Protocol):
+    """A backbone that can be asked how likely its answer begins with some words."""
+
+    def first_token(
+        self, segments: Sequence[Segment], *, prompt: str, words: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
+        """Log-probability that an answer begins with a word: float64 `[segments, words]`, natural.
+
+        Args:
+            prompt: asked in place of the backbone's own.
+            words: for each word its spellings ("Yes", "yes"); what counts is the first token of
+                each spelling, and a token that several spellings share counts once.
+
+        Raises:
+            BackboneError: loaded cut, or two words begin with the same token.
+        """
+        ...
+
+
+@runtime_checkable
+class HeadStates(Protocol):
+    """A backbone whose attention heads can be read one by one."""
+
+    @property
+    def head_count(self) -> int:
+        """Attention heads of one layer."""
+        ...
+
+    @property
+    def head_width(self) -> int:
+        """Width of what one head gives."""
+        ...
+
+    def head_states(
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompt: str | None = None
+    ) -> NDArray[np.float32]:
+        """What each head gives at the last position: float32 `[segments, layers, heads, width]`.
+
+        It is read before the layer's output projection mixes the heads. Layers count from 1.
+
+        Args:
+            prompt: asked in place of the backbone's own.
+
+        Raises:
+            StatesError: a layer does not exist or is not loaded, or a value is not finite.
+        """
+        ...
+
+
+def speech_of(backbone: Backbone) -> Speech:
+    """What a backbone declares about its words."""
+    return backbone.speech if isinstance(backbone, Speaker) else Speech()

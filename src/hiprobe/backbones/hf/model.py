@@ -14,9 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hiprobe.backbones.first_token import first_ids, log_probabilities
+from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
 from hiprobe.backbones.hf.families import Family
 from hiprobe.backbones.hf.hardware import memory_errors
 from hiprobe.backbones.hf.prompt import Wording, user_text
+from hiprobe.backbones.interface import Speech
 from hiprobe.backbones.reading import (
     check_finite,
     check_layers,
@@ -28,6 +31,9 @@ from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
 Keep = Callable[[int, Tensor], None]
+
+STRUCTURED_PARAMETERS = 1_000_000_000
+"""Decoders from this size on are asked for JSON; smaller ones, as a rule, cannot keep to it."""
 
 
 @dataclass(frozen=True)
@@ -119,23 +125,85 @@ class HfBackbone:
         check_finite(made, dtype=self.fingerprint.dtype)
         return made
 
+    @property
+    def speech(self) -> Speech:
+        """JSON for decoders that are large enough, plain words for the others."""
+        size = sum(p.numel() for p in self.decoder.parameters())
+        return Speech(structured=size >= STRUCTURED_PARAMETERS)
+
     @torch.inference_mode()
-    def describe(self, frames: Sequence[Frame], *, prompt: str, max_new_tokens: int = 64) -> str:
+    def describe(
+        self,
+        frames: Sequence[Frame],
+        *,
+        prompt: str,
+        max_new_tokens: int = 64,
+        speech: Speech | None = None,
+    ) -> str:
         """The model's own words, decoded greedily.
 
         Raises:
             BackboneError: the model was loaded cut and cannot speak.
         """
         check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
-        inputs = self.inputs([self.prepare(frames, prompt=prompt)])
+        inputs, chosen = self.inputs([self.prepare(frames, prompt=prompt)]), speech or self.speech
         with memory_errors():
             made = self.model.generate(
                 **inputs,
                 attention_mask=torch.ones_like(inputs["input_ids"]),
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
+                repetition_penalty=chosen.repetition_penalty,
+                no_repeat_ngram_size=chosen.no_repeat_tokens,
             )
         return self.wording.words(made[0, inputs["input_ids"].shape[1] :].tolist())
+
+    @torch.inference_mode()
+    def first_token(
+        self, segments: Sequence[Segment], *, prompt: str, words: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
+        """See `hiprobe.backbones.interface.FirstToken`."""
+        check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
+        ids = first_ids(words, encode=self.wording.plain_ids)
+        rows = []
+        for inputs in self._groups(segments, prompt=prompt):
+            with memory_errors():
+                made = self.model(**inputs, use_cache=False, logits_to_keep=1)
+            rows.append(log_probabilities(made.logits[:, -1], ids))
+        return np.concatenate(rows)
+
+    @property
+    def head_count(self) -> int:
+        """Attention heads of one layer."""
+        return head_shape(self.decoder.config)[0]
+
+    @property
+    def head_width(self) -> int:
+        """Width of what one head gives."""
+        return head_shape(self.decoder.config)[1]
+
+    @torch.inference_mode()
+    def head_states(
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompt: str | None = None
+    ) -> NDArray[np.float32]:
+        """See `hiprobe.backbones.interface.HeadStates`."""
+        check_head_layers(layers, available=len(self.decoder.layers))
+        rows = []
+        for inputs in self._groups(segments, prompt=self.prompt if prompt is None else prompt):
+            with (
+                memory_errors(),
+                cut_at(self.decoder, max(layers)) as decoder,
+                watched_heads(decoder, layers) as found,
+            ):
+                self.model.model(**inputs, use_cache=False)
+            rows.append(stacked_heads(found, layers, heads=self.head_count).cpu().numpy())
+        return np.concatenate(rows)
+
+    def _groups(self, segments: Sequence[Segment], *, prompt: str) -> Iterator[dict[str, Tensor]]:
+        """Inputs of neighbours with equally long prompts, in order."""
+        prepared = (self.prepare(s.frames, prompt=prompt) for s in segments)
+        for _, group in groupby(prepared, key=attrgetter("length")):
+            yield self.inputs(list(group))
 
     def prepare(self, frames: Sequence[Frame], *, prompt: str) -> Prepared:
         """Frames and a question as the model takes them, on the CPU."""

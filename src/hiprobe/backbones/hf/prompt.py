@@ -49,6 +49,10 @@ class Wording:
         """The text of one token."""
         return str(self.tokenizer.convert_ids_to_tokens(token_id))
 
+    def plain_ids(self, text: str) -> list[int]:
+        """Token ids of a bare text, without the marks of a conversation."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
     def words(self, ids: Sequence[int]) -> str:
         """What the model said, without its marks."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()

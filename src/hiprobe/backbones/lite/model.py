@@ -13,9 +13,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+)
 
-from hiprobe.backbones.interface import DETECT_PROMPT
+from hiprobe.backbones.first_token import first_ids, log_probabilities
+from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
+from hiprobe.backbones.interface import DETECT_PROMPT, Speech
 from hiprobe.backbones.lite.projector import (
     Projector,
     change_features,
@@ -34,6 +42,9 @@ from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
 END_OF_TURN = "<|im_end|>"
+
+SPEECH = Speech(structured=False, repetition_penalty=1.2, no_repeat_tokens=4)
+"""135 million parameters give no JSON, and repeat themselves when nothing keeps them from it."""
 
 
 class LiteBackbone:
@@ -96,17 +107,47 @@ class LiteBackbone:
         readings: Sequence[Reading] = ("last",),
     ) -> Mapping[Reading, NDArray[np.float32]]:
         """See `hiprobe.backbones.interface.Backbone.states`."""
+        found = self.states_by_prompt(
+            segments, prompts=(self.prompt,), layers=layers, readings=readings
+        )
+        return found[self.prompt]
+
+    @torch.inference_mode()
+    def states_by_prompt(
+        self,
+        segments: Sequence[Segment],
+        *,
+        prompts: Sequence[str],
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[str, Mapping[Reading, NDArray[np.float32]]]:
+        """See `hiprobe.backbones.prompted.PromptsBackbone`: the pictures are looked at once."""
         available = len(self.decoder.model.layers)
         check_layers(layers, available=available, layer_count=self.layer_count)
         if not segments:
             raise StatesError("there are no segments to read; the video holds no frames")
-        rows = [self._read(segment, sorted(layers), readings) for segment in segments]
-        found = {r: np.stack([row[r] for row in rows]) for r in readings}
-        check_finite(found, dtype=self.fingerprint.dtype)
+        visual = [self.visual_tokens([segment.frames]) for segment in segments]
+        found: dict[str, dict[Reading, NDArray[np.float32]]] = {}
+        for prompt in prompts:
+            rows = [self._read(v, prompt, sorted(layers), readings) for v in visual]
+            found[prompt] = {r: np.stack([row[r] for row in rows]) for r in readings}
+            check_finite(found[prompt], dtype=self.fingerprint.dtype)
         return found
 
+    @property
+    def speech(self) -> Speech:
+        """Plain words, kept from repeating themselves."""
+        return SPEECH
+
     @torch.inference_mode()
-    def describe(self, frames: Sequence[Frame], *, prompt: str, max_new_tokens: int = 64) -> str:
+    def describe(
+        self,
+        frames: Sequence[Frame],
+        *,
+        prompt: str,
+        max_new_tokens: int = 64,
+        speech: Speech | None = None,
+    ) -> str:
         """The model's own words, decoded greedily.
 
         Raises:
@@ -114,16 +155,60 @@ class LiteBackbone:
         """
         check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
         embedded, _ = self.embed(self.visual_tokens([frames]), prompt=prompt)
-        stop = self.tokenizer.token_to_id(END_OF_TURN)
+        stop, chosen = self.tokenizer.token_to_id(END_OF_TURN), speech or self.speech
         made = self.decoder.generate(
             inputs_embeds=embedded,
             attention_mask=torch.ones(embedded.shape[:2], dtype=torch.long),
             max_new_tokens=max_new_tokens,
             do_sample=False,
+            logits_processor=_processors(chosen),
             eos_token_id=stop,
             pad_token_id=stop,
         )
         return str(self.tokenizer.decode(made[0].tolist(), skip_special_tokens=True)).strip()
+
+    @torch.inference_mode()
+    def first_token(
+        self, segments: Sequence[Segment], *, prompt: str, words: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
+        """See `hiprobe.backbones.interface.FirstToken`."""
+        check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
+        ids = first_ids(
+            words, encode=lambda w: self.tokenizer.encode(w, add_special_tokens=False).ids
+        )
+        rows = []
+        for segment in segments:
+            embedded, _ = self.embed(self.visual_tokens([segment.frames]), prompt=prompt)
+            made = self.decoder(inputs_embeds=embedded, use_cache=False, logits_to_keep=1)
+            rows.append(log_probabilities(made.logits[:, -1], ids))
+        return np.concatenate(rows)
+
+    @property
+    def head_count(self) -> int:
+        """Attention heads of one layer."""
+        return head_shape(self.decoder.config)[0]
+
+    @property
+    def head_width(self) -> int:
+        """Width of what one head gives."""
+        return head_shape(self.decoder.config)[1]
+
+    @torch.inference_mode()
+    def head_states(
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompt: str | None = None
+    ) -> NDArray[np.float32]:
+        """See `hiprobe.backbones.interface.HeadStates`."""
+        check_head_layers(layers, available=len(self.decoder.model.layers))
+        asked, rows = self.prompt if prompt is None else prompt, []
+        for segment in segments:
+            embedded, _ = self.embed(self.visual_tokens([segment.frames]), prompt=asked)
+            with (
+                cut_at(self.decoder.model, max(layers)) as decoder,
+                watched_heads(decoder, layers) as found,
+            ):
+                decoder(inputs_embeds=embedded, use_cache=False)
+            rows.append(stacked_heads(found, layers, heads=self.head_count).numpy())
+        return np.concatenate(rows)
 
     def visual_tokens(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
         """Key frames to visual tokens `[clips, frames, tokens_per_frame, width]`."""
@@ -162,9 +247,9 @@ class LiteBackbone:
         return found
 
     def _read(
-        self, segment: Segment, layers: Sequence[int], readings: Sequence[Reading]
+        self, visual: Tensor, prompt: str, layers: Sequence[int], readings: Sequence[Reading]
     ) -> dict[Reading, NDArray[np.float32]]:
-        embedded, is_visual = self.embed(self.visual_tokens([segment.frames]), prompt=self.prompt)
+        embedded, is_visual = self.embed(visual, prompt=prompt)
         with cut_at(self.decoder.model, max(1, *layers)) as decoder:
             hidden = decoder(
                 inputs_embeds=embedded, use_cache=False, output_hidden_states=True
@@ -175,6 +260,16 @@ class LiteBackbone:
             )
             for reading in readings
         }
+
+
+def _processors(speech: Speech) -> LogitsProcessorList:
+    """As `generate` would make them, which warns that it sees no ids of an embedded prompt."""
+    made = LogitsProcessorList()
+    if speech.repetition_penalty != 1.0:
+        made.append(RepetitionPenaltyLogitsProcessor(speech.repetition_penalty))
+    if speech.no_repeat_tokens:
+        made.append(NoRepeatNGramLogitsProcessor(speech.no_repeat_tokens))
+    return made
 
 
 def prompt_pieces(*, frame_count: int, prompt: str) -> list[str | int]:
