@@ -24,6 +24,9 @@ from hiprobe.errors import HiProbeError, StorageError
 INTERRUPTED_EXIT_CODE = 130
 """What shells return for a command ended by Ctrl-C."""
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No space left on the disk, in the user's share of it, or for one file."""
+
 
 class Commands(click.Group):
     """A group that turns errors raised on purpose into one line and an exit code."""
@@ -34,10 +37,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except HiProbeError as error:
             _end(ctx, str(error), error.exit_code)
-        except KeyboardInterrupt:
-            _end(ctx, "interrupted: run the same command again to resume", INTERRUPTED_EXIT_CODE)
+        except KeyboardInterrupt as stop:
+            told = str(stop) or "interrupted: run the same command again to resume"
+            _end(ctx, told, INTERRUPTED_EXIT_CODE)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in NO_SPACE:
                 raise
             _end(ctx, f"the disk is full ({error}); free some space", StorageError.exit_code)
 
