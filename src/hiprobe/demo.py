@@ -22,9 +22,10 @@ class Material:
         fit: clips to fit on.
         video: the untrimmed video, of sources that are not among `fit`.
         truth_spans: its events, half-open, in seconds.
-        cuts_seconds: where one clip ends and the next begins; empty where not known.
+        cuts_seconds: where one clip or scene ends and the next begins.
         rendered: True where all of it was rendered by a program.
-        what: in one sentence, for every output.
+        kind: what the video is, in two words, for every output.
+        what: the whole in one sentence.
     """
 
     fit: tuple[LabelledClip, ...]
@@ -32,6 +33,7 @@ class Material:
     truth_spans: tuple[tuple[float, float], ...]
     cuts_seconds: tuple[float, ...]
     rendered: bool
+    kind: str
     what: str
 
 
@@ -41,16 +43,17 @@ def rendered_material(folder: Path, *, seed: int = 0) -> Material:
     Raises:
         StorageError: the folder cannot be written.
     """
-    from hiprobe.scenes.demo import write_demo_clips, write_demo_video
+    from hiprobe.scenes.demo import cuts_of, plan_parts, write_demo_clips, write_demo_video
     from hiprobe.scenes.kinds import DEMO_SEEDS
 
     table = write_demo_clips(folder / "clips", seed=DEMO_SEEDS.start + 1000 * seed)
     video = folder / RENDERED_NAME
     half = len(DEMO_SEEDS) // 2  # far from the seeds of the clips
-    spans = write_demo_video(video, seed=DEMO_SEEDS.start + half + 1000 * seed)
+    of_video = DEMO_SEEDS.start + half + 1000 * seed
+    spans, cuts = write_demo_video(video, seed=of_video), cuts_of(plan_parts(of_video))
     clips = read_clips(table)
     what = f"{len(clips)} rendered clips (no real footage) and a rendered video of unseen scenes"
-    return Material(clips, video, spans, (), True, what)
+    return Material(clips, video, spans, cuts, True, "rendered scenes", what)
 
 
 def real_material(
@@ -87,7 +90,8 @@ def real_material(
         parts, folder / JOINED_NAME, width=width, height=height, fps=fps, fit="crop"
     )
     what = f"{len(split.fit)} clips, and a video joined from {len(parts)} clips of unseen sources"
-    return Material(split.fit, joined.path, joined.spans, joined.cuts_seconds, False, what)
+    cuts = joined.cuts_seconds
+    return Material(split.fit, joined.path, joined.spans, cuts, False, "joined clips", what)
 
 
 def _refuse_states(clips: Iterable[LabelledClip]) -> None:

@@ -9,10 +9,9 @@ from hiprobe.errors import UsageError
 from hiprobe.report.documents import (
     read_timeline,
     timeline_document,
-    write_csv,
-    write_events_csv,
     write_json,
 )
+from hiprobe.report.tables import write_csv, write_events_csv
 from hiprobe.report.words import RENDERED_NOTE
 from hiprobe.timeline import Timeline
 
@@ -129,6 +128,20 @@ def test_csv_leaves_a_failed_segment_empty(timeline, tmp_path):
     assert rows[5]["score"] == rows[5]["smoothed"] == ""
     assert [row["event"] for row in rows] == ["", "", "1", "1", "1", *[""] * 5]
     assert float(rows[3]["smoothed"]) == 0.9
+
+
+def test_every_row_says_what_the_video_is(timeline, tmp_path):
+    write_csv(timeline, tmp_path / "a.csv", note="rendered scenes")
+    write_events_csv(timeline, tmp_path / "b.csv", note="rendered scenes")
+    for name in ("a.csv", "b.csv"):
+        assert {row["note"] for row in read_rows(tmp_path / name)} == {"rendered scenes"}
+    write_csv(timeline, tmp_path / "a.csv")
+    assert {row["note"] for row in read_rows(tmp_path / "a.csv")} == {""}
+
+
+def test_cuts_are_kept_as_given(timeline, tmp_path):
+    assert write(timeline, tmp_path / "a.json")["cuts"] is None
+    assert write(timeline, tmp_path / "a.json", cuts={"straddling": 3})["cuts"] == {"straddling": 3}
 
 
 def test_events_csv(timeline, quiet, tmp_path):

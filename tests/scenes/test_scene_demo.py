@@ -6,7 +6,13 @@ import pytest
 
 from hiprobe.errors import UsageError
 from hiprobe.scenes import DEMO_KINDS, DEMO_SEEDS
-from hiprobe.scenes.demo import plan_parts, spans_of, write_demo_clips, write_demo_video
+from hiprobe.scenes.demo import (
+    cuts_of,
+    plan_parts,
+    spans_of,
+    write_demo_clips,
+    write_demo_video,
+)
 
 
 @pytest.mark.parametrize("seed", [DEMO_SEEDS.start, DEMO_SEEDS.start + 77])
@@ -18,6 +24,8 @@ def test_the_untrimmed_video_is_mostly_normal_with_three_events(seed: int) -> No
     assert sum(b - a for a, b in spans) < seconds / 2
     assert all(a < b for a, b in spans)
     assert all(x[1] < y[0] for x, y in itertools.pairwise(spans))
+    assert len(cuts_of(parts)) == len(parts) - 1
+    assert not set(cuts_of(parts)) & {edge for span in spans for edge in span}
 
 
 def test_clips_and_table_are_written(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hiprobe.cli.fitting import FitSettings, Fitting
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.text import say
 from hiprobe.demo import Material, real_material, rendered_material
+from hiprobe.evaluation.cuts import measure_cuts
 from hiprobe.report.layer_plot import plot_layers
 from hiprobe.report.words import (
     JOINED_NOTE,
@@ -53,12 +54,12 @@ def demonstrate(
         settings=FitSettings(seed=seed),
         how=SessionOptions(backbone=backbone, quiet=quiet),
     )
-    failures.items += fitting.failures.items
+    fitting.failures.items[:0] = failures.items
     _detect(material, fitting, out, note=note, quiet=quiet)
     if not quiet:
         minutes = (time.monotonic() - began) / 60
         say(f"done in {minutes:.1f} min; open {out / material.video.stem}.html")
-    failures.finish()
+    fitting.failures.finish()
 
 
 def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet: bool) -> None:
@@ -72,10 +73,14 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
         scoring=Scoring(),
         session=fitting.session,
         quiet=quiet,
-        truth=Truth(material.truth_spans, (note,), curves),
+        truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
     )
     timeline = run.one(material.video, material.video.stem).timeline
     print(compare(event_spans(timeline), material.truth_spans))
+    spans, cuts = material.truth_spans, material.cuts_seconds
+    for sentence in measure_cuts(timeline, truth_spans=spans, cuts_seconds=cuts).sentences():
+        print(sentence)
+    run.run_file.write(fitting.failures, interrupted=False)
 
 
 def compare(detected: Sequence[Span], truth: Sequence[Span]) -> str:

@@ -22,10 +22,20 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of one video beforehand, for demonstrations."""
+    """What is known of one video beforehand, for demonstrations.
+
+    Attributes:
+        spans: its events.
+        cuts_seconds: where it passes from one clip to the next.
+        notes: sentences that every report shows first.
+        kind: the same in two words, for tables and pictures.
+        layers: measures of the layers on the clips of the fit.
+    """
 
     spans: Sequence[Span]
+    cuts_seconds: Sequence[float]
     notes: Sequence[str]
+    kind: str
     layers: LayerCurves | None = None
 
 

@@ -127,6 +127,7 @@ class Detection:
             probe=self.probe.facts(),
             layers=truth.layers if truth else None,
             notes=truth.notes if truth else (),
+            kind=truth.kind if truth else "",
         )
         paths = write_results(subject, context)
         if self.wanted.clips and subject.has_pictures:
@@ -138,7 +139,7 @@ class Detection:
 
 
 def _with_truth(subject: Subject, truth: Truth) -> Subject:
-    return replace(subject, truth_spans=truth.spans)
+    return replace(subject, truth_spans=truth.spans, cuts_seconds=truth.cuts_seconds)
 
 
 def _facts(result: DetectResult) -> dict[str, Any]:

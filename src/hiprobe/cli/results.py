@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hiprobe.report.layers import LayerCurves
 from hiprobe.report.words import Span
 from hiprobe.timeline import Timeline
+
+if TYPE_CHECKING:
+    from hiprobe.evaluation.cuts import CutMeasures
 
 THUMBNAILS = 3
 """Pictures of one event in the report: its first, middle and last key frame."""
@@ -23,6 +26,7 @@ class Subject:
         video: the file that was scored; states have no pictures, so no MP4 and thumbnails.
         name: what results are named after.
         has_pictures: False for extracted states.
+        truth_spans, cuts_seconds: what is known of a demonstration's video.
     """
 
     video: Path
@@ -30,18 +34,34 @@ class Subject:
     timeline: Timeline
     has_pictures: bool
     truth_spans: Sequence[Span] | None = None
+    cuts_seconds: Sequence[float] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def cuts(self) -> CutMeasures | None:
+        """What segments that straddle a cut do; None where the truth or its cuts are not known."""
+        if self.truth_spans is None or not self.cuts_seconds:
+            return None
+        from hiprobe.evaluation.cuts import measure_cuts
+
+        truth = self.truth_spans
+        return measure_cuts(self.timeline, truth_spans=truth, cuts_seconds=self.cuts_seconds)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What all videos of a run have in common."""
+    """What all videos of a run have in common.
+
+    Attributes:
+        notes: sentences that every report shows first.
+        kind: the same in two words, for tables and pictures ("rendered scenes").
+    """
 
     out: Path
     formats: Sequence[str]
     probe: Mapping[str, Any]
     layers: LayerCurves | None = None
     notes: Sequence[str] = ()
+    kind: str = ""
 
 
 def write_results(subject: Subject, context: Context) -> list[Path]:
@@ -75,25 +95,26 @@ def save_event_clips(subject: Subject, context: Context) -> list[Path]:
 def _json(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.documents import timeline_document, write_json
 
-    path = context.out / f"{subject.name}.json"
+    path, cuts = context.out / f"{subject.name}.json", subject.cuts()
     document = timeline_document(
         subject.timeline,
         video=str(subject.video),
         probe=context.probe,
         truth_spans=subject.truth_spans,
         notes=context.notes,
+        cuts=None if cuts is None else cuts.to_json(),
     )
     write_json(document, path)
     return [path]
 
 
 def _csv(subject: Subject, context: Context) -> list[Path]:
-    from hiprobe.report.documents import write_csv, write_events_csv
+    from hiprobe.report.tables import write_csv, write_events_csv
 
     segments = context.out / f"{subject.name}.csv"
     events = context.out / f"{subject.name}.events.csv"
-    write_csv(subject.timeline, segments)
-    write_events_csv(subject.timeline, events)
+    write_csv(subject.timeline, segments, note=context.kind)
+    write_events_csv(subject.timeline, events, note=context.kind)
     return [segments, events]
 
 
@@ -105,6 +126,7 @@ def _png(subject: Subject, context: Context) -> list[Path]:
         subject.timeline,
         path,
         truth_spans=subject.truth_spans,
+        cuts_seconds=subject.cuts_seconds,
         title=subject.name,
         note=" ".join(context.notes) or None,
     )
@@ -117,23 +139,23 @@ def _mp4(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.overlay import annotate_video
 
     path = context.out / f"{subject.name}.annotated.mp4"
-    note = "rendered scenes" if any("rendered" in n for n in context.notes) else None
-    annotate_video(
-        subject.video, subject.timeline, path, truth_spans=subject.truth_spans, note=note
-    )
+    truth, note = subject.truth_spans, context.kind or None
+    annotate_video(subject.video, subject.timeline, path, truth_spans=truth, note=note)
     return [path]
 
 
 def _html(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.page import PageVideo, write_page
 
-    path = context.out / f"{subject.name}.html"
+    path, cuts = context.out / f"{subject.name}.html", subject.cuts()
     video = PageVideo(
         name=subject.name,
         timeline=subject.timeline,
         truth_spans=subject.truth_spans,
         thumbnails=_thumbnails(subject),
         facts=subject.facts,
+        cuts_seconds=subject.cuts_seconds,
+        cuts=() if cuts is None else cuts.sentences(),
     )
     write_page(
         path,

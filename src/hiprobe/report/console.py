@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from rich.table import Table
 from rich.text import Text
 
+from hiprobe.report.explained import event_explanation, shown_words
 from hiprobe.report.layers import LayerCurves
 from hiprobe.report.words import (
     ENDED_WORDS,
@@ -37,14 +38,15 @@ def events_table(
         table.add_column(name, justify="right", no_wrap=True)
     if truth is not None:
         table.add_column("in the truth", justify="right", no_wrap=True)
-    explained = any(event_words(timeline, event) for event in timeline.events)
+    said = [_said(timeline, number) for number in range(1, len(timeline.events) + 1)]
+    explained = any(said)
     if explained:
         table.add_column("the model's words", ratio=1)
     for number, event in enumerate(timeline.events, start=1):
         cells = [str(number), *_event_cells(event)]
         if truth is not None:
             cells.append(share_words(event, truth))
-        table.add_row(*cells, *([Text(event_words(timeline, event) or "")] if explained else []))
+        table.add_row(*cells, *([Text(said[number - 1])] if explained else []))
     return table
 
 
@@ -100,6 +102,13 @@ def threshold_table(
         flagged = int((values > threshold).sum())
         table.add_row(f"{name} clips", f"{flagged} of {values.size} lie above it")
     return table
+
+
+def _said(timeline: Timeline, number: int) -> str:
+    item = event_explanation(timeline, number)
+    if item is not None:
+        return shown_words(item)
+    return event_words(timeline, timeline.events[number - 1]) or ""
 
 
 def _event_cells(event: Event) -> list[str]:

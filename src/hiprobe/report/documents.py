@@ -1,11 +1,10 @@
-"""A scored video as JSON and CSV: written for other programs, read back without loss."""
+"""A scored video as JSON: written for other programs, read back without loss."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import HiProbeError, UsageError
+from hiprobe.explanation import Explanation
+from hiprobe.report.tables import SEGMENT_COLUMNS, plain, segment_rows
 from hiprobe.report.words import STANDING_NOTE, Span, checked_spans
 from hiprobe.store.atomic import atomic_path
-from hiprobe.timeline import Event, Explanation, Timeline
+from hiprobe.timeline import Event, Timeline
 
 FORMAT = "hiprobe-timeline"
-VERSION = 1
-SEGMENT_COLUMNS = ("segment", "start_seconds", "end_seconds", "score", "smoothed", "event")
-EVENT_COLUMNS = (
-    "event",
-    "start_seconds",
-    "end_seconds",
-    "first_segment",
-    "end_segment",
-    "peak",
-    "mean",
-    "peak_seconds",
-    "explanation",
-)
+VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 had explanations of text alone."""
 
 
 def timeline_document(
@@ -41,12 +32,15 @@ def timeline_document(
     probe: Mapping[str, Any],
     truth_spans: Sequence[Span] | None = None,
     notes: Sequence[str] = (),
+    cuts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A timeline as a dictionary of JSON values, with its format and version.
 
     `probe` holds the facts about the probe (fingerprint digest, layer, mode, model, ...) and
     must itself be JSON. `score` and `smoothed` are None for a segment without a score; `event`
     counts from 1. `truth_spans` is None where the truth is not known, empty where there is none.
+    `cuts` holds what was measured with and without segments that straddle a cut of a joined
+    video, None where there is nothing of the kind.
 
     Raises:
         UsageError: the threshold or sigma is not finite, or a truth span is not a stretch.
@@ -67,10 +61,13 @@ def timeline_document(
         "probe": dict(probe),
         "notes": [*notes, STANDING_NOTE],
         "truth_spans": truth,
+        "cuts": None if cuts is None else dict(cuts),
         "failed_segments": int(np.isnan(timeline.scores).sum()),
-        "events": [_plain(asdict(event)) for event in timeline.events],
-        "explanations": [_plain(asdict(item)) for item in timeline.explanations],
-        "segments": [dict(zip(SEGMENT_COLUMNS, row, strict=True)) for row in _rows(timeline)],
+        "events": [plain(asdict(event)) for event in timeline.events],
+        "explanations": [plain(asdict(item)) for item in timeline.explanations],
+        "segments": [
+            dict(zip(SEGMENT_COLUMNS, row, strict=True)) for row in segment_rows(timeline)
+        ],
     }
 
 
@@ -116,65 +113,12 @@ def read_document(path: Path | str) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise UsageError(f"{path} is not a {FORMAT} file; give one that `hiprobe detect` wrote")
-    if document.get("version") != VERSION:
+    if document.get("version") not in READABLE_VERSIONS:
         raise UsageError(
-            f"{path} has version {document.get('version')!r}, this HiProbe reads {VERSION}: "
+            f"{path} has version {document.get('version')!r}, this HiProbe reads {VERSION} and older: "
             "run detection again or use the HiProbe that wrote it"
         )
     return document
-
-
-def write_csv(timeline: Timeline, path: Path | str) -> None:
-    """One row per segment; score and smoothed are empty where the segment has no score.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    _write_rows(path, SEGMENT_COLUMNS, _rows(timeline))
-
-
-def write_events_csv(timeline: Timeline, path: Path | str) -> None:
-    """One row per event, with the header alone where there is none.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
-    rows = (
-        [number, *_plain({name: getattr(event, name) for name in EVENT_COLUMNS[1:]}).values()]
-        for number, event in enumerate(timeline.events, start=1)
-    )
-    _write_rows(path, EVENT_COLUMNS, rows)
-
-
-def _write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.writer(handle)
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
-def _rows(timeline: Timeline) -> list[list[Any]]:
-    numbers: list[int | None] = [None] * len(timeline)
-    for number, event in enumerate(timeline.events, start=1):
-        for segment in range(event.first_segment, min(event.end_segment, len(timeline))):
-            numbers[segment] = number
-    columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
-    return [
-        [index, *(_finite(float(column[index])) for column in columns), numbers[index]]
-        for index in range(len(timeline))
-    ]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Numpy scalars as Python's own, which JSON and CSV can hold."""
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
 
 
 def _timeline(document: Mapping[str, Any]) -> Timeline:

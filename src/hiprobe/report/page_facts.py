@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hiprobe.report.console import events_caption, share_words
+from hiprobe.report.explained import event_explanation, explanation_facts
 from hiprobe.report.layer_plot import LAYERS_INCHES, NUMBERING_NOTE, layers_drawing
 from hiprobe.report.layers import LayerCurves
 from hiprobe.report.plot import TIMELINE_INCHES, timeline_drawing
@@ -38,6 +39,8 @@ class PageVideo:
         thumbnails: pictures of events, by the event's place in the timeline, from 0.
         facts: what else to state about it (length, size, speed), name to value.
         note: a remark that belongs to this video alone.
+        cuts_seconds: where a joined video passes from one clip to the next.
+        cuts: what segments that straddle a cut do, in sentences.
     """
 
     name: str
@@ -46,6 +49,8 @@ class PageVideo:
     thumbnails: Mapping[int, Sequence[Frame]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     note: str | None = None
+    cuts_seconds: Sequence[float] = ()
+    cuts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,21 +66,17 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
     """Everything about one video that the template asks for."""
     timeline = video.timeline
     truth = None if video.truth_spans is None else checked_spans(video.truth_spans)
-    drawing = timeline_drawing(timeline, truth_spans=truth)
+    drawing = timeline_drawing(timeline, truth_spans=truth, cuts_seconds=video.cuts_seconds)
     return {
         "name": video.name,
         "note": video.note,
+        "cuts": list(video.cuts),
         "facts": dict(video.facts),
         "caption": events_caption(timeline),
         "chart": chart_images(drawing, TIMELINE_INCHES),
         "events": [_event_facts(video, index, truth) for index in range(len(timeline.events))],
         "truth": None if truth is None else [_truth_facts(span, timeline) for span in truth],
-        "others": [
-            {"kind": item.kind, "time": _stretch(item.start_seconds, item.end_seconds)}
-            | {"text": item.text, "prompt": item.prompt}
-            for item in timeline.explanations
-            if item.kind != "event"
-        ],
+        "others": [explanation_facts(e) for e in timeline.explanations if e.kind != "event"],
         "segments": _segment_rows(timeline),
         "threshold": f"{timeline.threshold:.3f}",
         "sigma": f"{timeline.sigma_segments:g}",
@@ -84,6 +85,7 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
 
 def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> dict[str, Any]:
     event = video.timeline.events[index]
+    said = event_explanation(video.timeline, index + 1)
     return {
         "number": index + 1,
         "start": format_seconds(event.start_seconds),
@@ -93,6 +95,7 @@ def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> 
         "peak_at": format_seconds(event.peak_seconds),
         "mean": f"{event.mean:.3f}",
         "truth": None if truth is None else share_words(event, truth),
+        "said": None if said is None else explanation_facts(said),
         "words": event_words(video.timeline, event),
         "pictures": [_thumbnail(frame) for frame in video.thumbnails.get(index, ())],
     }

@@ -25,19 +25,22 @@ def plot_timeline(
     path: Path | str,
     *,
     truth_spans: Sequence[Span] | None = None,
+    cuts_seconds: Sequence[float] = (),
     title: str,
     note: str | None = None,
 ) -> None:
     """Raw and smoothed score, threshold, detection shaded red, truth as a blue hatched strip.
 
     The strip under the curve is drawn only where `truth_spans` is given (empty: a strip with
-    nothing in it). Segments without a score are grey.
+    nothing in it), with a tick at each cut of a joined video. Segments without a score are grey.
 
     Raises:
         UsageError: the suffix is neither .png nor .svg, or a truth span is not a stretch.
         StorageError: the file cannot be written.
     """
-    draw = timeline_drawing(timeline, truth_spans=truth_spans, title=title, note=note)
+    draw = timeline_drawing(
+        timeline, truth_spans=truth_spans, cuts_seconds=cuts_seconds, title=title, note=note
+    )
     save_figure(draw, path, inches=TIMELINE_INCHES)
 
 
@@ -45,6 +48,7 @@ def timeline_drawing(
     timeline: Timeline,
     *,
     truth_spans: Sequence[Span] | None = None,
+    cuts_seconds: Sequence[float] = (),
     title: str | None = None,
     note: str | None = None,
 ) -> Draw:
@@ -60,6 +64,7 @@ def timeline_drawing(
         handles = rows[0].get_legend_handles_labels()[0]
         if truth is not None:
             handles.append(_draw_truth(rows[1], truth, theme))
+            handles += _draw_cuts(rows[1], cuts_seconds, theme)
         _label(figure, rows[-1], timeline, title=title, note=note)
         place = {"loc": "lower left", "bbox_to_anchor": (-0.008, 1.0), "ncols": len(handles)}
         look = {"frameon": False, "fontsize": 8, "columnspacing": 1.6, "handlelength": 1.8}
@@ -122,6 +127,17 @@ def _draw_truth(axes: Any, truth: Sequence[Span], theme: Theme) -> Any:
     axes.set_ylim(0, 1)
     axes.tick_params(axis="y", length=0)
     return Patch(label="truth (annotation)" if truth else "truth: no event", **look)
+
+
+def _draw_cuts(axes: Any, cuts_seconds: Sequence[float], theme: Theme) -> list[Any]:
+    """Ticks in the strip of the truth; their legend entry where there are any."""
+    from matplotlib.lines import Line2D
+
+    look: dict[str, Any] = {"color": theme.ink, "linewidth": 1.0}
+    for cut in cuts_seconds:
+        axes.axvline(cut, ymin=0.0, ymax=1.0, **look)
+    mark: dict[str, Any] = {"marker": "|", "markersize": 9, "linestyle": "none"}
+    return [Line2D([], [], label="cut", **look, **mark)] if cuts_seconds else []
 
 
 def _label(

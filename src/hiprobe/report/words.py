@@ -82,7 +82,7 @@ def event_words(timeline: Timeline, event: Event) -> str | None:
     for item in timeline.explanations:
         same = (item.start_seconds, item.end_seconds) == (event.start_seconds, event.end_seconds)
         if item.kind == "event" and same:
-            return item.text
+            return item.words or None
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,11 @@ def spans_of(parts: tuple[Part, ...]) -> tuple[tuple[float, float], ...]:
             spans.append((clock + part.event[0], clock + part.event[1]))
         clock += part.seconds
     return tuple(spans)
+
+
+def cuts_of(parts: tuple[Part, ...]) -> tuple[float, ...]:
+    """Moments at which one part ends and the next begins, in seconds."""
+    return tuple(accumulate(part.seconds for part in parts[:-1]))
 
 
 def _frames(parts: tuple[Part, ...], seed: int) -> Iterator[Frame]:
