@@ -58,7 +58,7 @@ def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[Row, ...]:
             setting=f"{p.name}: {p.kind}",
             metric=metric,
             ours=math.nan,
-            paper=(PaperNumber(f"{metric}, published", p.value),),
+            paper=(PaperNumber(f"its own, {metric}", p.value),),
             protocol="as published; each line says how its protocol differs",
             section=SECTION,
         )

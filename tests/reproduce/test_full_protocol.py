@@ -1,0 +1,148 @@
+"""Tables 1 and 2, end to end on small trees in the published layouts, with a real backbone."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+from hiprobe.backbones.lite.model import load_lite
+from hiprobe.datasets.ground_truth import load_truth
+from hiprobe.datasets.manifest import ManifestRow
+from hiprobe.errors import LabelError
+from hiprobe.reproduce.bench import Bench
+from hiprobe.reproduce.experiments import table1, table2
+from hiprobe.reproduce.extraction import Extraction
+from hiprobe.reproduce.few_shot import draw_few
+from hiprobe.reproduce.kept import Kept
+from hiprobe.reproduce.peers import SECTION
+from hiprobe.reproduce.request import DataSource, Request
+from hiprobe.store.cache import StatesCache
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
+import backbone_cases
+import tiny_sets
+
+
+@pytest.fixture(scope="module")
+def opener(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("tiny-lite")
+    projector = backbone_cases.write_tiny_lite(folder)
+    return lambda: load_lite(folder, projector=projector)
+
+
+def _bench(root: Path, out: Path, opener, **settings) -> Bench:
+    request = Request(data=(DataSource("tiny", root),), out=out, folds=2, draws=50, **settings)
+    extraction = Extraction(request, opener, StatesCache(out / "states"))
+    return Bench(request, extraction, Kept(out / "kept"), say=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def ucf(tmp_path_factory: pytest.TempPathFactory, opener):
+    place = tmp_path_factory.mktemp("ucf")
+    root = tiny_sets.write_ucf_crime(place / "root")
+    bench = _bench(root, place / "out", opener, seeds=(0, 1))
+    return bench, table1.run(bench)
+
+
+def _ours(found, metric: str):
+    rows = [r for r in found.rows if r.setting.startswith("HiProbe") and r.metric == metric]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_table_1_from_a_root_in_the_published_layout(ucf) -> None:
+    _, found = ucf
+    row = _ours(found, "frame AUC")
+    # hard noise against grey: a probe of random weights already tells them apart
+    assert row.ours > 0.9
+    assert len(row.by_seed) == 2 and row.low is not None and row.low <= row.ours <= row.high
+    assert [(p.column, p.value) for p in row.paper] == [("UCF-Crime, frame AUC", 0.8672)]
+    assert _ours(found, "AUC within a video").ours > 0.8
+    assert not _ours(found, "frame AP").paper
+
+
+def test_the_floors_see_the_same_frames(ucf) -> None:
+    _, found = ucf
+    floors = {(r.setting, r.metric): r.ours for r in found.rows if r.section.startswith("Floors")}
+    truth = {v.name: v for v in load_truth("ucf-crime").videos}
+    abnormal = [truth[n] for n in tiny_sets.UCF_TEST if truth[n].spans]
+    positives = sum(int(b - a + 1) for v in abnormal for a, b in v.spans)  # end frame included
+    shown = sum(v.frames for v in abnormal)
+    assert floors["video-label oracle", "frame AP"] == pytest.approx(positives / shown)
+    assert floors["constant", "frame AUC"] == 0.5
+
+
+def test_published_numbers_stand_beside_with_their_kind(ucf) -> None:
+    _, found = ucf
+    peers = [r for r in found.rows if r.section == SECTION]
+    assert len(peers) > 8 and not any(r.defined for r in peers)
+    assert any("training-free" in r.setting or "no training video" in r.setting for r in peers)
+    assert any("Sources of the published numbers" in n for n in found.notes)
+
+
+def test_the_draw_is_saved_with_the_run(ucf) -> None:
+    bench, found = ucf
+    with (bench.request.out / "table1" / "few-shot-seed0.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(r["label"] for r in rows) == ["0", "0", "1", "1"]
+    assert {r["name"] for r in rows} <= set(tiny_sets.UCF_TRAIN)
+    assert any("labels are by video" in n and "inclusive" in n for n in found.notes)
+
+
+def test_a_second_run_reads_no_test_video(ucf, monkeypatch) -> None:
+    bench, found = ucf
+
+    def fail(*args, **settings):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(Extraction, "video", fail)
+    again = table1.run(bench)
+    assert [r for r in again.rows if r.defined] == [r for r in found.rows if r.defined]
+
+
+def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opener) -> None:
+    root = tiny_sets.write_xd_violence(tmp_path / "root")
+    found = table2.run(_bench(root, tmp_path / "out", opener, seeds=(0,)))
+    row = _ours(found, "frame AP")
+    assert row.ours > 0.9
+    assert [(p.column, p.value) for p in row.paper] == [("XD-Violence, frame AP", 0.8215)]
+    assert any("4 test videos" in n for n in found.notes)
+
+
+def test_a_folder_that_is_something_else_says_what_to_place_where(tmp_path: Path, opener) -> None:
+    from hiprobe.errors import HiProbeError
+
+    (tmp_path / "root").mkdir()
+    with pytest.raises(HiProbeError, match="UCF-Crime"):
+        table1.run(_bench(tmp_path / "root", tmp_path / "out", opener))
+
+
+def _row(name: str, class_name: str, source: str = "") -> ManifestRow:
+    return ManifestRow(Path(f"{name}.mp4"), name, class_name, int(class_name != "normal"),
+                       split="train", source=source)  # fmt: skip
+
+
+def test_the_draw_is_stratified_and_by_seed() -> None:
+    rows = [_row(f"n{i}", "normal") for i in range(800)]
+    rows += [_row(f"{c}{i}", c) for c in ("arson", "abuse", "fight", "theft") for i in range(200)]
+    few = draw_few(rows, seed=3)
+    assert few == draw_few(rows, seed=3) != draw_few(rows, seed=4)
+    kinds = [r.class_name for r in few]
+    assert kinds.count("normal") == 8
+    assert {kinds.count(c) for c in ("arson", "abuse", "fight", "theft")} == {2}
+
+
+def test_a_recording_is_taken_once_while_there_are_others() -> None:
+    rows = [_row(f"n{i}", "normal") for i in range(300)]
+    rows += [_row(f"a{i}", "fight", source=f"film{i % 3}") for i in range(300)]
+    for seed in range(5):
+        few = [r for r in draw_few(rows, seed=seed) if r.label]
+        assert len(few) == 3 and len({r.source for r in few}) == 3
+
+
+def test_too_few_videos_of_a_label_is_an_error() -> None:
+    with pytest.raises(LabelError, match="1 anomalous"):
+        draw_few([_row("n1", "normal"), _row("n2", "normal"), _row("a", "fight")], seed=0)
