@@ -70,7 +70,7 @@ def check_dataset(
         findings=by_kind(findings),
         folders=Counter(_first_folder(e.found) for e in sorted_out.entries),
         counts=Counter(e.split for e in sorted_out.entries),
-        published={s: n for s, n in known.counts.items() if not splits or s in splits},
+        published={s: n for s, n in facts.counts.items() if not splits or s in splits},
         quick=quick,
     )
 

@@ -31,7 +31,7 @@ def compare_all(
     there = {e.key for e in sorted_out.entries}
     return [
         *_missing(facts, there, splits),
-        *_counts(known, counts, splits),
+        *_counts(facts.counts, counts, splits),
         *_unsplit(known, rows),
         *_sources(known, rows),
         *_alike(rows, {e.found.path: measured[e.found] for e in sorted_out.entries}),
@@ -46,12 +46,14 @@ def _missing(facts: Published, there: set[tuple[str, str]], splits: Sequence[str
     ]
 
 
-def _counts(known: KnownSet, counts: Mapping[str, int], splits: Sequence[str]) -> list[Finding]:
-    if known.counts.keys() == {""}:  # published without a split: a split of one's own is fine
+def _counts(
+    published: Mapping[str, int], counts: Mapping[str, int], splits: Sequence[str]
+) -> list[Finding]:
+    if published.keys() == {""}:  # published without a split: a split of one's own is fine
         counts, splits = {"": sum(counts.values())}, ()
     return [
         Finding("count", split or "all", f"{counts.get(split, 0)} videos, published {number}")
-        for split, number in known.counts.items()
+        for split, number in published.items()
         if (not splits or split in splits) and counts.get(split, 0) != number
     ]
 

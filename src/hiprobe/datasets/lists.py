@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from hiprobe.datasets.identify import Lists
 from hiprobe.datasets.manifest_row import Spans
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
+
+_MSAD_WEAKLY_SUPERVISED = {"train": 480, "test": 240}
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Published:
         lists: classes and splits by name.
         facts: frame counts and half-open spans by (split, name).
         expected: (split, name) of every video that must be there.
+        counts: published videos of each split.
         end: how the spans' end frames were read.
     """
 
     lists: Lists
     facts: dict[tuple[str, str], VideoFacts]
     expected: tuple[tuple[str, str], ...]
+    counts: Mapping[str, int]
     span_set: str
     end: EndConvention
 
@@ -57,6 +61,7 @@ def published(
     names: dict[str, str] = {}
     facts: dict[tuple[str, str], VideoFacts] = {}
     expected: list[tuple[str, str]] = []
+    counts = known.counts
     convention: EndConvention = end or "half-open"
     if known.truth is not None:
         truth = load_truth(known.truth, spans=spans, end=end)
@@ -80,9 +85,15 @@ def published(
         expected = [(split, name) for name, split in found.items()] or expected
     if known.name == "msad":
         splits |= dict(_name_lists(root, "*.list")) | dict(_name_lists(root, "*.txt"))
+        counts = _MSAD_WEAKLY_SUPERVISED if splits else counts
         facts = _msad_facts(root, splits, convention)
     return Published(
-        Lists(classes, splits, names), facts, tuple(expected), spans or "official", convention
+        lists=Lists(classes, splits, names),
+        facts=facts,
+        expected=tuple(expected),
+        counts=counts,
+        span_set=spans or "official",
+        end=convention,
     )
 
 

@@ -20,6 +20,7 @@ from hiprobe.store.atomic import atomic_path
 __all__ = [
     "Manifest",
     "ManifestRow",
+    "check_suffix",
     "manifest_clips",
     "manifest_truth",
     "read_manifest",
@@ -57,13 +58,22 @@ def write_manifest(manifest: Manifest, *, path: Path | str) -> None:
         StorageError: it cannot be written.
     """
     file = Path(path)
-    if file.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{file} ends in {file.suffix!r}; a manifest ends in .csv or .parquet")
+    check_suffix(file)
     folder = _absolute(file.parent)
     paths = {row.video: _path_text(row.video, folder) for row in manifest.rows}
     write = write_parquet if file.suffix.lower() == ".parquet" else write_csv
     with atomic_path(file) as temporary:
         write(manifest, temporary, paths=paths)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a path that does not end in .csv or .parquet.
+
+    Raises:
+        UsageError: another ending.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path} ends in {path.suffix!r}; a manifest ends in .csv or .parquet")
 
 
 def manifest_clips(manifest: Manifest, *, split: str | None = None) -> tuple[LabelledClip, ...]:

@@ -13,7 +13,7 @@ from hiprobe.errors import LabelError
 from hiprobe.evaluation.truth import EndConvention
 
 COLUMNS = ("video", "name", "split", "class", "label", "source", "frames", "fps", "spans")
-SET_COLUMNS = ("dataset", "span_set", "end", "format")
+SET_COLUMNS = ("dataset", "span_set", "end", "note", "format")
 """The same in every row: a comment line would break other readers, and names contain `#`."""
 
 Cells = Mapping[str, str]
@@ -48,12 +48,14 @@ def read_csv(path: Path) -> Manifest:
         rows=rows,
         span_set=about["span_set"] or "official",
         end=cast(EndConvention, end),
+        note=about["note"],
     )
 
 
 def write_csv(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) -> None:
     """Write to `path`, with the text of each video's path from `paths`."""
-    about = (manifest.dataset, manifest.span_set, manifest.end, f"{FORMAT} {VERSION}")
+    version = f"{FORMAT} {VERSION}"
+    about = (manifest.dataset, manifest.span_set, manifest.end, manifest.note, version)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow((*COLUMNS, *SET_COLUMNS))

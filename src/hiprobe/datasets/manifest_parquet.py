@@ -26,7 +26,7 @@ def read_parquet(path: Path) -> Manifest:
     try:
         rows = tuple(_row(cells, path) for cells in table.to_pylist())
         return Manifest(
-            dataset=about["dataset"], rows=rows, span_set=about["span_set"], end=about["end"]
+            about["dataset"], rows, about["span_set"], about["end"], about.get("note", "")
         )
     except (KeyError, TypeError) as error:
         raise LabelError(f"{path} lacks a column, or holds another type: {error}") from error
@@ -43,6 +43,7 @@ def write_parquet(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) 
         "dataset": manifest.dataset,
         "span_set": manifest.span_set,
         "end": manifest.end,
+        "note": manifest.note,
     }
     schema = _schema(pa).with_metadata({KEY: json.dumps(about).encode()})
     rows = [_cells(row, paths[row.video]) for row in manifest.rows]

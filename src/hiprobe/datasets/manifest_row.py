@@ -93,12 +93,14 @@ class Manifest:
         rows: each with its own name and its own path.
         span_set: which of the published sets of spans was taken.
         end: how the published spans were read when they were made half-open.
+        note: how these rows came about, such as the seed of a draw.
     """
 
     dataset: str
     rows: tuple[ManifestRow, ...]
     span_set: str = "official"
     end: EndConvention = "half-open"
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not self.rows:
