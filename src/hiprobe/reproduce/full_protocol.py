@@ -27,7 +27,6 @@ from hiprobe.reproduce.peers import peer_rows, source_note
 from hiprobe.reproduce.pooled import FramePool, pool_frames
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Findings, PaperNumber, Row
-from hiprobe.states import LabelledStates
 
 OURS = "HiProbe: DLSP layer, logistic regression, {share:.0%} of the training videos labelled"
 FLOORS_SECTION = "Floors: what no picture is needed for"
@@ -59,13 +58,16 @@ def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
     """
     rows: list[Row] = []
     notes: list[str] = []
+    words: dict[str, str] = {}
     for data in bench.request.data:
         found = _DataSet(bench, protocol, data, _manifest(bench, protocol, data))
         rows += found.rows()
         notes += found.notes()
+        words[data.name] = found.words()
     title = known_set(protocol.data_set).title
     rows += peer_rows(protocol.data_set, data=title, metric=protocol.headline)
-    return Findings(rows=tuple(rows), notes=(*notes, source_note(protocol.data_set)))
+    notes.append(source_note(protocol.data_set))
+    return Findings(rows=tuple(rows), notes=tuple(notes), data=words)
 
 
 def _manifest(bench: Bench, protocol: Protocol, data: DataSource) -> Manifest:
@@ -103,6 +105,11 @@ class _DataSet:
         fits = [self._fit(seed) for seed in self.bench.request.seeds]
         pools = self._pools(fits)
         return [*self._ours(pools), *self._floors()]
+
+    def words(self) -> str:
+        """What the data set is, in one line."""
+        title = known_set(self.protocol.data_set).title
+        return f"{title}: {len(self.train)} training, {len(self.tested)} test videos"
 
     def notes(self) -> list[str]:
         """What decides the numbers besides the method."""

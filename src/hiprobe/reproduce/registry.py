@@ -38,7 +38,17 @@ class Experiment:
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment("table4", "layer, scorer and threshold", "table4"),
+    Experiment("table1", "UCF-Crime, frame AUC, beside published numbers", "table1", in_all=False),
+    Experiment("table2", "XD-Violence, frame AP, beside published numbers", "table2", in_all=False),
+    Experiment("table3", "fitted on one set, tested on another", "table3", data_sets=2),
+    Experiment("table4", "which layer, which scorer, and what the threshold does", "table4"),
+    Experiment("table5", "key frames of a segment, K = 1 to 16", "table5"),
+    Experiment("fig2", "KL divergence, LDR and entropy over the layers", "fig2"),
+    Experiment("fig3", "silhouette over the layers", "fig3"),
+    Experiment("fig4", "t-SNE maps of the first, the chosen and the last layer", "fig4"),
+    Experiment("fig6", "score curves with truth and detection told apart", "fig6"),
+    Experiment("label-budget", "AUC against the number of labelled clips", "label_budget"),
+    Experiment("options", "what each choice that the paper leaves open does", "options"),
 )
 
 

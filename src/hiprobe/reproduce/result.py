@@ -87,11 +87,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an experiment returns: rows, pictures, and sentences that belong beside them."""
+    """What an experiment returns: rows, pictures, and sentences that belong beside them.
+
+    Attributes:
+        data: name of a data set to what it is, where the experiment reads it in a way of its own
+            and not as labelled clips.
+    """
 
     rows: tuple[Row, ...]
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def run_one(
         command=command_words(request, one.name),
         machine=machine_words(),
         backbone=extraction.backbone_words(),
-        data={d.name: extraction.summary(d) for d in request.data},
+        data={d.name: findings.data.get(d.name) or extraction.summary(d) for d in request.data},
         seconds=time.monotonic() - began,
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
