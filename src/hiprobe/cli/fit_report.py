@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.cli.text import format_number, print_rich
+from hiprobe.cli.text import format_number, print_rich, print_table
 from hiprobe.probe import Probe
+from hiprobe.prompts import prompt_name
 from hiprobe.report.console import layers_table
 from hiprobe.report.layers import LayerCurves
 
@@ -29,14 +30,38 @@ def layer_curves(probe: Probe) -> LayerCurves:
     )
 
 
-def print_fit(probe: Probe) -> None:
-    """Layers, modes, cross-validated AUC, threshold and warnings, on stdout."""
+def print_fit(probe: Probe, *, names: Mapping[str, str] | None = None) -> None:
+    """Layers, prompts, modes, cross-validated AUC, threshold and warnings, on stdout.
+
+    Args:
+        names: text of a prompt -> what the user calls it.
+    """
     print_rich(layers_table(layer_curves(probe)))
+    _print_views(probe, names or {})
     _print_modes(probe)
     _print_auc(probe)
     _print_threshold(probe)
     for warning in probe.warnings_:
         click.echo(f"warning: {warning}")
+
+
+def _print_views(probe: Probe, names: Mapping[str, str]) -> None:
+    if not probe.view_table_:
+        return
+    folds = len(probe.fold_layers_)
+    rows = [
+        (
+            names.get(row.prompt) or prompt_name(row.prompt),
+            row.reading,
+            format_number(row.cv_auc) if row.cv_auc is not None else "-",
+            f"{row.folds} of {folds}",
+            "yes" if row.chosen else "",
+        )
+        for row in probe.view_table_
+    ]
+    click.echo("")
+    print_table(("prompt", "reading", "AUC", "chosen in folds", "kept"), rows)
+    click.echo(f"prompt: {probe.fingerprint_.prompt}")
 
 
 def _print_modes(probe: Probe) -> None:
@@ -52,9 +77,10 @@ def _print_auc(probe: Probe) -> None:
         return
     folds, sources = len(probe.fold_layers_), len(set(probe.sources_))
     layers = sorted(set(probe.fold_layers_))
+    what = "prompt, reading, layer and mode" if probe.view_table_ else "layer and mode"
     click.echo(
         f"cross-validated AUC: {probe.cv_auc_:.3f} (0.5 is chance; {folds} folds over {sources} "
-        f"sources, layer and mode chosen inside each: layers {', '.join(map(str, layers))})"
+        f"sources, {what} chosen inside each: layers {', '.join(map(str, layers))})"
     )
 
 

@@ -142,14 +142,14 @@ class Fitting:
         """A probe fitted on the examples, and on the clips of a known probe where one is given."""
         if self.known is not None:
             return self.known.add(self.examples)
-        return self.settings.probe().fit(self.examples)
+        return self.settings.probe().fit_views(self.views)
 
     def save(self, folder: Path) -> Probe:
         """Fit, say what came of it, and write the probe folder."""
         from hiprobe.cli.fit_report import print_fit
 
         probe = self.fitted()
-        print_fit(probe)
+        print_fit(probe, names={p.text: p.name for p in self.settings.prompts})
         probe.save(folder)
         backbone = self.how.backbone or DEFAULT_BACKBONE
         write_record(folder, ReadingRecord(backbone, self.how.segment_seconds))

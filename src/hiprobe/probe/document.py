@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe.probe.fitted import Fitted
 from hiprobe.probe.parameters import Parameters
-from hiprobe.probe.results import LayerTable, ThresholdSummary
+from hiprobe.probe.results import LayerTable, ThresholdSummary, ViewRow
 from hiprobe.saliency import SaliencyTable
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import Fingerprint
@@ -35,6 +35,7 @@ def fitted_document(fitted: Fitted) -> dict[str, Any]:
         "cv_auc": fitted.cv_auc,
         "fold_layers": list(fitted.fold_layers),
         "fold_modes": list(fitted.fold_modes),
+        "views": [asdict(row) for row in fitted.view_table],
         "scorer": fitted.scorer.to_json(),
         "threshold": fitted.threshold,
         "threshold_summary": asdict(fitted.threshold_summary),
@@ -87,6 +88,7 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         fold_modes=tuple(document["fold_modes"]),
         threshold_summary=ThresholdSummary(**document["threshold_summary"]),
         warnings=tuple(document["warnings"]),
+        view_table=tuple(ViewRow(**row) for row in document["views"]),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
-from hiprobe.probe.results import Basis, LayerTable, ThresholdSummary
+from hiprobe.probe.results import Basis, LayerTable, ThresholdSummary, ViewRow
 from hiprobe.probe.training_set import Mode
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import Fingerprint, Reading
@@ -46,6 +46,7 @@ class Fitted:
     fold_modes: tuple[Mode, ...]
     threshold_summary: ThresholdSummary
     warnings: tuple[str, ...]
+    view_table: tuple[ViewRow, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.scorer.weights) != self.width or not 1 <= self.layer <= self.layer_count:

@@ -43,10 +43,27 @@ def fit_examples(examples: Sequence[LabelledStates], parameters: Parameters) -> 
     Raises:
         LabelError, FingerprintError, StatesError, UsageError: as `Probe.fit`.
     """
-    recipe, data = parameters.recipe(), training_set(examples)
+    data = training_set_for(examples, parameters)
+    return fit_training_set(data, cross_validate(data, parameters.recipe()), parameters)
+
+
+def training_set_for(examples: Sequence[LabelledStates], parameters: Parameters) -> TrainingSet:
+    """Labelled states as arrays, checked.
+
+    Raises:
+        LabelError, FingerprintError, StatesError: as `Probe.fit`.
+    """
+    data = training_set(examples)
     if parameters.reading not in (None, data.reading):
         raise StatesError(f"states were read at {data.reading}, asked for {parameters.reading}")
-    held_out = cross_validate(data, recipe)
+    return data
+
+
+def fit_training_set(
+    data: TrainingSet, held_out: CrossValidation, parameters: Parameters
+) -> Fitted:
+    """Fit on all clips, with the held-out scores of `cross_validate` on the same clips."""
+    recipe = parameters.recipe()
     choice = _on_all_clips(data, held_out, recipe)
     threshold, basis = _threshold(choice.scores, parameters)
     cv_auc = roc_auc(data.labels, held_out.nested) if held_out.layers else None

@@ -16,7 +16,7 @@ from hiprobe.probe.fitted import FewShotScores, Fitted
 from hiprobe.probe.fitting import fit_examples
 from hiprobe.probe.merge import merged
 from hiprobe.probe.parameters import Parameters
-from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary
+from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary, ViewRow
 from hiprobe.probe.threshold import few_shot_threshold, summarise
 from hiprobe.probe.training_set import Mode
 from hiprobe.scorer import FittedScorer
@@ -58,6 +58,7 @@ class Probe(Parameters):
             or that of its vector where no segments were extracted.
         labels_, names_, sources_: of the clips, in the order of the scores.
         fold_layers_, fold_modes_: what was chosen inside each training fold.
+        view_table_: prompts and readings that were compared, empty where there was one only.
         threshold_summary_: what T means on these clips.
         warnings_: plain sentences.
     """
@@ -81,6 +82,7 @@ class Probe(Parameters):
     fold_modes_: tuple[Mode, ...]
     threshold_summary_: ThresholdSummary
     warnings_: tuple[str, ...]
+    view_table_: tuple[ViewRow, ...]
     _examples: tuple[LabelledStates, ...] = ()
     _examples_file: tuple[Path, str] | None = None
 
@@ -95,6 +97,23 @@ class Probe(Parameters):
         """
         self._become(fit_examples(examples, self))
         self._examples, self._examples_file = tuple(examples), None
+        return self
+
+    def fit_views(self, views: Sequence[Sequence[LabelledStates]]) -> Self:
+        """As `fit`, on the one of several views of the same clips that is best held out.
+
+        A view is a prompt and a reading (see `extract_views`). It is chosen inside each training
+        fold, as layer and mode are; `view_table_` shows all of them.
+
+        Raises:
+            StatesError: the views hold different clips.
+            LabelError, FingerprintError, UsageError: as `fit`.
+        """
+        from hiprobe.probe.views import fit_views
+
+        fitted, chosen = fit_views(views, self)
+        self._become(fitted)
+        self._examples, self._examples_file = tuple(views[chosen]), None
         return self
 
     def add(self, examples: Sequence[LabelledStates]) -> Self:

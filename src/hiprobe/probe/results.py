@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.saliency import SaliencyTable
+from hiprobe.states import Reading
 
 Basis = Literal["cross_validated", "training"]
 """Few-shot scores: of held-out clips, or of the clips that the scorer was fitted on."""
@@ -64,6 +65,26 @@ class LayerTable:
         if self.saliency is None:
             return np.full(len(self.layers), np.nan)
         return np.asarray(getattr(self.saliency, name), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class ViewRow:
+    """A prompt and reading that was compared with others.
+
+    Attributes:
+        prompt: what the backbone was asked.
+        reading: where its layers were read.
+        cv_auc: AUC of held-out clips in this view, layer and mode chosen inside each training
+            fold; None where there were no folds.
+        folds: training folds that chose it.
+        chosen: the probe uses it.
+    """
+
+    prompt: str
+    reading: Reading
+    cv_auc: float | None
+    folds: int
+    chosen: bool
 
 
 @dataclass(frozen=True)

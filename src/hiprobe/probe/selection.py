@@ -45,12 +45,17 @@ class CrossValidation:
         nested: layer and mode chosen inside each training fold.
         by_mode: mode -> the same with the mode fixed, the layer chosen inside.
         layers, modes: what each fold chose.
+        labels: int64 `[clips]`, of the clips.
+        inner_aucs: per fold, AUC of the chosen mode in folds within its training part; NaN where
+            there was nothing to compare.
     """
 
     nested: _Floats
     by_mode: Mapping[Mode, _Floats]
     layers: tuple[int, ...]
     modes: tuple[Mode, ...]
+    labels: NDArray[np.int64]
+    inner_aucs: tuple[float, ...]
 
 
 def candidate_layers(data: TrainingSet) -> tuple[int, ...]:
@@ -104,22 +109,34 @@ def candidate_modes(data: TrainingSet, wanted: Mode | Literal["auto"]) -> tuple[
     return (wanted,)
 
 
-def cross_validate(data: TrainingSet, recipe: Recipe) -> CrossValidation:
-    """Score every clip by a probe that has seen no clip of its source."""
+def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False) -> CrossValidation:
+    """Score every clip by a probe that has seen no clip of its source.
+
+    Args:
+        compared: fill `inner_aucs` also where there is one mode only, to compare views by them.
+    """
     modes = candidate_modes(data, recipe.mode)
     nested = np.full(len(data), np.nan)
     by_mode = {mode: np.full(len(data), np.nan) for mode in modes}
-    chosen: list[tuple[int, Mode]] = []
+    chosen: list[tuple[int, Mode, float]] = []
     pairs = grouped_folds(data.labels, data.sources, folds=recipe.folds, seed=recipe.seed)
     for train, held in pairs:
         layer = choose_layer(data, train, recipe=recipe)
-        mode = _inner_mode(data, train, modes, layer=layer, recipe=recipe)
+        mode, area = modes[0], float("nan")
+        if compared or len(modes) > 1:
+            mode, area = _inner_mode(data, train, modes, layer=layer, recipe=recipe)
         for m in modes:
             by_mode[m][held] = _held_out(data, train, held, mode=m, layer=layer, recipe=recipe)
         nested[held] = by_mode[mode][held]
-        chosen.append((layer, mode))
-    layers, picked = tuple(n for n, _ in chosen), tuple(m for _, m in chosen)
-    return CrossValidation(nested, by_mode, layers, picked)
+        chosen.append((layer, mode, area))
+    return CrossValidation(
+        nested=nested,
+        by_mode=by_mode,
+        layers=tuple(layer for layer, _, _ in chosen),
+        modes=tuple(mode for _, mode, _ in chosen),
+        labels=data.labels,
+        inner_aucs=tuple(area for _, _, area in chosen),
+    )
 
 
 def best_mode(labels: NDArray[np.int64], by_mode: Mapping[Mode, _Floats]) -> Mode:
@@ -143,10 +160,8 @@ def layer_aucs(data: TrainingSet, recipe: Recipe) -> _Floats:
 
 def _inner_mode(
     data: TrainingSet, train: Indices, modes: Sequence[Mode], *, layer: int, recipe: Recipe
-) -> Mode:
+) -> tuple[Mode, float]:
     """The mode that is best in folds within the training part, at the layer chosen there."""
-    if len(modes) == 1:
-        return modes[0]
     labels, sources = data.labels[train], [data.sources[i] for i in train]
     by_mode = {mode: np.full(len(train), np.nan) for mode in modes}
     for fit, held in grouped_folds(labels, sources, folds=INNER_FOLDS, seed=recipe.seed):
@@ -154,7 +169,8 @@ def _inner_mode(
             scores[held] = _held_out(
                 data, train[fit], train[held], mode=mode, layer=layer, recipe=recipe
             )
-    return best_mode(labels, by_mode)
+    best = best_mode(labels, by_mode)
+    return best, roc_auc(labels, by_mode[best])
 
 
 def _held_out(
