@@ -51,21 +51,24 @@ class Panel:
 
 
 def panels_drawing(
-    panels: Sequence[Panel], *, columns: int, title: str = "", note: str | None = None
+    panels: Sequence[Panel],
+    *,
+    columns: int,
+    legend: bool = True,
+    note: str | None = None,
 ) -> Draw:
-    """Panels in a grid with one legend."""
+    """Panels in a grid; each has a legend of its own where it holds several curves."""
+    columns = min(columns, max(1, len(panels)))
     rows = -(-len(panels) // columns)
 
     def draw(figure: Any, theme: Theme) -> None:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, panel in zip(grid, panels, strict=False):
             _draw_panel(axes, panel, theme)
+            if legend and any(c.name for c in panel.curves):
+                axes.legend(frameon=False, fontsize=7.5)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
-        if title:
-            figure.suptitle(title, fontsize=11, x=0.006, ha="left")
         add_note(figure, note)
 
     return draw

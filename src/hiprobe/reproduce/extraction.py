@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.backbones.final_norm import FinalNorm
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip, read_clips
-from hiprobe.errors import HiProbeError, LabelError, UsageError
-from hiprobe.pipeline import Failure, Progress, extract_clip, extract_examples, extract_video
+from hiprobe.datasets.manifest import manifest_clips, read_manifest
+from hiprobe.errors import LabelError, UsageError
+from hiprobe.pipeline import (
+    ExtractionSettings,
+    Failure,
+    Progress,
+    extract_video,
+    extract_views,
+)
 from hiprobe.reproduce.request import DataSource, Request
 from hiprobe.segment import KEY_FRAMES
 from hiprobe.states import LabelledStates, Reading, States
@@ -47,7 +58,9 @@ class Extraction:
     failures: list[Failure] = field(default_factory=list)
     _backbone: Backbone | None = None
     _clips: dict[str, tuple[LabelledClip, ...]] = field(default_factory=dict)
-    _examples: dict[tuple[object, ...], tuple[LabelledStates, ...]] = field(default_factory=dict)
+    _examples: dict[tuple[str, int, Reading], tuple[LabelledStates, ...]] = field(
+        default_factory=dict
+    )
 
     @property
     def backbone(self) -> Backbone:
@@ -55,6 +68,26 @@ class Extraction:
         if self._backbone is None:
             self._backbone = self.open_backbone()
         return self._backbone
+
+    @property
+    def offers_final_norm(self) -> bool:
+        """Whether states before the final norm can be brought behind it."""
+        videos = not all(self.is_extracted(d) for d in self.request.data)
+        return videos and isinstance(self.backbone, FinalNorm)
+
+    def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """States `[n, width]` of the last layer as the model's head would see them.
+
+        Raises:
+            UsageError: the backbone does not offer it.
+        """
+        if not isinstance(self.backbone, FinalNorm):
+            raise UsageError("this backbone does not offer its final norm")
+        return self.backbone.final_norm(values)
+
+    def is_extracted(self, data: DataSource) -> bool:
+        """Whether all its clips are files of extracted states."""
+        return all(c.video.suffix == STATES_SUFFIX for c in self.clips(data))
 
     def source(self, name: str) -> DataSource:
         """A data set by its name.
@@ -74,7 +107,12 @@ class Extraction:
             LabelError: as `read_clips`.
         """
         if data.name not in self._clips:
-            self._clips[data.name] = read_clips(data.path, normal=data.normal)
+            table = data.path.suffix.lower() == ".parquet"
+            self._clips[data.name] = (
+                manifest_clips(read_manifest(path=data.path))
+                if table
+                else read_clips(data.path, normal=data.normal)
+            )
         return self._clips[data.name]
 
     def examples(
@@ -88,16 +126,18 @@ class Extraction:
 
         Args:
             key_frames: K of each clip and segment.
-            reading: the request's first unless given.
+            reading: the request's first unless given; those of the request share one pass.
 
         Raises:
             LabelError: nothing of one class can be read.
         """
         wanted = reading or self.request.reading
-        key = (data.name, key_frames, wanted)
-        if key not in self._examples:
-            self._examples[key] = self._extract(data, key_frames, wanted)
-        return self._examples[key]
+        if (data.name, key_frames, wanted) not in self._examples:
+            readings = self._together(wanted)
+            views = self._extract(data, self.settings(key_frames, readings))
+            for own, view in zip(readings, views, strict=True):
+                self._examples[data.name, key_frames, own] = tuple(view)
+        return self._examples[data.name, key_frames, wanted]
 
     def video(
         self, path: Path, *, key_frames: int = KEY_FRAMES, reading: Reading | None = None
@@ -112,69 +152,64 @@ class Extraction:
             found = extract_video(
                 path,
                 backbone=self.backbone,
-                readings=self._together(wanted),
-                segment_seconds=self.request.segment_seconds,
-                key_frames=key_frames,
+                settings=self.settings(key_frames, self._together(wanted)),
                 cache=self.cache,
                 progress=progress,
             )
         return found.states[wanted]
 
-    def _extract(
-        self, data: DataSource, key_frames: int, reading: Reading
-    ) -> tuple[LabelledStates, ...]:
+    def settings(
+        self, key_frames: int = KEY_FRAMES, readings: tuple[Reading, ...] | None = None
+    ) -> ExtractionSettings:
+        """How videos are read: all layers, at the request's readings unless told otherwise."""
+        return ExtractionSettings(
+            segment_seconds=self.request.segment_seconds,
+            key_frames=key_frames,
+            readings=readings or self.request.readings,
+        )
+
+    def backbone_words(self) -> str:
+        """The model whose states were used, and its fingerprint."""
+        found = next(iter(self._examples.values()), ())
+        states = [s for e in found[:1] for s in (e.clip, e.segments) if s is not None]
+        if not states and self._backbone is None:
+            return self.request.backbone
+        made = states[0].fingerprint if states else self.backbone.fingerprint
+        return f"{made.model}, {made.dtype}, fingerprint {made.digest}"
+
+    def summary(self, data: DataSource) -> str:
+        """What a data set is, in words for the results; without the place it lies in."""
         clips = self.clips(data)
-        videos = [c for c in clips if c.video.suffix != STATES_SUFFIX]
+        anomalous = sum(c.label for c in clips)
+        lost = len({c.video for c in clips} & {f.video for f in self.failures})
+        left_out = f"; {lost} files could not be read and are left out" if lost else ""
+        return (
+            f"{len(clips)} clips ({len(clips) - anomalous} normal, {anomalous} abnormal) of "
+            f"{len({c.source for c in clips})} sources{left_out}"
+        )
+
+    def _extract(
+        self, data: DataSource, settings: ExtractionSettings
+    ) -> list[list[LabelledStates]]:
+        clips = self.clips(data)
+        needed = any(c.video.suffix != STATES_SUFFIX for c in clips)
         with self.listen(data.name) as progress:
-            if len(self._together(reading)) > 1:
-                self._read_together(videos, key_frames, reading)
-            examples, failures = extract_examples(
+            views, failures = extract_views(
                 clips,
-                backbone=self.backbone if videos else None,
-                reading=reading,
-                segment_seconds=self.request.segment_seconds,
-                key_frames=key_frames,
+                backbone=self.backbone if needed else None,
+                settings=settings,
                 cache=self.cache,
                 progress=progress,
             )
         known = {f.video for f in self.failures}
         self.failures += [f for f in failures if f.video not in known]
-        if {e.label for e in examples} != {0, 1}:
+        if {e.label for e in views[0]} != {0, 1}:
             raise LabelError(
                 f"{data.name}: after leaving out {len(failures)} files that could not be read, "
                 f"one class has no clip ({failures[0].reason if failures else 'no clips'})"
             )
-        return tuple(examples)
-
-    def _read_together(
-        self, clips: Sequence[LabelledClip], key_frames: int, reading: Reading
-    ) -> None:
-        """Fill the cache with several readings of one pass; a bad file is met again later."""
-        for clip in clips:
-            try:
-                extract_clip(
-                    clip.video,
-                    backbone=self.backbone,
-                    readings=self._together(reading),
-                    key_frames=key_frames,
-                    cache=self.cache,
-                    start_seconds=clip.start_seconds,
-                    end_seconds=clip.end_seconds,
-                )
-                extract_video(
-                    clip.video,
-                    backbone=self.backbone,
-                    readings=self._together(reading),
-                    segment_seconds=self.request.segment_seconds,
-                    key_frames=key_frames,
-                    cache=self.cache,
-                    start_seconds=clip.start_seconds,
-                    end_seconds=clip.end_seconds,
-                )
-            except HiProbeError:
-                continue
+        return views
 
     def _together(self, reading: Reading) -> tuple[Reading, ...]:
-        """All readings of the request in one pass, where there is a cache to keep them."""
-        several = self.cache is not None and reading in self.request.readings
-        return self.request.readings if several else (reading,)
+        """All readings of the request in one pass; another one by itself."""
+        return self.request.readings if reading in self.request.readings else (reading,)

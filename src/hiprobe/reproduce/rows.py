@@ -22,8 +22,10 @@ from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import PaperNumber, Row
 from hiprobe.reproduce.scored import Scored, ScoredTest
 
-CLIP_AUC, FRAME_AUC, FRAME_AP = "clip AUC", "frame AUC", "frame AP"
+CLIP_AUC, FRAME_AUC, FRAME_AP = "highest-segment AUC", "frame AUC", "frame AP"
 WITHIN, UNCUT_AUC = "AUC within a video", "frame AUC without segments across cuts"
+"""The first ranks clips by what detection gives them, their highest smoothed segment."""
+
 EVENT_IOU = 0.3
 """Least overlap of a matched event in the tables; JSON of `hiprobe evaluate` has more."""
 
@@ -85,8 +87,9 @@ class Table:
         paper: tuple[PaperNumber, ...] = (),
         seconds: float = 0.0,
     ) -> Row:
-        """One row."""
-        seeds = self.bench.request.seeds
+        """One row; an estimate of fewer seeds is of the first ones."""
+        every = self.bench.request.seeds
+        seeds = every[: len(found.by_seed)] if found.by_seed else every
         return Row(
             data=self.data.name,
             setting=setting,
@@ -94,7 +97,7 @@ class Table:
             ours=found.ours,
             low=found.low,
             high=found.high,
-            by_seed=found.by_seed if len(found.by_seed) == len(seeds) else (),
+            by_seed=found.by_seed,
             paper=paper,
             protocol="; ".join(p for p in (protocol, self.what) if p),
             seeds=seeds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,11 +27,17 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class VideoScores:
-    """Smoothed scores of one video's segments, NaN where the backbone gave up."""
+    """Scores of one video's segments, NaN where the backbone gave up.
+
+    Attributes:
+        scores: after smoothing, which every metric takes.
+        raw: before it, for pictures; None where not kept.
+    """
 
     start_seconds: _Floats
     end_seconds: _Floats
     scores: _Floats
+    raw: _Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -70,27 +76,41 @@ def score_variants(
     by_frame: bool = True,
 ) -> Scored:
     """Fit and score every variant on every test of a data set, under one seed."""
-    examples = bench.extraction.examples(data, key_frames=key_frames)
-    base = {
-        "states": states_digest(examples),
-        "seed": seed,
-        "folds": bench.request.folds,
-        "mode": bench.request.mode,
-        "by_frame": by_frame,
-    }
-    found: dict[str, list[ScoredTest]] = {v.name: [] for v in variants}
     tests = tests_of(bench, data, seed=seed, key_frames=key_frames, by_frame=by_frame)
-    for number, test in enumerate(tests):
-        keys = {v.name: {**base, "test": number, **_variant_key(v)} for v in variants}
+    return score_tests(bench, tests, variants, seed=seed)
+
+
+def score_tests(
+    bench: Bench,
+    tests: Iterable[FrameTest],
+    variants: Sequence[Variant],
+    *,
+    seed: int,
+) -> Scored:
+    """Fit and score every variant on every test; what is finished is taken from before."""
+    found: dict[str, list[ScoredTest]] = {v.name: [] for v in variants}
+    for test in tests:
+        base = _test_key(bench, test, seed)
+        keys = {v.name: {**base, **_variant_key(v)} for v in variants}
         pieces: dict[str, Any] = {v.name: bench.kept.find(keys[v.name]) for v in variants}
         missing = [v for v in variants if pieces[v.name] is None]
-        if missing:
-            bench.say(f"{data.name}, seed {seed}, test {number + 1}: {len(missing)} to fit")
         for name, piece in _compute(bench, test, missing, seed).items():
             pieces[name] = bench.kept.keep(keys[name], piece)
         for name, piece in pieces.items():
             found[name].append(_scored(test, piece))
     return found
+
+
+def _test_key(bench: Bench, test: FrameTest, seed: int) -> dict[str, Any]:
+    """What decides the scores of a test besides the variant."""
+    return {
+        "fit": states_digest(test.fit),
+        "held": states_digest(test.held),
+        "videos": [[v.name, v.frames, [p.source for p in v.parts]] for v in test.videos],
+        "seed": seed,
+        "folds": bench.request.folds,
+        "mode": bench.request.mode,
+    }
 
 
 def states_digest(examples: Sequence[LabelledStates]) -> str:
@@ -134,12 +154,10 @@ def _compute(
     for video in test.videos if variants else ():
         states = video.load()
         for name, (variant, fit) in fits.items():
-            scores = smooth(
-                fit.scores(_states_as_read(bench, states, variant)), sigma_segments=SIGMA_SEGMENTS
-            )
-            pieces[name]["videos"].append(
-                [states.start_seconds.tolist(), states.end_seconds.tolist(), scores.tolist()]
-            )
+            raw = fit.scores(_states_as_read(bench, states, variant))
+            times = [states.start_seconds.tolist(), states.end_seconds.tolist()]
+            smoothed = smooth(raw, sigma_segments=SIGMA_SEGMENTS)
+            pieces[name]["videos"].append([*times, smoothed.tolist(), raw.tolist()])
     return pieces
 
 

@@ -13,8 +13,9 @@ from hiprobe.reproduce.facts import paper_numbers
 from hiprobe.reproduce.fits import Variant
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Figure, Findings, Row
-from hiprobe.reproduce.rows import CLIP_AUC, SeedPools, Table, difference, pools_of
+from hiprobe.reproduce.rows import CLIP_AUC, FRAME_AUC, SeedPools, Table, difference, pools_of
 from hiprobe.reproduce.scored import Scored, score_variants
+from hiprobe.reproduce.steps import Steps
 from hiprobe.states import LabelledStates
 
 DLSP = Variant("DLSP layer", thresholds=True)
@@ -50,8 +51,9 @@ def run(bench: Bench) -> Findings:
     """All sections for every data set."""
     rows: list[Row] = []
     figures: list[Figure] = []
+    steps = Steps(bench.say, "table4", len(bench.request.data) * len(bench.request.seeds))
     for data in bench.request.data:
-        found = _score(bench, data)
+        found = _score(bench, data, steps)
         rows += _layer_rows(bench, data, found)
         rows += _scorer_rows(bench, data, found)
         pools = pools_of(found, DLSP.name)
@@ -73,9 +75,12 @@ def _variants(bench: Bench, data: DataSource) -> list[Variant]:
     return [*LAYERS, *offered, *SCORERS, *by_layer(bench.extraction.examples(data))]
 
 
-def _score(bench: Bench, data: DataSource) -> list[Scored]:
-    variants = _variants(bench, data)
-    return [score_variants(bench, data, variants, seed=s) for s in bench.request.seeds]
+def _score(bench: Bench, data: DataSource, steps: Steps) -> list[Scored]:
+    variants, found = _variants(bench, data), []
+    for seed in bench.request.seeds:
+        found.append(score_variants(bench, data, variants, seed=seed))
+        steps.step(f"{data.name}, seed {seed}")
+    return found
 
 
 def _layer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> list[Row]:
@@ -129,8 +134,8 @@ def _differences(bench: Bench, data: DataSource, found: Sequence[Scored]) -> lis
     for name in [v.name for v in LAYERS[1:]]:
         other = pools_of(found, name)
         for metric, a, b in (
-            ("clip AUC", ours.clips, other.clips),
-            ("frame AUC", ours.frames, other.frames),
+            (CLIP_AUC, ours.clips, other.clips),
+            (FRAME_AUC, ours.frames, other.frames),
         ):
             if a:
                 gap = difference(

@@ -58,7 +58,7 @@ def threshold_rows(bench: Bench, data: DataSource, pools: SeedPools) -> list[Row
 def _rows_of(table: Table, rule: Rule, pools: SeedPools) -> list[Row]:
     draws, rows = table.bench.request.draws, []
     groups: tuple[tuple[str, tuple[Pool, ...]], ...] = (
-        ("clip", pools.clips),
+        ("highest-segment", pools.clips),
         ("frame", pools.frames),
     )
     for unit, own in groups:
@@ -105,7 +105,7 @@ def kappa_figure(data: DataSource, pools: SeedPools) -> Figure:
     """What the sweep of kappa moves: metrics after the threshold, and alarms."""
     alarms = [_alarms(Rule("", _adaptive(k)), pools) for k in KAPPAS]
     panels = []
-    for unit, own in (("clip", pools.clips), ("frame", pools.frames)):
+    for unit, own in (("highest-segment", pools.clips), ("frame", pools.frames)):
         if own:
             panels.append(_metric_panel(unit, own))
     if alarms[0]:
@@ -135,7 +135,7 @@ def _metric_panel(unit: str, own: tuple[Pool, ...]) -> Panel:
         changes = [_changes(Rule("", _adaptive(k)))[number][1] for k in KAPPAS]
         values = [auc_estimate([c(p) for p in own], draws=1).ours for c in changes]
         curves.append(Curve(name, KAPPAS, values))
-    return Panel(f"AUC by {unit}", "kappa", "ROC-AUC", tuple(curves))
+    return Panel(f"{unit} AUC", "kappa", "ROC-AUC", tuple(curves))
 
 
 def _fixed(threshold: float) -> Threshold:
