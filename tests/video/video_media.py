@@ -27,6 +27,7 @@ def make_video(
     pixel_format: str = "yuv420p",
     size: tuple[int, int] = (WIDTH, HEIGHT),
     rotation: int | None = None,
+    pixel_aspect: Fraction | None = None,
     top_white: bool = False,
     audio: bool = False,
     audio_seconds: float | None = None,
@@ -41,6 +42,8 @@ def make_video(
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         base = Fraction(1, 1000) if ticks is not None else Fraction(1, fps)
         stream.codec_context.time_base = base
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if rotation is not None:
             stream.set_display_rotation(rotation)
         sound: Any = container.add_stream("aac", rate=8000) if audio else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from math import inf
 from pathlib import Path
@@ -78,9 +79,7 @@ def read_clip_and_outcome(
 
 def _mark(frame: DecodedFrame, *, position: int) -> DecodedFrame:
     # The time of a frame without its picture.
-    return DecodedFrame(
-        position, frame.pts, frame.time_base_seconds, frame.seconds, frame.duration_seconds, None
-    )
+    return replace(frame, index=position, picture=None)
 
 
 def _marks_from_packets(

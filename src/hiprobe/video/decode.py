@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from hiprobe.video.container import (
 )
 from hiprobe.video.ending import ends_early
 from hiprobe.video.frame import DecodedFrame
+from hiprobe.video.orientation import pixel_aspect_of
 
 __all__ = ["DecodedFrame", "FrameReader", "Outcome", "check_stretch"]
 
@@ -77,17 +79,10 @@ class FrameReader:
     def _numbered(self, frame: DecodedFrame) -> DecodedFrame:
         # Frames before the start were decoded only because others are predicted from them.
         self.frame_count += 1
-        return DecodedFrame(
-            self.frame_count - 1,
-            frame.pts,
-            frame.time_base_seconds,
-            frame.seconds,
-            frame.duration_seconds,
-            frame.picture,
-        )
+        return replace(frame, index=self.frame_count - 1)
 
     def _timed(self, container: Any, stream: Any) -> Iterator[DecodedFrame]:
-        base = float(stream.time_base)
+        base, aspect = float(stream.time_base), pixel_aspect_of(stream)
         nominal_pts = max(1, round(nominal_frame_seconds(stream) / base))
         previous, step = None, nominal_pts
         for picture in self._pictures(container, stream):
@@ -98,7 +93,7 @@ class FrameReader:
                 self.origin_pts = pts
             previous, step = pts, picture.duration or nominal_pts
             seconds = (pts - self.origin_pts) * base
-            yield DecodedFrame(0, pts, base, seconds, step * base, picture)
+            yield DecodedFrame(0, pts, base, seconds, step * base, picture, aspect)
 
     def _pictures(self, container: Any, stream: Any) -> Iterator[Any]:
         if not self.start_seconds or not _can_seek(container, stream):

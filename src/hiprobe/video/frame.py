@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from hiprobe.segment import Frame
+from hiprobe.video.orientation import Orientation, orientation_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +14,8 @@ class DecodedFrame:
     """One decoded picture, still in the codec's pixel format until `rgb` is called.
 
     `seconds` counts from the first frame of the stream; `pts` is the container's own number in
-    units of `time_base_seconds`. `index` counts the frames of this reading from 0.
+    units of `time_base_seconds`. `index` counts the frames of this reading from 0. `pixel_aspect`
+    is the width of a pixel over its height.
     """
 
     index: int
@@ -24,6 +24,7 @@ class DecodedFrame:
     seconds: float
     duration_seconds: float
     picture: Any
+    pixel_aspect: float = 1.0
 
     @property
     def end_seconds(self) -> float:
@@ -31,29 +32,30 @@ class DecodedFrame:
         return self.seconds + self.duration_seconds
 
     @property
-    def turn_degrees(self) -> int:
-        """Counter-clockwise turn, 0, 90, 180 or 270, that makes the picture upright."""
-        return 90 * (round(int(self.picture.rotation) / 90) % 4)
+    def orientation(self) -> Orientation:
+        """What makes the picture upright."""
+        return orientation_of(self.picture)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels of the upright picture."""
-        width, height = self.picture.width, self.picture.height
-        return (height, width) if self.turn_degrees % 180 else (width, height)
+        """Width and height in square pixels of the upright picture."""
+        width = max(1, round(self.picture.width * self.pixel_aspect))
+        height = int(self.picture.height)
+        return (height, width) if self.orientation.swaps_sides else (width, height)
 
     def rgb(self, *, size: tuple[int, int] | None = None) -> Frame:
         """The upright picture, uint8 RGB `[height, width, 3]`, scaled to `size` (width, height).
 
-        Scaling averages over areas, on the codec's own pixels, before the turn.
+        Scaling averages over areas, on the codec's own pixels, before the turn; it also makes
+        pixels square.
         """
-        width, height = size or self.size
-        if self.turn_degrees % 180:
+        orientation, (width, height) = self.orientation, size or self.size
+        if orientation.swaps_sides:
             width, height = height, width
         scaled = self.picture.reformat(
             width=width, height=height, format="rgb24", interpolation="AREA"
         )
-        pixels = np.rot90(scaled.to_ndarray(), k=self.turn_degrees // 90)
-        return np.ascontiguousarray(pixels, dtype=np.uint8)
+        return orientation.upright(scaled.to_ndarray())
 
     def rgb_within(self, *, max_side_pixels: int | None) -> Frame:
         """Like `rgb`, shrunk (never enlarged) so that no side is longer than `max_side_pixels`."""

@@ -15,9 +15,10 @@ from hiprobe.video.decode import FrameReader
 class VideoInfo:
     """Facts of one video file.
 
-    Width and height are those of the upright picture; `rotation_degrees` is the clockwise turn
-    that made it upright. Values `_from_header` may be absent (None) or wrong: only decoding
-    tells the truth.
+    Width and height are those of the upright picture in square pixels; `rotation_degrees` is the
+    clockwise turn that made it upright, `mirrored` says that left and right changed places after
+    it, and `pixel_aspect` is the width of a stored pixel over its height. Values `_from_header`
+    may be absent (None) or wrong: only decoding tells the truth.
     """
 
     path: Path
@@ -31,6 +32,8 @@ class VideoInfo:
     duration_seconds_from_header: float | None
     frame_count_from_header: int | None
     rotation_degrees: int
+    mirrored: bool
+    pixel_aspect: float
     has_audio: bool
 
 
@@ -57,7 +60,9 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             fps_from_header=_fps(stream),
             duration_seconds_from_header=stream_duration_seconds(container, stream),
             frame_count_from_header=stream.frames or None,
-            rotation_degrees=-frame.turn_degrees % 360,
+            rotation_degrees=-90 * frame.orientation.turns % 360,
+            mirrored=frame.orientation.mirrored,
+            pixel_aspect=frame.pixel_aspect,
             has_audio=bool(container.streams.audio),
         )
 

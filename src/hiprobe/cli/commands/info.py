@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from hiprobe.video.probe import VideoInfo
 
 
 @click.command()
@@ -72,12 +75,24 @@ def _video_facts(path: Path) -> dict[str, Any]:
         "size": format_bytes(found.size_bytes),
         "container": found.container,
         "codec": f"{found.codec}, {found.pixel_format}",
-        "picture": f"{found.width}x{found.height}, turned by {found.rotation_degrees} degrees",
+        "picture": _picture_words(found),
         "frames a second": _or_unknown(found.fps_from_header),
         "seconds": _or_unknown(found.duration_seconds_from_header),
         "frames": found.frame_count_from_header or "not stated in the header",
         "audio": "yes" if found.has_audio else "no",
     }
+
+
+def _picture_words(found: VideoInfo) -> str:
+    """Size as shown, and what was done to the stored picture to get there."""
+    words = [f"{found.width}x{found.height}"]
+    if found.rotation_degrees:
+        words.append(f"turned by {found.rotation_degrees} degrees")
+    if found.mirrored:
+        words.append("mirrored")
+    if found.pixel_aspect != 1.0:
+        words.append(f"stored pixels are {found.pixel_aspect:.3f} times as wide as high")
+    return ", ".join(words)
 
 
 def _or_unknown(value: float | None) -> str:
