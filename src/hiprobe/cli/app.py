@@ -11,6 +11,7 @@ from hiprobe import __version__
 from hiprobe.cli.commands.backbones import backbones
 from hiprobe.cli.commands.cache import cache
 from hiprobe.cli.commands.completion import completion
+from hiprobe.cli.commands.data import data
 from hiprobe.cli.commands.demo import demo
 from hiprobe.cli.commands.detect import detect
 from hiprobe.cli.commands.doctor import doctor
@@ -19,6 +20,7 @@ from hiprobe.cli.commands.extract import extract
 from hiprobe.cli.commands.fit import fit
 from hiprobe.cli.commands.info import info
 from hiprobe.cli.commands.layers import layers
+from hiprobe.cli.commands.reproduce import reproduce
 from hiprobe.errors import HiProbeError, StorageError
 
 INTERRUPTED_EXIT_CODE = 130
@@ -76,6 +78,8 @@ for command in (
     layers,
     extract,
     evaluate,
+    data,
+    reproduce,
     info,
     doctor,
     backbones,

@@ -1,0 +1,114 @@
+"""`hiprobe reproduce`: the paper's tables and figures, and the questions around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hiprobe.cli import options
+
+if TYPE_CHECKING:
+    from hiprobe.probe import Mode
+    from hiprobe.states import Reading
+
+
+@click.command()
+@click.argument("experiments", nargs=-1, metavar="EXPERIMENT...")
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER|CSV",
+    help="Labelled clips, as `fit` takes them, or a manifest; several for comparisons.",
+)
+@click.option("--list", "listed", is_flag=True, help="Show what there is, and stop.")
+@options.normal
+@options.out("hiprobe-reproduce")
+@options.reading(several=True)
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
+    default="clip",
+    show_default=True,
+    help="What probes are fitted on; auto chooses inside each training fold, and takes longer.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
+@click.option("--first-seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--folds", type=click.IntRange(min=2), default=8, show_default=True)
+@click.option(
+    "--draws",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Bootstrap draws of sources for the intervals.",
+)
+@click.option(
+    "--docs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PAGE",
+    help="Join all results in --out to this Markdown page.",
+)
+@click.option(
+    "--join",
+    multiple=True,
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    metavar="FOLDER",
+    help="More results of other runs for --docs.",
+)
+@options.how_to_read()
+def reproduce(
+    experiments: tuple[str, ...],
+    data: tuple[Path, ...],
+    listed: bool,
+    normal: str | None,
+    out: Path,
+    readings: tuple[Reading, ...],
+    mode: Mode,
+    seeds: int,
+    first_seed: int,
+    folds: int,
+    draws: int,
+    docs: Path | None,
+    join: tuple[Path, ...],
+    how: options.SessionOptions,
+) -> None:
+    """Run the paper's tables and figures on labelled clips: `all`, or some by name.
+
+    All experiments of a run share one pass over the videos; its states are cached. Each leaves
+    a folder with its table (Markdown, CSV, JSON: the paper's number, ours, interval, protocol,
+    seeds, time) and its figures (PNG, SVG). The same command again goes on where it stopped.
+
+    \b
+    Examples:
+      hiprobe reproduce --list
+      hiprobe reproduce table4 --data clips/
+      hiprobe reproduce all --data fights.csv --data crashes.csv --docs results.md
+    """
+    from hiprobe.cli.reproducing import Reproduction, list_experiments, write_docs
+    from hiprobe.errors import UsageError
+
+    if listed:
+        list_experiments()
+        return
+    if not experiments and not docs:
+        raise UsageError("name an experiment, or all; `hiprobe reproduce --list` shows them")
+    failed = None
+    if experiments:
+        run = Reproduction.of(
+            data,
+            normal=normal,
+            out=out,
+            readings=readings,
+            mode=mode,
+            seeds=tuple(range(first_seed, first_seed + seeds)),
+            folds=folds,
+            draws=draws,
+            how=how,
+        )
+        failed = run.run(experiments)
+    if docs is not None:
+        write_docs((out, *join), docs, quiet=how.quiet)
+    if failed is not None:
+        failed.finish()
