@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hiprobe.backbones.lite.model import load_lite
 from hiprobe.datasets.ground_truth import load_truth
-from hiprobe.datasets.manifest import ManifestRow
-from hiprobe.errors import LabelError
+from hiprobe.errors import HiProbeError
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.experiments import table1, table2
 from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.few_shot import draw_few
+from hiprobe.reproduce.full_protocol import SHARE, run_protocol
 from hiprobe.reproduce.kept import Kept
 from hiprobe.reproduce.peers import SECTION
 from hiprobe.reproduce.request import DataSource, Request
@@ -24,6 +24,10 @@ from hiprobe.store.cache import StatesCache
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
 import backbone_cases
 import tiny_sets
+
+# 1 % of so few videos would be one of each kind
+HALF_OF_1 = replace(table1.PROTOCOL, share=0.5)
+HALF_OF_2 = replace(table2.PROTOCOL, share=0.7)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,7 @@ def ucf(tmp_path_factory: pytest.TempPathFactory, opener):
     place = tmp_path_factory.mktemp("ucf")
     root = tiny_sets.write_ucf_crime(place / "root")
     bench = _bench(root, place / "out", opener, seeds=(0, 1))
-    return bench, table1.run(bench)
+    return bench, run_protocol(bench, HALF_OF_1)
 
 
 def _ours(found, metric: str):
@@ -99,13 +103,13 @@ def test_a_second_run_reads_no_test_video(ucf, monkeypatch) -> None:
         raise AssertionError("read again")
 
     monkeypatch.setattr(Extraction, "video", fail)
-    again = table1.run(bench)
+    again = run_protocol(bench, HALF_OF_1)
     assert [r for r in again.rows if r.defined] == [r for r in found.rows if r.defined]
 
 
 def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opener) -> None:
     root = tiny_sets.write_xd_violence(tmp_path / "root")
-    found = table2.run(_bench(root, tmp_path / "out", opener, seeds=(0,)))
+    found = run_protocol(_bench(root, tmp_path / "out", opener, seeds=(0,)), HALF_OF_2)
     row = _ours(found, "frame AP")
     assert row.ours > 0.9
     assert [(p.column, p.value) for p in row.paper] == [("XD-Violence, frame AP", 0.8215)]
@@ -113,36 +117,10 @@ def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opene
 
 
 def test_a_folder_that_is_something_else_says_what_to_place_where(tmp_path: Path, opener) -> None:
-    from hiprobe.errors import HiProbeError
-
     (tmp_path / "root").mkdir()
     with pytest.raises(HiProbeError, match="UCF-Crime"):
         table1.run(_bench(tmp_path / "root", tmp_path / "out", opener))
 
 
-def _row(name: str, class_name: str, source: str = "") -> ManifestRow:
-    return ManifestRow(Path(f"{name}.mp4"), name, class_name, int(class_name != "normal"),
-                       split="train", source=source)  # fmt: skip
-
-
-def test_the_draw_is_stratified_and_by_seed() -> None:
-    rows = [_row(f"n{i}", "normal") for i in range(800)]
-    rows += [_row(f"{c}{i}", c) for c in ("arson", "abuse", "fight", "theft") for i in range(200)]
-    few = draw_few(rows, seed=3)
-    assert few == draw_few(rows, seed=3) != draw_few(rows, seed=4)
-    kinds = [r.class_name for r in few]
-    assert kinds.count("normal") == 8
-    assert {kinds.count(c) for c in ("arson", "abuse", "fight", "theft")} == {2}
-
-
-def test_a_recording_is_taken_once_while_there_are_others() -> None:
-    rows = [_row(f"n{i}", "normal") for i in range(300)]
-    rows += [_row(f"a{i}", "fight", source=f"film{i % 3}") for i in range(300)]
-    for seed in range(5):
-        few = [r for r in draw_few(rows, seed=seed) if r.label]
-        assert len(few) == 3 and len({r.source for r in few}) == 3
-
-
-def test_too_few_videos_of_a_label_is_an_error() -> None:
-    with pytest.raises(LabelError, match="1 anomalous"):
-        draw_few([_row("n1", "normal"), _row("n2", "normal"), _row("a", "fight")], seed=0)
+def test_the_tables_label_one_percent() -> None:
+    assert table1.PROTOCOL.share == table2.PROTOCOL.share == SHARE == 0.01

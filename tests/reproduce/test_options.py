@@ -14,10 +14,11 @@ from hiprobe.probe.training_set import training_set
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.experiments import options
 from hiprobe.reproduce.fits import Variant
-from hiprobe.reproduce.held_out import folds_of, held_out, states_digest
+from hiprobe.reproduce.held_out import folds_of, held_out
 from hiprobe.reproduce.kept import Kept
 from hiprobe.reproduce.layer_choices import ORACLE, assemble, every_layer, inner_choice
 from hiprobe.reproduce.request import DataSource, Request
+from hiprobe.reproduce.scored import states_digest
 
 sys.path.append(str(Path(__file__).parents[1] / "probe"))
 import probe_states

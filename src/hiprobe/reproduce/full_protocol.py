@@ -11,7 +11,14 @@ from typing import Any
 from hiprobe.datasets.catalog import known_set
 from hiprobe.datasets.check import check_dataset
 from hiprobe.datasets.floors import floors
-from hiprobe.datasets.manifest import Manifest, ManifestRow, read_manifest
+from hiprobe.datasets.manifest import (
+    Manifest,
+    ManifestRow,
+    manifest_clips,
+    read_manifest,
+    write_manifest,
+)
+from hiprobe.datasets.subset import draw_subset
 from hiprobe.errors import EvaluationError, LabelError
 from hiprobe.evaluation.metrics import Ranking
 from hiprobe.evaluation.truth import Truth, VideoTruth
@@ -21,7 +28,6 @@ from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.by_video import Fitted, score_videos
 from hiprobe.reproduce.estimate import Estimate, auc_estimate, precision_estimate, within_estimate
 from hiprobe.reproduce.facts import facts, paper_numbers
-from hiprobe.reproduce.few_shot import SHARE, clips_of_rows, draw_few, write_few
 from hiprobe.reproduce.frame_test import FrameTest, Part, TestVideo
 from hiprobe.reproduce.peers import peer_rows, source_note
 from hiprobe.reproduce.pooled import FramePool, pool_frames
@@ -32,6 +38,9 @@ OURS = "HiProbe: DLSP layer, logistic regression, {share:.0%} of the training vi
 FLOORS_SECTION = "Floors: what no picture is needed for"
 NOMINAL_FPS = 30.0
 
+SHARE = 0.01
+"""Part of the training videos that is labelled (paper, section 4.1: about 1 %)."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -41,12 +50,14 @@ class Protocol:
         data_set: name in the catalogue of known sets.
         headline: metric of the paper, `frame AUC` or `frame AP`.
         column: key of the paper's column in `facts.json`.
+        share: part of the training videos that is labelled.
     """
 
     name: str
     data_set: str
     headline: str
     column: str
+    share: float = SHARE
 
 
 def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
@@ -93,10 +104,13 @@ class _DataSet:
     ) -> None:
         self.bench, self.protocol, self.data, self.manifest = bench, protocol, data, manifest
         self.train = manifest.split("train")
-        self.few = {s: draw_few(self.train, seed=s) for s in bench.request.seeds}
-        for seed, rows in self.few.items():
+        self.few = {
+            s: draw_subset(manifest, fraction=protocol.share, seed=s, split="train")
+            for s in bench.request.seeds
+        }
+        for seed, drawn in self.few.items():
             place = bench.request.out / protocol.name / f"few-shot-seed{seed}.csv"
-            write_few(rows, place)
+            write_manifest(drawn, path=place)
         self.lost: list[str] = []
         self.tested: tuple[str, ...] = ()
 
@@ -113,8 +127,8 @@ class _DataSet:
 
     def notes(self) -> list[str]:
         """What decides the numbers besides the method."""
-        share = f"{SHARE:.0%} of {len(self.train)} training videos"
-        sizes = sorted({len(rows) for rows in self.few.values()})
+        share = f"{self.protocol.share:.0%} of {len(self.train)} training videos"
+        sizes = sorted({len(few.rows) for few in self.few.values()})
         told = [
             f"{self.data.name}: labels are by video in fitting ({share}: "
             f"{' or '.join(map(str, sizes))} a seed, listed in few-shot-seed*.csv); frame-level "
@@ -134,13 +148,13 @@ class _DataSet:
         return told
 
     def _shared(self) -> int:
-        labelled = {r.source for rows in self.few.values() for r in rows}
+        labelled = {r.source for few in self.few.values() for r in few.rows}
         return sum(r.source in labelled for r in self._test_rows())
 
     def _fit(self, seed: int) -> Fitted:
         extraction = self.bench.extraction
         examples, failures = extract_examples(
-            clips_of_rows(self.few[seed]),
+            manifest_clips(self.few[seed]),
             backbone=extraction.backbone,
             settings=extraction.settings(readings=(self.bench.request.reading,)),
             cache=extraction.cache,
@@ -200,7 +214,7 @@ class _DataSet:
 
     def _row(self, metric: str, found: Estimate, paper: tuple[PaperNumber, ...]) -> Row:
         return Row(
-            setting=OURS.format(share=SHARE),
+            setting=OURS.format(share=self.protocol.share),
             metric=metric,
             ours=found.ours,
             low=found.low,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -121,18 +120,6 @@ def thresholds_of(found: Sequence[dict[str, Any]]) -> list[Thresholds]:
         )
         for f in found
     ]
-
-
-def states_digest(examples: Sequence[LabelledStates]) -> str:
-    """Sixteen hexadecimal digits over labels, sources and all states: the key of what is kept."""
-    digest = hashlib.sha256()
-    for e in examples:
-        digest.update(f"{e.name}|{e.label}|{e.source}".encode())
-        for states in (e.clip, e.segments):
-            if states is not None:
-                digest.update(states.fingerprint.digest.encode())
-                digest.update(np.ascontiguousarray(states.values).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _highest(fit: Fit, example: LabelledStates) -> float:

@@ -13,7 +13,7 @@ from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.estimate import Estimate, Units, Weigh, auc_estimate, estimate
 from hiprobe.reproduce.fits import Variant
-from hiprobe.reproduce.held_out import folds_of, states_digest
+from hiprobe.reproduce.held_out import folds_of
 from hiprobe.reproduce.layer_choices import (
     ORACLE,
     RULES,
@@ -26,6 +26,7 @@ from hiprobe.reproduce.layer_choices import (
 from hiprobe.reproduce.option_rows import CLIP_AUC, HIGHEST_AUC, known_units, row_of_estimate
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Row
+from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import LabelledStates
 
 SECTION = "Choice of the layer"

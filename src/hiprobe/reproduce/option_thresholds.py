@@ -15,7 +15,6 @@ from hiprobe.reproduce.estimate import Estimate, auc_estimate, clip_units, estim
 from hiprobe.reproduce.held_out import (
     Thresholds,
     folds_of,
-    states_digest,
     threshold_folds,
     thresholds_of,
 )
@@ -23,6 +22,7 @@ from hiprobe.reproduce.option_grid import KAPPAS
 from hiprobe.reproduce.option_rows import row_of_estimate
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Row
+from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import LabelledStates
 
 BASIS, KAPPA_SECTION = "Scores that T comes from", "kappa"

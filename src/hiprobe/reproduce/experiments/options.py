@@ -11,13 +11,14 @@ from hiprobe.probe.selection import Recipe, choose_layer
 from hiprobe.probe.training_set import Mode, TrainingSet, training_set
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.fits import Variant
-from hiprobe.reproduce.held_out import HeldOut, folds_of, held_out, states_digest
+from hiprobe.reproduce.held_out import HeldOut, folds_of, held_out
 from hiprobe.reproduce.option_grid import BINS_SECTION, Option, options
 from hiprobe.reproduce.option_layers import layer_rows
 from hiprobe.reproduce.option_rows import score_rows
 from hiprobe.reproduce.option_thresholds import threshold_rows
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Findings, Row
+from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import LabelledStates
 
 PROTOCOL = (
