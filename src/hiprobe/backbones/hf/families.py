@@ -30,12 +30,28 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a family is made from: config, processor settings, and the text of a token id."""
+    """What a family is made from: config, processor settings, and the text of a token id.
+
+    `resize_by` is one of `pictures.RESIZES`.
+    """
 
     config: Any
     images: Mapping[str, Any]
     videos: Mapping[str, Any]
     token: Callable[[int], str]
+    resize_by: str = pictures.TRAINED_RESIZE
+
+    def scale(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        defaults: tuple[Sequence[float], Sequence[float]],
+        resample: int = 3,
+    ) -> pictures.Scale:
+        """How frames are resized and normalised, by a processor's settings or the defaults."""
+        return pictures.read_scale(
+            settings, defaults=defaults, resample=resample, resize_by=self.resize_by
+        )
 
 
 @dataclass(frozen=True)
@@ -44,7 +60,8 @@ class Family:
 
     `decoder` is the path of attributes to the decoder, `visual_token` the id that frames take up
     in the prompt, `settings` what of the preprocessing decides the states. `line_breaks` of the
-    last visual tokens show no picture (LLaVA-OneVision's after the video).
+    last visual tokens show no picture (LLaVA-OneVision's after the video). `token_types` is the
+    input that marks visual tokens, where one is needed.
     """
 
     decoder: str
@@ -53,6 +70,7 @@ class Family:
     settings: Mapping[str, str | int | float | bool]
     read: Callable[[Sequence[Frame]], Pictures]
     line_breaks: int = 0
+    token_types: str = "mm_token_type_ids"
 
     def is_visual(self, ids: Tensor) -> Tensor:
         """Which positions of token ids `[segments, positions]` show the frames: bool, as shaped."""
@@ -72,10 +90,15 @@ def build_family(parts: Parts) -> Family:
     return _BUILDERS[parts.config.model_type](parts)
 
 
+def is_known(model_type: str) -> bool:
+    """Whether a `model_type` of config.json has a family of its own here."""
+    return model_type in _BUILDERS
+
+
 def _internvl(parts: Parts) -> Family:
     vision = parts.config.vision_config
     size = tuple(vision.image_size)
-    scale = pictures.read_scale(parts.images, defaults=pictures.IMAGENET)
+    scale = parts.scale(parts.images, defaults=pictures.IMAGENET)
     token = parts.config.image_token_id
     block = f"<img>{parts.token(token) * _internvl_tokens(parts.config)}</img>"
 
@@ -97,7 +120,7 @@ def _smolvlm(parts: Parts) -> Family:
     vision, token = parts.config.vision_config, parts.config.image_token_id
     edge = int(vision.image_size)
     count = int((edge // vision.patch_size) ** 2 / parts.config.scale_factor**2)
-    scale = pictures.read_scale(parts.images, defaults=pictures.HALVES, resample=1)
+    scale = parts.scale(parts.images, defaults=pictures.HALVES, resample=1)
     around = "<fake_token_around_image>"
     block = f"{around}<global-img>{parts.token(token) * count}{around}"
 
@@ -114,7 +137,7 @@ def _smolvlm(parts: Parts) -> Family:
 def _llava_onevision(parts: Parts) -> Family:
     vision, token = parts.config.vision_config, parts.config.video_token_id
     edge, grid = int(vision.image_size), math.ceil(vision.image_size // vision.patch_size / 2)
-    scale = pictures.read_scale(parts.videos or parts.images, defaults=pictures.HALVES)
+    scale = parts.scale(parts.videos or parts.images, defaults=pictures.HALVES)
 
     def read(frames: Sequence[Frame]) -> Pictures:
         pixels = pictures.square_pixels(frames, size=(edge, edge), scale=scale)
@@ -129,7 +152,7 @@ def _llava_onevision(parts: Parts) -> Family:
 def _qwen(parts: Parts, *, defaults: tuple[tuple[float, ...], tuple[float, ...]]) -> Family:
     vision, token = parts.config.vision_config, parts.config.image_token_id
     patch, merge = int(vision.patch_size), int(vision.spatial_merge_size)
-    scale = pictures.read_scale(parts.images, defaults=defaults)
+    scale = parts.scale(parts.images, defaults=defaults)
     least, most = _pixel_budget(parts.images, factor=patch * merge)
     start, end = (parts.token(_vision_mark(parts.config, which)) for which in ("start", "end"))
     repeats = int(vision.temporal_patch_size)
@@ -173,7 +196,9 @@ def _pixel_budget(images: Mapping[str, Any], *, factor: int) -> tuple[int, int]:
 def _settings(
     scale: pictures.Scale, **more: str | int | float | bool
 ) -> dict[str, str | int | float | bool]:
+    area = {} if scale.resize_by == pictures.TRAINED_RESIZE else {"resize_by": scale.resize_by}
     return {
+        **area,
         "resample": scale.resample,
         "mean": ",".join(map(str, scale.mean)),
         "std": ",".join(map(str, scale.std)),

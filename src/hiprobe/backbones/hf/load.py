@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForImageTextToText,
-    AutoTokenizer,
-    InternVLForConditionalGeneration,
-)
+from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
-from hiprobe.backbones.hf.families import Family, Parts, build_family
+from hiprobe.backbones.hf.completeness import check_complete
+from hiprobe.backbones.hf.distinct_frames import encode_distinct_frames
+from hiprobe.backbones.hf.families import Family, Parts, build_family, is_known
+from hiprobe.backbones.hf.generic import build_generic, model_class
 from hiprobe.backbones.hf.hardware import choose_device, choose_dtype, memory_errors
+from hiprobe.backbones.hf.headless import without_head
 from hiprobe.backbones.hf.model import HfBackbone
 from hiprobe.backbones.hf.original import (
     ORIGINAL_TYPE,
@@ -28,10 +27,15 @@ from hiprobe.backbones.hf.original import (
     original_tokenizer,
     read_original,
 )
+from hiprobe.backbones.hf.pictures import TRAINED_RESIZE
 from hiprobe.backbones.hf.prompt import Wording, read_template
-from hiprobe.backbones.hf.weights import weight_files, weights_digest
+from hiprobe.backbones.hf.quantise import check_quantised, quantised
+from hiprobe.backbones.hf.weights import weights_digest
 from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.errors import BackboneError
+
+_TOWERS = ("vision_tower", "vision_model", "visual")
+"""Where the models of transformers keep their vision tower."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ class _Plan:
     is_original: bool
     dtype: torch.dtype
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether upper layers, and so the head, are left out."""
+        return int(self.config.get_text_config().num_hidden_layers) < self.layer_count
+
 
 def load_hf(
     folder: Path,
@@ -52,8 +61,10 @@ def load_hf(
     cut_at_layer: int | None = None,
     dtype: str | None = None,
     device: str | None = None,
+    resize: str = TRAINED_RESIZE,
+    quantise: str | None = None,
 ) -> HfBackbone:
-    """Open a local model folder; cut at a layer, the layers above it and the head are not kept.
+    """Open a local model folder; cut at a layer, the layers above it and the head are not read.
 
     Weights are read from safetensors only, no code of the folder is run, no network is used.
 
@@ -63,22 +74,29 @@ def load_hf(
         cut_at_layer: load no deeper than this layer (it cannot describe then).
         dtype: float32, bfloat16 or float16; by what the hardware does natively where None.
         device: cuda, mps or cpu; the best there is where None.
+        resize: how frames are brought to size, one of `pictures.RESIZES`.
+        quantise: hold the decoder's weights as int8 or fp8 (needs torchao); as they are where None.
 
     Raises:
-        BackboneError: the folder is incomplete, damaged or of a family that is not known here.
+        BackboneError: the folder is incomplete or damaged, needs code of its own, or an option is
+            unknown.
         BackboneMemoryError: the model does not fit into memory.
     """
     place = choose_device(device)
+    check_quantised(quantise)
     digest = weights_digest(folder)
     plan = _plan(folder, cut_at_layer, choose_dtype(place, dtype))
     with _loading(folder), memory_errors():
         wording = _read_wording(plan)
-        family = _read_family(plan, wording)
+        family = _read_family(plan, wording, resize)
         model = _read_model(plan)
-        if plan.config.get_text_config().num_hidden_layers < plan.layer_count:
-            model.lm_head = nn.Identity()
         _speak_plainly(model, wording)
         model = model.to(place)
+        for tower in filter(None, (getattr(model.model, name, None) for name in _TOWERS)):
+            encode_distinct_frames(tower)
+        if quantise is not None:
+            quantised(attrgetter(family.decoder)(model), quantise)
+            family = replace(family, settings={**family.settings, "quantise": quantise})
     return HfBackbone(
         model=model,
         layer_count=plan.layer_count,
@@ -118,18 +136,22 @@ def _read_wording(plan: _Plan) -> Wording:
     return Wording(tokenizer, template=read_template(plan.folder))
 
 
-def _read_family(plan: _Plan, wording: Wording) -> Family:
-    try:
-        return build_family(
-            Parts(
-                config=plan.config,
-                images=_processor(plan.folder, "preprocessor_config.json", "image_processor"),
-                videos=_processor(plan.folder, "video_preprocessor_config.json", "video_processor"),
-                token=wording.token,
-            )
+def _read_family(plan: _Plan, wording: Wording, resize: str) -> Family:
+    parts = Parts(
+        config=plan.config,
+        images=_processor(plan.folder, "preprocessor_config.json", "image_processor"),
+        videos=_processor(plan.folder, "video_preprocessor_config.json", "video_processor"),
+        token=wording.token,
+        resize_by=resize,
+    )
+    if is_known(plan.config.model_type):
+        return build_family(parts)
+    if resize != TRAINED_RESIZE:
+        raise BackboneError(
+            f"{plan.config.model_type} prepares frames by its own processor; open it with "
+            f"resize={TRAINED_RESIZE!r}"
         )
-    except KeyError as error:
-        raise BackboneError(f"models of the type {error} are not known here") from error
+    return build_generic(plan.config, plan.folder, template=read_template(plan.folder))
 
 
 def _processor(folder: Path, own_file: str, part: str) -> Mapping[str, Any]:
@@ -144,32 +166,22 @@ def _processor(folder: Path, own_file: str, part: str) -> Mapping[str, Any]:
 
 
 def _read_model(plan: _Plan) -> Any:
-    is_original = plan.is_original
-    kind = InternVLForConditionalGeneration if is_original else AutoModelForImageTextToText
-    model, report = kind.from_pretrained(
+    is_original, kind = plan.is_original, model_class(plan.config)
+    model, report = (without_head(kind) if plan.is_cut else kind).from_pretrained(
         None if is_original else plan.folder,
         config=plan.config,
-        state_dict=read_original(plan.folder, plan.config) if is_original else None,
+        state_dict=read_original(plan.folder, plan.config, head=not plan.is_cut)
+        if is_original
+        else None,
         dtype=plan.dtype,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
     )
-    _check_complete(plan, report)
+    depth = int(plan.config.get_text_config().num_hidden_layers)
+    check_complete(plan.folder, report, depth=depth if plan.is_cut else None)
     return model
-
-
-def _check_complete(plan: _Plan, report: Mapping[str, Any]) -> None:
-    """A converted checkpoint may hold more than is used (layers above the cut), never less."""
-    left_over = report["unexpected_keys"] if plan.is_original else ()
-    for names, what in ((report["missing_keys"], "are missing"), (left_over, "have no place")):
-        if names:
-            files = ", ".join(path.name for path in weight_files(plan.folder))
-            raise BackboneError(
-                f"{len(names)} tensors {what} in {files}, {min(names)} the first; the checkpoint "
-                "is damaged or of another model: fetch it again"
-            )
 
 
 def _speak_plainly(model: Any, wording: Wording) -> None:

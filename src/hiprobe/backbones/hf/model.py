@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from hiprobe.backbones.first_token import first_ids, log_probabilities
 from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
-from hiprobe.backbones.hf.families import Family
+from hiprobe.backbones.hf.families import Family, Pictures
 from hiprobe.backbones.hf.hardware import memory_errors
 from hiprobe.backbones.hf.prompt import Wording, user_text
+from hiprobe.backbones.hf.vision_once import vision_once
 from hiprobe.backbones.interface import Speech
 from hiprobe.backbones.reading import (
     check_finite,
@@ -112,17 +113,42 @@ class HfBackbone:
         Raises:
             BackboneMemoryError: these segments do not fit into memory together.
         """
+        found = self.states_by_prompt(
+            segments, prompts=(self.prompt,), layers=layers, readings=readings
+        )
+        return found[self.prompt]
+
+    @torch.inference_mode()
+    def states_by_prompt(
+        self,
+        segments: Sequence[Segment],
+        *,
+        prompts: Sequence[str],
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[str, Mapping[Reading, NDArray[np.float32]]]:
+        """See `hiprobe.backbones.prompted.PromptsBackbone`: the vision tower runs once.
+
+        Raises:
+            BackboneMemoryError: these segments do not fit into memory together.
+        """
         check_layers(layers, available=len(self.decoder.layers), layer_count=self.layer_count)
-        prepared = [self.prepare(s.frames, prompt=self.prompt) for s in segments]
+        seen = [(len(s.frames), self.family.read(s.frames)) for s in segments]
+        rows: dict[str, list[Mapping[Reading, NDArray[np.float32]]]] = {p: [] for p in prompts}
+        for _, group in groupby(seen, key=lambda one: (one[0], one[1].blocks)):
+            pictures = list(group)
+            with vision_once(self.model.model):
+                for prompt in prompts:
+                    prepared = [self._prepared(p, prompt, frame_count=n) for n, p in pictures]
+                    with memory_errors():
+                        rows[prompt].append(self._read(prepared, tuple(layers), readings))
         empty = np.zeros((0, len(layers), self.width), np.float32)
-        rows: dict[Reading, list[NDArray[np.float32]]] = {r: [empty] for r in readings}
-        for _, group in groupby(prepared, key=attrgetter("length")):
-            with memory_errors():
-                found = self._read(list(group), tuple(layers), readings)
-            for reading in readings:
-                rows[reading].append(found[reading])
-        made = {reading: np.concatenate(rows[reading]) for reading in readings}
-        check_finite(made, dtype=self.fingerprint.dtype)
+        made = {
+            prompt: {r: np.concatenate([empty, *(row[r] for row in found)]) for r in readings}
+            for prompt, found in rows.items()
+        }
+        for states in made.values():
+            check_finite(states, dtype=self.fingerprint.dtype)
         return made
 
     @property
@@ -207,8 +233,10 @@ class HfBackbone:
 
     def prepare(self, frames: Sequence[Frame], *, prompt: str) -> Prepared:
         """Frames and a question as the model takes them, on the CPU."""
-        pictures = self.family.read(frames)
-        text = user_text(pictures.blocks, frame_count=len(frames), prompt=prompt)
+        return self._prepared(self.family.read(frames), prompt, frame_count=len(frames))
+
+    def _prepared(self, pictures: Pictures, prompt: str, *, frame_count: int) -> Prepared:
+        text = user_text(pictures.blocks, frame_count=frame_count, prompt=prompt)
         return Prepared(self.wording.ids(text), pictures.tensors)
 
     def inputs(self, prepared: Sequence[Prepared]) -> dict[str, Tensor]:
@@ -217,7 +245,7 @@ class HfBackbone:
         ids = torch.tensor([p.ids for p in prepared], device=device)
         made = {"input_ids": ids}
         if self.family.needs_token_types:
-            made["mm_token_type_ids"] = (ids == self.family.visual_token).int()
+            made[self.family.token_types] = (ids == self.family.visual_token).int()
         for name in prepared[0].tensors:
             joined = torch.cat([p.tensors[name] for p in prepared])
             kind = dtype if joined.is_floating_point() else joined.dtype

@@ -41,6 +41,7 @@ _VISION = {
     ".attn.proj.": ".attention.projection_layer.",
     ".attn.": ".attention.",
 }
+_HEADS = ("language_model.output.weight", "language_model.lm_head.weight")
 _CONNECTOR = {"mlp1.0.": "layer_norm.", "mlp1.1.": "linear_1.", "mlp1.3.": "linear_2."}
 _INTERNLM2 = {
     "tok_embeddings.": "embed_tokens.",
@@ -135,8 +136,10 @@ def _listed_tokenizer(folder: Path, kind: str) -> Any:
     )
 
 
-def read_original(folder: Path, config: InternVLConfig) -> dict[str, Tensor]:
+def read_original(folder: Path, config: InternVLConfig, *, head: bool = True) -> dict[str, Tensor]:
     """The tensors of an original checkpoint under native names, up to the config's depth.
+
+    Nothing else is read from disk; without `head`, the language-model head is left out too.
 
     Raises:
         BackboneError: a tensor of the checkpoint has no place in the native model.
@@ -145,7 +148,8 @@ def read_original(folder: Path, config: InternVLConfig) -> dict[str, Tensor]:
     for path in weight_files(folder):
         with safe_open(path, framework="pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118 (not a mapping)
-                if _layer_of(name) < config.text_config.num_hidden_layers:
+                too_deep = _layer_of(name) >= config.text_config.num_hidden_layers
+                if not too_deep and (head or name not in _HEADS):
                     found.update(map_tensor(name, tensors.get_tensor(name), config))
     return found
 
@@ -165,7 +169,7 @@ def map_tensor(name: str, tensor: Tensor, config: InternVLConfig) -> dict[str, T
         return dict(_vision(name.removeprefix("vision_model."), tensor))
     if name.startswith("mlp1."):
         return {f"model.multi_modal_projector.{_rename(name, _CONNECTOR)}": tensor}
-    if name in ("language_model.output.weight", "language_model.lm_head.weight"):
+    if name in _HEADS:
         return {"lm_head.weight": tensor}
     if name.startswith("language_model.model."):
         return dict(_decoder(name.removeprefix("language_model.model."), tensor, config))

@@ -1,0 +1,160 @@
+"""Any other image-text-to-text model of transformers, where nothing model-specific is needed.
+
+The library's own image processor (Pillow) makes the pixels, its processor says which placeholders
+stand for a picture, and the decoder is found by its shape. Labels, template and reading are those
+of all other families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.image_utils import PILImageResampling
+
+from hiprobe.backbones.hf.families import Family, Pictures
+from hiprobe.errors import BackboneError
+from hiprobe.segment import Frame
+
+_TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
+_FILTERS = tuple(int(f) for f in PILImageResampling)
+_NAMED = ("size", "crop_size", "do_image_splitting", "do_pan_and_scan", "max_image_size")
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A model of a config without weights: where its parts lie, what its forward takes."""
+
+    decoder: str
+    inputs: tuple[str, ...]
+
+
+def model_class(config: Any) -> Any:
+    """The class of transformers that makes text from images with this config.
+
+    Raises:
+        BackboneError: there is none.
+    """
+    try:
+        return AutoModelForImageTextToText._model_mapping[type(config)]
+    except KeyError as error:
+        raise BackboneError(
+            f"{config.model_type} is no image-text-to-text model of transformers; take a "
+            "multimodal model that answers questions about pictures"
+        ) from error
+
+
+def outline(config: Any) -> Outline:
+    """Where the decoder lies in a model of this config, found on the meta device.
+
+    Raises:
+        BackboneError: the decoder has another form than a stack of layers with a final norm.
+    """
+    with torch.device("meta"):
+        model = model_class(config)(config)
+    decoder = model.get_decoder()
+    path = next((name for name, part in model.named_modules() if part is decoder), "")
+    if not path or not hasattr(decoder, "norm") or not _is_stack(decoder):
+        raise BackboneError(
+            f"the decoder of {config.model_type} ({type(decoder).__name__}) is no plain stack "
+            "`layers` with a final `norm`, so that it cannot be read layer by layer here; take "
+            "another model"
+        )
+    return Outline(decoder=path, inputs=tuple(signature(model.forward).parameters))
+
+
+def build_generic(config: Any, folder: Path, *, template: str | None) -> Family:
+    """The family of a model that is not known by name.
+
+    Raises:
+        BackboneError: it has no processor or chat template, or needs what only its own code has.
+    """
+    found, token = outline(config), _image_token(config)
+    processor = _processor(folder)
+    if not (template or processor.chat_template or processor.tokenizer.chat_template):
+        raise BackboneError(
+            f"{folder} has no chat template: {config.model_type} is no chat model, or its file "
+            "chat_template.jinja was not fetched"
+        )
+    types = next((name for name in _TOKEN_TYPES if name in found.inputs), "")
+    return Family(
+        decoder=found.decoder,
+        visual_token=token,
+        needs_token_types=bool(types),
+        settings=_settings(processor.image_processor),
+        read=_reader(processor, found.inputs),
+        token_types=types,
+    )
+
+
+def _is_stack(decoder: Any) -> bool:
+    layers = getattr(decoder, "layers", None)
+    # a layer that looks at pictures from the side has no tokens for them in the prompt
+    return layers is not None and not any(hasattr(layer, "cross_attn") for layer in layers)
+
+
+def _image_token(config: Any) -> int:
+    for name in ("image_token_id", "image_token_index"):
+        if isinstance(getattr(config, name, None), int):
+            return int(getattr(config, name))
+    raise BackboneError(
+        f"the config of {config.model_type} names no image token: pictures do not stand in its "
+        "prompt, so that it needs code of its own here; take another model"
+    )
+
+
+def _processor(folder: Path) -> Any:
+    try:
+        processor = AutoProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, backend="pil"
+        )
+        missing = [n for n in ("image_processor", "tokenizer") if not hasattr(processor, n)]
+    except (ImportError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackboneError(
+            f"the processor in {folder} cannot be used here: {str(error).strip()}; models whose "
+            "processor needs torchvision or code of its own are read only where HiProbe knows them"
+        ) from error
+    if missing:
+        raise BackboneError(f"{folder} holds no {' and no '.join(missing)}; fetch it again, whole")
+    return processor
+
+
+def _reader(processor: Any, inputs: Sequence[str]) -> Callable[[Sequence[Frame]], Pictures]:
+    def read(frames: Sequence[Frame]) -> Pictures:
+        made = processor.image_processor([list(frames)], return_tensors="pt")
+        try:
+            blocks = tuple(
+                processor.replace_image_token(made, image_idx=i) for i in range(len(frames))
+            )
+        except (AttributeError, NotImplementedError) as error:
+            raise BackboneError(
+                f"{type(processor).__name__} does not tell its placeholders; update transformers "
+                "or take another model"
+            ) from error
+        return Pictures(_tensors(made, inputs), blocks)
+
+    return read
+
+
+def _tensors(made: Mapping[str, Any], inputs: Sequence[str]) -> dict[str, Tensor]:
+    return {k: v for k, v in made.items() if k in inputs and isinstance(v, Tensor)}
+
+
+def _settings(processor: Any) -> dict[str, str | int | float | bool]:
+    """What of the library's image processor decides the states."""
+    given = {name: getattr(processor, name, None) for name in _NAMED}
+    kept = {name: str(value) for name, value in given.items() if value is not None}
+    resample = getattr(processor, "resample", None)
+    return {
+        "processor": type(processor).__name__,
+        "resample": int(resample) if resample in _FILTERS else 0,
+        "mean": ",".join(map(str, getattr(processor, "image_mean", None) or ())),
+        "std": ",".join(map(str, getattr(processor, "image_std", None) or ())),
+        **kept,
+    }
