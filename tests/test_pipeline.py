@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hiprobe.backbones.interface import Backbone
+from hiprobe.backbones.interface import Backbone, Speech
 from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import (
     BackboneMemoryError,
@@ -75,7 +75,14 @@ class ColourBackbone:
         rows = np.stack([np.tanh(colours @ self._matrix(layer)) for layer in layers], axis=1)
         return {r: (rows + shift[r]).astype(np.float32) for r in readings}
 
-    def describe(self, frames: Sequence[Frame], *, prompt: str, max_new_tokens: int = 64) -> str:
+    def describe(
+        self,
+        frames: Sequence[Frame],
+        *,
+        prompt: str,
+        max_new_tokens: int = 64,
+        speech: Speech | None = None,
+    ) -> str:
         return f"{prompt} {np.mean(frames):.0f} in {len(frames)} frames"
 
     def _matrix(self, layer: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
+from hiprobe.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Event:
     """Consecutive segments above the threshold, half-open `[start_seconds, end_seconds)`.
 
     `first_segment` and `end_segment` are half-open too. Peak and mean are smoothed scores.
-    `explanation` holds the backbone's own words, None where none were asked for.
+    `explanation` holds the backbone's own words, None where there are none.
     """
 
     start_seconds: float
@@ -30,17 +31,6 @@ class Event:
     def __post_init__(self) -> None:
         if not self.end_seconds > self.start_seconds or self.end_segment <= self.first_segment:
             raise UsageError(f"event [{self.start_seconds}, {self.end_seconds}) is empty")
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A backbone's words about a stretch of the video, verbatim."""
-
-    kind: str  # "event", "normal" or "summary"
-    start_seconds: float
-    end_seconds: float
-    prompt: str
-    text: str
 
 
 @dataclass(frozen=True)

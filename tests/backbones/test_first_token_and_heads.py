@@ -146,7 +146,7 @@ def test_heads_of_a_broken_model_are_refused(case: BackboneCase) -> None:
 
 @pytest.mark.parametrize("layers", [[], [0], [1, 3]])
 def test_heads_of_a_layer_that_is_not_there_are_refused(layers: list[int]) -> None:
-    with pytest.raises(StatesError, match="1..2"):
+    with pytest.raises(StatesError, match=r"1\.\.2"):
         check_head_layers(layers, available=2)
 
 

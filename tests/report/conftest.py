@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hiprobe.timeline import Event, Explanation, Timeline
+from hiprobe.explanation import Explanation
+from hiprobe.timeline import Event, Timeline
 
 TRUTH = ((6.5, 8.5),)
 

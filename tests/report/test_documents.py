@@ -43,7 +43,7 @@ def test_round_trip_keeps_everything(name, request, tmp_path):
 
 def test_document_names_times_scores_and_probe(timeline, tmp_path):
     document = write(timeline, tmp_path / "a.json", truth_spans=[(6.5, 8.5)], notes=[RENDERED_NOTE])
-    assert (document["format"], document["version"]) == ("hiprobe-timeline", 1)
+    assert (document["format"], document["version"]) == ("hiprobe-timeline", 2)
     assert document["probe"] == PROBE
     assert document["truth_spans"] == [[6.5, 8.5]]
     assert document["notes"][0] == RENDERED_NOTE and len(document["notes"]) == 2
@@ -79,7 +79,7 @@ def test_numpy_scalars_of_events_are_written(timeline, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"version": 2}, "version 2"),
+        ({"version": 3}, "version 3"),
         ({"format": "other"}, "not a hiprobe-timeline"),
         ({"segments": [{}]}, "damaged"),
         ({"events": [{"start_seconds": 1}]}, "damaged"),

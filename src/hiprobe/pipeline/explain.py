@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
+from hiprobe.backbones.interface import Backbone, Speech, speech_of
+from hiprobe.errors import BackboneMemoryError, VideoError
+from hiprobe.explanation import Explanation, Kind
+from hiprobe.pipeline.answer import Answer, read_answer
+from hiprobe.pipeline.asking import Prompts, prompts_for
 from hiprobe.pipeline.progress import Clock, Progress
 from hiprobe.pipeline.settings import MAX_SIDE_PIXELS
 from hiprobe.segment import KEY_FRAMES
-from hiprobe.timeline import Event, Explanation, Timeline
+from hiprobe.timeline import Event, Timeline
 from hiprobe.video.clip import read_clip
 
 PEAK_SEGMENTS = 3
 """An event is shown by the segments around its peak, at most this many."""
-
-
-@dataclass(frozen=True)
-class Prompts:
-    """What the backbone is asked. Its answers are kept word for word."""
-
-    event: str = DETECT_PROMPT
-    normal: str = DETECT_PROMPT
-    summary: str = "Describe what happens in this video."
 
 
 def explain(
@@ -33,55 +29,101 @@ def explain(
     *,
     backbone: Backbone,
     prompts: Prompts | None = None,
+    speech: Speech | None = None,
     key_frames: int = KEY_FRAMES,
-    max_new_tokens: int = 64,
     max_side_pixels: int | None = MAX_SIDE_PIXELS,
     progress: Progress | None = None,
 ) -> Timeline:
     """The timeline with the backbone's own words: every event, a normal neighbour, a summary.
 
     Each event is described from key frames around its peak; beside it, the nearest segment
-    outside of all events, each used once; and last, key frames over the whole timeline.
+    outside of all events, each used once; and last, key frames over the whole timeline. What
+    cannot be read, does not fit into memory or is no JSON is an outcome of its explanation.
+
+    Args:
+        prompts: what is asked; by what the backbone declares where None.
+        speech: how words are chosen; the backbone's own way (greedy) where None.
 
     Raises:
-        VideoError: the video cannot be read.
+        BackboneError: the backbone was loaded cut and cannot speak.
     """
-    asked = prompts or Prompts()
-    stretches = _stretches(timeline, asked)
+    own = speech_of(backbone) if speech is None else speech
+    asked = prompts or prompts_for(own)
+    stretches = _stretches(timeline)
     clock = Clock(progress, len(stretches), name=Path(video).name)
-    said = []
-    for number, (kind, start, end, prompt) in enumerate(stretches, start=1):
-        shown = read_clip(
-            video,
-            key_frames=key_frames,
-            start_seconds=start,
-            end_seconds=end,
-            max_side_pixels=max_side_pixels,
+    told: list[Explanation] = []
+    for number, stretch in enumerate(stretches, start=1):
+        prompt = getattr(asked, stretch.kind)
+        look = _Look(Path(video), stretch, key_frames, max_side_pixels)
+        answer = _ask(backbone, look, prompt, asked.max_new_tokens, speech)
+        told.append(stretch.explained(prompt, answer))
+        clock.tell(number, seconds_of_video=stretch.end_seconds - stretch.start_seconds)
+    return replace(timeline, events=_with_words(timeline.events, told), explanations=tuple(told))
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    kind: Kind
+    start_seconds: float
+    end_seconds: float
+    event: int | None = None
+
+    def explained(self, prompt: str, answer: Answer) -> Explanation:
+        return Explanation(
+            kind=self.kind,
+            start_seconds=self.start_seconds,
+            end_seconds=self.end_seconds,
+            prompt=prompt,
+            event=self.event,
+            **asdict(answer),
         )
-        text = backbone.describe(shown.frames, prompt=prompt, max_new_tokens=max_new_tokens)
-        said.append(Explanation(kind, start, end, prompt, text))
-        clock.tell(number, seconds_of_video=end - start)
-    texts = iter([e.text for e in said if e.kind == "event"])
-    events = tuple(replace(event, explanation=next(texts)) for event in timeline.events)
-    return replace(timeline, events=events, explanations=tuple(said))
 
 
-_Stretch = tuple[str, float, float, str]
+@dataclass(frozen=True)
+class _Look:
+    video: Path
+    stretch: _Stretch
+    key_frames: int
+    max_side_pixels: int | None
 
 
-def _stretches(timeline: Timeline, prompts: Prompts) -> list[_Stretch]:
+def _ask(
+    backbone: Backbone, look: _Look, prompt: str, max_new_tokens: int, speech: Speech | None
+) -> Answer:
+    """What the backbone says; that it could not is an answer too."""
+    try:
+        shown = read_clip(
+            look.video,
+            key_frames=look.key_frames,
+            start_seconds=look.stretch.start_seconds,
+            end_seconds=look.stretch.end_seconds,
+            max_side_pixels=look.max_side_pixels,
+        )
+        text = backbone.describe(
+            shown.frames, prompt=prompt, max_new_tokens=max_new_tokens, speech=speech
+        )
+    except (VideoError, BackboneMemoryError, MemoryError) as error:
+        return Answer("", "failed", reason=str(error) or "out of memory")
+    return read_answer(text)
+
+
+def _with_words(events: Sequence[Event], told: Sequence[Explanation]) -> tuple[Event, ...]:
+    words = {item.event: item.words or None for item in told if item.kind == "event"}
+    return tuple(replace(e, explanation=words.get(n)) for n, e in enumerate(events, start=1))
+
+
+def _stretches(timeline: Timeline) -> list[_Stretch]:
     if not len(timeline):
         return []
     found: list[_Stretch] = []
     free = _normal_segments(timeline)
-    for event in timeline.events:
-        first, end = peak_segments(event, timeline)
-        found.append(("event", *_times(timeline, first, end), prompts.event))
+    for number, event in enumerate(timeline.events, start=1):
+        found.append(_Stretch("event", *_times(timeline, *peak_segments(event, timeline)), number))
         if free:
             near = min(free, key=lambda i, e=event: _distance(i, e))  # type: ignore[misc]
             free.remove(near)
-            found.append(("normal", *_times(timeline, near, near + 1), prompts.normal))
-    found.append(("summary", *_times(timeline, 0, len(timeline)), prompts.summary))
+            found.append(_Stretch("normal", *_times(timeline, near, near + 1), number))
+    found.append(_Stretch("summary", *_times(timeline, 0, len(timeline))))
     return found
 
 

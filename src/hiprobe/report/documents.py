@@ -115,7 +115,7 @@ def read_document(path: Path | str) -> dict[str, Any]:
         raise UsageError(f"{path} is not a {FORMAT} file; give one that `hiprobe detect` wrote")
     if document.get("version") not in READABLE_VERSIONS:
         raise UsageError(
-            f"{path} has version {document.get('version')!r}, this HiProbe reads {VERSION} and older: "
+            f"{path} has version {document.get('version')!r}, this HiProbe reads up to {VERSION}: "
             "run detection again or use the HiProbe that wrote it"
         )
     return document

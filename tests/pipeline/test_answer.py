@@ -1,0 +1,173 @@
+"""Reading the fields of an explanation out of answers as models give them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiprobe.explanation import FIELDS, Explanation
+from hiprobe.pipeline.answer import Answer, read_answer
+
+FULL = {
+    "title": "A fight",
+    "what_happens": 'Two people hit each other, one says "stop".',
+    "why_unusual": "It's violent",
+    "confidence": 0.8,
+}
+PARSED = Answer("", "parsed", *FULL.values())
+
+
+def fields(answer: Answer) -> tuple[object, ...]:
+    return (answer.title, answer.what_happens, answer.why_unusual, answer.confidence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(FULL),
+        json.dumps(FULL, indent=2),
+        "```json\n" + json.dumps(FULL) + "\n```",
+        "Sure! Here is the {JSON}:\n" + json.dumps(FULL) + "\nLet me know if you need more.",
+        json.dumps([FULL]),
+        json.dumps({"thinking": {"step": 1}, **FULL}),
+        json.dumps({k.replace("_", " ").title(): v for k, v in FULL.items()}),
+        json.dumps({**FULL, "confidence": "80%"}),
+        json.dumps({**FULL, "confidence": 80}),
+    ],
+)
+def test_json_is_found_wherever_it_stands(text: str) -> None:
+    answer = read_answer(text)
+    assert answer.outcome == "parsed" and answer.text == text
+    assert fields(answer) == tuple(FULL.values())
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (
+            "{'title': 'A fight', 'what_happens': 'It\\'s the men\\'s quarrel, again', "
+            "'why_unusual': 'the man's bag is torn', 'confidence': 0.8}",
+            ("A fight", "It's the men's quarrel, again", "the man's bag is torn", 0.8),
+        ),
+        (
+            '{"title": "A fight", "what_happens": "Two people hit each ot',
+            ("A fight", "Two people hit each ot", None, None),
+        ),
+        (
+            '{"title": "A fight" "what_happens": "They hit", "confidence": 0.8,}',
+            ("A fight", "They hit", None, 0.8),
+        ),
+        ("{title: A fight, confidence: 0.8}", ("A fight", None, None, 0.8)),
+        ('{"title": "A fight", "why_unusual": None}', ("A fight", None, None, None)),
+        ('{"title": "A\nfight", "confidence": 0.8}', ("A\nfight", None, None, 0.8)),
+    ],
+)
+def test_broken_json_gives_what_can_be_read(text: str, expected: tuple[object, ...]) -> None:
+    answer = read_answer(text)
+    assert (answer.outcome, fields(answer)) == ("parsed", expected)
+    assert answer.text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Two people walk.",
+        "Title: a walk. What happens: two people walk.",
+        '{"answer": "two people walk"}',
+        '{"confidence": 0.9}',
+        '{"title": "", "what_happens": null}',
+        "I cannot see any abnormal event in this video.",
+        "[1, 2, 3]",
+        "{" * 5000,
+        '{"a":' * 3000,
+        "Two people walk. " * 20 + "I cannot assist further.",
+    ],
+)
+def test_what_is_not_the_json_is_kept_as_text(text: str) -> None:
+    assert read_answer(text) == Answer(text, "text")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I can't assist with that.",
+        "I am unable to view videos.",
+        "As an AI I cannot analyze these images, sorry.",
+    ],
+)
+def test_a_refusal_is_told_apart_and_kept(text: str) -> None:
+    answer = read_answer(text)
+    assert (answer.outcome, answer.text) == ("refused", text) and answer.reason
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_silence_is_a_failure_with_a_reason(text: str) -> None:
+    answer = read_answer(text)
+    assert answer.outcome == "failed" and answer.reason
+
+
+@pytest.mark.parametrize(
+    "value", [True, "high", None, -0.1, 101, 1e999, float("nan"), [0.5], {"a": 1}, 10**400]
+)
+def test_a_confidence_that_is_no_share_is_none(value: object) -> None:
+    text = json.dumps({"title": "x", "confidence": value})
+    assert fields(read_answer(text)) == ("x", None, None, None)
+
+
+def test_lists_and_numbers_become_text() -> None:
+    made = {"title": 5, "what_happens": ["one", "", "two"], "why_unusual": {"a": 1}}
+    assert fields(read_answer(json.dumps(made))) == ("5", "one; two", '{"a": 1}', None)
+
+
+def test_half_characters_can_be_written() -> None:
+    answer = read_answer('{"title": "\\ud800 odd"}')
+    assert answer.title is not None and answer.title.encode("utf-8")
+
+
+printable = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
+word = printable.map(str.strip).filter(bool)
+
+
+@given(st.text(max_size=300))
+def test_no_text_raises_and_none_is_lost(text: str) -> None:
+    answer = read_answer(text)
+    assert answer.text == text.encode("utf-8", "replace").decode()
+    Explanation("event", 0.0, 1.0, "?", **vars(answer))
+
+
+@given(
+    st.lists(st.sampled_from([*"{}\"':,\\`\n", "title", "confidence", "0.5", "a "])).map("".join)
+)
+@settings(max_examples=300)
+def test_pieces_of_json_in_any_order_do_not_raise(text: str) -> None:
+    Explanation("event", 0.0, 1.0, "?", **vars(read_answer(text)))
+
+
+@given(
+    st.fixed_dictionaries(dict.fromkeys(FIELDS, word) | {"confidence": st.floats(0, 1)}),
+    printable.filter(lambda s: "{" not in s),
+    printable,
+    st.sampled_from(["", "```json\n"]),
+    st.booleans(),
+)
+def test_valid_json_is_read_exactly(
+    made: dict[str, str | float], before: str, after: str, fence: str, ascii_only: bool
+) -> None:
+    answer = read_answer(before + fence + json.dumps(made, ensure_ascii=ascii_only) + after)
+    assert answer.outcome == "parsed"
+    assert fields(answer) == tuple(made[name] for name in (*FIELDS, "confidence"))
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(FIELDS, word)), st.data())
+def test_a_cut_answer_keeps_the_fields_before_the_cut(
+    made: dict[str, str], data: st.DataObject
+) -> None:
+    text = json.dumps({name: made[name] for name in FIELDS}, ensure_ascii=False)
+    whole = len(json.dumps({"title": made["title"]}, ensure_ascii=False))
+    cut = text[: data.draw(st.integers(whole, len(text)))]
+    answer = read_answer(cut)
+    assert answer.text == cut and answer.outcome == "parsed"
+    assert answer.title == made["title"]
