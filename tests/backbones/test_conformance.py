@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from backbone_cases import BackboneCase, moving_square, segment_of
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
+from hiprobe.backbones.prompted import PromptsBackbone
 from hiprobe.errors import BackboneError, StatesError
 from hiprobe.states import READINGS
 
@@ -120,6 +123,25 @@ def test_the_order_of_frames_matters(whole: Backbone) -> None:
     there = whole.states([forward], layers=layers)["last"]
     back = whole.states([backward], layers=layers)["last"]
     assert largest_change(there, back) > VISIBLE
+
+
+def test_several_prompts_in_one_look_give_what_each_gives_alone(
+    case: BackboneCase, whole: Backbone
+) -> None:
+    assert isinstance(whole, PromptsBackbone)
+    prompts = (DETECT_PROMPT, "What moves?", "Is it dark in here, or only late?")
+    found = whole.states_by_prompt(
+        SEGMENTS, prompts=prompts, layers=all_layers(whole), readings=READINGS
+    )
+    assert tuple(found) == prompts
+    for prompt in prompts:
+        alone = case.open(prompt, None)
+        assert replace(whole.fingerprint, prompt=prompt) == alone.fingerprint
+        wanted = alone.states(SEGMENTS, layers=all_layers(whole), readings=READINGS)
+        for reading in READINGS:
+            np.testing.assert_array_equal(found[prompt][reading], wanted[reading])
+    one, other = (found[p]["last"][:, -1] for p in prompts[:2])
+    assert largest_change(one, other) > VISIBLE
 
 
 @pytest.mark.parametrize("frames", [1, 2])

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
+from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
-DETECT_PROMPT = "Identify any abnormal events or safety hazards in this video."
+DETECT_PROMPT = PRESETS[DEFAULT_PROMPT]
 """Default prompt; the paper gives none, this is the wording of its author's later work."""
 
 
