@@ -126,14 +126,31 @@ def _ubnormal(found: Found, lists: Lists) -> Identity | None:
 
 
 def _by_folder(found: Found, lists: Lists) -> Identity | None:
-    """Folders of classes, below folders of splits or not."""
+    """The user's own: folders of classes, below folders of splits or not."""
     kinds = [p for p in found.relative.parts[:-1] if not split_of_word(p)]
-    if not kinds:
-        return None
-    label = int(not looks_normal(kinds[0]) and kinds[0].casefold() != "bd_no_choques")
-    return Identity(
-        found.relative.with_name(found.stem).as_posix(), found.folder_split, kinds[0], label
-    )
+    return _in_class(found, kinds[0], normal=looks_normal(kinds[0])) if kinds else None
+
+
+def _two_folders(found: Found, lists: Lists) -> Identity | None:
+    """Fights and crashes: the folder says which of two it is."""
+    kinds = [p for p in found.relative.parts[:-1] if p.casefold() in _TWO_FOLDERS]
+    return _in_class(found, kinds[-1], normal=_TWO_FOLDERS[kinds[-1].casefold()]) if kinds else None
+
+
+def _in_class(found: Found, class_name: str, *, normal: bool) -> Identity:
+    name = found.relative.with_name(found.stem).as_posix()
+    return Identity(name, found.folder_split, class_name, int(not normal))
+
+
+_TWO_FOLDERS = {
+    "fight": False,
+    "nofight": True,
+    "crash": False,
+    "normal": True,
+    "bd_choques": False,
+    "bd_no_choques": True,
+}
+"""Whether a folder's videos are normal."""
 
 
 _RULES: Mapping[str, Callable[[Found, Lists], Identity | None]] = {
@@ -144,7 +161,7 @@ _RULES: Mapping[str, Callable[[Found, Lists], Identity | None]] = {
     "cuhk-avenue": _numbered,
     "ucsd-ped2": _numbered,
     "ubnormal": _ubnormal,
-    "surveillance-fights": _by_folder,
-    "car-crash": _by_folder,
+    "surveillance-fights": _two_folders,
+    "car-crash": _two_folders,
     "folder": _by_folder,
 }

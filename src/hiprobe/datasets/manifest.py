@@ -98,7 +98,7 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
         raise EvaluationError(f"{manifest.dataset} has no videos in the split {split!r}")
     for row in rows:
         if row.frame_count is None or not row.annotated:
-            lacks = "a frame count" if row.frame_count is None else "spans"
+            lacks = "frame count" if row.frame_count is None else "spans"
             raise EvaluationError(f"{row.name} has no {lacks}; frame-level metrics need both")
     rates = [r.fps for r in rows if r.fps is not None]
     return Truth(
