@@ -72,3 +72,12 @@ def read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
     if reading == "prompt_mean":
         return hidden.float().mean(dim=1)
     return torch.stack([h[v].float().mean(dim=0) for h, v in zip(hidden, visual, strict=True)])
+
+
+@torch.inference_mode()
+def apply_norm(norm: nn.Module, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """States `[n, width]` behind a decoder's final norm, computed in the norm's own format."""
+    weight = next(norm.parameters())
+    states = torch.from_numpy(np.ascontiguousarray(values)).to(weight.device, weight.dtype)
+    normed: NDArray[np.float32] = norm(states).float().cpu().numpy()
+    return normed

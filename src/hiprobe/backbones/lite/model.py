@@ -31,12 +31,14 @@ from hiprobe.backbones.lite.projector import (
 )
 from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
 from hiprobe.backbones.reading import (
+    apply_norm,
     check_finite,
     check_layers,
     check_whole,
     cut_at,
     read_positions,
 )
+from hiprobe.backbones.texts import TextReading, read_texts
 from hiprobe.errors import BackboneError, StatesError
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
@@ -183,6 +185,11 @@ class LiteBackbone:
             rows.append(log_probabilities(made.logits[:, -1], ids))
         return np.concatenate(rows)
 
+    def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `hiprobe.backbones.final_norm.FinalNorm`."""
+        check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
+        return apply_norm(self.decoder.model.norm, values)
+
     @property
     def head_count(self) -> int:
         """Attention heads of one layer."""
@@ -209,6 +216,16 @@ class LiteBackbone:
                 decoder(inputs_embeds=embedded, use_cache=False)
             rows.append(stacked_heads(found, layers, heads=self.head_count).numpy())
         return np.concatenate(rows)
+
+    def text_states(
+        self, texts: Sequence[str], *, layers: Sequence[int]
+    ) -> Mapping[TextReading, NDArray[np.float32]]:
+        """See `hiprobe.backbones.texts.TextsBackbone`: the text stands where a frame would."""
+        before, _, after = prompt_pieces(frame_count=1, prompt=self.prompt)
+        pieces = [(self._ids(str(before)), self._ids(t), self._ids(str(after))) for t in texts]
+        return read_texts(
+            self.decoder.model, pieces, layers=sorted(layers), layer_count=self.layer_count
+        )
 
     def visual_tokens(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
         """Key frames to visual tokens `[clips, frames, tokens_per_frame, width]`."""
@@ -237,6 +254,10 @@ class LiteBackbone:
                 parts.append(table(torch.tensor(ids)).expand(len(visual), -1, -1))
                 is_visual += [False] * len(ids)
         return torch.cat(parts, dim=1), torch.tensor(is_visual)
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
 
     def _feature_maps(self, frames: Sequence[Frame]) -> Tensor:
         # a stretch shorter than K repeats the same array: each is computed once
