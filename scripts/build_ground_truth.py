@@ -41,7 +41,7 @@ SMALL_SETS = {
     "ucsd_ped2": ("ucsd-ped2", "UCSD Ped2", 10.0),
     "cuhk_avenue": ("cuhk-avenue", "CUHK Avenue", 25.0),
     "shanghaitech": ("shanghaitech", "ShanghaiTech Campus", 24.0),
-    "ubnormal": ("ubnormal", "UBnormal", 30.0),
+    "ubnormal": ("ubnormal", "UBnormal, the 64 validation videos", 30.0),
 }
 Document = dict[str, Any]
 

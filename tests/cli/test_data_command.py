@@ -1,6 +1,7 @@
 """`hiprobe data` as a user runs it."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +79,22 @@ def test_pack(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     (row,) = read_manifest(path=tmp_path / "videos").rows
     assert row.video == tmp_path / "videos" / "test" / "08.mp4" and row.spans == ((20, 30),)
+
+
+def test_get_clones_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real git; only the address is led to a repository on this disk."""
+    source = tmp_path / "hub" / "fight-detection-surv-dataset"
+    clips(source, ("fight/fi001.mp4", "noFight/nofi001.mp4"))
+    who = ["-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "clips"]):
+        subprocess.run(["git", "-C", str(source), *command], check=True, capture_output=True)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{source.parent.as_uri()}/.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/seymanurakti/")
+    done = run("get", "surveillance-fights", "-o", tmp_path / "f", "-q")
+    assert done.exit_code == 13 and "2 videos, published 300" in done.output, done.output
+    rows = read_manifest(path=tmp_path / "f").rows
+    assert [(r.class_name, r.label) for r in rows] == [("fight", 1), ("noFight", 0)]
 
 
 def test_get_says_where_to_ask_and_what_to_do_without_a_network(

@@ -119,8 +119,15 @@ def test_xd_violence(tmp_path: Path) -> None:
         ("fighting", "Film.1995"),
         ("normal", "Film.1995"),
     }
+    assert found(report, "leak") == []
     assert len(report.of("missing")) == 798  # of training no list is published
     assert {f.video for f in report.of("count")} == {"train", "test"}
+    late = "Young.And.Dangerous.II.1996__#0-54-10_0-55-00_label_B1-0-0"
+    clip(root / "1-1004" / f"{late}.mp4", 30)
+    (leak,) = check(root, "xd-violence").of("leak")
+    assert "10 s of the film are in both" in leak.text
+    (shared,) = check(root, "xd-violence").of("shared")
+    assert shared.video == "Young.And.Dangerous.II.1996"
 
 
 def ped2(root: Path, **changes: int) -> Path:
@@ -280,6 +287,21 @@ def test_own_folder_with_a_manifest(tmp_path: Path) -> None:
     assert found(report, "missing") == ["x/c.mp4"] and found(report, "source") == ["cam1"]
     assert [f.text for f in report.of("frames")] == ["20 frames, published 21 (-1)"]
     assert report.manifest is not None and report.manifest.rows[1].spans == ((3, 9),)
+    clip(root / "x" / "new.mp4", 8)
+    assert found(check(root, "folder"), "unknown") == ["x/new.mp4"]
+
+
+def test_a_manifest_may_name_files_elsewhere_and_picture_folders(tmp_path: Path) -> None:
+    root = tmp_path / "mine"
+    video = clip(tmp_path / "disk" / "a.mp4", 1, frames=20)
+    pictures(root / "frames" / "b", 2, frames=15)
+    (root / "manifest.csv").write_text(
+        f"video,label,spans\n{video},normal,\nframes/b,fight,3-9\n{tmp_path}/c.mp4,fight,\n"
+    )
+    report = check(root, "folder")
+    assert found(report, "missing") == [str(tmp_path / "c.mp4")]
+    assert report.manifest is not None
+    assert [r.frame_count for r in report.manifest.rows] == [20, 15]
 
 
 def test_a_copy_in_another_split_is_a_leak(tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ def print_report(report: CheckReport, *, limit: int | None) -> None:
             click.echo(f"  and {len(found) - limit} more (--all lists them)")
         if kind == "frames":
             click.echo(f"  in short: {_in_short(found)}")
+    folders = sum(r.video.is_dir() for r in (report.manifest.rows if report.manifest else ()))
+    if folders:
+        click.echo(
+            f"\n{folders} videos are folders of pictures; `hiprobe data pack` makes video files "
+            "of them, which the other commands read"
+        )
     faults = sum(f.is_fault for f in report.findings)
     how = "packets counted, not every frame decoded" if report.quick else "every frame decoded"
     click.echo(f"\n{'no faults' if not faults else f'{faults} faults'} ({how})")

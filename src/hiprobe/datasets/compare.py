@@ -15,6 +15,7 @@ from hiprobe.datasets.lists import Published
 from hiprobe.datasets.manifest_row import ManifestRow
 from hiprobe.datasets.measure import Measured
 from hiprobe.datasets.sort_out import BY_FOLDER, SortedOut
+from hiprobe.datasets.xd_times import overlaps
 
 
 def compare_all(
@@ -34,6 +35,7 @@ def compare_all(
         *_counts(facts.counts, counts, splits),
         *_unsplit(known, rows),
         *_sources(known, rows),
+        *(overlaps(rows) if known.name == "xd-violence" else ()),
         *_alike(rows, {e.found.path: measured[e.found] for e in sorted_out.entries}),
     ]
 

@@ -6,11 +6,10 @@ the files as well as the frames, and gives both (`manifest_clips`, `manifest_tru
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from hiprobe.datasets.clips import LabelledClip
-from hiprobe.datasets.manifest_csv import read_csv, write_csv
+from hiprobe.datasets.manifest_csv import absolute, read_csv, write_csv
 from hiprobe.datasets.manifest_parquet import read_parquet, write_parquet
 from hiprobe.datasets.manifest_row import Manifest, ManifestRow
 from hiprobe.errors import EvaluationError, LabelError, UsageError
@@ -59,7 +58,7 @@ def write_manifest(manifest: Manifest, *, path: Path | str) -> None:
     """
     file = Path(path)
     check_suffix(file)
-    folder = _absolute(file.parent)
+    folder = absolute(file.parent)
     paths = {row.video: _path_text(row.video, folder) for row in manifest.rows}
     write = write_parquet if file.suffix.lower() == ".parquet" else write_csv
     with atomic_path(file) as temporary:
@@ -111,10 +110,5 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
 
 
 def _path_text(video: Path, folder: Path) -> str:
-    full = _absolute(video)
+    full = absolute(video)
     return full.relative_to(folder).as_posix() if full.is_relative_to(folder) else str(full)
-
-
-def _absolute(path: Path) -> Path:
-    # Not resolve: a link to a disk elsewhere stays the link that the user made.
-    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
@@ -64,6 +65,11 @@ def write_csv(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) -> N
             kind = (r.split, r.class_name, r.label, r.source)
             spans = span_text(r.spans)
             writer.writerow((paths[r.video], r.name, *kind, *numbers, spans, *about))
+
+
+def absolute(path: Path) -> Path:
+    """The full path; a link to a disk elsewhere stays the link that the user made."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def span_text(spans: Spans) -> str:

@@ -12,7 +12,7 @@ from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.findings import Finding
 from hiprobe.datasets.identify import Identity, identify
 from hiprobe.datasets.lists import Published
-from hiprobe.datasets.manifest_csv import read_csv
+from hiprobe.datasets.manifest_csv import absolute, read_csv
 from hiprobe.datasets.manifest_row import ManifestRow
 
 BY_FOLDER = (FOLDER, "surveillance-fights", "car-crash")
@@ -60,7 +60,7 @@ def sort_out(
         LabelError: the user's own manifest cannot be read.
     """
     if known.name in BY_FOLDER and (root / "manifest.csv").is_file():
-        return _of_manifest(root, splits=splits)
+        return _of_manifest(root, files, splits=splits)
     findings: list[Finding] = []
     chosen: dict[tuple[str, str], Entry] = {}
     for found in files:
@@ -77,18 +77,30 @@ def sort_out(
     return SortedOut(tuple(chosen.values()), findings)
 
 
-def _of_manifest(root: Path, *, splits: Sequence[str]) -> SortedOut:
-    entries, findings = [], []
+def _of_manifest(root: Path, files: Sequence[Found], *, splits: Sequence[str]) -> SortedOut:
+    there = {absolute(f.path): f for f in files}
+    entries, findings, named = [], [], set()
     for row in read_csv(root / "manifest.csv").rows:
+        path = absolute(row.video)
+        named.add(path)
         if splits and row.split not in splits:
             continue
-        relative = PurePosixPath(row.video.relative_to(root).as_posix())
-        if not row.video.is_file():
-            findings.append(Finding("missing", str(relative), "manifest.csv names it"))
+        found = there.get(path, Found(row.video, PurePosixPath(row.video.as_posix())))
+        if not row.video.exists():
+            findings.append(Finding("missing", _below(row.video, root), "manifest.csv names it"))
             continue
         identity = Identity(row.name, row.split, row.class_name, row.label, row.source)
-        entries.append(Entry(Found(row.video, relative), identity, row))
+        entries.append(Entry(found, identity, row))
+    findings += [
+        Finding("unknown", str(f.relative), "manifest.csv does not name it")
+        for path, f in there.items()
+        if path not in named
+    ]
     return SortedOut(tuple(entries), findings)
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _better(one: Entry, other: Entry) -> Entry:
