@@ -1,0 +1,78 @@
+"""Backbones whose decoder can read a description in place of pictures: the text bottleneck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, cast, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.backbones.reading import check_finite, check_layers, cut_at
+from hiprobe.errors import StatesError
+from hiprobe.states import Reading
+
+TextReading = Literal["last", "text_mean"]
+"""Where a layer is read: the last position of the prompt, or a mean over the text's own tokens."""
+
+TEXT_READINGS: tuple[TextReading, ...] = get_args(TextReading)
+
+
+@runtime_checkable
+class TextsBackbone(Protocol):
+    """Optional: reads a text where its prompt would hold the pictures."""
+
+    def text_states(
+        self, texts: Sequence[str], *, layers: Sequence[int]
+    ) -> Mapping[TextReading, NDArray[np.float32]]:
+        """For each reading float32 `[texts, layers, width]`, before the final norm.
+
+        Raises:
+            StatesError: no text, an empty one, a layer that does not exist, or a state that is
+                not finite.
+        """
+        ...
+
+
+def read_texts(
+    decoder: Any,
+    pieces: Sequence[tuple[Sequence[int], Sequence[int], Sequence[int]]],
+    *,
+    layers: Sequence[int],
+    layer_count: int,
+) -> dict[TextReading, NDArray[np.float32]]:
+    """Run a decoder over token ids, one text after the other.
+
+    Args:
+        decoder: with `layers` and `norm`; takes `input_ids`.
+        pieces: of each text: ids before it, of the text, and after it.
+
+    Raises:
+        StatesError: as `TextsBackbone.text_states`.
+    """
+    check_layers(layers, available=len(decoder.layers), layer_count=layer_count)
+    if not pieces or not all(len(own) for _, own, _ in pieces):
+        raise StatesError("there is no text to read, or one is empty; give each at least a word")
+    rows = [_read(decoder, parts, layers) for parts in pieces]
+    found: dict[TextReading, NDArray[np.float32]] = {
+        reading: np.stack([row[reading] for row in rows]) for reading in TEXT_READINGS
+    }
+    same = {"last": found["last"], "prompt_mean": found["text_mean"]}
+    check_finite(cast("Mapping[Reading, NDArray[np.float32]]", same), dtype="its own precision")
+    return found
+
+
+def _read(
+    decoder: Any, parts: tuple[Sequence[int], Sequence[int], Sequence[int]], layers: Sequence[int]
+) -> dict[TextReading, NDArray[np.float32]]:
+    import torch
+
+    before, own, after = parts
+    ids = torch.tensor([[*before, *own, *after]])
+    with torch.inference_mode(), cut_at(decoder, max(1, *layers)) as cut:
+        hidden = cut(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
+    text = slice(len(before), len(before) + len(own))
+    return {
+        "last": np.stack([hidden[n][0, -1].float().numpy() for n in layers]),
+        "text_mean": np.stack([hidden[n][0, text].float().mean(dim=0).numpy() for n in layers]),
+    }
