@@ -1,6 +1,7 @@
 """Extracted states of made-up clips, on which the whole path runs without a model."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,15 @@ def write_clip_states(
     write_states(path, VideoStates(states={"last": segments}, clip={"last": whole}))
 
 
-def write_clip_folder(folder: Path, *, clips_per_class: int = 10, seed: int = 0) -> Path:
+def write_clip_folder(
+    folder: Path, *, clips_per_class: int = 10, seed: int = 0, model: str = "lite"
+) -> Path:
     """`normal/` and `abnormal/` with states in place of videos."""
-    rng = np.random.default_rng(seed)
+    rng, backbone = np.random.default_rng(seed), replace(FINGERPRINT, model=model)
     for label, name in enumerate(("normal", "abnormal")):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(clips_per_class):
-            write_clip_states(folder / name / f"{number:02d}.safetensors", label, rng)
+            write_clip_states(folder / name / f"{number:02d}.safetensors", label, rng, backbone)
     return folder
 
 

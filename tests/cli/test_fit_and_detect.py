@@ -16,6 +16,7 @@ from cli_states import (
 from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
+from hiprobe.cli.record import read_record
 from hiprobe.probe import Probe
 from hiprobe.report.documents import read_timeline
 
@@ -75,6 +76,8 @@ def test_a_bad_clip_is_listed_and_the_rest_is_fitted(tmp_path: Path) -> None:
     result = run("fit", clips, "-o", tmp_path / "probe")
     assert result.exit_code == 3
     assert "bad.safetensors" in result.stderr
+    ((video, reason),) = read_record(tmp_path / "probe").failures  # type: ignore[union-attr]
+    assert video.endswith("bad.safetensors") and "bad.safetensors" in reason
     assert Probe.load(tmp_path / "probe").layer_ == BEST_LAYER
 
 
@@ -95,6 +98,30 @@ def test_add_extends_a_probe(tmp_path: Path) -> None:
     probe = Probe.load(tmp_path / "probe")
     assert probe.facts()["normal_clips"] == probe.facts()["anomalous_clips"] == 9
     assert probe.kappa == 0.7
+
+
+def test_add_counts_a_known_clip_once_and_says_so(tmp_path: Path) -> None:
+    first = write_clip_folder(tmp_path / "a", clips_per_class=4)
+    good(run("fit", first, "-o", tmp_path / "probe"))
+    again = good(run("fit", first, "--add", tmp_path / "probe"))
+    assert "0 clips added; 8 were in the probe already" in again.stderr
+    assert Probe.load(tmp_path / "probe").facts()["normal_clips"] == 4
+
+
+def test_add_refuses_other_settings(tmp_path: Path) -> None:
+    first = write_clip_folder(tmp_path / "a", clips_per_class=4)
+    good(run("fit", first, "-o", tmp_path / "probe"))
+    result = run("fit", first, "--add", tmp_path / "probe", "--kappa", 0.2, "--prompt", "Else?")
+    assert result.exit_code == 2 and "leave out --kappa, --prompt" in result.stderr
+
+
+def test_add_refuses_states_of_another_backbone(tmp_path: Path) -> None:
+    first = write_clip_folder(tmp_path / "a", clips_per_class=4)
+    good(run("fit", first, "-o", tmp_path / "probe"))
+    other = write_clip_folder(tmp_path / "b", clips_per_class=2, seed=1, model="other")
+    result = run("fit", other, "--add", tmp_path / "probe")
+    assert result.exit_code == 6, result.output
+    assert "another backbone" in result.stderr and "model" in result.stderr
 
 
 def test_add_takes_clips_of_one_kind_such_as_false_alarms(tmp_path: Path) -> None:

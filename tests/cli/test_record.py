@@ -8,7 +8,7 @@ from hiprobe.errors import ProbeFolderError
 
 @pytest.mark.parametrize("seconds", [None, 1.5])
 def test_a_record_is_read_as_it_was_written(tmp_path: Path, seconds: float | None) -> None:
-    record = ReadingRecord("lite", seconds)
+    record = ReadingRecord("lite", seconds, (("a.mp4", "a.mp4 is empty"),))
     write_record(tmp_path, record)
     assert read_record(tmp_path) == record
 

@@ -141,8 +141,15 @@ class Fitting:
     def fitted(self) -> Probe:
         """A probe fitted on the examples, and on the clips of a known probe where one is given."""
         if self.known is not None:
-            return self.known.add(self.examples)
+            before = len(self.known.names_)
+            probe = self.known.add(self.examples)
+            self._say_what_is_new(len(probe.names_) - before)
+            return probe
         return self.settings.probe().fit_views(self.views)
+
+    def _say_what_is_new(self, added: int) -> None:
+        if not self.how.quiet:
+            say(f"{added} clips added; {len(self.examples) - added} were in the probe already")
 
     def save(self, folder: Path) -> Probe:
         """Fit, say what came of it, and write the probe folder."""
@@ -152,7 +159,8 @@ class Fitting:
         print_fit(probe, names={p.text: p.name for p in self.settings.prompts})
         probe.save(folder)
         backbone = self.how.backbone or DEFAULT_BACKBONE
-        write_record(folder, ReadingRecord(backbone, self.how.segment_seconds))
+        failures = tuple((str(file), reason) for file, reason in self.failures.items)
+        write_record(folder, ReadingRecord(backbone, self.how.segment_seconds, failures))
         if not self.how.quiet:
             say(f"wrote {folder}")
         return probe

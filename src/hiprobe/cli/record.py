@@ -22,10 +22,12 @@ class ReadingRecord:
     Attributes:
         backbone: name or folder, as the user gave it.
         segment_seconds: None for segments of 24 frames.
+        failures: clips that could not be used, as file and reason; for people and scripts.
     """
 
     backbone: str
     segment_seconds: float | None
+    failures: tuple[tuple[str, str], ...] = ()
 
 
 def write_record(folder: Path, record: ReadingRecord) -> None:
@@ -39,6 +41,7 @@ def write_record(folder: Path, record: ReadingRecord) -> None:
         "version": VERSION,
         "backbone": record.backbone,
         "segment_seconds": record.segment_seconds,
+        "failures": [{"video": video, "reason": reason} for video, reason in record.failures],
     }
     with atomic_path(folder / FILE_NAME) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -56,7 +59,11 @@ def read_record(folder: Path) -> ReadingRecord | None:
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise ValueError(f"format {document['format']}, version {document['version']}")
         seconds = document["segment_seconds"]
-        return ReadingRecord(str(document["backbone"]), None if seconds is None else float(seconds))
+        return ReadingRecord(
+            backbone=str(document["backbone"]),
+            segment_seconds=None if seconds is None else float(seconds),
+            failures=tuple((f["video"], f["reason"]) for f in document.get("failures", ())),
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

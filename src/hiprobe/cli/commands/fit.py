@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from hiprobe.cli import options
 
@@ -56,7 +57,9 @@ if TYPE_CHECKING:
 )
 @options.seed
 @options.how_to_read()
+@click.pass_context
 def fit(
+    ctx: click.Context,
     clips: Path,
     out: Path | None,
     add: Path | None,
@@ -88,6 +91,8 @@ def fit(
     from hiprobe.prompts import read_prompts
     from hiprobe.states import READINGS
 
+    if add is not None:
+        _refuse_settings(ctx, add)
     if prompts is not None and (how.prompt is not None or add is not None):
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
     settings = FitSettings(
@@ -108,3 +113,15 @@ def fit(
     )
     run.save(out or add or Path("my-probe"))
     run.failures.finish()
+
+
+def _refuse_settings(ctx: click.Context, add: Path) -> None:
+    """An extended probe keeps its settings: say so, rather than pass over what was typed."""
+    kept = ("mode", "layer", "kappa", "sigma", "reading", "prompt", "seed")
+    typed = [n for n in kept if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    if typed:
+        names = ", ".join(f"--{name}" for name in typed)
+        raise click.UsageError(
+            f"{add} keeps its settings when clips are added; leave out {names}, or fit anew on "
+            "all clips"
+        )
