@@ -18,10 +18,11 @@ def test_cache_folder_is_chosen_by_the_environment(
 
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("true", True), ("0", False)])
 def test_offline(monkeypatch: pytest.MonkeyPatch, value: str, expected: bool) -> None:
-    monkeypatch.delenv("HIPROBE_OFFLINE", raising=False)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    names = ("HIPROBE_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
     assert not settings.offline()
-    for name in ("HIPROBE_OFFLINE", "HF_HUB_OFFLINE"):
+    for name in names:
         monkeypatch.setenv(name, value)
         assert settings.offline() is expected
         monkeypatch.delenv(name)

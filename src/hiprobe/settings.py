@@ -32,10 +32,13 @@ def backbones_folder() -> Path:
 
 
 def offline() -> bool:
-    """True where no network may be used: `HIPROBE_OFFLINE` or `HF_HUB_OFFLINE` is set to 1."""
+    """True where no network may be used.
+
+    That is where `HIPROBE_OFFLINE`, `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE` is set to 1.
+    """
     return any(
         os.environ.get(name, "").strip().lower() in _TRUE
-        for name in ("HIPROBE_OFFLINE", "HF_HUB_OFFLINE")
+        for name in ("HIPROBE_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
 
 

