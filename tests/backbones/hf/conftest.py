@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from backbone_cases import BackboneCase
+from generic_models import GENERIC, write_generic
 from hf_models import CONFIGS, write_model
 from numpy.typing import NDArray
 
@@ -24,14 +25,17 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     written: dict[str, Path] = {}
 
     def folder(family: str) -> Path:
-        if family not in written:
+        if family in GENERIC and family not in written:
+            config, processor = (make() for make in GENERIC[family])
+            written[family] = write_generic(tmp_path_factory.mktemp(family), config, processor)
+        elif family not in written:
             written[family] = write_model(tmp_path_factory.mktemp(family), family)
         return written[family]
 
     return folder
 
 
-@pytest.fixture(scope="session", params=CONFIGS)
+@pytest.fixture(scope="session", params=[*CONFIGS, *GENERIC])
 def case(request: pytest.FixtureRequest, model_folder: Callable[[str], Path]) -> BackboneCase:
     """Each family in turn, for the conformance suite."""
     return hf_case(model_folder(request.param))

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
-from transformers.image_utils import PILImageResampling
 
 from hiprobe.backbones.hf.families import Family, Pictures
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 
 _TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
-_FILTERS = tuple(int(f) for f in PILImageResampling)
 _NAMED = ("size", "crop_size", "do_image_splitting", "do_pan_and_scan", "max_image_size")
 
 
@@ -60,7 +59,8 @@ def outline(config: Any) -> Outline:
         model = model_class(config)(config)
     decoder = model.get_decoder()
     path = next((name for name, part in model.named_modules() if part is decoder), "")
-    if not path or not hasattr(decoder, "norm") or not _is_stack(decoder):
+    plain = _is_stack(decoder) and not getattr(config, "is_encoder_decoder", False)
+    if not path or not plain:
         raise BackboneError(
             f"the decoder of {config.model_type} ({type(decoder).__name__}) is no plain stack "
             "`layers` with a final `norm`, so that it cannot be read layer by layer here; take "
@@ -77,7 +77,8 @@ def build_generic(config: Any, folder: Path, *, template: str | None) -> Family:
     """
     found, token = outline(config), _image_token(config)
     processor = _processor(folder)
-    if not (template or processor.chat_template or processor.tokenizer.chat_template):
+    template = template or processor.chat_template or processor.tokenizer.chat_template
+    if not template:
         raise BackboneError(
             f"{folder} has no chat template: {config.model_type} is no chat model, or its file "
             "chat_template.jinja was not fetched"
@@ -88,15 +89,16 @@ def build_generic(config: Any, folder: Path, *, template: str | None) -> Family:
         visual_token=token,
         needs_token_types=bool(types),
         settings=_settings(processor.image_processor),
-        read=_reader(processor, found.inputs),
+        read=_reader(processor, found.inputs, around=_around(processor, template)),
         token_types=types,
     )
 
 
 def _is_stack(decoder: Any) -> bool:
-    layers = getattr(decoder, "layers", None)
+    if not hasattr(decoder, "layers") or not hasattr(decoder, "norm"):
+        return False
     # a layer that looks at pictures from the side has no tokens for them in the prompt
-    return layers is not None and not any(hasattr(layer, "cross_attn") for layer in layers)
+    return not any(hasattr(layer, "cross_attn") for layer in decoder.layers)
 
 
 def _image_token(config: Any) -> int:
@@ -125,14 +127,33 @@ def _processor(folder: Path) -> Any:
     return processor
 
 
-def _reader(processor: Any, inputs: Sequence[str]) -> Callable[[Sequence[Frame]], Pictures]:
+def _around(processor: Any, template: str) -> tuple[str, str]:
+    """What the template writes before and after a picture's placeholder, beside the placeholder."""
+    marks = ("(before)", "(after)")
+    parts = ({"type": "text", "text": marks[0]}, {"type": "image"})
+    content = [*parts, {"type": "text", "text": marks[1]}]
+    try:
+        made = processor.apply_chat_template(
+            [{"role": "user", "content": content}], chat_template=template
+        )
+    except (TypeError, ValueError, TemplateError):  # it takes plain strings
+        return "", ""
+    between = str(made).partition(marks[0])[2].partition(marks[1])[0]
+    before, token, after = between.partition(processor.image_token)
+    return (before, after) if token else ("", "")  # it puts all pictures first, or none
+
+
+def _reader(
+    processor: Any, inputs: Sequence[str], *, around: tuple[str, str]
+) -> Callable[[Sequence[Frame]], Pictures]:
+    def block(made: Mapping[str, Any], number: int) -> str:
+        return around[0] + str(processor.replace_image_token(made, image_idx=number)) + around[1]
+
     def read(frames: Sequence[Frame]) -> Pictures:
         made = processor.image_processor([list(frames)], return_tensors="pt")
         try:
-            blocks = tuple(
-                processor.replace_image_token(made, image_idx=i) for i in range(len(frames))
-            )
-        except (AttributeError, NotImplementedError) as error:
+            blocks = tuple(block(made, i) for i in range(len(frames)))
+        except (AttributeError, KeyError, NotImplementedError) as error:
             raise BackboneError(
                 f"{type(processor).__name__} does not tell its placeholders; update transformers "
                 "or take another model"
@@ -149,12 +170,19 @@ def _tensors(made: Mapping[str, Any], inputs: Sequence[str]) -> dict[str, Tensor
 def _settings(processor: Any) -> dict[str, str | int | float | bool]:
     """What of the library's image processor decides the states."""
     given = {name: getattr(processor, name, None) for name in _NAMED}
-    kept = {name: str(value) for name, value in given.items() if value is not None}
-    resample = getattr(processor, "resample", None)
+    kept = {name: _plain(value) for name, value in given.items() if value is not None}
     return {
         "processor": type(processor).__name__,
-        "resample": int(resample) if resample in _FILTERS else 0,
+        "resample": int(getattr(processor, "resample", None) or 0),
         "mean": ",".join(map(str, getattr(processor, "image_mean", None) or ())),
         "std": ",".join(map(str, getattr(processor, "image_std", None) or ())),
         **kept,
     }
+
+
+def _plain(value: Any) -> str | int:
+    """A setting as text that no version of the library words in its own way."""
+    if isinstance(value, (str, int)):
+        return value
+    pairs = value.items() if isinstance(value, dict) else value  # the library's own sizes
+    return ",".join(f"{key}={size}" for key, size in sorted(pairs) if size is not None)
