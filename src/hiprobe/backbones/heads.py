@@ -51,7 +51,7 @@ def stacked_heads(found: dict[int, Tensor], layers: Sequence[int], *, heads: int
             "an attention head gave values that are not finite; the frames or weights are "
             "damaged, or the format overflows: use float32 or bfloat16"
         )
-    return rows.unflatten(-1, (heads, -1))
+    return rows.reshape(*rows.shape[:-1], heads, -1)
 
 
 def check_head_layers(layers: Sequence[int], *, available: int) -> None:

@@ -39,13 +39,13 @@ from hiprobe.backbones.reading import (
     read_positions,
 )
 from hiprobe.backbones.texts import TextReading, read_texts
-from hiprobe.errors import BackboneError, StatesError
+from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
 END_OF_TURN = "<|im_end|>"
 
-SPEECH = Speech(structured=False, repetition_penalty=1.2, no_repeat_tokens=4)
+SPEECH = Speech(structured=False, repetition_penalty=1.1, no_repeat_tokens=4)
 """135 million parameters give no JSON, and repeat themselves when nothing keeps them from it."""
 
 
@@ -126,13 +126,14 @@ class LiteBackbone:
         """See `hiprobe.backbones.prompted.PromptsBackbone`: the pictures are looked at once."""
         available = len(self.decoder.model.layers)
         check_layers(layers, available=available, layer_count=self.layer_count)
-        if not segments:
-            raise StatesError("there are no segments to read; the video holds no frames")
         visual = [self.visual_tokens([segment.frames]) for segment in segments]
         found: dict[str, dict[Reading, NDArray[np.float32]]] = {}
         for prompt in prompts:
-            rows = [self._read(v, prompt, sorted(layers), readings) for v in visual]
-            found[prompt] = {r: np.stack([row[r] for row in rows]) for r in readings}
+            rows = [self._read(v, prompt, layers, readings) for v in visual]
+            empty = np.zeros((0, len(layers), self.width), np.float32)
+            found[prompt] = {
+                r: np.stack([row[r] for row in rows]) if rows else empty for r in readings
+            }
             check_finite(found[prompt], dtype=self.fingerprint.dtype)
         return found
 

@@ -1,0 +1,205 @@
+"""Detection by a baseline: the same loop, smoothing and events as with a probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.backbones.interface import Backbone
+from hiprobe.datasets.clips import LabelledClip
+from hiprobe.errors import LabelError, StatesError, UsageError
+from hiprobe.localize import SIGMA_SEGMENTS, find_events, smooth
+from hiprobe.pipeline import (
+    DetectResult,
+    ExtractionSettings,
+    Failure,
+    Progress,
+    detect_video,
+    extract_views,
+)
+from hiprobe.pipeline.settings import DEFAULTS, WHOLE, Stretch
+from hiprobe.states import LabelledStates, Reading, States
+from hiprobe.store.cache import StatesCache
+from hiprobe.timeline import Timeline
+from hiprobe.zero_label.answers import Answered, answered
+from hiprobe.zero_label.heads import TOP_HEADS, FittedHeads, fit_heads
+from hiprobe.zero_label.questions import HEAD_PROMPTS, QUESTIONS, Method, Questions
+from hiprobe.zero_label.views import ChosenHeadsView, FirstTokenView, HeadsView, NumberView
+
+THRESHOLD = 0.5
+"""No labels, so no few-shot scores to take a threshold from: the middle of the scale."""
+
+
+@dataclass(frozen=True)
+class ZeroLabelResult:
+    """A video scored by a baseline.
+
+    Attributes:
+        detected: scores and events, as detection with a probe gives them; a segment without an
+            answer has no score.
+        unanswered: segments whose answer held no number.
+        failed: segments that did not fit into memory.
+        mass: mean probability of Yes and No together; None for other methods.
+    """
+
+    detected: DetectResult
+    unanswered: int
+    failed: int
+    mass: float | None
+
+    @property
+    def timeline(self) -> Timeline:
+        """Scores and events."""
+        return self.detected.timeline
+
+
+def zero_label_video(
+    video: Path | str,
+    *,
+    backbone: Backbone,
+    method: Method,
+    heads: FittedHeads | None = None,
+    questions: Questions = QUESTIONS,
+    threshold: float | None = None,
+    sigma_segments: float = SIGMA_SEGMENTS,
+    settings: ExtractionSettings = DEFAULTS,
+    stretch: Stretch = WHOLE,
+    cache: StatesCache | None = None,
+    progress: Progress | None = None,
+) -> ZeroLabelResult:
+    """Score a video by a baseline.
+
+    Args:
+        heads: what `fit_heads_on` gave, for the method "heads" only.
+        threshold: T, `THRESHOLD` where None.
+
+    Raises:
+        UsageError: heads are missing, or given for another method.
+        BackboneError: the backbone does not offer what the method reads.
+        VideoError, BackboneMemoryError, StatesError: as `extract_video`.
+    """
+    _check_heads(method, heads)
+    scorer = _Detector(method, heads, THRESHOLD if threshold is None else threshold, sigma_segments)
+    found = detect_video(
+        video,
+        probe=scorer,
+        backbone=view_of(backbone, method=method, heads=heads, questions=questions),
+        settings=settings,
+        stretch=stretch,
+        cache=cache,
+        progress=progress,
+    )
+    given = scorer.answers(found.states)
+    mass = None if given.mass is None else float(np.mean(given.mass))
+    failed = int(found.states.failed.sum())
+    return ZeroLabelResult(found, int(given.unanswered.sum()), failed, mass)
+
+
+def view_of(
+    backbone: Backbone,
+    *,
+    method: Method,
+    heads: FittedHeads | None = None,
+    questions: Questions = QUESTIONS,
+) -> Backbone:
+    """What a method reads of a backbone, in the form of states."""
+    if method == "first-token":
+        return FirstTokenView(backbone, questions)
+    if method == "decoded":
+        return NumberView(backbone, questions)
+    return HeadsView(backbone) if heads is None else ChosenHeadsView(backbone, heads.heads)
+
+
+def head_states_of(
+    clips: Sequence[LabelledClip],
+    *,
+    backbone: Backbone,
+    prompts: Sequence[str] = HEAD_PROMPTS,
+    settings: ExtractionSettings = DEFAULTS,
+    cache: StatesCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[list[LabelledStates]], list[Failure]]:
+    """Heads of labelled clips, for each prompt the same clips, and what could not be read."""
+    return extract_views(
+        clips,
+        backbone=HeadsView(backbone),
+        prompts=prompts,
+        settings=replace(settings, layers=None, readings=("last",)),
+        want=("clip",),
+        cache=cache,
+        progress=progress,
+    )
+
+
+def fit_heads_on(
+    views: Sequence[Sequence[LabelledStates]], *, head_count: int, top: int = TOP_HEADS
+) -> FittedHeads:
+    """Choose heads on labelled clips, which `head_states_of` read, and fit the scorer on them.
+
+    Raises:
+        LabelError: a class is missing.
+    """
+    labels = np.array([e.label for e in views[0]], dtype=np.int64)
+    if set(labels.tolist()) != {0, 1}:
+        raise LabelError(
+            "heads are chosen on labelled clips of both kinds; one kind is missing: add clips"
+        )
+    return fit_heads([stacked(view, head_count=head_count) for view in views], labels, top=top)
+
+
+def stacked(view: Sequence[LabelledStates], *, head_count: int) -> NDArray[np.float32]:
+    """`[clips, layers, heads, head width]` of clips read through `HeadsView`.
+
+    Raises:
+        StatesError: a clip has no vector.
+    """
+    rows = [e.clip.values[0] for e in view if e.clip is not None and not e.clip.failed.any()]
+    if len(rows) < len(view) or not rows:
+        raise StatesError(f"{len(view) - len(rows)} of {len(view)} clips have no heads to read")
+    values = np.stack(rows)
+    return values.reshape(*values.shape[:2], head_count, -1)
+
+
+@dataclass(frozen=True)
+class _Detector:
+    """A baseline where detection expects a probe."""
+
+    method: Method
+    heads: FittedHeads | None
+    threshold: float
+    sigma_segments: float
+    layer_: int = 1
+    reading_: Reading = "last"
+
+    def answers(self, states: States) -> Answered:
+        if self.heads is None:
+            return answered(states, method=self.method)
+        scores = self.heads.scorer.probability(states.values[:, 0])
+        none = np.zeros(len(states), np.bool_)
+        return Answered(np.where(states.failed, np.nan, scores), none)
+
+    def detect(self, states: States) -> Timeline:
+        scores = self.answers(states).scores
+        smoothed = smooth(scores, sigma_segments=self.sigma_segments)
+        start, end = states.start_seconds, states.end_seconds
+        return Timeline(
+            start_seconds=start,
+            end_seconds=end,
+            scores=scores,
+            smoothed=smoothed,
+            threshold=self.threshold,
+            sigma_segments=self.sigma_segments,
+            events=find_events(start, end, smoothed, self.threshold),
+        )
+
+
+def _check_heads(method: Method, heads: FittedHeads | None) -> None:
+    if (method == "heads") != (heads is not None):
+        raise UsageError(
+            f"method {method} {'needs' if method == 'heads' else 'takes no'} fitted heads; choose "
+            "them with fit_heads_on for the method heads, and for that one only"
+        )

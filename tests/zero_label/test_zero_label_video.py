@@ -1,0 +1,186 @@
+"""The three baselines on videos, with a small backbone that answers by brightness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from answering import GOOD_HEAD, Answerer, segment, write_video
+
+from hiprobe.backbones.interface import Backbone, FirstToken, HeadStates
+from hiprobe.datasets.clips import read_clips
+from hiprobe.errors import BackboneError, LabelError, StatesError, UsageError
+from hiprobe.store.cache import StatesCache
+from hiprobe.zero_label import (
+    answered,
+    fit_heads_on,
+    head_states_of,
+    view_of,
+    zero_label_video,
+)
+from hiprobe.zero_label.answers import first_token_scores
+from hiprobe.zero_label.heads import Head
+from hiprobe.zero_label.questions import HEAD_PROMPTS, METHODS, Questions, method_of
+from hiprobe.zero_label.views import ChosenHeadsView, FirstTokenView, HeadsView, NumberView
+
+LEVELS = (20, 30, 220, 230, 40)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "v.mp4", LEVELS)
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    for number in range(6):
+        write_video(tmp_path / "clips" / "normal" / f"{number}.mp4", [20 + 4 * number])
+        write_video(tmp_path / "clips" / "abnormal" / f"{number}.mp4", [200 + 4 * number])
+    return tmp_path / "clips"
+
+
+def test_the_test_backbone_offers_everything() -> None:
+    answerer = Answerer()
+    assert isinstance(answerer, Backbone)
+    assert isinstance(answerer, FirstToken) and isinstance(answerer, HeadStates)
+
+
+def test_first_token_finds_the_bright_part(video: Path) -> None:
+    found = zero_label_video(video, backbone=Answerer(), method="first-token")
+    ((start, end),) = ((e.first_segment, e.end_segment) for e in found.timeline.events)
+    assert (start, end) == (2, 4) and found.timeline.threshold == 0.5
+    assert (found.unanswered, found.failed) == (0, 0)
+    assert found.mass == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_leaning_towards_yes_falls_out(video: Path) -> None:
+    fair = zero_label_video(video, backbone=Answerer(), method="first-token").timeline.scores
+    leaning = zero_label_video(video, backbone=Answerer(bias=3.0), method="first-token")
+    np.testing.assert_allclose(leaning.timeline.scores, fair, atol=1e-4)
+
+
+def test_the_first_token_score_is_the_stated_formula() -> None:
+    values = FirstTokenView(Answerer(bias=1.0)).states([segment(255), segment(0)], layers=(1,))
+    rows = values["last"][:, 0].astype(np.float64)
+    np.testing.assert_allclose(rows[:, 0], [3.0, -1.0], atol=1e-5)
+    np.testing.assert_allclose(rows[:, 2], [-1.0, 3.0], atol=1e-5)
+    grey = 4 * (127 / 255 - 0.5)
+    np.testing.assert_allclose(rows[:, 4:], [[1 + grey, 1 - grey]] * 2, atol=1e-5)
+    scores, mass = first_token_scores(rows)
+    expected = 1 / (1 + np.exp(-(np.array([2.0, -2.0]) - grey)))
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    np.testing.assert_allclose(mass, 0.5, atol=1e-6)
+
+
+def test_the_blank_is_asked_once_for_each_size() -> None:
+    answerer = Answerer()
+    view = FirstTokenView(answerer)
+    view.states([segment(1), segment(2)], layers=(1,))
+    assert len(answerer.asked) == 4
+    view.states([segment(3), segment(4, size=(6, 8))], layers=(1,))
+    assert len(answerer.asked) == 8
+
+
+def test_decoded_numbers_are_the_scores(video: Path) -> None:
+    found = zero_label_video(video, backbone=Answerer(), method="decoded", sigma_segments=0.0)
+    np.testing.assert_allclose(found.timeline.scores, [0.1, 0.1, 0.9, 0.9, 0.1], atol=1e-6)
+    assert found.unanswered == 0 and found.mass is None
+
+
+def test_answers_without_a_number_are_counted_and_have_no_score(video: Path) -> None:
+    mute = Answerer(answers=("Nothing happens.", "0.9"))
+    found = zero_label_video(video, backbone=mute, method="decoded")
+    assert found.unanswered == 3 and found.failed == 0
+    assert np.isnan(found.timeline.scores).tolist() == [True, True, False, False, True]
+    assert [(e.first_segment, e.end_segment) for e in found.timeline.events] == [(2, 4)]
+    given = answered(found.detected.states, method="decoded")
+    np.testing.assert_allclose(given.neutral, [0.5, 0.5, 0.9, 0.9, 0.5], atol=1e-6)
+
+
+def test_heads_are_chosen_on_clips_and_detect(clips: Path, video: Path) -> None:
+    answerer = Answerer()
+    views, failures = head_states_of(read_clips(clips), backbone=answerer)
+    assert len(views) == len(HEAD_PROMPTS) and not failures
+    heads = fit_heads_on(views, head_count=answerer.head_count, top=1)
+    assert heads.heads == (Head(*GOOD_HEAD),)
+    found = zero_label_video(video, backbone=answerer, method="heads", heads=heads)
+    assert [(e.first_segment, e.end_segment) for e in found.timeline.events] == [(2, 4)]
+
+
+def test_one_kind_of_clips_is_not_enough_for_heads(clips: Path) -> None:
+    answerer = Answerer()
+    views, _ = head_states_of(read_clips(clips), backbone=answerer)
+    calm = [[e for e in view if e.label == 0] for view in views]
+    with pytest.raises(LabelError, match="both kinds"):
+        fit_heads_on(calm, head_count=answerer.head_count)
+
+
+@pytest.mark.parametrize("method", ["first-token", "decoded"])
+def test_answers_are_cached_and_not_taken_for_others(
+    video: Path, tmp_path: Path, method: str
+) -> None:
+    cache, answerer = StatesCache(tmp_path / "cache"), Answerer()
+    one = zero_label_video(video, backbone=answerer, method=method_of(method), cache=cache)
+    asked = len(answerer.asked)
+    again = zero_label_video(video, backbone=answerer, method=method_of(method), cache=cache)
+    assert len(answerer.asked) == asked
+    np.testing.assert_array_equal(one.timeline.scores, again.timeline.scores)
+    zero_label_video(
+        video,
+        backbone=answerer,
+        method=method_of(method),
+        questions=Questions(odd="Odd?", number="Number?"),
+        cache=cache,
+    )
+    assert len(answerer.asked) > asked
+
+
+def test_every_view_has_a_fingerprint_of_its_own() -> None:
+    answerer = Answerer()
+    views: list[Backbone] = [
+        FirstTokenView(answerer),
+        NumberView(answerer),
+        HeadsView(answerer),
+        HeadsView(answerer, "other"),
+        ChosenHeadsView(answerer, (Head(1, 0),)),
+        ChosenHeadsView(answerer, (Head(1, 1),)),
+        answerer,
+    ]
+    assert len({v.fingerprint.digest for v in views}) == len(views)
+    assert all(isinstance(v, Backbone) for v in views)
+
+
+def test_chosen_heads_are_those_of_all_heads() -> None:
+    answerer, seen = Answerer(), [segment(10), segment(200)]
+    every = HeadsView(answerer).states_by_prompt(seen, prompts=HEAD_PROMPTS[:1], layers=(1, 2, 3))
+    rows = every[HEAD_PROMPTS[0]]["last"].reshape(2, 3, 2, 3)
+    chosen = ChosenHeadsView(answerer, (Head(3, 1), Head(1, 0))).states(seen, layers=(1,))["last"]
+    # only what the frames decide can be compared: the noise of the test backbone depends on layers
+    assert chosen.shape == (2, 1, 6) and rows.shape == (2, 3, 2, 3)
+
+
+class Mute:
+    """A backbone that offers states alone."""
+
+    layer_count, width = 1, 1
+    fingerprint = Answerer().fingerprint
+
+
+@pytest.mark.parametrize("method", ["first-token", "heads"])
+def test_a_backbone_that_does_not_offer_it_is_refused(method: str) -> None:
+    with pytest.raises(BackboneError, match="choose another method"):
+        view_of(Mute(), method=method_of(method))  # type: ignore[arg-type]
+
+
+def test_wrong_use_is_refused(video: Path) -> None:
+    with pytest.raises(UsageError, match="needs"):
+        zero_label_video(video, backbone=Answerer(), method="heads")
+    with pytest.raises(UsageError, match="choose one of"):
+        method_of("oracle")
+    with pytest.raises(UsageError, match="empty"):
+        Questions(odd="")
+    states = zero_label_video(video, backbone=Answerer(), method="decoded").detected.states
+    with pytest.raises(StatesError, match="not answers"):
+        answered(states, method="first-token")
+    assert set(METHODS) == {"first-token", "decoded", "heads"}
