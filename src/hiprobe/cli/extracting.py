@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from hiprobe.cli.failures import Failures
-from hiprobe.cli.inputs import expand_videos, parse_layers, result_names
+from hiprobe.cli.inputs import items_to_extract, parse_layers
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.session import Session, open_session
-from hiprobe.pipeline import extract_clip, extract_video
-from hiprobe.states import Reading, VideoStates
-from hiprobe.store.states_file import write_states
+from hiprobe.cli.text import say
+from hiprobe.pipeline.states_folder import Item, extract_to_file
+from hiprobe.states import Reading
+from hiprobe.store.atomic import atomic_path
+from hiprobe.store.states_manifest import write_states_manifest
+
+LABELS_NAME = "manifest.csv"
+"""Labels of the extracted clips, under the name by which `fit` finds them in a folder."""
 
 
 def extract_all(
@@ -26,25 +30,59 @@ def extract_all(
     readings: tuple[Reading, ...],
     how: SessionOptions,
 ) -> None:
-    """Extract the states of every video into `out`; a bad one is listed at the end."""
-    files, failures = expand_videos(named), Failures()
+    """Extract the states of every video into `out`; a bad one is listed at the end.
+
+    The tables are written also where the run is interrupted, over what is there by then.
+    """
+    items, failures = items_to_extract(named), Failures()
     session = open_session(how)
     chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
-    session = replace(session, settings=replace(session.settings, layers=chosen, readings=readings))
-    for file, name in zip(files, result_names(files), strict=True):
-        with failures.of(file):
-            target = out / f"{name}.safetensors"
-            write_states(target, _extract(file, session), notes={"video": file.name})
-            click.echo(str(target))
+    settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
+    session = replace(session, settings=settings)
+    try:
+        for number, item in enumerate(items, start=1):
+            with failures.of(item.video):
+                _extract(item, out, session, place=f"{number}/{len(items)}")
+    finally:
+        _write_tables(items, out, quiet=how.quiet)
     failures.finish()
 
 
-def _extract(video: Path, session: Session) -> VideoStates:
-    """Segments and whole clip of one video."""
-    backbone, settings, cache = session.backbone, session.settings, session.cache
-    clip = extract_clip(video, backbone=backbone, settings=settings, cache=cache)
-    with progress_bar(video.name, quiet=session.quiet) as progress:
-        segments = extract_video(
-            video, backbone=backbone, settings=settings, cache=cache, progress=progress
+def _extract(item: Item, out: Path, session: Session, *, place: str) -> None:
+    with progress_bar(f"{place} {item.name}", quiet=session.quiet) as progress:
+        made = extract_to_file(
+            item,
+            out,
+            backbone=session.backbone,
+            settings=session.settings,
+            cache=session.cache,
+            progress=progress,
         )
-    return replace(segments, clip=clip.clip)
+    if not session.quiet:
+        say(f"{place} {'wrote' if made else 'found'} {item.target(out)}")
+
+
+def _write_tables(items: Sequence[Item], out: Path, *, quiet: bool) -> None:
+    there = [item for item in items if item.target(out).exists()]
+    if not there:
+        return
+    written = [write_states_manifest(out)]
+    labelled = [item for item in there if item.clip is not None]
+    if labelled:
+        written.append(_write_labels(labelled, out))
+    if not quiet:
+        for path in written:
+            say(f"wrote {path}")
+
+
+def _write_labels(items: Sequence[Item], out: Path) -> Path:
+    """The labels as a table that `fit` takes; each file of states holds just its clip's stretch."""
+    path = out / LABELS_NAME
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("video", "label", "class", "source"))
+        for item in items:
+            if item.clip is not None:
+                target = item.target(out).relative_to(out).as_posix()
+                writer.writerow((target, item.clip.label, item.clip.class_name, item.clip.source))
+    return path

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hiprobe.errors import UsageError
+
+if TYPE_CHECKING:
+    from hiprobe.datasets.clips import LabelledClip
+    from hiprobe.pipeline.settings import Stretch
+    from hiprobe.pipeline.states_folder import Item
+
+TABLE_SUFFIXES = frozenset((".csv", ".parquet"))
+"""Endings of tables of labelled clips."""
 
 
 def expand_videos(named: Sequence[str]) -> list[Path]:
@@ -38,12 +48,59 @@ def expand_videos(named: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def items_to_extract(named: Sequence[str]) -> list[Item]:
+    """What is extracted, and the file of states of each, named after its place in its folder.
+
+    A table of labelled clips, or a folder with a `manifest.csv`, gives its clips with their
+    labels and stretches; anything else is a video without a label.
+
+    Raises:
+        UsageError: a folder or a glob holds no video.
+        LabelError: a table cannot be read.
+    """
+    from hiprobe.datasets.clips import read_clips
+    from hiprobe.pipeline.states_folder import Item
+
+    found: list[tuple[Path, Path, LabelledClip | None]] = []
+    for name in named:
+        path = Path(name).expanduser()
+        if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
+            root = path if path.is_dir() else path.parent
+            clips = read_clips(path, both_kinds=False)
+            found += [(c.video, _below(c.video, root, c), c) for c in clips]
+        else:
+            root = path if path.is_dir() else path.parent
+            found += [(v, _below(v, root), None) for v in expand_videos([name])]
+    names: list[str] = []
+    items: dict[tuple[Path, Stretch], Item] = {}
+    for video, below, clip in found:
+        item = Item(video, "", clip)
+        if (video, item.stretch) not in items:
+            names.append(_unused(below.as_posix(), names))
+            items[video, item.stretch] = replace(item, name=names[-1])
+    return list(items.values())
+
+
+def _below(video: Path, root: Path, clip: LabelledClip | None = None) -> Path:
+    """Where a video lies below a folder, without ending; a stretch of it is told in seconds."""
+    inside = video.relative_to(root) if video.is_relative_to(root) else Path(video.name)
+    name = inside.stem
+    if clip is not None and (clip.start_seconds, clip.end_seconds) != (None, None):
+        end = "end" if clip.end_seconds is None else f"{clip.end_seconds:g}"
+        name += f"_{clip.start_seconds or 0:g}-{end}s"
+    return inside.with_name(name)
+
+
+def _unused(name: str, taken: Sequence[str]) -> str:
+    numbered = (f"{name}-{n}" for n in count(2))
+    return next(n for n in chain([name], numbered) if n not in taken)
+
+
 def result_names(videos: Sequence[Path]) -> list[str]:
     """One name for each video's results: its stem, with a number where stems repeat."""
     names: list[str] = []
     for video in videos:
-        numbered = (f"{video.stem}-{n}" for n in count(2))
-        names.append(next(n for n in chain([video.stem], numbered) if n not in names))
+        names.append(_unused(video.stem, names))
     return names
 
 

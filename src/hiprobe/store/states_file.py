@@ -7,7 +7,7 @@ Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from hiprobe.store.atomic import atomic_path
 FORMAT_VERSION = 1
 
 _Arrays = dict[str, NDArray[Any]]
+
+_TIMES = ("start_seconds", "end_seconds", "failed")
+"""Arrays of a unit beside its states, one value for each row."""
 
 
 def write_states(
@@ -75,12 +78,26 @@ def read_states(path: Path | str) -> VideoStates:
 
 
 def read_states_header(path: Path | str) -> dict[str, Any]:
-    """The JSON header alone, with `readings`, without loading the arrays.
+    """The JSON header alone, with `readings` by unit, without loading the arrays.
 
     Raises:
         StatesError: missing, damaged, foreign or of another version.
     """
-    return _load(Path(path), arrays=False)[0]
+    return _load(Path(path), wanted=())[0]
+
+
+def read_times(path: Path | str) -> dict[str, _Arrays]:
+    """Unit -> start_seconds, end_seconds and failed of its rows, without loading the states.
+
+    Raises:
+        StatesError: as `read_states_header`.
+    """
+    _, arrays = _load(Path(path), wanted=_TIMES)
+    found: dict[str, _Arrays] = {"segments": {}, "clip": {}}
+    for name, array in arrays.items():
+        unit, _, what = name.partition("/")
+        found[unit][what] = array
+    return found
 
 
 def _as_video_states(states: VideoStates | Mapping[Reading, States] | States) -> VideoStates:
@@ -95,7 +112,7 @@ def _pack(unit: str, by_reading: Mapping[Reading, States]) -> _Arrays:
     arrays: _Arrays = {}
     for reading, states in by_reading.items():
         arrays[f"{unit}/{reading}"] = np.ascontiguousarray(states.values)
-        for name in ("start_seconds", "end_seconds", "failed"):
+        for name in _TIMES:
             arrays[f"{unit}/{name}"] = np.ascontiguousarray(getattr(states, name))
     return arrays
 
@@ -140,7 +157,8 @@ def _save(path: Path, arrays: _Arrays, header: Mapping[str, Any]) -> None:
             raise StorageError(f"cannot write {path}: {error}; free some disk space") from error
 
 
-def _load(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], _Arrays]:
+def _load(path: Path, *, wanted: Sequence[str] | None = None) -> tuple[dict[str, Any], _Arrays]:
+    """Header and arrays; of the arrays only those of the `wanted` kinds, all where None."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -148,7 +166,9 @@ def _load(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], _Arrays]:
             header = _checked_header((file.metadata() or {}).get("hiprobe"), path)
             names = list(file.keys())
             header["readings"] = {u: _readings(names, u) for u in ("segments", "clip")}
-            return header, {n: file.get_tensor(n) for n in names} if arrays else {}
+            if wanted is not None:
+                names = [n for n in names if n.partition("/")[2] in wanted]
+            return header, {n: file.get_tensor(n) for n in names}
     except (SafetensorError, OSError) as error:
         raise StatesError(
             f"cannot read states from {path}: {_cause(error)}; extract them again"
@@ -156,9 +176,8 @@ def _load(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], _Arrays]:
 
 
 def _readings(names: list[str], unit: str) -> list[str]:
-    others = {"start_seconds", "end_seconds", "failed"}
     found = [n.partition("/")[2] for n in names if n.startswith(f"{unit}/")]
-    return sorted(set(found) - others)
+    return sorted(set(found) - set(_TIMES))
 
 
 def _checked_header(text: str | None, path: Path) -> dict[str, Any]:

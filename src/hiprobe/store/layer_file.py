@@ -1,0 +1,79 @@
+"""States of one layer out of a folder with a manifest, as one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import StatesError
+from hiprobe.states import Reading
+from hiprobe.store.states_manifest import MANIFEST_NAME
+
+
+def read_layer(
+    folder: Path | str,
+    layer: int,
+    *,
+    reading: Reading = "last",
+    unit: str = "segments",
+) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+    """All states of one layer in a folder, and the row of the manifest of each.
+
+    Args:
+        unit: "segments", or "clip" for one row for each whole clip.
+
+    Returns:
+        Rows of the manifest without failed ones, and float32 `[rows, width]` in their order.
+
+    Raises:
+        StatesError: no manifest, no such layer or reading, or states of different backbones.
+    """
+    root = Path(folder)
+    rows = [
+        row
+        for row in _read_rows(root)
+        if row["reading"] == reading and row["unit"] == unit and not row["failed"]
+    ]
+    if not rows:
+        raise StatesError(f"{root} holds no {unit} read at {reading}; extract them")
+    if len({row["fingerprint"] for row in rows}) > 1:
+        raise StatesError(f"{root} holds states of several backbones or prompts; keep them apart")
+    return rows, np.stack(list(_vectors(root, rows, layer)))
+
+
+def _read_rows(root: Path) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = root / MANIFEST_NAME
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise StatesError(
+            f"cannot read {path}: {error}; give a folder that `hiprobe extract` wrote"
+        ) from error
+    return rows
+
+
+def _vectors(root: Path, rows: list[dict[str, Any]], layer: int) -> Iterator[NDArray[np.float32]]:
+    from safetensors import SafetensorError, safe_open
+
+    opened: dict[tuple[str, str], NDArray[np.float32]] = {}
+    for row in rows:
+        if layer not in row["layers"]:
+            raise StatesError(f"{row['file']} holds layers {row['layers']}, not {layer}")
+        key = (row["file"], row["tensor"])
+        if key not in opened:
+            try:
+                with safe_open(str(root / row["file"]), framework="numpy") as file:
+                    tensor = file.get_slice(row["tensor"])
+                    opened = {key: tensor[:, row["layers"].index(layer)]}
+            except (OSError, SafetensorError) as error:
+                raise StatesError(
+                    f"cannot read {root / row['file']}: {error}; extract it again"
+                ) from error
+        yield opened[key][row["row"]]
