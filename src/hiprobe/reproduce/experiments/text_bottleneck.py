@@ -1,0 +1,195 @@
+"""What is lost when pictures become words first: descriptions and pictures, the same LLM."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.errors import UsageError
+from hiprobe.evaluation.metrics import Ranking
+from hiprobe.reproduce.bench import Bench
+from hiprobe.reproduce.descriptions import (
+    EVERY_FRAMES,
+    DescribedSet,
+    description_files,
+    read_descriptions,
+)
+from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
+from hiprobe.reproduce.estimate import Units, auc_estimate, precision_estimate, within_estimate
+from hiprobe.reproduce.frame_probe import ByLayer, Samples, by_layer, probe_layers, probe_words
+from hiprobe.reproduce.option_rows import row_of_estimate
+from hiprobe.reproduce.picture_pass import picture_states, videos_of
+from hiprobe.reproduce.result import Figure, Findings, Row
+from hiprobe.reproduce.text_pass import read_layers, text_states
+
+RULES = {
+    "DLSP": "DLSP layer",
+    "last": "last layer",
+    "oracle": "oracle: best layer on the test folds",
+}
+WORDS = "TF-IDF of the words, logistic regression (no LLM)"
+READING_WORDS = {
+    "last": "last position",
+    "text_mean": "mean over the text",
+    "visual_mean": "mean over the visual tokens",
+}
+PROTOCOL = (
+    "{folds} folds by video, labels of single frames in fitting; one text (or one stretch of "
+    "pictures) for every {every} frames, its score held for them; every frame counts; intervals "
+    "over videos"
+)
+NOTE = (
+    "Here the probe is fitted on frame labels, unlike elsewhere: the question is what the states "
+    "hold, not how few labels do. The descriptions were written by a far larger frozen VLM than "
+    "the decoder that reads them, so they carry what that model saw."
+)
+
+
+def run(bench: Bench) -> Findings:
+    """Every described set among the data; pictures where the videos are there too.
+
+    Raises:
+        UsageError: no folder of descriptions is among the data.
+    """
+    files = [f for d in bench.request.data for f in description_files(d.path)]
+    if not files:
+        raise UsageError(
+            "no folder with *_frame_descriptions.jsonl.gz among --data; give one, and the videos' "
+            "manifest for comparing with pictures"
+        )
+    rows: list[Row] = []
+    panels: list[Panel] = []
+    words: dict[str, str] = {}
+    for file in files:
+        one = _One(bench, read_descriptions(file))
+        rows += one.rows()
+        panels.append(one.panel())
+        words[one.described.name] = one.words()
+    figure = Figure(
+        name="text-bottleneck",
+        caption=(
+            "Frame AUC by layer for states of the descriptions and, where the videos are at hand, "
+            "of the pictures, read by the same LLM. Folds by video, mean over seeds. The level "
+            "line is TF-IDF of the words."
+        ),
+        draw=panels_drawing(tuple(panels), columns=3),
+        inches=(4.2 * len(panels), 3.6),
+    )
+    told = " ".join(f"{name}: {what}." for name, what in words.items())
+    named = {d.name: told if description_files(d.path) else "" for d in bench.request.data}
+    return Findings(rows=tuple(rows), figures=(figure,), notes=(NOTE,), data=named)
+
+
+class _One:
+    """One described set."""
+
+    def __init__(self, bench: Bench, described: DescribedSet) -> None:
+        self.bench, self.described = bench, described
+        videos = described.videos
+        self.samples = Samples(
+            videos=tuple(v.truth for v in videos),
+            owner=np.repeat(np.arange(len(videos)), [len(v.texts) for v in videos]),
+            labels=np.concatenate([v.labels for v in videos]),
+            every_frames=EVERY_FRAMES,
+        )
+        self.layers = read_layers(bench.extraction.backbone.layer_count)
+        self.probed = self._probed()
+        self.plain = [self._words(seed) for seed in bench.request.seeds]
+
+    def words(self) -> str:
+        """What the set is."""
+        texts = sum(len(v.texts) for v in self.described.videos)
+        return (
+            f"{len(self.described.videos)} test videos, {texts} of "
+            f"{sum(v.truth.frames for v in self.described.videos)} descriptions read"
+        )
+
+    def rows(self) -> list[Row]:
+        """The words alone, then each view and reading under each rule."""
+        rows = self._rows(WORDS, [self.samples.units(np.array(p)) for p in self.plain])
+        for name, seeds in self.probed.items():
+            for rule, told in RULES.items():
+                scores = [s.rule(rule, self.samples.labels) for s in seeds]
+                rows += self._rows(f"{name}, {told}", [self.samples.units(s) for s in scores])
+        return rows
+
+    def panel(self) -> Panel:
+        """Frame AUC by layer."""
+        curves = [self._curve(name, seeds) for name, seeds in self.probed.items()]
+        level = float(np.mean([self._auc(np.array(p)) for p in self.plain]))
+        ends = (float(self.layers[0]), float(self.layers[-1]))
+        curves.append(Curve("TF-IDF of the words", ends, (level, level)))
+        return Panel(self.described.name, "layer", "frame AUC", tuple(curves))
+
+    def _probed(self) -> dict[str, list[ByLayer]]:
+        found: dict[str, list[ByLayer]] = {}
+        for reading, values in text_states(self.bench, self.described, self.layers).items():
+            name = f"text, {READING_WORDS[reading]}"
+            found[name] = self._seeds(values, name)
+        rows = videos_of(self.bench.request.data, self.described)
+        if rows is None:
+            return found
+        for view in picture_states(
+            self.bench, self.described, rows, self.layers, every_frames=EVERY_FRAMES
+        ):
+            for spot, values in view.values.items():
+                name = f"{view.view}, {READING_WORDS[spot]}"
+                found[name] = self._seeds(values, name)
+        return found
+
+    def _seeds(self, values: NDArray[np.float32], name: str) -> list[ByLayer]:
+        made = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+        return [self._seed(values, name, made, seed) for seed in self.bench.request.seeds]
+
+    def _seed(self, values: NDArray[np.float32], name: str, made: str, seed: int) -> ByLayer:
+        folds = self.bench.request.folds
+        key = {"what": name, "set": self.described.name, "states": made, "seed": seed,
+               "folds": folds, "layers": list(self.layers), "every": EVERY_FRAMES}  # fmt: skip
+
+        def compute() -> dict[str, Any]:
+            self.bench.say(f"{self.described.name}: {name}, seed {seed}")
+            return probe_layers(values, self.samples, self.layers, folds=folds, seed=seed)
+
+        found: Mapping[str, Any] = self.bench.kept.piece(key, compute)
+        return by_layer(found, self.samples, folds=folds, seed=seed)
+
+    def _words(self, seed: int) -> list[float]:
+        folds = self.bench.request.folds
+        texts = [t for v in self.described.videos for t in v.texts]
+        key = {"what": WORDS, "set": self.described.name, "seed": seed, "folds": folds,
+               "every": EVERY_FRAMES}  # fmt: skip
+        found: list[float] = self.bench.kept.piece(
+            key, lambda: probe_words(texts, self.samples, folds=folds, seed=seed)
+        )
+        return found
+
+    def _auc(self, scores: NDArray[np.float64]) -> float:
+        frames = self.samples.units(scores).frames
+        return Ranking.of(frames).auc_and_precision()[0]
+
+    def _curve(self, name: str, seeds: Sequence[ByLayer]) -> Curve:
+        values = [
+            float(np.mean([self._auc(s.scores[layer]) for s in seeds])) for layer in self.layers
+        ]
+        return Curve(name, [float(n) for n in self.layers], values)
+
+    def _rows(self, setting: str, units: Sequence[Units]) -> list[Row]:
+        request = self.bench.request
+        common: dict[str, Any] = {
+            "data": self.described.name,
+            "setting": setting,
+            "protocol": PROTOCOL.format(folds=request.folds, every=EVERY_FRAMES),
+            "seeds": request.seeds,
+        }
+        frames = [u.frames for u in units]
+        return [
+            row_of_estimate("frame AUC", auc_estimate(units, draws=request.draws), common),
+            row_of_estimate("frame AP", precision_estimate(units, draws=request.draws), common),
+            row_of_estimate(
+                "AUC within a video", within_estimate(frames, draws=request.draws), common
+            ),
+        ]

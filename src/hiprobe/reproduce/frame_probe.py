@@ -1,0 +1,127 @@
+"""Frames or stretches of frames as samples: probed by layer, in folds that never split a video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.evaluation.frames import ScoredFrames, repeat_to_frames
+from hiprobe.evaluation.truth import VideoTruth
+from hiprobe.probe.folds import Indices, grouped_folds, roc_auc
+from hiprobe.reproduce.descriptions import frame_labels
+from hiprobe.reproduce.estimate import Units
+from hiprobe.saliency import layer_saliency
+from hiprobe.scorer import make_scorer
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Stretches of frames of several videos, in order.
+
+    Attributes:
+        videos: the truth of each video.
+        owner: int64 `[samples]`, position of each sample's video.
+        labels: int64 `[samples]`.
+        every_frames: frames of a stretch.
+    """
+
+    videos: tuple[VideoTruth, ...]
+    owner: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    every_frames: int
+
+    def folds(self, *, folds: int, seed: int) -> list[tuple[Indices, Indices]]:
+        """Folds by video."""
+        return grouped_folds(self.labels, [str(o) for o in self.owner], folds=folds, seed=seed)
+
+    def units(self, scores: _Floats) -> Units:
+        """Each stretch's score held for its frames; videos that no fold held out are left out."""
+        pieces, truths, kept = [], [], []
+        for position, video in enumerate(self.videos):
+            own = scores[self.owner == position]
+            if not np.isfinite(own).all():
+                continue
+            pieces.append(
+                repeat_to_frames(
+                    scores=own, repeat=self.every_frames, frames=video.frames, name=video.name
+                )
+            )
+            truths.append(frame_labels(video).astype(np.bool_))
+            kept.append(video)
+        offsets = np.concatenate(([0], np.cumsum([v.frames for v in kept]))).astype(np.int64)
+        frames = ScoredFrames(np.concatenate(pieces), np.concatenate(truths), offsets)
+        return Units(frames, tuple(v.name for v in kept))
+
+
+@dataclass(frozen=True)
+class ByLayer:
+    """Held-out scores of every layer, and the layer that saliency picks in each fold."""
+
+    scores: Mapping[int, _Floats]
+    dlsp: tuple[int, ...]
+    pairs: Sequence[tuple[Indices, Indices]]
+
+    def rule(self, name: str, labels: NDArray[np.int64]) -> _Floats:
+        """Scores under a rule: `DLSP`, `last`, or `oracle` (the best of the held-out scores)."""
+        layers = sorted(self.scores)
+        if name == "last":
+            return self.scores[layers[-1]]
+        if name == "oracle":
+            return max(self.scores.values(), key=lambda s: roc_auc(labels, s))
+        found = np.full(len(labels), np.nan)
+        for (_, held), layer in zip(self.pairs, self.dlsp, strict=True):
+            found[held] = self.scores[layer][held]
+        return found
+
+
+def probe_layers(
+    states: NDArray[np.float32],
+    samples: Samples,
+    layers: Sequence[int],
+    *,
+    folds: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Fit a logistic regression on each layer in folds by video; JSON values for `by_layer`.
+
+    Args:
+        states: `[samples, layers, width]`.
+    """
+    pairs = samples.folds(folds=folds, seed=seed)
+    scores = {n: np.full(len(samples.labels), np.nan) for n in layers}
+    dlsp = []
+    for train, held in pairs:
+        y = samples.labels[train]
+        table = layer_saliency(states[train][y == 0], states[train][y == 1], layers=tuple(layers))
+        dlsp.append(int(table.best))
+        for position, layer in enumerate(layers):
+            fitted = make_scorer("logistic").fit(states[train, position], y)
+            scores[layer][held] = fitted.probability(states[held, position])
+    return {"scores": {str(n): s.tolist() for n, s in scores.items()}, "dlsp": dlsp}
+
+
+def by_layer(found: Mapping[str, Any], samples: Samples, *, folds: int, seed: int) -> ByLayer:
+    """What `probe_layers` gave."""
+    scores = {int(n): np.array(s, np.float64) for n, s in found["scores"].items()}
+    return ByLayer(scores, tuple(found["dlsp"]), samples.folds(folds=folds, seed=seed))
+
+
+def probe_words(texts: Sequence[str], samples: Samples, *, folds: int, seed: int) -> list[float]:
+    """TF-IDF of words and pairs of words, with a logistic regression: held-out scores."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    scores = np.full(len(texts), np.nan)
+    for train, held in samples.folds(folds=folds, seed=seed):
+        words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+        x = words.fit_transform([texts[i] for i in train])
+        model = LogisticRegression(class_weight="balanced", max_iter=1000)
+        model.fit(x, samples.labels[train])
+        scores[held] = model.predict_proba(words.transform([texts[i] for i in held]))[:, 1]
+    return [float(s) for s in scores]
