@@ -97,6 +97,20 @@ def test_one_layer_alone_is_that_layer(whole: Backbone) -> None:
         np.testing.assert_array_equal(alone[:, 0], every[:, layer])
 
 
+def test_layers_come_in_the_order_asked_for(whole: Backbone) -> None:
+    every = whole.states(SEGMENTS[:2], layers=all_layers(whole), readings=READINGS)
+    asked = [whole.layer_count, 0, 1, whole.layer_count]
+    found = whole.states(SEGMENTS[:2], layers=asked, readings=READINGS)
+    for reading in READINGS:
+        np.testing.assert_array_equal(found[reading], every[reading][:, asked])
+
+
+def test_no_segments_give_no_rows(whole: Backbone) -> None:
+    found = whole.states([], layers=[1, 0], readings=READINGS)
+    assert {found[r].shape for r in READINGS} == {(0, 2, whole.width)}
+    assert {found[r].dtype for r in READINGS} == {np.dtype(np.float32)}
+
+
 def test_a_batch_is_its_segments_one_by_one(whole: Backbone) -> None:
     together = whole.states(SEGMENTS, layers=all_layers(whole))["last"]
     alone = [whole.states([s], layers=all_layers(whole))["last"] for s in SEGMENTS]

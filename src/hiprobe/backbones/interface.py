@@ -76,9 +76,11 @@ class Backbone(Protocol):
         """One forward pass per segment: for each reading float32 `[segments, layers, width]`.
 
         Layer 0 is the embedding output, l the output of decoder layer l before the final norm.
-        The decoder is run no deeper than the highest layer asked for.
+        The decoder is run no deeper than the highest layer asked for. Layers come in the order
+        asked for; no segments give no rows, `[0, layers, width]`.
 
         Raises:
+            BackboneMemoryError: these segments do not fit into memory together.
             StatesError: a layer does not exist, or a state is not finite.
         """
         ...
