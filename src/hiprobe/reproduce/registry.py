@@ -48,7 +48,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("fig4", "t-SNE maps of the first, the chosen and the last layer", "fig4"),
     Experiment("fig6", "score curves with truth and detection told apart", "fig6"),
     Experiment("label-budget", "AUC against the number of labelled clips", "label_budget"),
+    Experiment("zero-label", "the probe beside what its backbone says without one", "zero_label"),
     Experiment("options", "what each choice that the paper leaves open does", "options"),
+    Experiment("ped2", "UCSD Ped2 by frame, few labelled segments", "ped2", in_all=False),
+    Experiment("text-bottleneck", "words against pictures", "text_bottleneck", in_all=False),
 )
 
 
