@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,7 @@ def never() -> object:
 
 
 def video(frames: int = 20, *, spans=((8, 14),), edges=(0, 8, 14, 20)) -> TestVideo:
-    parts = tuple(
-        Part(a, b, f"part{i}") for i, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
-    )
+    parts = tuple(Part(a, b, f"part{i}") for i, (a, b) in enumerate(pairwise(edges)))
     return TestVideo("v", never, frames, 10.0, spans, parts, joined=True)
 
 

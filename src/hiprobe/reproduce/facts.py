@@ -29,4 +29,4 @@ def paper_numbers(setting: str) -> tuple[PaperNumber, ...]:
     if setting not in known:
         raise UsageError(f"no setting {setting!r} in the paper's facts; there are {sorted(known)}")
     columns = facts()["columns"]
-    return tuple(PaperNumber(columns[k], v / 100) for k, v in known[setting].items())
+    return tuple(PaperNumber(columns[k], round(v / 100, 6)) for k, v in known[setting].items())

@@ -82,7 +82,7 @@ class Figure:
     name: str
     caption: str
     draw: Draw = field(compare=False)
-    inches: tuple[float, float] = (10.0, 4.0)
+    inches: tuple[float, float] = field(default=(10.0, 4.0), compare=False)
 
 
 @dataclass(frozen=True)
