@@ -136,3 +136,20 @@ def test_an_hour_of_segments_stays_small(quiet, tmp_path):
     )
     page_of(tmp_path / "a.html", [PageVideo("hour.mp4", hour)])
     assert (tmp_path / "a.html").stat().st_size < 3_000_000
+
+
+def test_cuts_are_told_apart_and_facts_are_readable(quiet, tmp_path):
+    video = PageVideo(
+        "a.mp4",
+        quiet,
+        truth_spans=[(1.0, 2.0)],
+        cuts_seconds=[1.0],
+        cuts=("AUC over segments 0.9; without the 2 of 3 that straddle a cut 0.8",),
+        facts={"real_time_factor": 1.23456, "cv_auc": None, "file": "my_camera.mp4"},
+    )
+    page = page_of(tmp_path / "a.html", [video])
+    assert "that straddle a cut 0.8" in page.text and "tell alarms at cuts" in page.text
+    assert "real time factor" in page.text and "1.235" in page.text
+    assert "my_camera.mp4" in page.text
+    plain = page_of(tmp_path / "b.html", [PageVideo("a.mp4", quiet)])
+    assert "straddle" not in plain.text

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
-from hiprobe.report.layers import LayerCurves
+from hiprobe.report.layers import CV_AUC, LayerCurves
 from hiprobe.report.theme import Draw, Theme, add_note, open_frame, save_figure
 
 LAYERS_INCHES = (10.0, 5.4)
@@ -43,7 +43,8 @@ def layers_drawing(curves: LayerCurves, *, note: str | None = None) -> Draw:
             _draw_measure(axes, name, values, curves=curves, theme=theme)
         for axes in panels[len(measures) :]:
             axes.set_visible(False)
-        for axes in panels[:columns]:
+        for axes in panels[:columns]:  # numbers of the lower axis stand under the last row only
+            axes.set_xlabel("")
             add_paper_axis(axes)
         figure.suptitle(
             f"chosen layer {curves.chosen} of {curves.layers[-1]} "
@@ -64,6 +65,9 @@ def _draw_measure(
     axes.plot([curves.chosen], [height], color=theme.detected, marker="o", markersize=6)
     axes.set_ylabel(name)
     axes.set_xlabel("layer")
+    if name == CV_AUC:
+        axes.axhline(0.5, color=theme.faint, linewidth=1, linestyle=(0, (1, 2)))
+        axes.annotate("chance", (curves.layers[0], 0.5), color=theme.faint, fontsize=7, va="bottom")
     axes.set_xlim(curves.layers[0] - 0.7, curves.layers[-1] + 0.7)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from hiprobe.errors import UsageError
 
+CV_AUC = "Cross-validated AUC"
+
 
 @dataclass(frozen=True)
 class LayerCurves:
@@ -49,7 +51,7 @@ class LayerCurves:
 
     def measures(self) -> tuple[tuple[str, Sequence[float]], ...]:
         """Name and values of each measure that is there, in the order to show them."""
-        optional = (("Silhouette", self.silhouette), ("Cross-validated AUC", self.cv_auc))
+        optional = (("Silhouette", self.silhouette), (CV_AUC, self.cv_auc))
         return (
             ("KL divergence", self.kl),
             ("LDR", self.ldr),

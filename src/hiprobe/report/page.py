@@ -11,6 +11,7 @@ from hiprobe.report.page_facts import (
     PageChart,
     PageVideo,
     chart_images,
+    fact_words,
     layer_facts,
     video_facts,
 )
@@ -60,7 +61,7 @@ def write_page(
             {"title": chart.title, "images": chart_images(chart.drawing, chart.inches)}
             for chart in charts
         ],
-        facts=[("Probe", dict(probe)), ("Machine", dict(machine or {}))],
+        facts=[("Probe", fact_words(probe)), ("Machine", fact_words(machine or {}))],
     )
     with atomic_path(path) as temporary:
         temporary.write_text(html, encoding="utf-8")

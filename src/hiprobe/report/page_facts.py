@@ -71,7 +71,7 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
         "name": video.name,
         "note": video.note,
         "cuts": list(video.cuts),
-        "facts": dict(video.facts),
+        "facts": fact_words(video.facts),
         "caption": events_caption(timeline),
         "chart": chart_images(drawing, TIMELINE_INCHES),
         "events": [_event_facts(video, index, truth) for index in range(len(timeline.events))],
@@ -81,6 +81,17 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
         "threshold": f"{timeline.threshold:.3f}",
         "sigma": f"{timeline.sigma_segments:g}",
     }
+
+
+def fact_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Names and values as people read them: no underscores, three digits, a dash for nothing."""
+    return {name.replace("_", " "): _fact(value) for name, value in facts.items()}
+
+
+def _fact(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> dict[str, Any]:
