@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from hiprobe.backbones.shape import Grid, Matrix, Shape, Stack
 from hiprobe.errors import UsageError
+from hiprobe.segment import KEY_FRAMES
 
-KEY_FRAMES = 8
 FRAME_PIXELS = (240, 320)
 """Height and width of a frame where none is given: those of UCF-Crime and of many cameras."""
 TEXT_POSITIONS = 64

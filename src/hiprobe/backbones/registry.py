@@ -134,7 +134,7 @@ def open_backbone(
     """
     if cut_at_layer is not None and cut_at_layer < 0:
         raise UsageError(f"cannot cut a backbone at layer {cut_at_layer}; choose 0 or above")
-    folder = _folder_of(name, say)
+    folder = backbone_folder(name, say=say)
     load = _loader_of(folder)
     return load(folder, DETECT_PROMPT if prompt is None else prompt, cut_at_layer)
 
@@ -218,7 +218,13 @@ def _hub_info(entry: Entry) -> BackboneInfo:
     )
 
 
-def _folder_of(name: str | Path, say: Callable[[str], None] | None) -> Path:
+def backbone_folder(name: str | Path, *, say: Callable[[str], None] | None = None) -> Path:
+    """The folder of a backbone on this disk, named as for `open_backbone`; `lite` is fetched.
+
+    Raises:
+        BackboneError: the name is unknown, or the model is not on this disk.
+        DownloadError: `lite` cannot be fetched.
+    """
     if isinstance(name, str) and name in _ALIASES:
         folder = backbones_folder() / name
         if _ALIASES[name].is_complete(folder):
@@ -261,11 +267,10 @@ def _hub_id(name: str) -> str:
 def _loader_of(folder: Path) -> Callable[[Path, str, int | None], Backbone]:
     try:
         model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-        return _LOADERS[model_type]
+        return _LOADERS.get(model_type, _load_hf)  # the generic path says what it cannot read
     except (OSError, ValueError, TypeError) as error:
         raise BackboneError(f"{folder} has no readable config.json: {error}") from error
     except KeyError as error:
         raise BackboneError(
-            f"the model in {folder} has no model_type that can be read here ({error}); these can: "
-            f"{', '.join(_LOADERS)}"
+            f"the config.json in {folder} names no model_type; it is no model of transformers"
         ) from error

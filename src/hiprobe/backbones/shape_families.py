@@ -5,8 +5,10 @@ Tests compare the parameters counted here with those of the models themselves.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from hiprobe.backbones.shape import Grid, Matrix, Shape, Stack
@@ -24,6 +26,18 @@ def read_shape(config: Config, *, least_pixels: int | None = None) -> Shape | No
     """
     reader = _READERS.get(str(config.get("model_type")))
     return reader(config, least_pixels) if reader else None
+
+
+def folder_shape(folder: Path) -> Shape | None:
+    """The shape of a model folder; None where its family is not counted or its config damaged."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        settings = folder / "preprocessor_config.json"
+        images = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+        least = images.get("min_pixels") or (images.get("size") or {}).get("shortest_edge")
+        return read_shape(config, least_pixels=least)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _decoder(config: Config) -> Stack:

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from hiprobe.backbones.cost import (
-    KEY_FRAMES,
     TEXT_POSITIONS,
     count_segment,
     middle_layer,
@@ -19,6 +18,7 @@ from hiprobe.backbones.cost import (
 from hiprobe.backbones.registry import BackboneInfo, list_backbones
 from hiprobe.cli.text import print_table
 from hiprobe.errors import UsageError
+from hiprobe.segment import KEY_FRAMES
 
 VERSION = 1
 HEADER = ("name", "here", "parameters", "bf16", "fp8", "tokens", "TFLOP to l*", "TFLOP", "licence")
