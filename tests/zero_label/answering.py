@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +23,8 @@ GOOD_HEAD = (2, 1)
 class Answerer:
     """Says Yes to the odd question the more, the brighter; adds `bias` to any Yes.
 
-    Head `GOOD_HEAD` holds the brightness under every prompt, head (1, 0) under "first" prompts
-    only, the others noise that follows from the frames.
+    Head `GOOD_HEAD` holds the brightness under every prompt, the others noise that follows from
+    frames and prompt.
     """
 
     bias: float = 0.0
@@ -76,7 +77,7 @@ class Answerer:
         made = np.empty((len(segments), len(layers), self.head_count, self.head_width))
         for row, segment in enumerate(segments):
             light = brightness(segment.frames)
-            rng = np.random.default_rng(abs(hash((round(light, 6), prompt))) % 2**32)
+            rng = np.random.default_rng(zlib.crc32(f"{light:.6f}{prompt}".encode()))
             for column, layer in enumerate(layers):
                 made[row, column] = rng.normal(size=(self.head_count, self.head_width))
                 if layer == GOOD_HEAD[0]:
