@@ -276,6 +276,19 @@ def test_own_folder_with_spans_in_seconds(tmp_path: Path) -> None:
             check(root, "folder")
 
 
+def test_own_videos_with_spans_alone(tmp_path: Path) -> None:
+    root = tmp_path / "mine"
+    clips(root, ("a.mp4", "b.mp4", "test/c.mp4"), frames=20)
+    (root / "spans.csv").write_text("video,start_frame,end_frame\nb.mp4,2,9\nz.mp4,1,2\n")
+    report = check(root, "folder")
+    assert report.manifest is not None and found(report, "missing") == ["z.mp4"]
+    assert {(r.name, r.split, r.class_name, r.spans) for r in report.manifest.rows} == {
+        ("a", "", "normal", ()),
+        ("b", "", "abnormal", ((2, 9),)),
+        ("test/c", "test", "normal", ()),
+    }
+
+
 def test_own_folder_with_a_manifest(tmp_path: Path) -> None:
     root = tmp_path / "mine"
     clips(root, ("x/a.mp4", "x/b.mp4"), frames=20)
@@ -384,6 +397,9 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
     clips(tmp_path / "x", ("a.mp4",))
     with pytest.raises(DatasetError, match=r"holds nothing of UCF-Crime.*1 videos.*crcv\.ucf"):
         check(tmp_path / "x", "ucf-crime")
+    pictures(tmp_path / "y" / "Train" / "Abuse", 0, frames=5, suffix=".png")
+    with pytest.raises(DatasetError, match="1 are folders of pictures: extracts"):
+        check(tmp_path / "y", "ucf-crime")
 
 
 def test_the_real_ped2(tmp_path: Path) -> None:

@@ -24,9 +24,10 @@ def test_picture_folders_but_no_annotations(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "Test" / "Test001", 0, frames=12, suffix=".tif", first=1)
     for other in ("Test001_gt", "x_annotations", "test_frame_mask"):
         pictures(tmp_path / "Test" / other, 0, frames=2, suffix=".bmp")
+    touch(tmp_path, "masked people/w.mp4")  # videos are no annotations
     touch(tmp_path, "a/cover.jpg", "b/v.mp4", "b/1.jpg", "b/2.jpg")
     found = find_all(tmp_path)
-    assert [str(f.relative) for f in found] == ["Test/Test001", "b/v.mp4"]
+    assert [str(f.relative) for f in found] == ["Test/Test001", "b/v.mp4", "masked people/w.mp4"]
     assert [p.name for p in found[0].pictures[:2]] == ["001.tif", "002.tif"]
     assert found[0].path == folder and found[0].stem == "Test001"
 

@@ -169,6 +169,7 @@ _SETS = (
         place=(
             "ROOT/CLASS/*.mp4, or ROOT/train/CLASS/*.mp4 and ROOT/test/CLASS/*.mp4",
             "ROOT/spans.csv: video,start_seconds,end_seconds (or start_frame,end_frame)",
+            "ROOT/*.mp4 with a spans.csv alone: what has spans is abnormal, the rest normal",
             "or ROOT/manifest.csv: video,label[,split][,source][,spans in frames]",
         ),
         licence="yours",

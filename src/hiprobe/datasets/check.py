@@ -54,7 +54,7 @@ def check_dataset(
     files = find_all(folder)
     sorted_out = sort_out(known, folder, files, facts, splits=splits)
     if not sorted_out.entries:
-        raise DatasetError(_nothing(known, folder, len(files)))
+        raise DatasetError(_nothing(known, folder, files))
     measured = measure_all(
         [e.found for e in sorted_out.entries],
         kept=kept_file(folder, folder=kept or cache_folder() / "data-checks"),
@@ -79,9 +79,15 @@ def _first_folder(found: Found) -> str:
     return found.relative.parts[0] if len(found.relative.parts) > 1 else "."
 
 
-def _nothing(known: KnownSet, root: Path, videos: int) -> str:
+def _nothing(known: KnownSet, root: Path, files: Sequence[Found]) -> str:
+    pictures = sum(bool(f.pictures) for f in files)
+    extracts = (
+        f" ({pictures} are folders of pictures: extracts that mix videos or keep every tenth frame "
+        "are in circulation, and cannot stand for the videos)"
+    )
     place = "\n  ".join(known.place)
     return (
-        f"{root} holds nothing of {known.title}: none of its {videos} videos is named as there. "
+        f"{root} holds nothing of {known.title}: none of its {len(files)} videos is named as "
+        f"there{extracts if pictures else ''}. "
         f"It is had at {known.ask}, and placed as\n  {place}"
     )

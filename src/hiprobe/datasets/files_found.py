@@ -57,7 +57,7 @@ def split_of_word(word: str) -> str:
 
 
 def find_all(root: Path) -> tuple[Found, ...]:
-    """Videos and picture folders at any depth, sorted; hidden and annotation folders left out.
+    """Videos and picture folders at any depth, sorted, without hidden ones and annotations.
 
     Links to folders are followed, each folder once.
 
@@ -84,7 +84,7 @@ def _walk(root: Path) -> Iterator[Found]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [f for f in folders if not f.startswith(".") and not _NO_FRAMES.search(f)]
+        folders[:] = [f for f in folders if not f.startswith(".")]
         yield from _in_folder(root, folder, [f for f in files if not f.startswith(".")])
 
 
@@ -93,6 +93,8 @@ def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[Found]:
     videos = [f for f in files if PurePosixPath(f).suffix.lower() in VIDEO_SUFFIXES]
     for file in videos:
         yield Found(folder / file, below / file)
+    if videos or folder == root or any(_NO_FRAMES.search(part) for part in below.parts):
+        return
     pictures = [f for f in files if PurePosixPath(f).suffix.lower() in PICTURE_SUFFIXES]
-    if not videos and len(pictures) > 1 and folder != root:
+    if len(pictures) > 1:
         yield Found(folder, below, tuple(folder / p for p in sorted(pictures, key=natural)))

@@ -126,9 +126,15 @@ def _ubnormal(found: Found, lists: Lists) -> Identity | None:
 
 
 def _by_folder(found: Found, lists: Lists) -> Identity | None:
-    """The user's own: folders of classes, below folders of splits or not."""
+    """The user's own: folders of classes, below folders of splits or not.
+
+    Without folders of classes, a video with spans is abnormal where there is a list of spans.
+    """
     kinds = [p for p in found.relative.parts[:-1] if not split_of_word(p)]
-    return _in_class(found, kinds[0], normal=looks_normal(kinds[0])) if kinds else None
+    if not kinds and not lists.classes:
+        return None
+    class_name = kinds[0] if kinds else lists.classes.get(str(found.relative), NORMAL)
+    return _in_class(found, class_name, normal=looks_normal(class_name))
 
 
 def _two_folders(found: Found, lists: Lists) -> Identity | None:

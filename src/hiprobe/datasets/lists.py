@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiprobe.datasets.catalog import KnownSet
+from hiprobe.datasets.catalog import FOLDER, KnownSet
 from hiprobe.datasets.files_found import split_of_word
 from hiprobe.datasets.ground_truth import load_truth, training_videos
 from hiprobe.datasets.identify import Lists
 from hiprobe.datasets.manifest_row import Spans
+from hiprobe.datasets.own_spans import read_own_spans
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
 
@@ -79,6 +80,8 @@ def published(
             expected.append(("train", entry.name))
     elif spans is not None:
         raise DatasetError(f"{known.name} has one set of spans only; leave --spans away")
+    if known.name == FOLDER:
+        classes = dict.fromkeys(read_own_spans(root), "abnormal")
     if known.name == "ubnormal":
         found = dict(_name_lists(root, "*_video_names.txt"))
         splits |= found

@@ -12,7 +12,7 @@ from hiprobe.datasets.findings import Finding
 from hiprobe.datasets.lists import Published, VideoFacts
 from hiprobe.datasets.manifest_row import ManifestRow, Spans
 from hiprobe.datasets.measure import Measured, frame_seconds
-from hiprobe.datasets.own_spans import OwnSpans, read_own_spans, to_frames
+from hiprobe.datasets.own_spans import NAME, OwnSpans, read_own_spans, to_frames
 from hiprobe.datasets.sort_out import Entry
 
 
@@ -32,7 +32,9 @@ def build_rows(
     """
     own = read_own_spans(root) if known.truth is None else {}
     rows: list[ManifestRow] = []
-    findings: list[Finding] = []
+    findings = [
+        Finding("missing", name, f"{NAME} names it") for name in own if not (root / name).exists()
+    ]
     for entry in entries:
         read, where = measured[entry.found], str(entry.found.relative)
         if read.frame_count is None:

@@ -1,0 +1,34 @@
+"""Spans in seconds meet the frames by the frames' own times."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hiprobe.datasets.own_spans import to_frames
+
+TIMES = np.array([0.0, 0.1, 0.2, 1.2, 1.3, 5.0])
+"""As of a camera that drops frames."""
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0.0, 0.1, (0, 1)),
+        (0.1, 1.2, (1, 3)),
+        (0.15, 1.25, (2, 4)),
+        (1.3, 99.0, (4, 6)),
+        (2.0, 3.0, (5, 5)),
+        (0.3 - 0.1, 1.3, (2, 4)),
+    ],
+)
+def test_a_frame_is_inside_when_its_time_is(
+    start: float, end: float, expected: tuple[int, int]
+) -> None:
+    assert to_frames([(start, end, True)], lambda: TIMES) == (expected,)
+
+
+def test_frames_need_no_times_and_spans_are_sorted() -> None:
+    def unread() -> NDArray[np.float64]:
+        raise AssertionError("the video must not be decoded")
+
+    assert to_frames([(9, 12, False), (2, 5, False)], unread) == ((2, 5), (9, 12))
