@@ -17,19 +17,24 @@ from hiprobe.cli.results import Context, Subject, save_event_clips, write_result
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_for_probe
 from hiprobe.cli.text import format_number, print_rich, say
-from hiprobe.errors import UsageError
+from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events
 from hiprobe.pipeline.settings import DEFAULTS
 from hiprobe.probe import Probe
 from hiprobe.report.console import events_table
+from hiprobe.report.explained import other_words_table
 from hiprobe.states import States
 from hiprobe.timeline import Timeline
 
 
 @dataclass
 class Detection:
-    """One run of `hiprobe detect`."""
+    """One run of `hiprobe detect`.
+
+    `cut` says how the session was opened when its backbone is cut at the probe's layer; None
+    where it is whole and can speak.
+    """
 
     probe: Probe
     files: Sequence[Path]
@@ -38,6 +43,7 @@ class Detection:
     session: Session | None
     quiet: bool
     truth: Truth | None = None
+    cut: SessionOptions | None = None
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
@@ -56,15 +62,15 @@ class Detection:
         """Load the probe, find the files, and open the backbone where a video needs it."""
         probe, files = Probe.load(folder), expand_videos(named)
         record = read_record(folder) or ReadingRecord(probe.fingerprint_.model, None)
-        session = None
+        session, own = None, None
         if not all(map(are_states, files)):
             own = replace(
                 how,
                 backbone=how.backbone or record.backbone,
                 segment_seconds=how.segment_seconds or record.segment_seconds,
             )
-            session = open_for_probe(probe, own, whole=wanted.explain)
-        return cls(probe, files, wanted, scoring, session, how.quiet)
+            session = open_for_probe(probe, own, whole=False)
+        return cls(probe, files, wanted, scoring, session, how.quiet, cut=own)
 
     def all(self) -> None:
         """Every file, then the list of what failed; the exit code follows from it."""
@@ -107,14 +113,37 @@ class Detection:
         )
 
     def _explained(self, timeline: Timeline, file: Path) -> Timeline:
+        session = self._speaking(file)
+        if session is None:
+            return timeline
+        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
+            return explain_events(timeline, file, backbone=session.backbone, progress=progress)
+
+    def _speaking(self, file: Path) -> Session | None:
+        """The session with the uncut backbone, loaded when words are first needed.
+
+        It takes the cut one's place, since both together may not fit into memory; where it does
+        not fit alone, the run goes on without words.
+        """
         if self.session is None:  # a video always has one, see prepare
             raise UsageError(f"{file} cannot be explained without a backbone")
-        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
-            return explain_events(timeline, file, backbone=self.session.backbone, progress=progress)
+        if self.cut is not None:
+            self.session = None
+            try:
+                self.session = open_for_probe(self.probe, self.cut, whole=True)
+                self.cut = None
+            except (BackboneMemoryError, MemoryError) as error:
+                self.failures.add(file, f"{file} was scored but not explained: {error}")
+                self.session = open_for_probe(self.probe, self.cut, whole=False)
+                return None
+        return self.session
 
     def _show(self, timeline: Timeline, file: Path, result: DetectResult) -> None:
         spans = self.truth.spans if self.truth else None
         print_rich(events_table(timeline, video=str(file), truth_spans=spans))
+        others = other_words_table(timeline)
+        if others is not None:
+            print_rich(others)
         if result.real_time_factor is not None and not self.quiet:
             say(f"{file.name}: {_speed(result)}")
 
