@@ -1,0 +1,41 @@
+"""Which files count as video, by their endings; nothing is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+    )
+)
+"""Endings taken as video inside folders; a table may name any file."""
+
+STATES_SUFFIX = ".safetensors"
+"""Ending of extracted states, accepted wherever a video is."""
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """Video and states files at any depth below a folder, sorted, without hidden ones."""
+    return sorted(
+        p
+        for p in folder.rglob("*")
+        if p.suffix.lower() in VIDEO_SUFFIXES | {STATES_SUFFIX}
+        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
+        and p.is_file()
+    )
