@@ -18,9 +18,10 @@ from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.fits import Fit, Moments, Variant, fit_variant
 from hiprobe.reproduce.folds import tests_of
 from hiprobe.reproduce.frame_test import FrameTest
+from hiprobe.reproduce.normed import examples_as_read, states_as_read
 from hiprobe.reproduce.request import DataSource
 from hiprobe.segment import KEY_FRAMES
-from hiprobe.states import LabelledStates, States
+from hiprobe.states import LabelledStates
 
 _Floats = NDArray[np.float64]
 
@@ -142,19 +143,19 @@ def _compute(
     for variant in variants:
         began = time.monotonic()
         fit = fit_variant(
-            _as_read(bench, test.fit, variant), variant, request=bench.request, seed=seed
+            examples_as_read(bench, test.fit, variant), variant, request=bench.request, seed=seed
         )
         fits[variant.name] = (variant, fit)
         pieces[variant.name] = {
             **_fit_piece(fit),
-            "clips": _clip_scores(_as_read(bench, test.held, variant), fit).tolist(),
+            "clips": _clip_scores(examples_as_read(bench, test.held, variant), fit).tolist(),
             "videos": [],
             "seconds": time.monotonic() - began,
         }
     for video in test.videos if variants else ():
         states = video.load()
         for name, (variant, fit) in fits.items():
-            raw = fit.scores(_states_as_read(bench, states, variant))
+            raw = fit.scores(states_as_read(bench, states, variant))
             times = [states.start_seconds.tolist(), states.end_seconds.tolist()]
             smoothed = smooth(raw, sigma_segments=SIGMA_SEGMENTS)
             pieces[name]["videos"].append([*times, smoothed.tolist(), raw.tolist()])
@@ -181,32 +182,6 @@ def _clip_scores(held: Sequence[LabelledStates], fit: Fit) -> _Floats:
     return detection_scores(
         data, every, layer=fit.layer, scorer=fit.scorer, sigma_segments=SIGMA_SEGMENTS
     )
-
-
-def _as_read(
-    bench: Bench, examples: Sequence[LabelledStates], variant: Variant
-) -> tuple[LabelledStates, ...]:
-    """The examples, with the final norm on the last layer where the variant asks for it."""
-    if not variant.normed:
-        return tuple(examples)
-    return tuple(
-        replace(
-            e,
-            clip=None if e.clip is None else _states_as_read(bench, e.clip, variant),
-            segments=None if e.segments is None else _states_as_read(bench, e.segments, variant),
-        )
-        for e in examples
-    )
-
-
-def _states_as_read(bench: Bench, states: States, variant: Variant) -> States:
-    if not variant.normed:
-        return states
-    values = states.values.copy()
-    last = states.layers.index(states.layer_count)
-    alive = ~states.failed
-    values[alive, last] = bench.extraction.final_norm(values[alive, last])
-    return replace(states, values=values)
 
 
 def _scored(test: FrameTest, piece: Mapping[str, Any]) -> ScoredTest:
