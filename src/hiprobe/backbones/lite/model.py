@@ -224,9 +224,7 @@ class LiteBackbone:
         """See `hiprobe.backbones.texts.TextsBackbone`: the text stands where a frame would."""
         before, _, after = prompt_pieces(frame_count=1, prompt=self.prompt)
         pieces = [(self._ids(str(before)), self._ids(t), self._ids(str(after))) for t in texts]
-        return read_texts(
-            self.decoder.model, pieces, layers=sorted(layers), layer_count=self.layer_count
-        )
+        return read_texts(self.decoder.model, pieces, layers=layers, layer_count=self.layer_count)
 
     def visual_tokens(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
         """Key frames to visual tokens `[clips, frames, tokens_per_frame, width]`."""

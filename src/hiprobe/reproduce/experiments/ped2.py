@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.evaluation.metrics import interval
 from hiprobe.reproduce.bench import Bench
@@ -111,15 +112,16 @@ def _drawn_rows(
     for metric, name in ((MICRO, "micro"), (MACRO, "macro")):
         values = np.array([[getattr(s, name) for s in own] for own in seeds], np.float64)
         spread = interval(values.ravel())
-        by_seed = tuple(float(v) for v in values.mean(axis=1))
+        by_seed = tuple(_mean(own) for own in values)
+        known = spread.draws > 0
         rows.append(
             Row(
                 data=data.name,
                 setting=setting,
                 metric=metric,
-                ours=float(values.mean()),
-                low=spread.low,
-                high=spread.high,
+                ours=_mean(values),
+                low=spread.low if known else None,
+                high=spread.high if known else None,
                 by_seed=by_seed,
                 protocol=protocol,
                 seeds=bench.request.seeds,
@@ -127,6 +129,12 @@ def _drawn_rows(
             )
         )
     return rows
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Mean of the draws that have a value: where all tested frames are of one kind none has."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _whole_rows(
