@@ -9,7 +9,7 @@ from scipy.stats import entropy as scipy_entropy
 from scipy.stats import norm, zscore
 
 from hiprobe.errors import StatesError, UsageError
-from hiprobe.saliency import layer_saliency, silhouette_by_layer, tsne_embedding
+from hiprobe.saliency import layer_saliency
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -147,21 +147,3 @@ def test_unusable_input_is_refused_by_name():
         layer_saliency(normal, normal[:, :2])
     with pytest.raises(UsageError, match="at least 2"):
         layer_saliency(normal, normal, bins=1)
-
-
-def test_silhouette_is_high_where_the_classes_part():
-    normal, anomalous = draw(9)
-    anomalous[:, 1] += 50
-    labels = np.repeat([0, 1], [9, 7])
-    found = silhouette_by_layer(np.concatenate([normal, anomalous]), labels)
-    assert np.argmax(found) == 1 and found[1] > 0.8
-    assert np.isnan(silhouette_by_layer(normal, labels[:9])).all()
-
-
-def test_tsne_shows_first_chosen_and_last_layer_and_not_layer_0():
-    vectors = np.concatenate(draw(10, layers=5))
-    maps = tsne_embedding(vectors, chosen=2, layers=(0, 1, 2, 3, 4))
-    assert list(maps) == [1, 2, 4]
-    assert all(m.shape == (16, 2) and np.isfinite(m).all() for m in maps.values())
-    with pytest.raises(UsageError):
-        tsne_embedding(vectors, chosen=9)

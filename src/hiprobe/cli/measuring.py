@@ -15,9 +15,14 @@ from hiprobe.errors import UsageError
 from hiprobe.report.console import layers_table
 from hiprobe.report.layer_plot import plot_layers, plot_tsne
 from hiprobe.report.layers import LayerCurves
-from hiprobe.saliency import tsne_embedding
+from hiprobe.separation import tsne_embedding
 from hiprobe.states import LabelledStates
 from hiprobe.store.atomic import atomic_path
+
+TSNE_NOTE = (
+    "One point is one clip. t-SNE keeps neighbours together; distances and sizes of groups mean "
+    "nothing."
+)
 
 
 def measure_layers(run: Fitting, out: Path) -> None:
@@ -41,21 +46,25 @@ def measure_layers(run: Fitting, out: Path) -> None:
 
 
 def _plot_maps(run: Fitting, curves: LayerCurves, path: Path) -> None:
-    vectors = np.stack([_vectors(e, curves.layers) for e in run.examples])
-    labels = [e.label for e in run.examples]
+    found = [(_vectors(e, curves.layers), e.label) for e in run.examples]
+    usable = [(vector, label) for vector, label in found if vector is not None]
+    vectors, labels = np.stack([v for v, _ in usable]), [label for _, label in usable]
     maps = tsne_embedding(
         vectors, chosen=curves.chosen, layers=curves.layers, seed=run.settings.seed
     )
-    plot_tsne(maps, labels, path)
+    plot_tsne(maps, labels, path, chosen=curves.chosen, note=TSNE_NOTE)
 
 
-def _vectors(example: LabelledStates, layers: Sequence[int]) -> np.ndarray:
-    """One vector per layer, float32 `[layers, width]`: the clip's, or the mean of its segments."""
+def _vectors(example: LabelledStates, layers: Sequence[int]) -> np.ndarray | None:
+    """One vector per layer, float32 `[layers, width]`: the clip's, or the mean of its segments.
+
+    None where the backbone gave up on all of them.
+    """
     states = example.clip if example.clip is not None else example.segments
     if states is None:  # LabelledStates does not allow it
         raise UsageError(f"{example.name} has no states")
     kept = states.select_layers(layers).values[~states.failed]
-    return np.asarray(kept.mean(axis=0), dtype=np.float32)
+    return np.asarray(kept.mean(axis=0), dtype=np.float32) if len(kept) else None
 
 
 def _write_table(curves: LayerCurves, path: Path) -> None:

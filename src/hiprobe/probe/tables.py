@@ -9,8 +9,8 @@ import numpy as np
 from hiprobe.probe.results import LayerTable
 from hiprobe.probe.selection import Recipe, candidate_layers, layer_aucs, saliency_of
 from hiprobe.probe.training_set import TrainingSet
-from hiprobe.saliency import silhouette_by_layer
 from hiprobe.scorer import FittedScorer
+from hiprobe.separation import silhouette_by_layer
 
 FEW_SOURCES = 8
 """Fewer sources than this in a class make the cross-validated AUC a rough guide only."""

@@ -67,7 +67,8 @@ def _draw_measure(
     axes.set_xlabel("layer")
     if name == CV_AUC:
         axes.axhline(0.5, color=theme.faint, linewidth=1, linestyle=(0, (1, 2)))
-        axes.annotate("chance", (curves.layers[0], 0.5), color=theme.faint, fontsize=7, va="bottom")
+        end = (curves.layers[-1], 0.5)
+        axes.annotate("chance", end, color=theme.faint, fontsize=7, va="bottom", ha="right")
     axes.set_xlim(curves.layers[0] - 0.7, curves.layers[-1] + 0.7)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")
@@ -88,17 +89,19 @@ def plot_tsne(
     labels: Sequence[int] | NDArray[np.integer[Any]],
     path: Path | str,
     *,
+    chosen: int | None = None,
     note: str | None = None,
 ) -> None:
     """One map per layer (paper, Figure 4): `embeddings[layer]` is `[clips, 2]`.
 
-    `labels` are 0 normal, 1 abnormal. The two classes differ in form as well as in colour.
+    `labels` are 0 normal, 1 abnormal. The two classes differ in form as well as in colour; the
+    map of the `chosen` layer says so.
 
     Raises:
         UsageError: a map's shape does not fit the labels, or the suffix is unknown.
         StorageError: the file cannot be written.
     """
-    drawing = tsne_drawing(embeddings, labels, note=note)
+    drawing = tsne_drawing(embeddings, labels, chosen=chosen, note=note)
     save_figure(drawing, path, inches=tsne_inches(len(embeddings)))
 
 
@@ -111,6 +114,7 @@ def tsne_drawing(
     embeddings: Mapping[int, ArrayLike],
     labels: Sequence[int] | NDArray[np.integer[Any]],
     *,
+    chosen: int | None = None,
     note: str | None = None,
 ) -> Draw:
     """What `plot_tsne` draws, for any figure and theme."""
@@ -129,7 +133,7 @@ def tsne_drawing(
         panels = figure.subplots(1, len(maps), squeeze=False)[0]
         for axes, (layer, points) in zip(panels, maps.items(), strict=True):
             _draw_map(axes, points, classes, theme)
-            axes.set_title(_layer_words(layer), fontsize=9)
+            axes.set_title(_layer_words(layer, is_chosen=layer == chosen), fontsize=9)
         handles = panels[0].get_legend_handles_labels()[0]
         figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
         add_note(figure, note)
@@ -137,10 +141,11 @@ def tsne_drawing(
     return draw
 
 
-def _layer_words(layer: int) -> str:
+def _layer_words(layer: int, *, is_chosen: bool) -> str:
     if layer == 0:
         return "layer 0 (before the first layer)"
-    return f"layer {layer} ({layer - 1} in the paper's count)"
+    words = f"layer {layer} ({layer - 1} in the paper's count)"
+    return f"{words}, chosen" if is_chosen else words
 
 
 def _draw_map(axes: Any, points: NDArray[np.float64], classes: NDArray[Any], theme: Theme) -> None:

@@ -11,7 +11,7 @@ from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
 from hiprobe.reproduce.layer_draws import LayerDraws, measure_layers
 from hiprobe.reproduce.result import Figure, Findings, Row
-from hiprobe.saliency import silhouette_by_layer
+from hiprobe.separation import silhouette_by_layer
 
 NAME = "silhouette"
 NOTES = (

@@ -15,7 +15,8 @@ from hiprobe.reproduce.layer_draws import clip_vectors
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Figure, Findings, Row
 from hiprobe.reproduce.scored import states_digest
-from hiprobe.saliency import layer_saliency, silhouette_by_layer, tsne_embedding
+from hiprobe.saliency import layer_saliency
+from hiprobe.separation import silhouette_by_layer, tsne_embedding
 
 NEIGHBOURS = 5
 PROTOCOL = "all clips, one vector each; t-SNE by the first seed"
