@@ -9,6 +9,7 @@ import pytest
 from backbone_cases import BackboneCase, moving_square, segment_of
 from numpy.typing import NDArray
 
+from hiprobe.backbones.final_norm import FinalNorm
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
 from hiprobe.backbones.prompted import PromptsBackbone
 from hiprobe.errors import BackboneError, StatesError
@@ -63,6 +64,42 @@ def test_states_are_the_layers_outputs_before_the_final_norm(
     found = whole.states([segment], layers=all_layers(whole), readings=READINGS)
     np.testing.assert_allclose(found["last"][0], expected[:, -1], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found["prompt_mean"][0], expected.mean(axis=1), rtol=1e-4, atol=1e-4)
+
+
+def test_the_final_norm_is_offered_for_the_last_layer(whole: Backbone) -> None:
+    assert isinstance(whole, FinalNorm)
+    last = whole.states(SEGMENTS, layers=[whole.layer_count])["last"][:, 0]
+    normed = whole.final_norm(last)
+    assert normed.shape == last.shape
+    assert largest_change(last, normed) > VISIBLE
+
+
+def test_a_cut_backbone_refuses_the_final_norm(case: BackboneCase) -> None:
+    cut = case.open(DETECT_PROMPT, 1)
+    assert isinstance(cut, FinalNorm)
+    with pytest.raises(BackboneError, match="cut"):
+        cut.final_norm(np.zeros((1, cut.width), np.float32))
+
+
+def test_opened_again_it_gives_the_same_bits(case: BackboneCase, whole: Backbone) -> None:
+    again = case.open(DETECT_PROMPT, None)
+    assert again.fingerprint == whole.fingerprint
+    found, expected = (
+        b.states(SEGMENTS[:2], layers=all_layers(whole), readings=READINGS) for b in (again, whole)
+    )
+    for reading in READINGS:
+        np.testing.assert_array_equal(found[reading], expected[reading])
+
+
+def test_clips_of_mixed_lengths_together_are_as_alone(whole: Backbone) -> None:
+    mixed = [SEGMENTS[0], moving_square(seed=5, frames=3), SEGMENTS[2]]
+    together = whole.states(mixed, layers=all_layers(whole), readings=READINGS)
+    for place, segment in enumerate(mixed):
+        alone = whole.states([segment], layers=all_layers(whole), readings=READINGS)
+        for reading in READINGS:
+            np.testing.assert_allclose(
+                together[reading][place], alone[reading][0], rtol=1e-4, atol=1e-4
+            )
 
 
 def test_visual_mean_at_the_embedding_is_the_mean_of_the_visual_tokens(

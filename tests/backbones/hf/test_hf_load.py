@@ -36,16 +36,6 @@ def copied(model_folder: Folder, tmp_path: Path) -> Path:
     return Path(shutil.copytree(model_folder("internvl"), tmp_path / "model"))
 
 
-@pytest.mark.parametrize("family", CONFIGS)
-def test_cut_is_uncut_in_bfloat16_too(model_folder: Folder, family: str) -> None:
-    whole = load_hf(model_folder(family), dtype="bfloat16")
-    cut = load_hf(model_folder(family), dtype="bfloat16", cut_at_layer=LAYERS - 1)
-    layers = range(LAYERS)
-    expected = whole.states([SEGMENT], layers=layers)["last"]
-    np.testing.assert_array_equal(cut.states([SEGMENT], layers=layers)["last"], expected)
-    assert whole.fingerprint.dtype == "bfloat16"
-
-
 def test_a_cut_model_holds_neither_upper_layers_nor_head(model_folder: Folder) -> None:
     whole, cut = (load_hf(model_folder("internvl"), cut_at_layer=at) for at in (None, 1))
     assert len(cut.decoder.layers) == 1
@@ -75,11 +65,6 @@ def test_frames_of_two_sizes_in_one_batch_are_as_alone(model_folder: Folder, fam
     alone = [backbone.states([s], layers=[LAYERS])["last"] for s in (SEGMENT, small, SEGMENT)]
     np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-4, atol=1e-4)
     assert not np.allclose(together[0], together[1])
-
-
-def test_no_segments_give_no_rows(model_folder: Folder) -> None:
-    backbone = load_hf(model_folder("internvl"))
-    assert backbone.states([], layers=[1, 2])["last"].shape == (0, 2, 32)
 
 
 def test_labels_and_template_stand_in_the_prompt(model_folder: Folder) -> None:

@@ -22,6 +22,7 @@ from hiprobe.backbones.hf.prompt import Wording, user_text
 from hiprobe.backbones.hf.vision_once import vision_once
 from hiprobe.backbones.interface import Speech
 from hiprobe.backbones.reading import (
+    apply_norm,
     check_finite,
     check_layers,
     check_whole,
@@ -183,6 +184,11 @@ class HfBackbone:
                 no_repeat_ngram_size=chosen.no_repeat_tokens,
             )
         return self.wording.words(made[0, inputs["input_ids"].shape[1] :].tolist())
+
+    def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `hiprobe.backbones.final_norm.FinalNorm`."""
+        check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
+        return apply_norm(self.decoder.norm, values)
 
     @torch.inference_mode()
     def first_token(
