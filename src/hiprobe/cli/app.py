@@ -21,6 +21,7 @@ from hiprobe.cli.commands.fit import fit
 from hiprobe.cli.commands.info import info
 from hiprobe.cli.commands.layers import layers
 from hiprobe.cli.commands.reproduce import reproduce
+from hiprobe.cli.commands.zero_label import zero_label
 from hiprobe.errors import HiProbeError, StorageError
 
 INTERRUPTED_EXIT_CODE = 130
@@ -80,6 +81,7 @@ for command in (
     evaluate,
     data,
     reproduce,
+    zero_label,
     info,
     doctor,
     backbones,

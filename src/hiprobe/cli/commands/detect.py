@@ -11,7 +11,8 @@ from hiprobe.cli import options
 FORMATS = ("json", "csv", "png", "mp4", "html")
 
 
-def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+def chosen_formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """The formats of a comma-separated list, each once."""
     chosen = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",") if part.strip()))
     unknown = sorted(set(chosen) - set(FORMATS))
     if unknown or not chosen:
@@ -31,7 +32,7 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     metavar="LIST",
     default="json,csv,png",
     show_default=True,
-    callback=_formats,
+    callback=chosen_formats,
     help="What to write: json, csv, png, mp4, html.",
 )
 @click.option("--explain", is_flag=True, help="Let the model describe events, beside normal ones.")

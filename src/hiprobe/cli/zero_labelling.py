@@ -1,0 +1,189 @@
+"""Baselines over many files, with the outputs of detection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hiprobe.cli.failures import Failures
+from hiprobe.cli.inputs import are_states, expand_videos, result_names
+from hiprobe.cli.options import SessionOptions
+from hiprobe.cli.progress import progress_bar
+from hiprobe.cli.results import Context, Subject, write_results
+from hiprobe.cli.run_file import RunFile
+from hiprobe.cli.session import Session, open_session
+from hiprobe.cli.text import format_number, print_rich, say
+from hiprobe.datasets.clips import read_clips
+from hiprobe.errors import UsageError
+from hiprobe.localize import SIGMA_SEGMENTS
+from hiprobe.report.console import events_table
+from hiprobe.zero_label import (
+    FittedHeads,
+    Method,
+    ZeroLabelResult,
+    fit_heads_on,
+    head_states_of,
+    zero_label_video,
+)
+from hiprobe.zero_label.views import HeadsView
+
+NOTES: dict[Method, str] = {
+    "first-token": "Scored without a probe and without labels, by the first token of the model's "
+    "answer. The threshold is the middle of the scale, not fitted to anything.",
+    "decoded": "Scored without a probe and without labels, by the number that the model says. The "
+    "threshold is the middle of the scale, not fitted to anything.",
+    "heads": "Scored without a probe, by attention heads that were chosen and weighed on labelled "
+    "clips. The threshold is the middle of the scale, not fitted to anything.",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which baseline, and how scores become events; None is the default."""
+
+    method: Method
+    choose_on: Path | None = None
+    normal: str | None = None
+    threshold: float | None = None
+    sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.method == "heads") != (self.choose_on is not None):
+            need = "needs" if self.method == "heads" else "takes no"
+            raise UsageError(
+                f"method {self.method} {need} labelled clips: --choose-on goes with --method heads"
+            )
+
+
+@dataclass
+class ZeroLabelRun:
+    """One run of `hiprobe zero-label`."""
+
+    files: Sequence[Path]
+    asked: Asked
+    out: Path
+    formats: Sequence[str]
+    session: Session
+    heads: FittedHeads | None = None
+    failures: Failures = field(default_factory=Failures)
+
+    def __post_init__(self) -> None:
+        self.run_file = RunFile(self.out)
+
+    @classmethod
+    def prepare(
+        cls,
+        named: Sequence[str],
+        *,
+        asked: Asked,
+        out: Path,
+        formats: Sequence[str],
+        how: SessionOptions,
+    ) -> ZeroLabelRun:
+        """Find the files, open the backbone, and choose heads where they are asked for."""
+        files = expand_videos(named)
+        extracted = [f for f in files if are_states(f)]
+        if extracted:
+            raise UsageError(f"{extracted[0]} holds states; a baseline asks about the video itself")
+        run = cls(files, asked, out, formats, open_session(how))
+        if asked.choose_on is not None:
+            run._choose(asked.choose_on)
+        return run
+
+    def all(self) -> None:
+        """Every file, then the list of what failed; the exit code follows from it."""
+        try:
+            for file, name in zip(self.files, result_names(self.files), strict=True):
+                with self.failures.of(file):
+                    self.one(file, name)
+        except KeyboardInterrupt:
+            self.run_file.write(self.failures, interrupted=True)
+            raise
+        self.run_file.write(self.failures, interrupted=False)
+        self.failures.finish()
+
+    def one(self, file: Path, name: str) -> ZeroLabelResult:
+        """Score one file, print its events, write its results."""
+        with progress_bar(file.name, quiet=self.session.quiet) as progress:
+            found = zero_label_video(
+                file,
+                backbone=self.session.backbone,
+                method=self.asked.method,
+                heads=self.heads,
+                threshold=self.asked.threshold,
+                sigma_segments=SIGMA_SEGMENTS if self.asked.sigma is None else self.asked.sigma,
+                settings=self.session.settings,
+                cache=self.session.cache,
+                progress=progress,
+            )
+        print_rich(events_table(found.timeline, video=str(file)))
+        for line in _remarks(found):
+            say(f"{file.name}: {line}")
+        self._write(file, name, found)
+        return found
+
+    def _choose(self, clips: Path) -> None:
+        """Choose heads on labelled clips, and say which."""
+        labelled = read_clips(clips, normal=self.asked.normal)
+        with progress_bar("clips", quiet=self.session.quiet) as progress:
+            views, failures = head_states_of(
+                labelled,
+                backbone=self.session.backbone,
+                settings=self.session.settings,
+                cache=self.session.cache,
+                progress=progress,
+            )
+        for failure in failures:
+            self.failures.add(failure.video, failure.reason)
+        count = HeadsView(self.session.backbone).heads_backbone.head_count
+        self.heads = fit_heads_on(views, head_count=count)
+        if not self.session.quiet:
+            say(f"heads, chosen on {len(views[0])} labelled clips: {_named(self.heads)}")
+
+    def _write(self, file: Path, name: str, found: ZeroLabelResult) -> None:
+        note = NOTES[self.asked.method]
+        context = Context(
+            out=self.out, formats=self.formats, probe=self._facts(found), notes=(note,)
+        )
+        facts = {"segments": len(found.timeline)}
+        paths = write_results(Subject(file, name, found.timeline, True, facts=facts), context)
+        self.run_file.add(file, events=len(found.timeline.events), files=paths)
+        if not self.session.quiet:
+            for path in paths:
+                say(f"wrote {path}")
+
+    def _facts(self, found: ZeroLabelResult) -> dict[str, Any]:
+        """What stands where reports show the probe."""
+        fingerprint = self.session.backbone.fingerprint
+        facts: dict[str, Any] = {
+            "method": self.asked.method,
+            "labels": "none" if self.heads is None else "heads chosen on labelled clips",
+            "model": fingerprint.model,
+            "fingerprint": fingerprint.digest,
+            "unanswered_segments": found.unanswered,
+        }
+        if self.heads is not None:
+            facts["heads"] = _named(self.heads)
+        if found.mass is not None:
+            facts["probability_of_yes_and_no"] = round(found.mass, 6)
+        return facts
+
+
+def _named(heads: FittedHeads) -> str:
+    return ", ".join(f"layer {h.layer} head {h.number}" for h in heads.heads)
+
+
+def _remarks(found: ZeroLabelResult) -> list[str]:
+    """What one must know to read the scores."""
+    lines = []
+    if found.unanswered:
+        lines.append(
+            f"{found.unanswered} of {len(found.timeline)} answers held no number; those segments "
+            "have no score"
+        )
+    if found.mass is not None:
+        share = format_number(found.mass, 3)
+        lines.append(f"Yes and No together make up {share} of the first answer token's probability")
+    return lines
