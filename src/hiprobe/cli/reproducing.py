@@ -47,6 +47,7 @@ class Reproduction:
         seeds: tuple[int, ...],
         folds: int,
         draws: int,
+        labelled_share: float,
         how: SessionOptions,
     ) -> Reproduction:
         """Name the data sets and prepare the extraction; nothing is decoded yet.
@@ -66,6 +67,7 @@ class Reproduction:
             folds=folds,
             draws=draws,
             segment_seconds=how.segment_seconds,
+            labelled_share=labelled_share,
         )
         opener = partial(
             open_backbone, request.backbone, prompt=prompt, say=None if how.quiet else say

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from hiprobe.backbones.final_norm import FinalNorm
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip, read_clips
 from hiprobe.datasets.manifest import manifest_clips, read_manifest
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError, StatesError, UsageError
 from hiprobe.pipeline import (
     ExtractionSettings,
     Failure,
@@ -22,6 +22,8 @@ from hiprobe.pipeline import (
     extract_video,
     extract_views,
 )
+from hiprobe.pipeline.extracted import load_extracted
+from hiprobe.reproduce.own_truth import OwnTruth, own_truth
 from hiprobe.reproduce.request import DataSource, Request
 from hiprobe.segment import KEY_FRAMES
 from hiprobe.states import LabelledStates, Reading, States
@@ -58,6 +60,7 @@ class Extraction:
     failures: list[Failure] = field(default_factory=list)
     _backbone: Backbone | None = None
     _clips: dict[str, tuple[LabelledClip, ...]] = field(default_factory=dict)
+    _truths: dict[str, OwnTruth | None] = field(default_factory=dict)
     _examples: dict[tuple[str, int, Reading], tuple[LabelledStates, ...]] = field(
         default_factory=dict
     )
@@ -101,19 +104,25 @@ class Extraction:
         raise UsageError(f"no data set {name!r} among {[d.name for d in self.request.data]}")
 
     def clips(self, data: DataSource) -> tuple[LabelledClip, ...]:
-        """The labelled clips of a data set, all splits together; nothing is decoded.
+        """The labelled clips that may be fitted on; nothing is decoded.
+
+        Of a data set with a test split they are those drawn from its training split.
 
         Raises:
             LabelError: as `read_clips`.
         """
         if data.name not in self._clips:
-            table = data.path.suffix.lower() == ".parquet"
-            self._clips[data.name] = (
-                manifest_clips(read_manifest(path=data.path))
-                if table
-                else read_clips(data.path, normal=data.normal)
-            )
+            self._clips[data.name] = self._read_clips(data)
         return self._clips[data.name]
+
+    def truth(self, data: DataSource) -> OwnTruth | None:
+        """The data set's own frame-level truth; None where only clips are labelled."""
+        if data.name not in self._truths:
+            request = self.request
+            self._truths[data.name] = own_truth(
+                data, seeds=request.seeds, share=request.labelled_share
+            )
+        return self._truths[data.name]
 
     def examples(
         self,
@@ -148,6 +157,9 @@ class Extraction:
             VideoError, StatesError, BackboneMemoryError: as `extract_video`.
         """
         wanted = reading or self.request.reading
+        if path.suffix == STATES_SUFFIX:
+            found = load_extracted(path, layers=None, fingerprint=None)
+            return _present(found.states, wanted, path)
         with self.listen(path.name) as progress:
             found = extract_video(
                 path,
@@ -179,14 +191,28 @@ class Extraction:
 
     def summary(self, data: DataSource) -> str:
         """What a data set is, in words for the results; without the place it lies in."""
-        clips = self.clips(data)
+        clips, truth = self.clips(data), self.truth(data)
         anomalous = sum(c.label for c in clips)
         lost = len({c.video for c in clips} & {f.video for f in self.failures})
         left_out = f"; {lost} files could not be read and are left out" if lost else ""
+        tested = ""
+        if truth is not None and truth.labelled is not None:
+            tested = (
+                f", {self.request.labelled_share:.0%} of the training split for each of "
+                f"{len(truth.labelled)} seeds; {len(truth.tested)} test videos"
+            )
         return (
             f"{len(clips)} clips ({len(clips) - anomalous} normal, {anomalous} abnormal) of "
-            f"{len({c.source for c in clips})} sources{left_out}"
+            f"{len({c.source for c in clips})} sources{tested}{left_out}"
         )
+
+    def _read_clips(self, data: DataSource) -> tuple[LabelledClip, ...]:
+        truth = self.truth(data)
+        if truth is not None and truth.fitted is not None:
+            return manifest_clips(truth.fitted)
+        if data.path.suffix.lower() == ".parquet":
+            return manifest_clips(read_manifest(path=data.path))
+        return read_clips(data.path, normal=data.normal)
 
     def _extract(
         self, data: DataSource, settings: ExtractionSettings
@@ -213,3 +239,11 @@ class Extraction:
     def _together(self, reading: Reading) -> tuple[Reading, ...]:
         """All readings of the request in one pass; another one by itself."""
         return self.request.readings if reading in self.request.readings else (reading,)
+
+
+def _present(found: Mapping[Reading, States], reading: Reading, path: Path) -> States:
+    if reading not in found:
+        raise StatesError(
+            f"{path} holds segments read at {sorted(found)}, not at {reading}; extract it again"
+        )
+    return found[reading]

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
-from hiprobe.datasets.manifest import ManifestRow, read_manifest
-from hiprobe.errors import HiProbeError
+from hiprobe.datasets.manifest import ManifestRow
+from hiprobe.errors import UsageError
 from hiprobe.probe.folds import grouped_folds
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.frame_test import FrameTest, Part, TestVideo
 from hiprobe.reproduce.joined import Joining
+from hiprobe.reproduce.own_truth import OwnTruth
 from hiprobe.reproduce.request import DataSource
 from hiprobe.segment import KEY_FRAMES
-from hiprobe.states import LabelledStates
+from hiprobe.states import LabelledStates, States
 
 JOINED = (
     "{folds} folds grouped by source; held-out clips joined to one video a fold (cuts between "
     "normal clips as often as at events)"
 )
 NATURAL = "{folds} folds grouped by source; held-out videos whole, with their frame-level truth"
-SPLIT = "fitted on the training split, tested on the test split with its frame-level truth"
+SPLIT = (
+    "fitted on {share} of the training split, drawn by seed, one label a video; tested on every "
+    "frame of the test split"
+)
 NOMINAL_FPS = 25.0
 """Where neither manifest nor video says."""
 
@@ -48,10 +52,10 @@ def tests_of(
         by_frame: False leaves the videos out.
     """
     examples = bench.extraction.examples(data, key_frames=key_frames)
-    maker = _Maker(bench, data, _own_truth(bench, data), key_frames, by_frame)
-    if any(r.split == "test" for r in maker.rows.values()):
-        train = [e for e in examples if maker.split(e) == "train"]
-        yield maker.test(train, [e for e in examples if maker.split(e) == "test"], 0, SPLIT, seed)
+    truth = bench.extraction.truth(data)
+    maker = _Maker(bench, data, truth, key_frames, by_frame)
+    if truth is not None and truth.labelled is not None:
+        yield maker.split_test(examples, seed)
         return
     labels = np.array([e.label for e in examples], dtype=np.int64)
     sources = [e.source for e in examples]
@@ -76,23 +80,31 @@ def clips_of(bench: Bench, data: DataSource, held: Sequence[LabelledStates]) -> 
 
 @dataclass(frozen=True)
 class _Maker:
-    """Builds the tests of one data set; `rows` has the clips with frame-level truth, by name."""
+    """Builds the tests of one data set."""
 
     bench: Bench
     data: DataSource
-    rows: Mapping[str, ManifestRow]
+    truth: OwnTruth | None
     key_frames: int
     by_frame: bool
 
-    def split(self, example: LabelledStates) -> str:
-        row = self.rows.get(example.name)
-        return "" if row is None else row.split
-
     def protocol(self, examples: Sequence[LabelledStates]) -> str:
-        if self.rows and self.by_frame:
+        """In one line, with a place for the count of folds."""
+        if self.truth is not None and self.by_frame:
             return NATURAL
         joined = self.by_frame and bool(clips_of(self.bench, self.data, examples))
         return JOINED if joined else CLIPS
+
+    def split_test(self, examples: Sequence[LabelledStates], seed: int) -> FrameTest:
+        """The one test of a data set with a test split: its videos stand for held-out clips too."""
+        if self.truth is None or self.truth.labelled is None:
+            raise UsageError(f"{self.data.name} has no test split")
+        place = self.bench.request.seeds.index(seed)
+        names = {r.name for r in self.truth.labelled[place].rows}
+        fit = tuple(e for e in examples if e.name in names)
+        videos = tuple(self._natural(r, source=r.name) for r in self.truth.tested)
+        share = f"{self.bench.request.labelled_share:.0%}"
+        return FrameTest(self.data.name, fit, videos, (), SPLIT.format(share=share))
 
     def test(
         self,
@@ -103,8 +115,9 @@ class _Maker:
         seed: int,
     ) -> FrameTest:
         videos: tuple[TestVideo, ...] = ()
-        if self.by_frame and self.rows:
-            videos = tuple(self._natural(self.rows[e.name]) for e in held if e.name in self.rows)
+        if self.by_frame and self.truth is not None:
+            rows = self._rows(self.truth)
+            videos = tuple(self._natural(rows[e.name]) for e in held if e.name in rows)
         elif self.by_frame:
             videos = self._joined(held, number, seed)
         return FrameTest(self.data.name, tuple(fit), videos, tuple(held), protocol)
@@ -117,29 +130,32 @@ class _Maker:
         found = where.video(clips, name=f"seed{seed}-fold{number}", seed=seed) if clips else None
         return () if found is None else (found,)
 
-    def _natural(self, row: ManifestRow) -> TestVideo:
-        from hiprobe.video.probe import video_info
+    def _rows(self, truth: OwnTruth) -> dict[str, ManifestRow]:
+        """Rows with frame-level truth by the name of the clip."""
+        rows = {r.video.resolve(): r for r in truth.tested}
+        clips = self.bench.extraction.clips(self.data)
+        found = ((c.name, rows.get(c.video.resolve())) for c in clips)
+        return {name: row for name, row in found if row is not None}
 
+    def _natural(self, row: ManifestRow, *, source: str | None = None) -> TestVideo:
+        """A video as it is. In a published split a test video is its own source."""
         frames = row.frame_count or 0
+        load = partial(self.bench.extraction.video, row.video, key_frames=self.key_frames)
         return TestVideo(
             name=row.name,
-            load=partial(self.bench.extraction.video, row.video, key_frames=self.key_frames),
+            load=load,
             frames=frames,
-            fps=row.fps or video_info(row.video).fps_from_header or NOMINAL_FPS,
+            fps=row.fps or _rate(row, load),
             spans=row.spans,
-            parts=(Part(0, frames, row.source),),
+            parts=(Part(0, frames, source or row.source),),
             joined=False,
         )
 
 
-def _own_truth(bench: Bench, data: DataSource) -> dict[str, ManifestRow]:
-    """Rows with frame-level truth by the clip's name; none where only clips are labelled."""
-    try:
-        manifest = read_manifest(path=data.path)
-    except HiProbeError:  # a folder, or a table of stretches: not a manifest of whole videos
-        return {}
-    if not any(r.spans for r in manifest.rows):
-        return {}
-    rows = {r.video.resolve(): r for r in manifest.rows if r.annotated and r.frame_count}
-    found = ((c.name, rows.get(c.video.resolve())) for c in bench.extraction.clips(data))
-    return {name: row for name, row in found if row is not None}
+def _rate(row: ManifestRow, load: Callable[[], States]) -> float:
+    """Frames a second where the manifest has none."""
+    from hiprobe.video.probe import video_info
+
+    if row.video.suffix == STATES_SUFFIX:
+        return (row.frame_count or 0) / float(load().end_seconds[-1])
+    return video_info(row.video).fps_from_header or NOMINAL_FPS

@@ -75,14 +75,35 @@ class FramePool(Pool):
 
 
 def pool_clips(tests: Sequence[ScoredTest]) -> Pool | None:
-    """Held-out clips of all tests; None where there are none."""
+    """Held-out clips of all tests; whole videos where a test has no clips; None without either."""
     held = [e for t in tests for e in t.test.held]
     if not held:
-        return None
+        return _pool_whole_videos(tests)
     scores = np.concatenate([t.clips for t in tests])
     counts = [len(t.clips) for t in tests]
     labels, sources = [e.label for e in held], [e.source for e in held]
     return Pool(clip_units(scores.tolist(), labels, sources), *_moments(tests, counts))
+
+
+def _pool_whole_videos(tests: Sequence[ScoredTest]) -> Pool | None:
+    """Each natural video by its highest segment."""
+    found = [
+        (float(np.nanmax(scores.scores)), int(bool(video.spans)), video.parts[0].source)
+        for t in tests
+        for video, scores in zip(t.test.videos, t.videos, strict=True)
+        if not video.joined and np.isfinite(scores.scores).any()
+    ]
+    counts = [
+        sum(
+            not video.joined and bool(np.isfinite(scores.scores).any())
+            for video, scores in zip(t.test.videos, t.videos, strict=True)
+        )
+        for t in tests
+    ]
+    if not found:
+        return None
+    values, labels, sources = zip(*found, strict=True)
+    return Pool(clip_units(values, labels, sources), *_moments(tests, counts))
 
 
 def pool_frames(tests: Sequence[ScoredTest]) -> FramePool | None:

@@ -14,6 +14,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 DEFAULT_SEEDS = 5
 DEFAULT_FOLDS = 8
 DEFAULT_DRAWS = 1000
+DEFAULT_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Request:
         folds: most folds, grouped by source.
         draws: bootstrap draws of sources.
         segment_seconds: None for segments of 24 frames.
+        labelled_share: part of the training split that is labelled, where a data set has a test
+            split (paper, section 4.1: about 1 %).
     """
 
     data: tuple[DataSource, ...]
@@ -57,6 +60,7 @@ class Request:
     folds: int = DEFAULT_FOLDS
     draws: int = DEFAULT_DRAWS
     segment_seconds: float | None = None
+    labelled_share: float = DEFAULT_SHARE
 
     def __post_init__(self) -> None:
         names = [d.name for d in self.data]
@@ -68,6 +72,8 @@ class Request:
             raise UsageError(f"folds {self.folds} and draws {self.draws}: at least 2 and 1")
         if not self.readings or not set(self.readings) <= set(READINGS):
             raise UsageError(f"readings {self.readings}: choose among {READINGS}")
+        if not 0 < self.labelled_share <= 1:
+            raise UsageError(f"labelled share {self.labelled_share}: above 0, at most 1")
         if self.mode not in ("auto", *MODES):
             raise UsageError(f"mode {self.mode!r} is unknown; choose auto or one of {MODES}")
 

@@ -12,7 +12,7 @@ from hiprobe.reproduce.extraction import Extraction
 from hiprobe.reproduce.kept import Kept
 from hiprobe.reproduce.machine import machine_words
 from hiprobe.reproduce.registry import EXPERIMENTS, Experiment, experiment
-from hiprobe.reproduce.request import DEFAULT_DRAWS, DEFAULT_FOLDS, Request
+from hiprobe.reproduce.request import DEFAULT_DRAWS, DEFAULT_FOLDS, DEFAULT_SHARE, Request
 from hiprobe.reproduce.result import ExperimentResult
 from hiprobe.reproduce.writer import write_result
 
@@ -84,6 +84,8 @@ def command_words(request: Request, name: str) -> str:
     words += ["--first-seed", str(request.seeds[0])] if request.seeds[0] else []
     words += ["--folds", str(request.folds)] if request.folds != DEFAULT_FOLDS else []
     words += ["--draws", str(request.draws)] if request.draws != DEFAULT_DRAWS else []
+    if request.labelled_share != DEFAULT_SHARE:
+        words += ["--labelled-share", f"{request.labelled_share:g}"]
     if request.segment_seconds is not None:
         words += ["--segment-seconds", f"{request.segment_seconds:g}"]
     return " ".join(words)

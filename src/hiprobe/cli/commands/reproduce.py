@@ -45,6 +45,13 @@ if TYPE_CHECKING:
     help="Bootstrap draws of sources for the intervals.",
 )
 @click.option(
+    "--labelled-share",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="Part of the training split that is labelled, where a data set has a test split.",
+)
+@click.option(
     "--docs",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="PAGE",
@@ -70,6 +77,7 @@ def reproduce(
     first_seed: int,
     folds: int,
     draws: int,
+    labelled_share: float,
     docs: Path | None,
     join: tuple[Path, ...],
     how: options.SessionOptions,
@@ -105,6 +113,7 @@ def reproduce(
             seeds=tuple(range(first_seed, first_seed + seeds)),
             folds=folds,
             draws=draws,
+            labelled_share=labelled_share,
             how=how,
         )
         failed = run.run(experiments)
