@@ -127,14 +127,15 @@ class Detection:
         """
         if self.session is None:  # a video always has one, see prepare
             raise UsageError(f"{file} cannot be explained without a backbone")
-        if self.cut is not None:
+        cut = self.cut
+        if cut is not None:
             self.session = None
             try:
-                self.session = open_for_probe(self.probe, self.cut, whole=True)
+                self.session = open_for_probe(self.probe, cut, whole=True)
                 self.cut = None
             except (BackboneMemoryError, MemoryError) as error:
                 self.failures.add(file, f"{file} was scored but not explained: {error}")
-                self.session = open_for_probe(self.probe, self.cut, whole=False)
+                self.session = open_for_probe(self.probe, cut, whole=False)
                 return None
         return self.session
 
