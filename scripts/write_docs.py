@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/: the command line's own help, and its exit codes.
+"""Write what is generated in docs/: the command line's own help, and the table of backbones.
 
 `python scripts/write_docs.py` writes them; with `--check` it fails where one is stale.
 """
@@ -12,8 +12,11 @@ import click
 
 from hiprobe import errors
 from hiprobe.cli.app import INTERRUPTED_EXIT_CODE, app
+from hiprobe.cli.backbone_table import markdown
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+TABLE_START = "<!-- Written by scripts/write_docs.py from the catalogue: -->\n"
+TABLE_END = "<!-- end of the table -->"
 HEAD = """# Command line
 
 <!-- Generated from the commands by scripts/write_docs.py; `make docs` writes it anew. -->
@@ -66,15 +69,26 @@ def _meaning(kind: type) -> str:
     return text
 
 
+def backbones_page(text: str) -> str:
+    """docs/backbones.md with its table as the command prints it now."""
+    start, end = text.index(TABLE_START) + len(TABLE_START), text.index(TABLE_END)
+    return f"{text[:start]}\n{markdown('320x240')}\n{text[end:]}"
+
+
 def main() -> int:
     """Write or check; the exit code."""
-    target, page = DOCS / "cli.md", cli_page()
+    backbones = DOCS / "backbones.md"
+    pages = {
+        DOCS / "cli.md": cli_page(),
+        backbones: backbones_page(backbones.read_text(encoding="utf-8")),
+    }
+    stale = [p for p, page in pages.items() if not p.is_file() or p.read_text("utf-8") != page]
     if "--check" in sys.argv[1:]:
-        fresh = target.is_file() and target.read_text(encoding="utf-8") == page
-        if not fresh:
-            print(f"{target} is stale: run `make docs`", file=sys.stderr)
-        return 0 if fresh else 1
-    target.write_text(page, encoding="utf-8")
+        for path in stale:
+            print(f"{path} is stale: run `make docs`", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(pages[path], encoding="utf-8")
     return 0
 
 

@@ -84,5 +84,4 @@ def test_memory_falls_with_fp8_and_with_the_cut() -> None:
     assert whole == 2 * entry.shape.parameters
     assert weight_bytes(entry.shape, fp8=True) < 0.6 * whole
     layer = entry.shape.decoder.layer_parameters
-    head_and_norm = entry.shape.embedding.parameters + entry.shape.width
-    assert whole - cut == 2 * (12 * layer + head_and_norm)
+    assert whole - cut == 2 * (12 * layer + entry.shape.embedding.parameters)

@@ -120,19 +120,19 @@ def tokens_of_frame(grid: Grid, rows: int, columns: int) -> int:
 def weight_bytes(shape: Shape, *, layer: int | None = None, fp8: bool = False) -> int:
     """Memory of the weights in bfloat16; with `fp8` the matrices of all layers in one byte.
 
-    Cut at `layer` the layers above it, the final norm and the head are not loaded.
+    Cut at `layer` the layers above it and the head are not loaded.
     """
     small = 1 if fp8 else 2
     depth = shape.layer_count if layer is None else min(layer, shape.layer_count)
     table = shape.embedding.parameters
     matrices = _parameters((*shape.patch_projector, *shape.token_projector))
     total = small * matrices + 2 * (
-        shape.patch.parameters + shape.tower_other + shape.projector_other + table
+        shape.patch.parameters + shape.tower_other + shape.projector_other + table + shape.width
     )
     for stack, count in ((shape.tower, shape.tower.count), (shape.decoder, depth)):
         total += count * (small * _parameters(stack.matrices) + 2 * stack.other)
-    if layer is None:
-        total += 2 * (shape.width + (0 if shape.tied else table))
+    if layer is None and not shape.tied:
+        total += 2 * table
     return total
 
 

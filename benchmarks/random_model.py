@@ -1,0 +1,127 @@
+"""Full-size models from their configs with random weights, behind HiProbe's own class.
+
+Random weights carry no meaning, but they take the memory and the time of real ones. The tokenizer
+makes one token of a word or mark, so that a prompt is about as long as with the real one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoConfig, PreTrainedTokenizerFast
+
+from hiprobe.backbones.catalogue import Entry
+from hiprobe.backbones.hf.distinct_frames import encode_distinct_frames
+from hiprobe.backbones.hf.families import Parts, build_family
+from hiprobe.backbones.hf.generic import model_class
+from hiprobe.backbones.hf.headless import without_head
+from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.hf.original import native_config
+from hiprobe.backbones.hf.prompt import Wording
+from hiprobe.backbones.interface import DETECT_PROMPT
+from hiprobe.segment import Segment
+
+MARKS = (
+    *("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<image>", "<video>"),
+    *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
+    *("<fake_token_around_image>", "<global-img>", "<end_of_utterance>"),
+)
+TOKENS = {
+    "internvl": {"image_token_id": "<IMG_CONTEXT>"},
+    "smolvlm": {"image_token_id": "<image>"},
+    "llava_onevision": {"image_token_id": "<image>", "video_token_id": "<video>"},
+    "qwen2_5_vl": {
+        "image_token_id": "<|image_pad|>",
+        "video_token_id": "<|video_pad|>",
+        "vision_start_token_id": "<|vision_start|>",
+        "vision_end_token_id": "<|vision_end|>",
+    },
+}
+TOKENS["qwen3_vl"] = TOKENS["qwen2_5_vl"]
+
+
+def words_tokenizer() -> PreTrainedTokenizerFast:
+    """One token for every word, mark of punctuation and special mark."""
+    tokenizer = Tokenizer(models.WordLevel(vocab={"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.add_special_tokens(list(MARKS))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+    )
+
+
+def library_config(entry: Entry, tokenizer: PreTrainedTokenizerFast) -> Any:
+    """The config of transformers, with the ids of this tokenizer."""
+    kind = entry.config["model_type"]
+    if kind == "internvl_chat":
+        return native_config(entry.config, tokenizer)
+    more = {key: value for key, value in entry.config.items() if key != "model_type"}
+    ids = {key: tokenizer.convert_tokens_to_ids(mark) for key, mark in TOKENS[kind].items()}
+    return AutoConfig.for_model(kind, **more, **ids)
+
+
+def build_model(config: Any, *, device: str, dtype: torch.dtype, cut_at_layer: int | None) -> Any:
+    """The model with random weights; cut, it has neither head nor the layers above."""
+    kind = model_class(config)
+    if cut_at_layer is not None:
+        text = config.get_text_config()
+        text.num_hidden_layers = cut_at_layer
+        if getattr(text, "layer_types", None):
+            text.layer_types = text.layer_types[:cut_at_layer]
+        kind = without_head(kind)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            return kind(config)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def random_backbone(
+    entry: Entry, *, device: str, dtype: torch.dtype, cut_at_layer: int | None = None, seed: int = 0
+) -> HfBackbone:
+    """A backbone of a catalogue entry with random weights."""
+    torch.manual_seed(seed)
+    tokenizer = words_tokenizer()
+    config = library_config(entry, tokenizer)
+    model = build_model(config, device=device, dtype=dtype, cut_at_layer=cut_at_layer)
+    for name in ("visual", "vision_tower", "vision_model"):
+        tower = getattr(model.model, name, None)
+        if tower is not None:
+            encode_distinct_frames(tower)
+    wording = Wording(tokenizer, template=None)
+    images = {"min_pixels": entry.shape.grid.least_pixels} if entry.shape.grid.least_pixels else {}
+    return HfBackbone(
+        model=model,
+        layer_count=entry.shape.layer_count,
+        family=build_family(Parts(config, images, {}, token=wording.token)),
+        wording=wording,
+        name=entry.name,
+        weights="random",
+        prompt=DETECT_PROMPT,
+    )
+
+
+def random_segment(*, height: int, width: int, seed: int, distinct: int = 8) -> Segment:
+    """Eight key frames of noise, of which `distinct` differ."""
+    rng = np.random.default_rng(seed)
+    made = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(distinct)]
+    return Segment(
+        index=0,
+        start_seconds=0.0,
+        end_seconds=1.0,
+        start_pts=0,
+        end_pts=1,
+        time_base_seconds=1.0,
+        first_frame=0,
+        frame_count=24,
+        frames=tuple(made[k * distinct // 8] for k in range(8)),
+        frame_seconds=tuple(k / 8 for k in range(8)),
+    )
