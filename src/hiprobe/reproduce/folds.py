@@ -149,6 +149,7 @@ class _Maker:
             spans=row.spans,
             parts=(Part(0, frames, source or row.source),),
             joined=False,
+            path=None if row.video.suffix == STATES_SUFFIX else row.video,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from hiprobe.errors import EvaluationError
 from hiprobe.states import LabelledStates, States
@@ -30,6 +31,7 @@ class TestVideo:
         spans: abnormal half-open stretches in frames.
         parts: recordings that it is made of, in order, without gap; one for a natural video.
         joined: True where it was joined from clips, so that its cuts are no events.
+        path: the file, for words about it; None where only its states are there.
     """
 
     __test__ = False  # the name must not make pytest collect it
@@ -41,6 +43,7 @@ class TestVideo:
     spans: tuple[tuple[int, int], ...]
     parts: tuple[Part, ...]
     joined: bool
+    path: Path | None = None
 
     def __post_init__(self) -> None:
         edges = [0, *(p.end_frame for p in self.parts)]

@@ -70,6 +70,7 @@ class Joining:
             spans=tuple((int(a), int(b)) for a, b in facts["spans"]),
             parts=tuple(Part(*p) for p in facts["parts"]),
             joined=True,
+            path=self.path(name),
         )
 
 

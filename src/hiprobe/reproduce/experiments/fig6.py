@@ -22,6 +22,7 @@ from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Figure, Findings, Row
 from hiprobe.reproduce.rows import EVENT_IOU, event_match
 from hiprobe.reproduce.scored import ScoredTest, VideoScores, score_tests
+from hiprobe.reproduce.spoken import words_about
 from hiprobe.timeline import Timeline
 
 PROBE = Variant("probe", thresholds=True)
@@ -48,6 +49,8 @@ def run(bench: Bench) -> Findings:
         for one in shown:
             rows += _rows(bench, data, one)
             figures.append(_figure(data, one))
+            said = words_about(bench, one.video, one.timeline)
+            notes += [f"{data.name}, {one.slug}, the model's own words; {words}" for words in said]
     return Findings(tuple(rows), tuple(figures), tuple(notes))
 
 
