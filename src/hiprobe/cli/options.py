@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hiprobe.backbones.loading import DTYPES, QUANTISED, RESIZES, LoadOptions
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 
 READING_NAMES = ("last", "visual_mean", "prompt_mean")
@@ -52,6 +53,30 @@ normal: Decorator = click.option(
 )
 
 
+dtype: Decorator = click.option(
+    "--dtype",
+    type=click.Choice(DTYPES),
+    help="Number format of the backbone, part of its fingerprint [default: the probe's; else "
+    "bfloat16 where the hardware has it, float32 where it is emulated].",
+)
+device: Decorator = click.option(
+    "--device",
+    metavar="NAME",
+    help="Where the backbone runs: cuda, mps or cpu [default: the first of them there is].",
+)
+quantise: Decorator = click.option(
+    "--quantise",
+    type=click.Choice(QUANTISED),
+    help="Hold the decoder's weights in one byte each, part of the fingerprint (needs torchao).",
+)
+resize: Decorator = click.option(
+    "--resize",
+    type=click.Choice(RESIZES),
+    help="How frames get the backbone's size, part of its fingerprint: as it was trained, or "
+    "OpenCV's INTER_AREA, which is faster.",
+)
+
+
 def out(default: str) -> Decorator:
     """`--out` with the command's own default folder."""
     return click.option(
@@ -85,10 +110,11 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
     """The options that say how videos are read, handed to the command as one `how`.
 
     The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
-    says it), --segment-seconds, --no-cache and --quiet.
+    says it), --segment-seconds, --dtype, --device, --quantise, --resize, --no-cache and --quiet.
     """
     asked = [prompt] if with_prompt else []
-    stack = [backbone, *asked, segment_seconds, no_cache, quiet]
+    numbers = [dtype, device, quantise, resize]
+    stack = [backbone, *asked, segment_seconds, *numbers, no_cache, quiet]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
@@ -98,10 +124,15 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
             segment_seconds: float | None,
             no_cache: bool,
             quiet: bool,
+            dtype: str | None,
+            device: str | None,
+            quantise: str | None,
+            resize: str | None,
             prompt: str | None = None,
             **own: Any,
         ) -> Any:
-            how = SessionOptions(backbone, prompt, segment_seconds, not no_cache, quiet)
+            load = LoadOptions(dtype, device, resize, quantise)
+            how = SessionOptions(backbone, prompt, segment_seconds, not no_cache, quiet, load)
             try:
                 return command(how=how, **own)
             except KeyboardInterrupt:
@@ -119,7 +150,7 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
 class SessionOptions:
     """How videos are read, as the user said it; None is the default, or the probe's own way.
 
-    `prompt` is the name of a preset or a text.
+    `prompt` is the name of a preset or a text; `load` is how the backbone's numbers are held.
     """
 
     backbone: str | None = None
@@ -127,6 +158,7 @@ class SessionOptions:
     segment_seconds: float | None = None
     cached: bool = True
     quiet: bool = False
+    load: LoadOptions = field(default_factory=LoadOptions)
 
     @property
     def after_interrupt(self) -> str:

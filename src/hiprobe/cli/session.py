@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.cli.options import SessionOptions
@@ -51,7 +51,8 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
         BackboneError: it is not to be found under its name.
     """
     cut = None if whole else probe.layer_
-    session = _open(how, prompt=probe.fingerprint_.prompt, cut_at_layer=cut)
+    like = replace(how, load=how.load.like(probe.fingerprint_))
+    session = _open(like, prompt=probe.fingerprint_.prompt, cut_at_layer=cut)
     probe.check_fingerprint(session.backbone.fingerprint)
     return session
 
@@ -64,6 +65,10 @@ def _open(how: SessionOptions, *, prompt: str | None, cut_at_layer: int | None) 
         how.backbone or DEFAULT_BACKBONE,
         prompt=prompt,
         cut_at_layer=cut_at_layer,
+        dtype=how.load.dtype,
+        device=how.load.device,
+        resize=how.load.resize,
+        quantise=how.load.quantise,
         say=None if how.quiet else say,
     )
     return Session(opened, settings, default_cache() if how.cached else None, how.quiet)

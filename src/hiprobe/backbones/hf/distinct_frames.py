@@ -91,7 +91,7 @@ def _squares(forward: Forward, pixels: Tensor, name: str | None, named: dict[str
 def _patches(forward: Forward, pixels: Tensor, name: str | None, named: dict[str, Any]) -> Any:
     grids = named["grid_thw"]
     counts = grids.prod(dim=1).tolist()
-    frames = list(pixels.split(counts))
+    frames = list(torch.split(pixels, counts))
     chosen, places = distinct_frames(frames)
     groups = _groups(chosen, pixels.device)
     made = [
@@ -123,4 +123,5 @@ def _joined(made: Sequence[Any], shares: Sequence[Sequence[int]], places: Sequen
 
 def _frames_of(rows: Tensor, shares: Sequence[int]) -> tuple[Tensor, ...]:
     total = sum(shares)
-    return rows.split([len(rows) * share // total for share in shares])
+    parts: tuple[Tensor, ...] = torch.split(rows, [len(rows) * share // total for share in shares])
+    return parts

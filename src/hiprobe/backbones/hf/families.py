@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hiprobe.backbones.hf import pictures
+from hiprobe.backbones.loading import TRAINED_RESIZE
 from hiprobe.segment import Frame
 
 
@@ -32,14 +33,14 @@ class Pictures:
 class Parts:
     """What a family is made from: config, processor settings, and the text of a token id.
 
-    `resize_by` is one of `pictures.RESIZES`.
+    `resize_by` is one of `hiprobe.backbones.loading.RESIZES`.
     """
 
     config: Any
     images: Mapping[str, Any]
     videos: Mapping[str, Any]
     token: Callable[[int], str]
-    resize_by: str = pictures.TRAINED_RESIZE
+    resize_by: str = TRAINED_RESIZE
 
     def scale(
         self,
@@ -196,7 +197,7 @@ def _pixel_budget(images: Mapping[str, Any], *, factor: int) -> tuple[int, int]:
 def _settings(
     scale: pictures.Scale, **more: str | int | float | bool
 ) -> dict[str, str | int | float | bool]:
-    area = {} if scale.resize_by == pictures.TRAINED_RESIZE else {"resize_by": scale.resize_by}
+    area = {} if scale.resize_by == TRAINED_RESIZE else {"resize_by": scale.resize_by}
     return {
         **area,
         "resample": scale.resample,

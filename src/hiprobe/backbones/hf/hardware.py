@@ -8,13 +8,9 @@ from pathlib import Path
 
 import torch
 
+from hiprobe.backbones.loading import DTYPES
 from hiprobe.errors import BackboneError, BackboneMemoryError
 
-DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 # what allocators of the CPU and of Apple's GPU say, in a plain RuntimeError
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -46,7 +42,8 @@ def choose_dtype(device: torch.device, name: str | None = None) -> torch.dtype:
     if name is not None:
         if name not in DTYPES:
             raise BackboneError(f"dtype {name!r} is unknown; choose one of {', '.join(DTYPES)}")
-        return DTYPES[name]
+        chosen: torch.dtype = getattr(torch, name)
+        return chosen
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:

@@ -27,11 +27,11 @@ from hiprobe.backbones.hf.original import (
     original_tokenizer,
     read_original,
 )
-from hiprobe.backbones.hf.pictures import TRAINED_RESIZE
 from hiprobe.backbones.hf.prompt import Wording, read_template
 from hiprobe.backbones.hf.quantise import check_quantised, quantised
 from hiprobe.backbones.hf.weights import weights_digest
 from hiprobe.backbones.interface import DETECT_PROMPT
+from hiprobe.backbones.loading import TRAINED_RESIZE
 from hiprobe.errors import BackboneError
 
 _TOWERS = ("vision_tower", "vision_model", "visual")
@@ -61,7 +61,7 @@ def load_hf(
     cut_at_layer: int | None = None,
     dtype: str | None = None,
     device: str | None = None,
-    resize: str = TRAINED_RESIZE,
+    resize: str | None = None,
     quantise: str | None = None,
 ) -> HfBackbone:
     """Open a local model folder; cut at a layer, the layers above it and the head are not read.
@@ -74,7 +74,7 @@ def load_hf(
         cut_at_layer: load no deeper than this layer (it cannot describe then).
         dtype: float32, bfloat16 or float16; by what the hardware does natively where None.
         device: cuda, mps or cpu; the best there is where None.
-        resize: how frames are brought to size, one of `pictures.RESIZES`.
+        resize: how frames are brought to size, one of `loading.RESIZES`.
         quantise: hold the decoder's weights as int8 or fp8 (needs torchao); as they are where None.
 
     Raises:
@@ -88,7 +88,7 @@ def load_hf(
     plan = _plan(folder, cut_at_layer, choose_dtype(place, dtype))
     with _loading(folder), memory_errors():
         wording = _read_wording(plan)
-        family = _read_family(plan, wording, resize)
+        family = _read_family(plan, wording, resize or TRAINED_RESIZE)
         model = _read_model(plan)
         _speak_plainly(model, wording)
         model = model.to(place)

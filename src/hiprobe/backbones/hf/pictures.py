@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hiprobe.backbones.loading import AREA_RESIZE, RESIZES, TRAINED_RESIZE
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 
@@ -24,11 +25,6 @@ HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 MOST_PIXELS = 448 * 448
 """Budget of a frame that keeps its size: what InternVL sees of it; smaller ones stay."""
 Pixels = NDArray[np.float32]
-
-TRAINED_RESIZE, AREA_RESIZE = "trained", "area"
-RESIZES = (TRAINED_RESIZE, AREA_RESIZE)
-"""`trained`: Pillow's filter that the model was trained with; `area`: OpenCV's INTER_AREA, faster,
-with other pixels and so other states."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hiprobe.backbones.loading import QUANTISED
 from hiprobe.errors import BackboneError
-
-QUANTISED = ("int8", "fp8")
-"""Whole numbers with a scale for each output, or 8-bit floats (e4m3) with one."""
 
 
 def check_quantised(name: str | None) -> None:
