@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from hiprobe.backbones.lite.model import load_lite
+from hiprobe.datasets.check import check_dataset
 from hiprobe.datasets.ground_truth import load_truth
+from hiprobe.datasets.manifest import write_manifest
 from hiprobe.errors import HiProbeError
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.experiments import table1, table2
 from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.full_protocol import SHARE, run_protocol
+from hiprobe.reproduce.full_protocol import run_protocol
 from hiprobe.reproduce.kept import Kept
 from hiprobe.reproduce.peers import SECTION
+from hiprobe.reproduce.protocol_rows import SHARE
 from hiprobe.reproduce.request import DataSource, Request
 from hiprobe.store.cache import StatesCache
 
@@ -109,11 +112,17 @@ def test_a_second_run_reads_no_test_video(ucf, monkeypatch) -> None:
 
 def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opener) -> None:
     root = tiny_sets.write_xd_violence(tmp_path / "root")
+    broken = root / "videos" / f"{tiny_sets.XD_TEST[3]}.mp4"
+    manifest = check_dataset("xd-violence", root, kept=tmp_path).manifest
+    assert manifest is not None
+    write_manifest(manifest, path=root / "manifest.csv")
+    broken.write_bytes(b"no video any more")
     found = run_protocol(_bench(root, tmp_path / "out", opener, seeds=(0,)), HALF_OF_2)
     row = _ours(found, "frame AP")
     assert row.ours > 0.9
     assert [(p.column, p.value) for p in row.paper] == [("XD-Violence, frame AP", 0.8215)]
-    assert any("4 test videos" in n for n in found.notes)
+    assert any("3 test videos" in n for n in found.notes)
+    assert any("1 test videos are left out" in n and broken.stem in n for n in found.notes)
 
 
 def test_a_folder_that_is_something_else_says_what_to_place_where(tmp_path: Path, opener) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from hiprobe.datasets.catalog import known_set
 from hiprobe.datasets.check import check_dataset
-from hiprobe.datasets.floors import floors
 from hiprobe.datasets.manifest import (
     Manifest,
     ManifestRow,
@@ -20,44 +16,24 @@ from hiprobe.datasets.manifest import (
 )
 from hiprobe.datasets.subset import draw_subset
 from hiprobe.errors import EvaluationError, LabelError
-from hiprobe.evaluation.metrics import Ranking
-from hiprobe.evaluation.truth import Truth, VideoTruth
-from hiprobe.localize import KAPPA
 from hiprobe.pipeline import extract_examples
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.by_video import Fitted, score_videos
-from hiprobe.reproduce.estimate import Estimate, auc_estimate, precision_estimate, within_estimate
-from hiprobe.reproduce.facts import facts, paper_numbers
 from hiprobe.reproduce.frame_test import FrameTest, Part, TestVideo
 from hiprobe.reproduce.peers import peer_rows, source_note
 from hiprobe.reproduce.pooled import FramePool, pool_frames
+from hiprobe.reproduce.protocol_rows import (
+    Protocol,
+    Tested,
+    floor_rows,
+    own_rows,
+    protocol_notes,
+)
 from hiprobe.reproduce.request import DataSource
-from hiprobe.reproduce.result import Findings, PaperNumber, Row
+from hiprobe.reproduce.result import Findings, Row
+from hiprobe.reproduce.scored import VideoScores
 
-OURS = "HiProbe: DLSP layer, logistic regression, {share:.0%} of the training videos labelled"
-FLOORS_SECTION = "Floors: what no picture is needed for"
 NOMINAL_FPS = 30.0
-
-SHARE = 0.01
-"""Part of the training videos that is labelled (paper, section 4.1: about 1 %)."""
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What a table measures.
-
-    Attributes:
-        data_set: name in the catalogue of known sets.
-        headline: metric of the paper, `frame AUC` or `frame AP`.
-        column: key of the paper's column in `facts.json`.
-        share: part of the training videos that is labelled.
-    """
-
-    name: str
-    data_set: str
-    headline: str
-    column: str
-    share: float = SHARE
 
 
 def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
@@ -67,15 +43,16 @@ def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
         LabelError, DatasetError: the data set is not there, or has no training or test videos.
         EvaluationError: no test video can be read.
     """
+    title = known_set(protocol.data_set).title
     rows: list[Row] = []
     notes: list[str] = []
     words: dict[str, str] = {}
     for data in bench.request.data:
-        found = _DataSet(bench, protocol, data, _manifest(bench, protocol, data))
-        rows += found.rows()
-        notes += found.notes()
-        words[data.name] = found.words()
-    title = known_set(protocol.data_set).title
+        tested = _test(bench, protocol, data, _manifest(bench, protocol, data))
+        rows += [*own_rows(tested, protocol, bench.request), *floor_rows(tested)]
+        notes += protocol_notes(tested, protocol)
+        train = len(tested.manifest.split("train"))
+        words[data.name] = f"{title}: {train} training, {len(tested.rows)} test videos"
     rows += peer_rows(protocol.data_set, data=title, metric=protocol.headline)
     notes.append(source_note(protocol.data_set))
     return Findings(rows=tuple(rows), notes=tuple(notes), data=words)
@@ -96,161 +73,78 @@ def _manifest(bench: Bench, protocol: Protocol, data: DataSource) -> Manifest:
     return report.manifest
 
 
-class _DataSet:
-    """One data set under the protocol."""
+def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest) -> Tested:
+    """Fit under each seed, then read each test video once for all of them."""
+    few = tuple(_draw(bench, protocol, manifest, seed) for seed in bench.request.seeds)
+    fits = [_fit(bench, drawn, seed) for drawn, seed in zip(few, bench.request.seeds, strict=True)]
+    rows, unknown = _test_rows(data, manifest)
+    videos = [_video(bench, row) for row in rows]
+    scored, lost = score_videos(bench, videos, fits)
+    kept = [v for v in videos if v.name in scored]
+    if not kept:
+        raise EvaluationError(f"none of {len(videos)} test videos could be read: {lost[:3]}")
+    test = FrameTest(data.name, (), tuple(kept), (), "")
+    return Tested(
+        data=data.name,
+        manifest=manifest,
+        pools=tuple(
+            _pool(test, fitted, [scored[v.name][i] for v in kept]) for i, fitted in enumerate(fits)
+        ),
+        few=few,
+        rows=tuple(r for r in rows if r.name in scored),
+        lost=(*lost, *unknown),
+    )
 
-    def __init__(
-        self, bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
-    ) -> None:
-        self.bench, self.protocol, self.data, self.manifest = bench, protocol, data, manifest
-        self.train = manifest.split("train")
-        self.few = {
-            s: draw_subset(manifest, fraction=protocol.share, seed=s, split="train")
-            for s in bench.request.seeds
-        }
-        for seed, drawn in self.few.items():
-            place = bench.request.out / protocol.name / f"few-shot-seed{seed}.csv"
-            write_manifest(drawn, path=place)
-        self.lost: list[str] = []
-        self.tested: tuple[str, ...] = ()
 
-    def rows(self) -> list[Row]:
-        """Ours, and the floors on the same frames."""
-        fits = [self._fit(seed) for seed in self.bench.request.seeds]
-        pools = self._pools(fits)
-        return [*self._ours(pools), *self._floors()]
+def _draw(bench: Bench, protocol: Protocol, manifest: Manifest, seed: int) -> Manifest:
+    """The labelled videos of a seed, kept beside the results."""
+    drawn = draw_subset(manifest, fraction=protocol.share, seed=seed, split="train")
+    write_manifest(drawn, path=bench.request.out / protocol.name / f"few-shot-seed{seed}.csv")
+    return drawn
 
-    def words(self) -> str:
-        """What the data set is, in one line."""
-        title = known_set(self.protocol.data_set).title
-        return f"{title}: {len(self.train)} training, {len(self.tested)} test videos"
 
-    def notes(self) -> list[str]:
-        """What decides the numbers besides the method."""
-        share = f"{self.protocol.share:.0%} of {len(self.train)} training videos"
-        sizes = sorted({len(few.rows) for few in self.few.values()})
-        told = [
-            f"{self.data.name}: labels are by video in fitting ({share}: "
-            f"{' or '.join(map(str, sizes))} a seed, listed in few-shot-seed*.csv); frame-level "
-            f"truth is used in testing only. Spans: {self.manifest.span_set}, end frames read as "
-            f"{self.manifest.end}. {len(self.tested)} test videos."
-        ]
-        if self._shared():
-            told.append(
-                f"{self._shared()} test videos come from a recording of which another part is "
-                "labelled in some seed; the published split has it so."
-            )
-        if self.lost:
-            told.append(
-                f"{len(self.lost)} test videos could not be read and are left out, which is not "
-                f"the published protocol: {'; '.join(self.lost[:5])}"
-            )
-        return told
+def _fit(bench: Bench, drawn: Manifest, seed: int) -> Fitted:
+    extraction = bench.extraction
+    examples, failures = extract_examples(
+        manifest_clips(drawn),
+        backbone=extraction.backbone,
+        settings=extraction.settings(readings=(bench.request.reading,)),
+        cache=extraction.cache,
+    )
+    bench.say(f"{drawn.dataset}, seed {seed}: {len(examples)} labelled videos")
+    if {e.label for e in examples} != {0, 1}:
+        told = failures[0].reason if failures else "no reason known"
+        raise LabelError(f"seed {seed}: labelled videos of one kind only are left ({told})")
+    return Fitted.of(examples, request=bench.request, seed=seed)
 
-    def _shared(self) -> int:
-        labelled = {r.source for few in self.few.values() for r in few.rows}
-        return sum(r.source in labelled for r in self._test_rows())
 
-    def _fit(self, seed: int) -> Fitted:
-        extraction = self.bench.extraction
-        examples, failures = extract_examples(
-            manifest_clips(self.few[seed]),
-            backbone=extraction.backbone,
-            settings=extraction.settings(readings=(self.bench.request.reading,)),
-            cache=extraction.cache,
+def _pool(test: FrameTest, fitted: Fitted, scores: Sequence[VideoScores]) -> FramePool:
+    pool = pool_frames([fitted.scored(test, scores)])
+    if pool is None:
+        raise EvaluationError(f"{test.data}: the test set has no frames")
+    return pool
+
+
+def _test_rows(data: DataSource, manifest: Manifest) -> tuple[list[ManifestRow], list[str]]:
+    """Test videos whose frames are known, and one sentence for each other one."""
+    rows = manifest.split("test")
+    known = [r for r in rows if r.annotated and r.frame_count is not None]
+    if not known:
+        raise LabelError(
+            f"{data.name}: of {len(rows)} test videos none has a frame count and known abnormal "
+            "frames; `hiprobe data check` writes a manifest that has"
         )
-        self.bench.say(f"{self.data.name}, seed {seed}: {len(examples)} labelled videos")
-        if {e.label for e in examples} != {0, 1}:
-            told = failures[0].reason if failures else "no reason known"
-            raise LabelError(f"seed {seed}: labelled videos of one kind only are left ({told})")
-        return Fitted.of(examples, request=self.bench.request, seed=seed)
-
-    def _pools(self, fits: Sequence[Fitted]) -> list[FramePool]:
-        videos = [self._video(row) for row in self._test_rows()]
-        scored, self.lost = score_videos(self.bench, videos, fits)
-        kept = [v for v in videos if v.name in scored]
-        if not kept:
-            raise EvaluationError(f"none of {len(videos)} test videos could be read: {self.lost}")
-        self.tested = tuple(v.name for v in kept)
-        pools = []
-        for position, fitted in enumerate(fits):
-            test = FrameTest(self.data.name, (), tuple(kept), (), "")
-            pool = pool_frames([fitted.scored(test, [scored[v.name][position] for v in kept])])
-            if pool is None:
-                raise EvaluationError("the test set has no frames")
-            pools.append(pool)
-        return pools
-
-    def _test_rows(self) -> list[ManifestRow]:
-        rows = [r for r in self.manifest.split("test") if r.annotated]
-        if not rows:
-            raise LabelError(f"{self.data.name} has no test videos whose abnormal frames are known")
-        return rows
-
-    def _video(self, row: ManifestRow) -> TestVideo:
-        frames = row.frame_count or 0
-        return TestVideo(
-            name=row.name,
-            load=partial(self.bench.extraction.video, row.video),
-            frames=frames,
-            fps=row.fps or NOMINAL_FPS,
-            spans=row.spans,
-            parts=(Part(0, frames, row.name),),
-            joined=False,
-        )
-
-    def _ours(self, pools: Sequence[FramePool]) -> list[Row]:
-        draws, units = self.bench.request.draws, [p.units for p in pools]
-        gated = [p.gated(p.threshold(KAPPA)) for p in pools]
-        paper = _paper(self.protocol.column)
-        found: dict[str, tuple[Estimate, tuple[PaperNumber, ...]]] = {}
-        for metric, measure in (("frame AUC", auc_estimate), ("frame AP", precision_estimate)):
-            own = paper if metric == self.protocol.headline else ()
-            found[metric] = (measure(units, draws=draws), own)
-            found[f"{metric} after gating"] = (measure(gated, draws=draws), ())
-        within = within_estimate([p.videos for p in pools], draws=draws)
-        found["AUC within a video"] = (within, ())
-        return [self._row(metric, *one) for metric, one in found.items()]
-
-    def _row(self, metric: str, found: Estimate, paper: tuple[PaperNumber, ...]) -> Row:
-        return Row(
-            setting=OURS.format(share=self.protocol.share),
-            metric=metric,
-            ours=found.ours,
-            low=found.low,
-            high=found.high,
-            by_seed=found.by_seed,
-            paper=paper,
-            seeds=self.bench.request.seeds,
-            **self._common(),
-        )
-
-    def _floors(self) -> list[Row]:
-        rows = {r.name: r for r in self._test_rows()}
-        kept = [rows[n] for n in self.tested]
-        truth = Truth(
-            name=self.data.name,
-            videos=tuple(VideoTruth(r.name, r.frame_count or 0, r.spans, r.classes) for r in kept),
-        )
-        found: list[Row] = []
-        for name, frames in floors(truth).items():
-            values = Ranking.of(frames).auc_and_precision()
-            for metric, value in zip(("frame AUC", "frame AP"), values, strict=True):
-                common = {**self._common(), "section": FLOORS_SECTION}
-                found.append(Row(setting=name, metric=metric, ours=value, **common))
-        return [r for r in found if not math.isnan(r.ours)]
-
-    def _common(self) -> dict[str, Any]:
-        return {
-            "data": self.data.name,
-            "protocol": (
-                "fitted on few training videos with one label each, tested on every frame of the "
-                "test set; intervals over test videos"
-            ),
-            "section": "",
-        }
+    return known, [f"{r.name}: no spans or no frame count" for r in rows if r not in known]
 
 
-def _paper(column: str) -> tuple[PaperNumber, ...]:
-    wanted = facts()["columns"][column]
-    return tuple(p for p in paper_numbers("full") if p.column == wanted)
+def _video(bench: Bench, row: ManifestRow) -> TestVideo:
+    frames = row.frame_count or 0
+    return TestVideo(
+        name=row.name,
+        load=partial(bench.extraction.video, row.video),
+        frames=frames,
+        fps=row.fps or NOMINAL_FPS,
+        spans=row.spans,
+        parts=(Part(0, frames, row.name),),
+        joined=False,
+    )

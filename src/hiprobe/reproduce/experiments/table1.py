@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.full_protocol import Protocol, run_protocol
+from hiprobe.reproduce.full_protocol import run_protocol
+from hiprobe.reproduce.protocol_rows import FRAME_AUC, Protocol
 from hiprobe.reproduce.result import Findings
 
-PROTOCOL = Protocol("table1", "ucf-crime", "frame AUC", "ucf")
+PROTOCOL = Protocol("table1", "ucf-crime", FRAME_AUC, "ucf")
 
 
 def run(bench: Bench) -> Findings:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.full_protocol import Protocol, run_protocol
+from hiprobe.reproduce.full_protocol import run_protocol
+from hiprobe.reproduce.protocol_rows import FRAME_AP, Protocol
 from hiprobe.reproduce.result import Findings
 
-PROTOCOL = Protocol("table2", "xd-violence", "frame AP", "xd")
+PROTOCOL = Protocol("table2", "xd-violence", FRAME_AP, "xd")
 
 
 def run(bench: Bench) -> Findings:
