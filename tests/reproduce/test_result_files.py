@@ -22,7 +22,8 @@ ROWS = (
     Row("fights", "last layer", "AUC", 0.75, 0.7, 0.8, (0.74, 0.76), PAPER, "8 folds", (0, 1), 1.5),
     Row("fights", "last layer", "AP", math.nan, protocol="8 folds", seeds=(0, 1)),
     Row("fights", "layer | 3", "AUC", 0.5, protocol="8 folds", seeds=(0, 1)),
-    Row("crashes", "last layer", "AUC", 12345.0, protocol="other", seeds=(3,), section="More"),
+    Row("crashes", "last", "n", 1.0, protocol="other", seeds=(3,), section="More", count=True),
+    Row("crashes", "last", "gap", -1e-9, protocol="other", seeds=(3,), section="More"),
 )
 
 
@@ -56,6 +57,7 @@ def test_markdown_has_paper_ours_interval_protocol_seeds_and_time() -> None:
     )
     assert second == r"| layer \| 3 |  | 0.500 |  | 0.0 |"
     assert "**More**" in text and "crashes; other; seed 3:" in text
+    assert "| last | 1 | 0.000 |" in text
     assert "`hiprobe reproduce table4 --data a/b.csv` (5 min, 2026-01-01)" in text
     assert "[![curve](curve.png)](curve.svg)" in text
     assert "- A note." in text

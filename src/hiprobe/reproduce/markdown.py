@@ -92,20 +92,24 @@ def cell(row: Row) -> str:
     """Value, interval in brackets, and the range over seeds where there are several."""
     if not row.defined:
         return "-"
-    text = number(row.ours)
+    show = _counted if row.count else number
+    text = show(row.ours)
     if row.low is not None and row.high is not None:
-        text += f" [{number(row.low)}, {number(row.high)}]"
+        text += f" [{show(row.low)}, {show(row.high)}]"
     known = [v for v in row.by_seed if not math.isnan(v)]
     if len(known) > 1 and min(known) != max(known):
-        text += f"; seeds {number(min(known))} to {number(max(known))}"
+        text += f"; seeds {show(min(known))} to {show(max(known))}"
     return text
 
 
 def number(value: float) -> str:
-    """Three decimals below 10, fewer above; whole numbers bare."""
-    if value == int(value) and abs(value) >= 2:
-        return f"{value:.0f}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    """Three decimals below 10, fewer above; never a minus before nothing."""
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return text.removeprefix("-") if not float(text) else text
+
+
+def _counted(value: float) -> str:
+    return f"{value:.4g}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -37,6 +37,7 @@ class Row:
         seeds: of the folds and draws.
         seconds: time this row took, extraction left out; 0 where it came with another row.
         section: heading of the table that this row belongs to.
+        count: the value is a number of things or of a layer, not a fraction.
     """
 
     data: str
@@ -51,6 +52,7 @@ class Row:
     seeds: tuple[int, ...] = (0,)
     seconds: float = 0.0
     section: str = ""
+    count: bool = False
 
     def __post_init__(self) -> None:
         if not (self.data and self.setting and self.metric):

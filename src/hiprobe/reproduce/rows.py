@@ -24,7 +24,9 @@ from hiprobe.reproduce.scored import Scored, ScoredTest
 
 CLIP_AUC, FRAME_AUC, FRAME_AP = "highest-segment AUC", "frame AUC", "frame AP"
 WITHIN, UNCUT_AUC = "AUC within a video", "frame AUC without segments across cuts"
-"""The first ranks clips by what detection gives them, their highest smoothed segment."""
+LAYER = "layer, median"
+"""Names of metrics; the first ranks clips by what detection gives them, their highest smoothed
+segment."""
 
 EVENT_IOU = 0.3
 """Least overlap of a matched event in the tables; JSON of `hiprobe evaluate` has more."""
@@ -103,6 +105,7 @@ class Table:
             seeds=seeds,
             seconds=seconds,
             section=self.section,
+            count=metric == LAYER,
         )
 
     def ranking_rows(
@@ -124,7 +127,7 @@ class Table:
                 uncut = [p.uncut() for p in pools.frames]
                 found.append((UNCUT_AUC, auc_estimate(uncut, draws=draws)))
         if pools.layers:
-            found.append(("layer, median", value(float(np.median(pools.layers)))))
+            found.append((LAYER, value(float(np.median(pools.layers)))))
         rows = [
             self.row(setting, metric, one, protocol=pools.protocol, paper=paper)
             for metric, one in found

@@ -134,10 +134,18 @@ def _rows(bench: Bench, data: DataSource, one: _Shown) -> list[Row]:
     protocol = "one fold of the first seed; T adaptive, kappa 0.2"
     seeds: Sequence[int] = bench.request.seeds[:1]
     return [
-        Row(data.name, one.kind, metric, ours, protocol=protocol, seeds=tuple(seeds),
-            section="The videos of the figures")
+        Row(
+            data.name,
+            one.kind,
+            metric,
+            ours,
+            protocol=protocol,
+            seeds=tuple(seeds),
+            section="The videos of the figures",
+            count="frames" not in metric and "AUC" not in metric,
+        )
         for metric, ours in values.items()
-    ]  # fmt: skip
+    ]
 
 
 def _values(one: _Shown) -> dict[str, float]:

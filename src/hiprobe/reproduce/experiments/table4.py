@@ -13,7 +13,15 @@ from hiprobe.reproduce.facts import paper_numbers
 from hiprobe.reproduce.fits import Variant
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Figure, Findings, Row
-from hiprobe.reproduce.rows import CLIP_AUC, FRAME_AUC, SeedPools, Table, difference, pools_of
+from hiprobe.reproduce.rows import (
+    CLIP_AUC,
+    FRAME_AUC,
+    LAYER,
+    SeedPools,
+    Table,
+    difference,
+    pools_of,
+)
 from hiprobe.reproduce.scored import Scored, score_variants
 from hiprobe.reproduce.steps import Steps
 from hiprobe.states import LabelledStates
@@ -103,7 +111,7 @@ def _over_layers(table: Table, numbered: Sequence[SeedPools]) -> list[Row]:
         return []
     rows = []
     for position, first in enumerate(every[0]):
-        if first.metric == "layer, median":
+        if first.metric == LAYER:
             continue
         column = [own[position] for own in every]
         best = max(column, key=lambda r: r.ours)
@@ -122,7 +130,7 @@ def _over_layers(table: Table, numbered: Sequence[SeedPools]) -> list[Row]:
         ]
         if first.metric == CLIP_AUC or position == 0:
             layer = Estimate(float(number), None, None, ())
-            row = table.row("oracle layer", "layer, median", layer, protocol=numbered[0].protocol)
+            row = table.row("oracle layer", LAYER, layer, protocol=numbered[0].protocol)
             rows.append(row)
     return rows
 
