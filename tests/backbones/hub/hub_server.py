@@ -32,6 +32,7 @@ class Repository:
     stall_after: dict[str, int] = field(default_factory=dict)
     altered: set[str] = field(default_factory=set)
     status: int = 200
+    revision: str = REVISION
     released: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -41,7 +42,7 @@ class Repository:
             "_id": "0" * 24,
             "id": HUB,
             "modelId": HUB,
-            "sha": REVISION,
+            "sha": self.revision,
             "private": False,
             "siblings": [self._sibling(name) for name in self.files],
         }
@@ -101,8 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         if path.startswith("/api/models/"):
             self._answer_about(path.removeprefix("/api/models/"))
-        elif path.startswith(f"/{HUB}/resolve/{REVISION}/"):
-            self._answer_file(path.removeprefix(f"/{HUB}/resolve/{REVISION}/"))
+        elif path.startswith(f"/{HUB}/resolve/{self.repository_.revision}/"):
+            self._answer_file(path.rsplit("/", 1)[1])
         else:  # what else the client wants to know of its hub
             self._json(404, {"error": "Not found"})
 
@@ -113,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(repository.status, {"error": "no"}, code="GatedRepo")
         elif hub != HUB:
             self._json(404, {"error": "Repository not found"}, code="RepoNotFound")
-        elif revision not in ("", "main", REVISION):
+        elif revision not in ("", "main", repository.revision):
             self._json(404, {"error": "Invalid rev id"}, code="RevisionNotFound")
         else:
             self._json(200, repository.listing())

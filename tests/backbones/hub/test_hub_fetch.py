@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -35,6 +36,11 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def left_over(folder: Path) -> set[str]:
+    """Files of unfinished downloads."""
+    return {p.name for p in (folder / ".partial").rglob("*") if p.is_file() and p.suffix != ".lock"}
+
+
 def test_weights_config_and_tokenizer_are_fetched_and_nothing_else(hub: Repository) -> None:
     said: list[str] = []
     seen: list[tuple[int, int]] = []
@@ -47,7 +53,8 @@ def test_weights_config_and_tokenizer_are_fetched_and_nothing_else(hub: Reposito
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1] == (total, total)
     assert "2 files of weights, 0.02 GB" in said[0]
-    assert names(folder.parent) == {folder.name}
+    assert names(folder.parent) == {folder.name, ".partial"}
+    assert left_over(folder.parent) == set()
 
 
 def test_what_was_fetched_is_recorded(hub: Repository) -> None:
@@ -120,7 +127,7 @@ def test_the_command_killed_half_way_goes_on_where_it_stopped(
     with serving(repository) as address:
         line, environment = command(HUB, address=address, cache=tmp_path)
         target = tmp_path / "own" / "backbones" / HUB.replace("/", "--")
-        part = target.with_name(f".{target.name}-{REVISION[:12]}.partial") / f"{SECOND}.part"
+        part = target.parent / ".partial" / target.name / REVISION[:12] / f"{SECOND}.part"
         with subprocess.Popen(line, env=environment, stderr=subprocess.DEVNULL) as process:
             try:
                 wait_for(lambda: part.exists() and part.stat().st_size > 0)
@@ -144,8 +151,7 @@ def test_another_hash_than_stated_is_refused_and_not_kept(hub: Repository) -> No
         fetch_model(HUB)
     assert not own_folder(HUB).exists()
     assert locate(HUB) is None
-    left = [path.name for path in own_folder(HUB).parent.rglob("*.safetensors*")]
-    assert left == ["model.safetensors.index.json"]
+    assert left_over(own_folder(HUB).parent) == WANTED - {FIRST, SECOND}
     hub.altered.clear()
     assert is_fetched(fetch_model(HUB))
 
@@ -180,7 +186,7 @@ def test_without_a_network_it_says_how_to_bring_the_model(
     assert f"hiprobe backbones get {HUB}" in text
     assert str(own_folder(HUB)) in text
     assert "--backbone FOLDER" in text
-    assert not cache.exists() or not list(cache.iterdir())
+    assert left_over(cache) == set()
 
 
 def test_an_unknown_model_a_wrong_revision_and_a_gate(hub: Repository) -> None:
@@ -228,3 +234,53 @@ def test_settings_of_other_models_are_refused(hub: Repository, tmp_path: Path) -
         get_backbone("lite", revision="main")
     with pytest.raises(BackboneError, match=r"did you mean internvl2\.5-8b"):
         get_backbone("internvl2.5-8")
+
+
+def test_a_full_disk_is_told_and_leaves_no_model(hub: Repository) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, hard))
+    try:
+        with pytest.raises(StorageError, match="free some space"):
+            fetch_model(HUB)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not own_folder(HUB).exists()
+    assert is_fetched(fetch_model(HUB))
+
+
+def test_two_processes_do_not_fetch_the_same_model(hub: Repository) -> None:
+    from huggingface_hub.utils import WeakFileLock
+
+    lock = own_folder(HUB).parent / ".partial" / f"{own_folder(HUB).name}.lock"
+    lock.parent.mkdir(parents=True)
+    with WeakFileLock(lock), pytest.raises(DownloadError, match="another process is fetching"):
+        fetch_model(HUB)
+    assert is_fetched(fetch_model(HUB))
+
+
+def test_what_a_killed_run_moved_aside_is_put_back(hub: Repository) -> None:
+    folder = fetch_model(HUB)
+    aside = folder.parent / ".partial" / folder.name / "replaced"
+    aside.parent.mkdir(parents=True)
+    folder.replace(aside)
+    hub.status = 403
+    with pytest.raises(DownloadError):
+        fetch_model(HUB)
+    assert is_fetched(folder)
+
+
+def test_a_new_revision_takes_over_what_did_not_change(hub: Repository) -> None:
+    folder = fetch_model(HUB)
+    hub.asked.clear()
+    hub.files["config.json"] = b'{"model_type": "internvl", "changed": true}'
+    hub.revision = "b" * 40
+    hub.altered.add("config.json")
+    with pytest.raises(DownloadError, match=r"config\.json"):
+        fetch_model(HUB, revision="main")
+    assert is_fetched(folder)  # the old one, until the new one is whole
+    hub.altered.clear()
+    fetch_model(HUB, revision="main")
+    record = read_record(folder)
+    assert record is not None
+    assert record.revision == "b" * 40
+    assert {file for _, file, _ in hub.asked} == {"config.json"}

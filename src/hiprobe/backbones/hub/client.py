@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from hiprobe.backbones.hub.places import by_hand
 from hiprobe.backbones.hub.record import Record, RemoteFile
 from hiprobe.errors import DownloadError, HiProbeError, StorageError
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
 
 
 def list_repository(hub: str, *, revision: str | None) -> Record:
@@ -74,6 +76,26 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
+def alone(lock: Path, *, hub: str) -> Iterator[None]:
+    """Only one process at a time fetches a model.
+
+    Raises:
+        DownloadError: another one does.
+    """
+    from huggingface_hub.utils import WeakFileLock
+
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(WeakFileLock(lock, timeout=1.0))
+        except TimeoutError as error:
+            raise DownloadError(
+                f"another process is fetching {hub}; wait for it, then run the command again"
+            ) from error
+        yield
+
+
+@contextmanager
 def client_errors(hub: str, target: Path) -> Iterator[None]:
     """Failures of the client, by whatever class of its version, as typed errors.
 
@@ -101,7 +123,7 @@ def client_errors(hub: str, target: Path) -> Iterator[None]:
             "`hf auth login`"
         ) from error
     except Exception as error:  # the client's network library changes from version to version
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+        if isinstance(error, OSError) and error.errno in _DISK:
             raise StorageError(
                 f"cannot write {target}: {error}; free some space or choose another folder with "
                 "HIPROBE_CACHE"

@@ -6,13 +6,14 @@ have the hashes that the hub states. A file that was cut off goes on where it st
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from hiprobe.backbones.hub.client import client_errors, get_file, list_repository
+from hiprobe.backbones.hub.client import alone, client_errors, get_file, list_repository
 from hiprobe.backbones.hub.listing import small_files, weights
 from hiprobe.backbones.hub.places import by_hand, own_folder
 from hiprobe.backbones.hub.record import (
@@ -29,6 +30,7 @@ from hiprobe.settings import offline
 DownloadProgress = Callable[[int, int], None]
 """Takes the bytes that are there and those there will be."""
 _SPARE_BYTES = 200_000_000
+_ASIDE = "replaced"
 
 
 def fetch_model(
@@ -65,9 +67,26 @@ def fetch_model(
         tell(f"damaged or missing: {', '.join(f.name for f in bad)}; fetching them again")
         revision = known.revision
     _need_network(hub, target)
-    with client_errors(hub, target):
+    with client_errors(hub, target), alone(_lock(target), hub=hub):
+        _put_back(target)
         found = list_repository(hub, revision=revision)
         return _Fetch(found, target, tell, progress).run()
+
+
+def _work_folder(target: Path) -> Path:
+    """Where what belongs to unfinished downloads of this model is kept."""
+    return target.parent / ".partial" / target.name
+
+
+def _lock(target: Path) -> Path:
+    return target.parent / ".partial" / f"{target.name}.lock"  # names have dots: no suffixes
+
+
+def _put_back(target: Path) -> None:
+    """What a killed run had moved aside to make place."""
+    aside = _work_folder(target) / _ASIDE
+    if aside.exists() and not target.exists():
+        aside.replace(target)
 
 
 @dataclass
@@ -84,9 +103,7 @@ class _Fetch:
 
     def run(self) -> Path:
         """Fetch, check and put in place."""
-        self.staging = self.target.with_name(
-            f".{self.target.name}-{self.found.revision[:12]}.partial"
-        )
+        self.staging = _work_folder(self.target) / self.found.revision[:12]
         self.staging.mkdir(parents=True, exist_ok=True)
         self._take_over()
         hub, files = self.found.hub, self.found.files
@@ -109,7 +126,7 @@ class _Fetch:
             wanted = next((f for f in self.found.files if f == file), None)
             source, place = self.target / file.name, self.staging / file.name
             if wanted and not place.exists() and is_whole(source, wanted):
-                source.replace(place)
+                _link(source, place)
 
     def _announce(self, large: tuple[RemoteFile, ...]) -> None:
         self.done, self.total = 0, sum(f.size for f in large)
@@ -165,13 +182,12 @@ class _Fetch:
             self.progress(min(self.done, self.total), self.total)
 
     def _put_in_place(self) -> None:
-        aside = self.staging.with_suffix(".replaced")
+        work = _work_folder(self.target)
         if self.target.exists():
-            self.target.replace(aside)
+            shutil.rmtree(work / _ASIDE, ignore_errors=True)
+            self.target.replace(work / _ASIDE)
         self.staging.replace(self.target)
-        shutil.rmtree(aside, ignore_errors=True)
-        for stale in self.target.parent.glob(f".{self.target.name}-*.partial"):
-            shutil.rmtree(stale, ignore_errors=True)  # of other revisions
+        shutil.rmtree(work, ignore_errors=True)  # with what is left of other revisions
 
 
 class _Counted:
@@ -208,6 +224,14 @@ def _need_network(hub: str, target: Path) -> None:
 
 def _gigabytes(files: tuple[RemoteFile, ...]) -> str:
     return f"{sum(f.size for f in files) / 1e9:.2f} GB"
+
+
+def _link(source: Path, place: Path) -> None:
+    """A second name of the same file where the disk can, else a copy: the source stays whole."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)
 
 
 def _silent(_: str) -> None:
