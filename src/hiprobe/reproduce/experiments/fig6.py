@@ -34,6 +34,7 @@ CAPTION = (
 NOTES = (
     "The first seed and the first fold with a video of both kinds: not picked for their looks.",
     "Smoothing reaches over two segments on either side at most.",
+    "Sentences are quoted as the model gave them; those of a small model are often wrong.",
 )
 
 
