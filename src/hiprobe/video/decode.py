@@ -10,15 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from hiprobe.errors import UsageError, VideoError
-from hiprobe.video.container import (
-    MAX_PIXELS,
-    READ_ERRORS,
-    nominal_frame_seconds,
-    open_video,
-)
+from hiprobe.video.container import MAX_PIXELS, nominal_frame_seconds, open_video
 from hiprobe.video.ending import ends_early
 from hiprobe.video.frame import DecodedFrame
 from hiprobe.video.orientation import pixel_aspect_of
+from hiprobe.video.pictures import Pictures
 
 __all__ = ["DecodedFrame", "FrameReader", "Outcome", "check_stretch"]
 
@@ -58,98 +54,36 @@ class FrameReader:
         self.max_pixels = max_pixels
         self.outcome: Outcome | None = None
         self.frame_count = 0
-        self.origin_pts: int | None = None
 
     def __iter__(self) -> Iterator[DecodedFrame]:
-        self.outcome, self.frame_count, self._damaged = None, 0, False
+        self.outcome, self.frame_count = None, 0
         with open_video(self.path, max_pixels=self.max_pixels) as (container, stream):
+            pictures = Pictures(
+                self.path,
+                container,
+                stream,
+                start_seconds=self.start_seconds or 0.0,
+                max_pixels=self.max_pixels,
+            )
             last: DecodedFrame | None = None
-            for frame in self._timed(container, stream):
+            for frame in _timed(pictures, stream):
                 last = frame
                 if self.end_seconds is not None and frame.seconds >= self.end_seconds:
                     break
                 if self.start_seconds is None or frame.seconds >= self.start_seconds:
                     yield self._numbered(frame)
             else:
-                self._damaged |= last is not None and ends_early(self.path, container, stream, last)
+                pictures.damaged |= last is not None and ends_early(
+                    self.path, container, stream, last
+                )
         if not self.frame_count:
             raise VideoError(self._nothing(last))
-        self.outcome = "truncated" if self._damaged else "end"
+        self.outcome = "truncated" if pictures.damaged else "end"
 
     def _numbered(self, frame: DecodedFrame) -> DecodedFrame:
         # Frames before the start were decoded only because others are predicted from them.
         self.frame_count += 1
         return replace(frame, index=self.frame_count - 1)
-
-    def _timed(self, container: Any, stream: Any) -> Iterator[DecodedFrame]:
-        base, aspect = float(stream.time_base), pixel_aspect_of(stream)
-        nominal_pts = max(1, round(nominal_frame_seconds(stream) / base))
-        previous, step = None, nominal_pts
-        for picture in self._pictures(container, stream):
-            pts = picture.pts
-            if pts is None or (previous is not None and pts <= previous):
-                pts = 0 if previous is None else previous + step
-            if self.origin_pts is None:
-                self.origin_pts = pts
-            previous, step = pts, picture.duration or nominal_pts
-            seconds = (pts - self.origin_pts) * base
-            yield DecodedFrame(0, pts, base, seconds, step * base, picture, aspect)
-
-    def _pictures(self, container: Any, stream: Any) -> Iterator[Any]:
-        if not self.start_seconds or not _can_seek(container, stream):
-            yield from self._decoded(container, stream)
-            return
-        first = next(self._decoded(container, stream), None)
-        if first is None:
-            return
-        if first.pts is None:
-            yield from self._from_beginning()
-            return
-        self.origin_pts = first.pts
-        target = first.pts + int(self.start_seconds / stream.time_base)
-        yield from self._sought(container, stream, target=target)
-
-    def _sought(self, container: Any, stream: Any, *, target: int) -> Iterator[Any]:
-        pictures = self._from(container, stream, pts=target)
-        first = next(pictures, None)
-        if first is None or first.pts is None or first.pts > target:
-            # Some containers seek past the target, even when sent to the beginning; then the
-            # only safe way is to open the file again and decode up to the start.
-            yield from self._from_beginning()
-            return
-        yield first
-        yield from pictures
-
-    def _from_beginning(self) -> Iterator[Any]:
-        with open_video(self.path, max_pixels=self.max_pixels) as (container, stream):
-            yield from self._decoded(container, stream)
-
-    def _from(self, container: Any, stream: Any, *, pts: int) -> Iterator[Any]:
-        try:
-            container.seek(pts, stream=stream, backward=True)
-        except READ_ERRORS:
-            self._damaged = True
-            return
-        yield from self._decoded(container, stream)
-
-    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except READ_ERRORS:
-                self._damaged = True
-                packet = None
-            try:
-                # None at the end asks the decoder for the pictures it still holds.
-                pictures = stream.codec_context.decode(packet)
-            except READ_ERRORS:
-                # A decoder that has been drained already says so by an end-of-file error.
-                self._damaged |= packet is not None
-                pictures = []
-            yield from pictures
-            if packet is None:
-                return
 
     def _nothing(self, last: DecodedFrame | None) -> str:
         if last is None:
@@ -162,6 +96,22 @@ class FrameReader:
         )
 
 
+def _timed(pictures: Pictures, stream: Any) -> Iterator[DecodedFrame]:
+    """Frames with their times from the first one of the stream on, always rising."""
+    base, aspect = float(stream.time_base), pixel_aspect_of(stream)
+    nominal_pts = max(1, round(nominal_frame_seconds(stream) / base))
+    previous, step = None, nominal_pts
+    for picture in pictures:
+        pts = picture.pts
+        if pts is None or (previous is not None and pts <= previous):
+            pts = 0 if previous is None else previous + step
+        if pictures.origin_pts is None:
+            pictures.origin_pts = pts
+        previous, step = pts, picture.duration or nominal_pts
+        seconds = (pts - pictures.origin_pts) * base
+        yield DecodedFrame(0, pts, base, seconds, step * base, picture, aspect)
+
+
 def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> None:
     """Refuse a stretch that is negative, empty or not a number."""
     start = 0.0 if start_seconds is None else start_seconds
@@ -171,11 +121,3 @@ def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> 
             f"the stretch [{start_seconds}, {end_seconds}) s is empty or negative; "
             "give 0 <= start_seconds < end_seconds"
         )
-
-
-def _can_seek(container: Any, stream: Any) -> bool:
-    # Bare streams have no timestamps; AVI has those of decoding only, which differ from the
-    # times of showing where the codec reorders frames. Times come from counting there.
-    if container.format.name in ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu"):
-        return False
-    return not (container.format.name == "avi" and stream.codec_context.has_b_frames)

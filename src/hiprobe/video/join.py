@@ -6,17 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
 
 from hiprobe.errors import UsageError
 from hiprobe.segment import Frame
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome, check_stretch
+from hiprobe.video.fit import FITS, Fit, fitted
 from hiprobe.video.write import as_rate, write_video
-
-Fit = Literal["letterbox", "crop"]
-"""How a picture of another shape is brought to size: black bars, or its centre only."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ def _check_request(parts: Sequence[JoinPart], *, width: int, height: int, fit: s
         raise UsageError("no parts to join; give at least one clip")
     if min(width, height) < 2 or width % 2 or height % 2:
         raise UsageError(f"size {width}x{height} is not usable; give even numbers from 2 on")
-    if fit not in ("letterbox", "crop"):
+    if fit not in FITS:
         raise UsageError(f"fit is {fit!r}; choose letterbox or crop")
 
 
@@ -127,7 +122,7 @@ def _ticks(
     for frame, until_seconds in _with_ends(reader):
         due = max(round(until_seconds * rate), int(count == 0))
         if due > count:
-            picture = _fitted(frame, size=size, fit=fit)
+            picture = fitted(frame, size=size, fit=fit)
             yield from (picture for _ in range(due - count))
             count = due
     start, end = float(before / rate), float((before + count) / rate)
@@ -146,21 +141,6 @@ def _with_ends(reader: FrameReader) -> Iterator[tuple[DecodedFrame, Fraction]]:
         previous = frame
     if previous is not None:
         yield previous, Fraction(previous.end_seconds - origin)
-
-
-def _fitted(frame: DecodedFrame, *, size: tuple[int, int], fit: Fit) -> Frame:
-    width, height = size
-    ratios = width / frame.size[0], height / frame.size[1]
-    scale = min(ratios) if fit == "letterbox" else max(ratios)
-    inner = max(1, round(frame.size[0] * scale)), max(1, round(frame.size[1] * scale))
-    picture = frame.rgb(size=inner)
-    if fit == "crop":
-        left, top = (inner[0] - width) // 2, (inner[1] - height) // 2
-        return np.ascontiguousarray(picture[top : top + height, left : left + width])
-    canvas = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    canvas[top : top + inner[1], left : left + inner[0]] = picture
-    return canvas
 
 
 def _anomalous_spans(joined: Sequence[JoinedPart]) -> tuple[tuple[float, float], ...]:

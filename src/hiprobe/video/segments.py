@@ -11,6 +11,7 @@ from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, Segment, key_frame_posit
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.clip import read_clip, read_clip_and_outcome
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+from hiprobe.video.thinning import Thinned
 
 __all__ = ["SegmentReader", "read_clip", "read_clip_and_outcome", "read_segments"]
 
@@ -110,13 +111,13 @@ class SegmentReader:
         elapsed = frame.seconds - (self._frames.start_seconds or 0.0)
         return floor(round(elapsed / self._segment_seconds, 9))
 
-    def _new_stretch(self) -> _Stretch:
+    def _new_stretch(self) -> Thinned:
         if self._segment_seconds is not None:
-            return _Stretch(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset())
+            return Thinned(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset())
         whole = key_frame_positions(frame_count=self._segment_frames, key_frames=self._key_frames)
-        return _Stretch(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset(whole))
+        return Thinned(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset(whole))
 
-    def _segment(self, stretch: _Stretch, *, index: int, following: DecodedFrame | None) -> Segment:
+    def _segment(self, stretch: Thinned, *, index: int, following: DecodedFrame | None) -> Segment:
         shown = stretch.key_frames(self._key_frames)
         return make_segment(
             shown,
@@ -127,44 +128,6 @@ class SegmentReader:
             following=following,
             max_side_pixels=self._max_side_pixels,
         )
-
-
-class _Stretch:
-    """Frames of one growing segment, thinned out so that few of them are held.
-
-    Every `step`-th frame is kept, and the step doubles when more than `limit` would be held;
-    `pinned` positions, where the key frames of a full segment lie, are never dropped. So a key
-    frame is exact up to `limit` frames and in full segments of known length, and otherwise
-    off by at most half a step, an eighth of the distance between key frames.
-    """
-
-    def __init__(self, *, limit: int, pinned: frozenset[int]) -> None:
-        self._limit = limit
-        self._pinned = pinned
-        self._step = 1
-        self.kept: dict[int, DecodedFrame] = {}
-        self.count = 0
-
-    def add(self, frame: DecodedFrame) -> None:
-        if not self.count:
-            self.first = frame
-        self.last = frame
-        if self._is_kept(self.count):
-            self.kept[self.count] = frame
-        self.count += 1
-        if len(self.kept) > self._limit + len(self._pinned):
-            self._step *= 2
-            self.kept = {i: f for i, f in self.kept.items() if self._is_kept(i)}
-
-    def _is_kept(self, position: int) -> bool:
-        return position % self._step == 0 or position in self._pinned
-
-    def key_frames(self, count: int) -> list[DecodedFrame]:
-        wanted = key_frame_positions(frame_count=self.count, key_frames=count)
-        return [self._nearest(position) for position in wanted]
-
-    def _nearest(self, position: int) -> DecodedFrame:
-        return self.kept[min(self.kept, key=lambda i: abs(i - position))]
 
 
 def _check_counts(segment_frames: int, key_frames: int, max_side_pixels: int | None) -> None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
-import numpy as np
-
-from hiprobe.errors import StorageError, UsageError
+from hiprobe.errors import UsageError
 from hiprobe.segment import Frame
-from hiprobe.store.atomic import atomic_path
 from hiprobe.video.decode import FrameReader, Outcome
+from hiprobe.video.encoder import as_rate, encoder_for
 
-_SUFFIXES = (".mp4", ".mov", ".mkv")
+__all__ = ["WrittenVideo", "as_rate", "redraw_video", "save_clip", "write_video"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ def write_video(
     """
     rate = as_rate(fps)
     count = 0
-    with _encoder(Path(path), time_base=1 / rate, rate=rate, crf=crf) as encoder:
+    with encoder_for(Path(path), time_base=1 / rate, rate=rate, crf=crf) as encoder:
         for frame in frames:
             encoder.add(frame, pts=count, duration=1)
             count += 1
@@ -87,7 +82,7 @@ def _redraw(
     base = Fraction(first.time_base_seconds).limit_denominator(10_000_000)
     rate = Fraction(1 / first.duration_seconds).limit_denominator(1001)
     origin = first.pts
-    with _encoder(path, time_base=base, rate=rate, crf=crf) as encoder:
+    with encoder_for(path, time_base=base, rate=rate, crf=crf) as encoder:
         frame = first
         while True:
             duration = max(1, round(frame.duration_seconds / frame.time_base_seconds))
@@ -103,83 +98,3 @@ def _redraw(
 def _refuse_same_file(source: Path, target: Path) -> None:
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError(f"{target} is the source itself; choose another name for the result")
-
-
-def as_rate(fps: Fraction | float) -> Fraction:
-    """A frame rate as a fraction; 29.97 becomes 30000/1001 and the like."""
-    if not 0 < fps <= 1000:
-        raise UsageError(f"fps is {fps}; give a frame rate between 0 and 1000")
-    if isinstance(fps, Fraction):
-        return fps
-    broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
-    if fps != round(fps) and broadcast and abs(float(broadcast) - fps) < 1e-2:
-        return broadcast
-    return Fraction(fps).limit_denominator(10_000)
-
-
-class _Encoder:
-    def __init__(self, container: Any, *, time_base: Fraction, rate: Fraction, crf: int) -> None:
-        self._container = container
-        self._time_base = time_base
-        self._shape: tuple[int, ...] | None = None
-        self._stream = container.add_stream(
-            "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"}
-        )
-
-    def add(self, pixels: Frame, *, pts: int, duration: int) -> None:
-        if self._shape is None:
-            self._begin(pixels)
-        if pixels.shape != self._shape or pixels.dtype != np.uint8:
-            raise UsageError(
-                f"a frame is {pixels.dtype} {pixels.shape}, the first was {self._shape}; "
-                "all frames of a video must be uint8 RGB of one size"
-            )
-        frame = av.VideoFrame.from_ndarray(_even(pixels), format="rgb24")
-        frame.pts, frame.time_base, frame.duration = pts, self._time_base, duration
-        self._container.mux(self._stream.encode(frame))
-
-    def _begin(self, pixels: Frame) -> None:
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            raise UsageError(f"a frame has shape {pixels.shape}; expected [height, width, 3]")
-        self._shape = pixels.shape
-        height, width = _even(pixels).shape[:2]
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = self._time_base
-
-    def finish(self) -> None:
-        if self._shape is None:
-            raise UsageError("a video needs at least one frame; none were given")
-        self._container.mux(self._stream.encode())
-
-
-def _even(pixels: Frame) -> Frame:
-    height, width = pixels.shape[:2]
-    if height % 2 or width % 2:
-        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return np.ascontiguousarray(pixels)
-
-
-@contextmanager
-def _encoder(path: Path, *, time_base: Fraction, rate: Fraction, crf: int) -> Iterator[_Encoder]:
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{path} has no suffix of {', '.join(_SUFFIXES)}; choose one of them")
-    if not 0 <= crf <= 51:
-        raise UsageError(f"crf is {crf}; give a quality from 0 (best) to 51")
-    options = {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
-    with (
-        atomic_path(path) as temporary,
-        _storage_errors(path),
-        av.open(str(temporary), "w", options=options) as container,
-    ):
-        encoder = _Encoder(container, time_base=time_base, rate=rate, crf=crf)
-        yield encoder
-        encoder.finish()
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except av.error.FFmpegError as error:
-        raise StorageError(f"cannot write {path}: {error}; check the disk's free space") from error
