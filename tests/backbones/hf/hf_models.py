@@ -24,6 +24,7 @@ MARKS = (
     *("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<image>", "<video>"),
     *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
     *("<fake_token_around_image>", "<global-img>", "<end_of_utterance>"),
+    *("<|user|>", "<|assistant|>", "<|end|>"),
 )
 
 

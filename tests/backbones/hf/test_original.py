@@ -42,6 +42,10 @@ INTERNLM2 = {
     "input_layernorm": "attention_norm",
     "post_attention_layernorm": "ffn_norm",
 }
+PHI3 = (
+    "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{{ '<|assistant|>\\n' }}"  # the template engine drops a line break at the very end
+)
 CONNECTOR = {"layer_norm": "mlp1.0", "linear_1": "mlp1.1", "linear_2": "mlp1.3"}
 
 
@@ -108,7 +112,7 @@ def original_about(config: Any, decoder: str) -> dict[str, Any]:
         "downsample_ratio": 0.5,
         "select_layer": -1,
         "ps_version": "v2",
-        "template": "internvl2_5",
+        "template": "phi3-chat" if decoder == "phi3" else "internvl2_5",
         "llm_config": text,
         "vision_config": {
             "hidden_size": vision.hidden_size,
@@ -140,10 +144,15 @@ def write_pair(folder: Path, decoder: str) -> tuple[Path, Path]:
         )
     (original / "config.json").write_text(json.dumps(original_about(config, decoder)))
     byte_tokenizer().save(str(original / "tokenizer.json"))
+    if decoder == "phi3":  # it speaks in a form of its own
+        (native / "chat_template.jinja").write_text(PHI3)
+        config = json.loads((native / "generation_config.json").read_text())
+        config["eos_token_id"] = byte_tokenizer().token_to_id("<|end|>")
+        (native / "generation_config.json").write_text(json.dumps(config))
     return native, original
 
 
-@pytest.fixture(scope="module", params=["internlm2", "qwen2"])
+@pytest.fixture(scope="module", params=["internlm2", "qwen2", "qwen3", "phi3"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return write_pair(tmp_path_factory.mktemp(request.param), request.param)
 

@@ -24,9 +24,9 @@ from hiprobe.backbones.hf.model import HfBackbone
 from hiprobe.backbones.hf.original import (
     ORIGINAL_TYPE,
     native_config,
-    original_tokenizer,
     read_original,
 )
+from hiprobe.backbones.hf.original_tokenizer import chat_form, original_tokenizer
 from hiprobe.backbones.hf.prompt import Wording, read_template
 from hiprobe.backbones.hf.quantise import check_quantised, quantised
 from hiprobe.backbones.hf.weights import weights_digest
@@ -40,13 +40,21 @@ _TOWERS = ("vision_tower", "vision_model", "visual")
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is loaded: the folder, its native config already cut, and how."""
+    """What is loaded: the folder, its native config already cut, and how.
+
+    `form` is the chat template and the end of a turn of an original folder, None for others.
+    """
 
     folder: Path
     config: Any
     layer_count: int
-    is_original: bool
+    form: tuple[str, str] | None
     dtype: torch.dtype
+
+    @property
+    def is_original(self) -> bool:
+        """Whether it is in the layout of InternVLChatModel."""
+        return self.form is not None
 
     @property
     def is_cut(self) -> bool:
@@ -91,6 +99,8 @@ def load_hf(
         family = _read_family(plan, wording, resize or TRAINED_RESIZE)
         model = _read_model(plan)
         _speak_plainly(model, wording)
+        if plan.is_original:  # its config names the end of a text, not of a turn
+            model.generation_config.eos_token_id = wording.tokenizer.eos_token_id
         model = model.to(place)
         for tower in filter(None, (getattr(model.model, name, None) for name in _TOWERS)):
             encode_distinct_frames(tower)
@@ -111,9 +121,10 @@ def load_hf(
 def _plan(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> _Plan:
     with _loading(folder):
         about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        is_original = about["model_type"] == ORIGINAL_TYPE
+        is_original, form = about["model_type"] == ORIGINAL_TYPE, None
         if is_original:
-            config = native_config(about, original_tokenizer(folder))
+            form = chat_form(about)
+            config = native_config(about, original_tokenizer(folder, end=form[1]))
         else:
             config = AutoConfig.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
@@ -124,12 +135,13 @@ def _plan(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> _Plan:
         text.num_hidden_layers = depth
         if getattr(text, "layer_types", None):
             text.layer_types = text.layer_types[:depth]
-    return _Plan(folder, config, layer_count, is_original, dtype)
+    return _Plan(folder, config, layer_count, form, dtype)
 
 
 def _read_wording(plan: _Plan) -> Wording:
-    if plan.is_original:
-        return Wording(original_tokenizer(plan.folder), template=None)
+    if plan.form is not None:
+        template, end = plan.form
+        return Wording(original_tokenizer(plan.folder, end=end), template=template)
     tokenizer = AutoTokenizer.from_pretrained(
         plan.folder, local_files_only=True, trust_remote_code=False
     )

@@ -13,19 +13,13 @@ from typing import Any
 
 from safetensors import safe_open
 from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    InternVLConfig,
-    InternVLVisionConfig,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, InternVLConfig, InternVLVisionConfig
 
+from hiprobe.backbones.hf.original_tokenizer import CONTEXT_TOKEN
 from hiprobe.backbones.hf.weights import weight_files
 from hiprobe.errors import BackboneError
 
 ORIGINAL_TYPE = "internvl_chat"
-CONTEXT_TOKEN = "<IMG_CONTEXT>"
 _DECODERS = {"internlm2": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "phi3": "phi3"}
 """Decoders of the original checkpoints, and the native ones that they are."""
 
@@ -108,31 +102,6 @@ def _vision_config(about: Mapping[str, Any]) -> InternVLVisionConfig:
         patch_size=vision["patch_size"],
         use_absolute_position_embeddings=True,
         use_mean_pooling=True,  # no norm after the encoder
-    )
-
-
-def original_tokenizer(folder: Path) -> Any:
-    """The tokenizer of an original folder, through native classes only.
-
-    Raises:
-        BackboneError: there is no file that they read, or its tokens lack the image's.
-    """
-    if (folder / "tokenizer.json").is_file():
-        tokenizer = PreTrainedTokenizerFast(
-            tokenizer_file=str(folder / "tokenizer.json"), eos_token="<|im_end|>"
-        )
-    elif (folder / "vocab.json").is_file():
-        tokenizer = _listed_tokenizer(folder, "qwen2")
-    else:
-        tokenizer = _listed_tokenizer(folder, "llama")
-    if tokenizer.convert_tokens_to_ids(CONTEXT_TOKEN) in (None, tokenizer.unk_token_id):
-        raise BackboneError(f"the tokenizer in {folder} lacks {CONTEXT_TOKEN}; fetch it again")
-    return tokenizer
-
-
-def _listed_tokenizer(folder: Path, kind: str) -> Any:
-    return AutoTokenizer.from_pretrained(
-        folder, tokenizer_type=kind, local_files_only=True, trust_remote_code=False
     )
 
 

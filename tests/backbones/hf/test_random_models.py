@@ -1,0 +1,120 @@
+"""The benchmark's random models: every family of the catalogue, scaled down, runs as measured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hiprobe.backbones.catalogue import Entry, find_entry
+from hiprobe.backbones.cost import count_segment
+from hiprobe.backbones.shape_families import read_shape
+
+BENCHMARKS = str(Path(__file__).resolve().parents[3] / "benchmarks")
+NAMES = (
+    *("internvl2.5-8b", "internvl2.5-26b", "internvl3-8b", "internvl3.5-8b", "holmes-vau-2b"),
+    *("qwen2.5-vl-7b", "qwen3-vl-8b", "llava-onevision-7b", "smolvlm2-256m"),
+)
+SMALL_DECODER = {
+    "hidden_size": 256,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "vocab_size": 300,
+}
+SMALL_TOWER = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_heads": 4,
+    "depth": 2,
+    "fullatt_block_indexes": [1],
+    "deepstack_visual_indexes": [0, 1],
+    "out_hidden_size": 256,
+}
+
+
+@pytest.fixture
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import measure
+    import random_model
+
+    yield random_model, measure
+    for name in ("measure", "random_model"):
+        sys.modules.pop(name, None)
+
+
+def small(name: str) -> Entry:
+    """An entry of the catalogue with fewer and narrower layers, else as it is."""
+    entry = find_entry(name)
+    assert entry is not None
+    config: dict[str, Any] = dict(entry.config)
+    for key, sizes in (
+        ("vision_config", SMALL_TOWER),
+        ("text_config", SMALL_DECODER),
+        ("llm_config", SMALL_DECODER),
+    ):
+        if key in config:
+            part = config[key]
+            config[key] = {**part, **{k: v for k, v in sizes.items() if k in part}}
+    shape = read_shape(config, least_pixels=entry.shape.grid.least_pixels)
+    assert shape is not None
+    return replace(entry, config=config, shape=shape)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_random_model_takes_the_tokens_that_are_counted(
+    benchmarks: tuple[ModuleType, ModuleType], name: str
+) -> None:
+    random_model, _ = benchmarks
+    entry = small(name)
+    backbone = random_model.random_backbone(entry, device="cpu", dtype=torch.float32)
+    segment = random_model.random_segment(height=240, width=320, seed=1)
+    prepared = backbone.prepare(segment.frames, prompt=backbone.prompt)
+    visual = int(backbone.family.is_visual(torch.tensor([prepared.ids])).sum())
+    assert visual in (count_segment(entry.shape).visual_tokens - k for k in (0, 1))  # a line break
+    assert 30 < prepared.length - visual < 110
+    states = backbone.states([segment], layers=[1, 3])["last"]
+    assert states.shape == (1, 2, 256)
+    assert np.isfinite(states).all()
+    cut = random_model.random_backbone(entry, device="cpu", dtype=torch.float32, cut_at_layer=1)
+    assert cut.states([segment], layers=[1])["last"].shape == (1, 1, 256)
+    assert cut.layer_count == 3
+
+
+def test_the_ways_on_a_cpu_are_timed_in_turn(
+    benchmarks: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, measure = benchmarks
+    monkeypatch.setattr(measure, "entry_of", lambda name: small(name))
+    said: list[str] = []
+    rows = list(measure.cpu_rows(repeats=2, seed=0, say=said.append))
+    assert len(rows) == 8
+    assert all(len(row["seconds"]) == 2 and min(row["seconds"]) > 0 for row in rows)
+    assert {row["dtype"] for row in rows} == {"float32", "bfloat16"}
+    assert measure.gemm_tflops(size=64, device="cpu", dtype=torch.float32, repeats=2) > 0
+
+
+def test_large_models_are_measured_whole_and_cut(
+    benchmarks: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, measure = benchmarks
+    monkeypatch.setattr(measure, "entry_of", lambda name: small(name))
+    rows = list(
+        measure.large_rows(
+            device="cpu", batches=(1, 2), repeats=1, seed=0, peak_tflops=1.0, say=lambda _: None
+        )
+    )
+    assert len(rows) == 3 * 2 * 2  # models, depths, batches
+    assert {row["layer"] for row in rows} == {2, 3}
+    assert all(0 < row["fraction"] < 1 and row["segments_a_second"] > 0 for row in rows)
