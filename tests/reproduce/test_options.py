@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hiprobe.probe.folds import roc_auc
 from hiprobe.probe.training_set import training_set
+from hiprobe.reproduce import option_frames
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.experiments import options
-from hiprobe.reproduce.fits import Variant
+from hiprobe.reproduce.extraction import Extraction
+from hiprobe.reproduce.fits import Moments, Variant
+from hiprobe.reproduce.frame_test import FrameTest, Part, TestVideo
 from hiprobe.reproduce.held_out import folds_of, held_out
 from hiprobe.reproduce.kept import Kept
 from hiprobe.reproduce.layer_choices import ORACLE, assemble, every_layer, inner_choice
 from hiprobe.reproduce.request import DataSource, Request
-from hiprobe.reproduce.scored import states_digest
+from hiprobe.reproduce.scored import ScoredTest, VideoScores, states_digest
+from hiprobe.segment import KEY_FRAMES
 
 sys.path.append(str(Path(__file__).parents[1] / "probe"))
 import probe_states
+
+
+def _no_backbone():
+    raise AssertionError("nothing is to be read")
 
 
 def _bench(tmp_path: Path, examples, **settings) -> Bench:
     """A bench whose extraction gives made-up states; nothing is decoded."""
     data = DataSource("made-up", tmp_path)
     request = Request(data=(data,), out=tmp_path, folds=4, draws=40, **settings)
-    extraction = SimpleNamespace(examples=lambda data, **_: tuple(examples))
+    extraction = Extraction(request, _no_backbone)
+    extraction._clips["made-up"] = ()
+    for reading in request.readings:
+        extraction._examples["made-up", KEY_FRAMES, reading] = tuple(examples)
     return Bench(request=request, extraction=extraction, kept=Kept(tmp_path / "kept"),
                  say=lambda line: None)  # fmt: skip
 
@@ -131,3 +141,22 @@ def test_the_digest_knows_other_states() -> None:
     one = probe_states.examples(count=8)
     assert states_digest(one) == states_digest(probe_states.examples(count=8))
     assert states_digest(one) != states_digest(probe_states.examples(count=8, seed=1))
+
+
+def test_frames_are_smoothed_anew_for_each_sigma(tmp_path: Path, monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    raw = np.clip(0.3 + 0.4 * (np.arange(60) // 20 == 1) + rng.normal(0, 0.2, 60), 0, 1)
+    times = np.arange(60, dtype=np.float64)
+    video = TestVideo("v", load=lambda: None, frames=60, fps=1.0, spans=((20, 40),),
+                      parts=(Part(0, 60, "s"),), joined=False)  # fmt: skip
+    scored = ScoredTest(
+        FrameTest("made-up", (), (video,), (), "told"), 1, "clip", np.zeros(0),
+        (VideoScores(times, times + 1, raw, raw),), Moments(0, 1), Moments(0, 1), 0.0,
+    )  # fmt: skip
+    monkeypatch.setattr(option_frames, "score_variants", lambda *a, **k: {"default": [scored]})
+    bench = _bench(tmp_path, [], seeds=(0,))
+    rows = option_frames.sigma_frame_rows(bench, bench.request.data[0])
+    found = {r.setting: r.ours for r in rows if r.metric == "frame AUC"}
+    assert found["sigma = 0 segments"] == pytest.approx(roc_auc(np.arange(60) // 20 == 1, raw))
+    # an event of twenty noisy segments gains from averaging
+    assert found["sigma = 2 segments"] > found["sigma = 0 segments"] + 0.02

@@ -26,7 +26,7 @@ from hiprobe.reproduce.writer import JSON_NAME
 Scores = Mapping[str, NDArray[np.float64]]
 MARKER = re.compile(r"(<!-- table: (.+?) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 NOT_YET = "*Not measured yet: run `hiprobe reproduce {name}`, then write this page anew.*"
-LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from")
+LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from", "Smoothing, by frame")
 """Sections of `options` that have tables of their own and vary other things than a fit."""
 
 

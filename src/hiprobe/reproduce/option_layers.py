@@ -144,6 +144,7 @@ def _chosen(bench: Bench, data: DataSource, pieces: Sequence[dict[str, Any]]) ->
         metric="layer, median of folds",
         ours=float(np.median(by_seed)),
         by_seed=by_seed,
+        count=True,
         protocol=PROTOCOL.format(folds=bench.request.folds),
         seeds=bench.request.seeds,
         section=SECTION,

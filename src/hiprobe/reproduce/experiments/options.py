@@ -12,6 +12,7 @@ from hiprobe.probe.training_set import Mode, TrainingSet, training_set
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.fits import Variant
 from hiprobe.reproduce.held_out import HeldOut, folds_of, held_out
+from hiprobe.reproduce.option_frames import sigma_frame_rows
 from hiprobe.reproduce.option_grid import BINS_SECTION, Option, options
 from hiprobe.reproduce.option_layers import layer_rows
 from hiprobe.reproduce.option_rows import score_rows
@@ -35,6 +36,7 @@ def run(bench: Bench) -> Findings:
         examples = bench.extraction.examples(data)
         rows += _grid(bench, data, examples)
         rows += _readings(bench, data)
+        rows += sigma_frame_rows(bench, data)
         rows += threshold_rows(bench, data, examples)
         rows += layer_rows(bench, data, examples)
     return Findings(rows=tuple(rows), notes=_notes(bench))
@@ -145,6 +147,7 @@ def _rows(
                 metric="l*, median of folds",
                 ours=float(np.median(by_seed)),
                 by_seed=by_seed,
+                count=True,
                 **common,
             )
         )
