@@ -20,9 +20,10 @@ from hiprobe.zero_label import (
     zero_label_video,
 )
 from hiprobe.zero_label.answers import first_token_scores
+from hiprobe.zero_label.head_views import ChosenHeadsView, HeadsView
 from hiprobe.zero_label.heads import Head
 from hiprobe.zero_label.questions import HEAD_PROMPTS, METHODS, Questions, method_of
-from hiprobe.zero_label.views import ChosenHeadsView, FirstTokenView, HeadsView, NumberView
+from hiprobe.zero_label.views import FirstTokenView, NumberView
 
 LEVELS = (20, 30, 220, 230, 40)
 

@@ -27,7 +27,7 @@ from hiprobe.zero_label import (
     head_states_of,
     zero_label_video,
 )
-from hiprobe.zero_label.views import HeadsView
+from hiprobe.zero_label.head_views import HeadsView
 
 NOTES: dict[Method, str] = {
     "first-token": "Scored without a probe and without labels, by the first token of the model's "

@@ -1,47 +1,16 @@
-"""Reads the fields of an explanation out of whatever a model answered.
+"""What became of an answer: fields, words alone, a refusal, or silence.
 
 Models wrap JSON into code fences, talk before and after it, use single quotes, forget commas and
-stop in the middle. Strict JSON is tried at each opening brace; then each known key is looked for
-by itself, and its value taken up to where it must end. Nothing in here raises on any text.
+stop in the middle. What they say is kept word for word in every case, and nothing raises.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from hiprobe.explanation import FIELDS, Outcome
-
-MOST_BRACES = 50
-"""Opening braces at which strict JSON is tried; more are no answer but noise."""
-
-MOST_CHARACTERS = 20_000
-"""What is looked at of an answer; none of a few hundred tokens is longer."""
-
-_NAMES = {
-    "title": "title",
-    "what_happens": "what_happens",
-    "what happens": "what_happens",
-    "whathappens": "what_happens",
-    "why_unusual": "why_unusual",
-    "why unusual": "why_unusual",
-    "whyunusual": "why_unusual",
-    "confidence": "confidence",
-}
-"""How a key may be written, in lower case."""
-
-_KEY = re.compile(
-    r"""(?:^|[{,\n\r"'])[ \t]*["'“]?(title|what[_ ]?happens|why[_ ]?unusual|confidence)["'”]?"""
-    r"""[ \t]*[:=][ \t\r\n]*""",
-    re.IGNORECASE,
-)
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
-_ENDS = {'"': '"', "'": "'", "“": "”"}
-_AFTER_VALUE = re.compile(r"""\s*(?:[,}\]]|$|["'“]?(?:title|what|why|confidence))""", re.IGNORECASE)
+from hiprobe.explanation import Outcome
+from hiprobe.pipeline.answer_fields import find_fields, writable
 
 _REFUSAL = re.compile(
     r"\b(?:can(?:no|['’])t|cannot|can not|won['’]t|unable to|not able to)\s+"
@@ -69,117 +38,12 @@ class Answer:
 
 def read_answer(text: str) -> Answer:
     """Tell apart JSON, plain words, a refusal and silence; never raises."""
-    words = _writable(text)
+    words = writable(text)
     if not words.strip():
         return Answer(words, "failed", reason="the model said nothing")
-    looked_at = words[:MOST_CHARACTERS]
-    fields = _strict(looked_at) or _by_key(looked_at)
+    fields = find_fields(words)
     if fields:
         return Answer(words, "parsed", **fields)
     if _REFUSAL.search(words[:_REFUSAL_CHARACTERS]):
         return Answer(words, "refused", reason="the model declined to answer")
     return Answer(words, "text")
-
-
-def _strict(text: str) -> dict[str, Any]:
-    """Fields of the first JSON object that has some; empty where there is none."""
-    decoder = json.JSONDecoder()
-    for start in _braces(text):
-        try:
-            found, _ = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        fields = _fields(found) if isinstance(found, dict) else {}
-        if fields:
-            return fields
-    return {}
-
-
-def _braces(text: str) -> Iterator[int]:
-    start = -1
-    for _ in range(MOST_BRACES):
-        start = text.find("{", start + 1)
-        if start < 0:
-            return
-        yield start
-
-
-def _by_key(text: str) -> dict[str, Any]:
-    """Fields found one by one, in what looks like an object that strict JSON refuses."""
-    begin = text.find("{")
-    if begin < 0:
-        return {}
-    found: dict[str, Any] = {}
-    for match in _KEY.finditer(text, begin):
-        found.setdefault(match.group(1), _value(text, match.end()))
-    return _fields(found)
-
-
-def _value(text: str, start: int) -> str:
-    """The value that begins at `start`: a quoted one to the quote that ends it, else to a comma."""
-    end = _ENDS.get(text[start : start + 1])
-    if end is None:
-        bare = re.split(r"[,}\]\r\n]", text[start:], maxsplit=1)[0].strip()
-        return "" if bare in ("null", "None") else bare
-    position = start + 1
-    while (position := text.find(end, position)) >= 0:
-        before = text[start + 1 : position]
-        escaped = (len(before) - len(before.rstrip("\\"))) % 2 == 1
-        # an apostrophe within single quotes does not end them: what follows must fit
-        if not escaped and _AFTER_VALUE.match(text, position + 1):
-            break
-        position += 1
-    inner = text[start + 1 : position] if position >= 0 else text[start + 1 :]
-    return _unescaped(inner)
-
-
-def _unescaped(inner: str) -> str:
-    def plain(found: re.Match[str]) -> str:
-        what = found.group(1)
-        return chr(int(what[1:], 16)) if len(what) > 1 else _ESCAPED.get(what, what)
-
-    return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", plain, inner, flags=re.DOTALL)
-
-
-def _fields(found: Mapping[Any, Any]) -> dict[str, Any]:
-    """Known keys under their own names; empty unless one of the words is there."""
-    made: dict[str, Any] = {}
-    for key, value in found.items():
-        name = _NAMES.get(re.sub(r"\s+", " ", str(key)).strip().lower())
-        if name == "confidence":
-            made.setdefault(name, _confidence(value))
-        elif name:
-            made.setdefault(name, _words(value))
-    return made if any(made.get(name) for name in FIELDS) else {}
-
-
-def _words(value: Any) -> str | None:
-    """A value as text; lists are joined, what is no text is shown as JSON."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, list):
-        return "; ".join(filter(None, map(_words, value))) or None
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return None
-    return _writable(text).strip() or None
-
-
-def _confidence(value: Any) -> float | None:
-    """A number in 0..1, from 0.8, "0.8", "80%" or 80; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    text = str(value).strip() if isinstance(value, str | float) else ""
-    try:
-        number = float(text.rstrip("%")) if text else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if text.endswith("%") or 1.0 < number <= 100.0:
-        number /= 100.0
-    return number if math.isfinite(number) and 0.0 <= number <= 1.0 else None
-
-
-def _writable(text: str) -> str:
-    """Without halves of characters, which no file can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -22,10 +22,10 @@ from hiprobe.reproduce.fits import Variant
 from hiprobe.reproduce.request import DataSource
 from hiprobe.states import LabelledStates
 from hiprobe.zero_label import Answered, answered, fit_heads, view_of
-from hiprobe.zero_label.detect import head_states_of, stacked
+from hiprobe.zero_label.choosing import head_states_of, stacked
+from hiprobe.zero_label.head_views import HeadsView
 from hiprobe.zero_label.heads import columns
 from hiprobe.zero_label.questions import Method
-from hiprobe.zero_label.views import HeadsView
 
 _Floats = NDArray[np.float64]
 _Heads = NDArray[np.float32]

@@ -9,13 +9,8 @@ The first two use no label at all.
 """
 
 from hiprobe.zero_label.answers import Answered, answered
-from hiprobe.zero_label.detect import (
-    ZeroLabelResult,
-    fit_heads_on,
-    head_states_of,
-    view_of,
-    zero_label_video,
-)
+from hiprobe.zero_label.choosing import fit_heads_on, head_states_of
+from hiprobe.zero_label.detect import ZeroLabelResult, view_of, zero_label_video
 from hiprobe.zero_label.heads import FittedHeads, Head, fit_heads
 from hiprobe.zero_label.number import read_number
 from hiprobe.zero_label.questions import METHODS, Method, Questions

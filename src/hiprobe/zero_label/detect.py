@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.datasets.clips import LabelledClip
-from hiprobe.errors import LabelError, StatesError, UsageError
+from hiprobe.errors import UsageError
 from hiprobe.localize import SIGMA_SEGMENTS, find_events, smooth
 from hiprobe.pipeline import (
     DetectResult,
     ExtractionSettings,
-    Failure,
     Progress,
     detect_video,
-    extract_views,
 )
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, Stretch
-from hiprobe.states import LabelledStates, Reading, States
+from hiprobe.states import Reading, States
 from hiprobe.store.cache import StatesCache
 from hiprobe.timeline import Timeline
 from hiprobe.zero_label.answers import Answered, answered
-from hiprobe.zero_label.heads import TOP_HEADS, FittedHeads, fit_heads
-from hiprobe.zero_label.questions import HEAD_PROMPTS, QUESTIONS, Method, Questions
-from hiprobe.zero_label.views import ChosenHeadsView, FirstTokenView, HeadsView, NumberView
+from hiprobe.zero_label.head_views import ChosenHeadsView, HeadsView
+from hiprobe.zero_label.heads import FittedHeads
+from hiprobe.zero_label.questions import QUESTIONS, Method, Questions
+from hiprobe.zero_label.views import FirstTokenView, NumberView
 
 THRESHOLD = 0.5
 """No labels, so no few-shot scores to take a threshold from: the middle of the scale."""
@@ -112,56 +108,6 @@ def view_of(
     if method == "decoded":
         return NumberView(backbone, questions)
     return HeadsView(backbone) if heads is None else ChosenHeadsView(backbone, heads.heads)
-
-
-def head_states_of(
-    clips: Sequence[LabelledClip],
-    *,
-    backbone: Backbone,
-    prompts: Sequence[str] = HEAD_PROMPTS,
-    settings: ExtractionSettings = DEFAULTS,
-    cache: StatesCache | None = None,
-    progress: Progress | None = None,
-) -> tuple[list[list[LabelledStates]], list[Failure]]:
-    """Heads of labelled clips, for each prompt the same clips, and what could not be read."""
-    return extract_views(
-        clips,
-        backbone=HeadsView(backbone),
-        prompts=prompts,
-        settings=replace(settings, layers=None, readings=("last",)),
-        want=("clip",),
-        cache=cache,
-        progress=progress,
-    )
-
-
-def fit_heads_on(
-    views: Sequence[Sequence[LabelledStates]], *, head_count: int, top: int = TOP_HEADS
-) -> FittedHeads:
-    """Choose heads on labelled clips, which `head_states_of` read, and fit the scorer on them.
-
-    Raises:
-        LabelError: a class is missing.
-    """
-    labels = np.array([e.label for e in views[0]], dtype=np.int64)
-    if set(labels.tolist()) != {0, 1}:
-        raise LabelError(
-            "heads are chosen on labelled clips of both kinds; one kind is missing: add clips"
-        )
-    return fit_heads([stacked(view, head_count=head_count) for view in views], labels, top=top)
-
-
-def stacked(view: Sequence[LabelledStates], *, head_count: int) -> NDArray[np.float32]:
-    """`[clips, layers, heads, head width]` of clips read through `HeadsView`.
-
-    Raises:
-        StatesError: a clip has no vector.
-    """
-    rows = [e.clip.values[0] for e in view if e.clip is not None and not e.clip.failed.any()]
-    if len(rows) < len(view) or not rows:
-        raise StatesError(f"{len(view) - len(rows)} of {len(view)} clips have no heads to read")
-    values = np.stack(rows)
-    return values.reshape(*values.shape[:2], head_count, -1)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones.interface import Backbone, FirstToken, HeadStates, Speech
+from hiprobe.backbones.interface import Backbone, FirstToken, Speech
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
-from hiprobe.zero_label.heads import Head
 from hiprobe.zero_label.number import read_number
-from hiprobe.zero_label.questions import HEAD_PROMPTS, NO, QUESTIONS, YES, Method, Questions
+from hiprobe.zero_label.questions import NO, QUESTIONS, YES, Method, Questions
 
 VERSION = 1
 """Raised when a view gives other values, so that cached ones are not taken."""
@@ -30,11 +29,11 @@ GREY = 127
 FIRST_TOKEN_COLUMNS = ("odd", "odd_mass", "calm", "calm_mass", "blank_odd", "blank_calm")
 NUMBER_COLUMNS = ("number", "answered")
 
-_States = Mapping[Reading, NDArray[np.float32]]
+ViewStates = Mapping[Reading, NDArray[np.float32]]
 
 
 @dataclass
-class _View:
+class View:
     """What all views have in common: one layer, one reading, the backbone's words."""
 
     backbone: Backbone
@@ -53,14 +52,15 @@ class _View:
             frames, prompt=prompt, max_new_tokens=max_new_tokens, speech=speech
         )
 
-    def _fingerprint(self, method: Method, prompt: str) -> Fingerprint:
+    def fingerprint_of(self, method: Method, prompt: str) -> Fingerprint:
+        """The backbone's own, with method and question in it."""
         own = self.backbone.fingerprint
         settings = {**own.settings, "zero_label": method, "zero_label_version": VERSION}
         return replace(own, prompt=prompt, settings=settings)
 
 
 @dataclass
-class FirstTokenView(_View):
+class FirstTokenView(View):
     """Log-odds of Yes against No of two questions, for the clip and for a blank one.
 
     Columns: `FIRST_TOKEN_COLUMNS`; a mass is the probability of Yes and No together.
@@ -86,7 +86,7 @@ class FirstTokenView(_View):
     def fingerprint(self) -> Fingerprint:
         """Of the backbone, with both questions."""
         asked = f"{self.questions.odd}\n{self.questions.calm}"
-        return self._fingerprint("first-token", asked)
+        return self.fingerprint_of("first-token", asked)
 
     def states(
         self,
@@ -94,7 +94,7 @@ class FirstTokenView(_View):
         *,
         layers: Sequence[int],
         readings: Sequence[Reading] = ("last",),
-    ) -> _States:
+    ) -> ViewStates:
         """`FIRST_TOKEN_COLUMNS` of each segment, at each reading the same."""
         odd, odd_mass = self._odds(segments, self.questions.odd)
         calm, calm_mass = self._odds(segments, self.questions.calm)
@@ -123,7 +123,7 @@ class FirstTokenView(_View):
 
 
 @dataclass
-class NumberView(_View):
+class NumberView(View):
     """The number 0..1 that the backbone answers, and whether it answered with one."""
 
     questions: Questions = QUESTIONS
@@ -133,7 +133,7 @@ class NumberView(_View):
     @property
     def fingerprint(self) -> Fingerprint:
         """Of the backbone, with the question."""
-        found = self._fingerprint("decoded", self.questions.number)
+        found = self.fingerprint_of("decoded", self.questions.number)
         return replace(
             found, settings={**found.settings, "max_new_tokens": self.questions.number_tokens}
         )
@@ -144,7 +144,7 @@ class NumberView(_View):
         *,
         layers: Sequence[int],
         readings: Sequence[Reading] = ("last",),
-    ) -> _States:
+    ) -> ViewStates:
         """`NUMBER_COLUMNS` of each segment, at each reading the same."""
         rows = []
         for segment in segments:
@@ -160,85 +160,3 @@ class NumberView(_View):
             max_new_tokens=self.questions.number_tokens,
             speech=Speech(),
         )
-
-
-@dataclass
-class HeadsView(_View):
-    """What the attention heads give at the last position, all heads of a layer side by side."""
-
-    prompt: str | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.backbone, HeadStates):
-            raise BackboneError(
-                f"the heads of backbone {self.backbone.fingerprint.model} cannot be read one by "
-                "one; choose another method"
-            )
-        self.heads_backbone: HeadStates = self.backbone
-        self.layer_count = self.backbone.layer_count
-        self.width = self.heads_backbone.head_count * self.heads_backbone.head_width
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """Of the backbone, under the prompt."""
-        own = self.backbone.fingerprint.prompt
-        return self._fingerprint("heads", own if self.prompt is None else self.prompt)
-
-    def states(
-        self,
-        segments: Sequence[Segment],
-        *,
-        layers: Sequence[int],
-        readings: Sequence[Reading] = ("last",),
-    ) -> _States:
-        """float32 `[segments, layers, heads * head width]`, at each reading the same."""
-        return self.states_by_prompt(
-            segments, prompts=(self.fingerprint.prompt,), layers=layers, readings=readings
-        )[self.fingerprint.prompt]
-
-    def states_by_prompt(
-        self,
-        segments: Sequence[Segment],
-        *,
-        prompts: Sequence[str],
-        layers: Sequence[int],
-        readings: Sequence[Reading] = ("last",),
-    ) -> Mapping[str, _States]:
-        """The same under several prompts; the video is decoded once."""
-        found: dict[str, _States] = {}
-        for prompt in prompts:
-            made = self.heads_backbone.head_states(segments, layers=layers, prompt=prompt)
-            rows = made.reshape(*made.shape[:2], self.width)
-            found[prompt] = dict.fromkeys(readings, rows)
-        return found
-
-
-@dataclass
-class ChosenHeadsView(_View):
-    """Outputs of some heads side by side, read no deeper than the deepest of them."""
-
-    heads: Sequence[Head] = ()
-
-    def __post_init__(self) -> None:
-        self._inner = HeadsView(self.backbone).heads_backbone
-        self.width = len(self.heads) * self._inner.head_width
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """Of the backbone, with the heads."""
-        found = self._fingerprint("heads", HEAD_PROMPTS[0])
-        chosen = ",".join(f"{h.layer}.{h.number}" for h in self.heads)
-        return replace(found, settings={**found.settings, "heads": chosen})
-
-    def states(
-        self,
-        segments: Sequence[Segment],
-        *,
-        layers: Sequence[int],
-        readings: Sequence[Reading] = ("last",),
-    ) -> _States:
-        """float32 `[segments, 1, heads * head width]`, at each reading the same."""
-        wanted = sorted({h.layer for h in self.heads})
-        made = self._inner.head_states(segments, layers=wanted, prompt=HEAD_PROMPTS[0])
-        rows = np.concatenate([made[:, wanted.index(h.layer), h.number] for h in self.heads], 1)
-        return dict.fromkeys(readings, rows[:, None])

@@ -1,0 +1,98 @@
+"""What the attention heads of a backbone give, in the form of states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hiprobe.backbones.interface import HeadStates
+from hiprobe.errors import BackboneError
+from hiprobe.segment import Segment
+from hiprobe.states import Fingerprint, Reading
+from hiprobe.zero_label.heads import Head
+from hiprobe.zero_label.questions import HEAD_PROMPTS
+from hiprobe.zero_label.views import View, ViewStates
+
+
+@dataclass
+class HeadsView(View):
+    """What the attention heads give at the last position, all heads of a layer side by side."""
+
+    prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.backbone, HeadStates):
+            raise BackboneError(
+                f"the heads of backbone {self.backbone.fingerprint.model} cannot be read one by "
+                "one; choose another method"
+            )
+        self.heads_backbone: HeadStates = self.backbone
+        self.layer_count = self.backbone.layer_count
+        self.width = self.heads_backbone.head_count * self.heads_backbone.head_width
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Of the backbone, under the prompt."""
+        own = self.backbone.fingerprint.prompt
+        return self.fingerprint_of("heads", own if self.prompt is None else self.prompt)
+
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> ViewStates:
+        """float32 `[segments, layers, heads * head width]`, at each reading the same."""
+        return self.states_by_prompt(
+            segments, prompts=(self.fingerprint.prompt,), layers=layers, readings=readings
+        )[self.fingerprint.prompt]
+
+    def states_by_prompt(
+        self,
+        segments: Sequence[Segment],
+        *,
+        prompts: Sequence[str],
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[str, ViewStates]:
+        """The same under several prompts; the video is decoded once."""
+        found: dict[str, ViewStates] = {}
+        for prompt in prompts:
+            made = self.heads_backbone.head_states(segments, layers=layers, prompt=prompt)
+            rows = made.reshape(*made.shape[:2], self.width)
+            found[prompt] = dict.fromkeys(readings, rows)
+        return found
+
+
+@dataclass
+class ChosenHeadsView(View):
+    """Outputs of some heads side by side, read no deeper than the deepest of them."""
+
+    heads: Sequence[Head] = ()
+
+    def __post_init__(self) -> None:
+        self._inner = HeadsView(self.backbone).heads_backbone
+        self.width = len(self.heads) * self._inner.head_width
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Of the backbone, with the heads."""
+        found = self.fingerprint_of("heads", HEAD_PROMPTS[0])
+        chosen = ",".join(f"{h.layer}.{h.number}" for h in self.heads)
+        return replace(found, settings={**found.settings, "heads": chosen})
+
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> ViewStates:
+        """float32 `[segments, 1, heads * head width]`, at each reading the same."""
+        wanted = sorted({h.layer for h in self.heads})
+        made = self._inner.head_states(segments, layers=wanted, prompt=HEAD_PROMPTS[0])
+        rows = np.concatenate([made[:, wanted.index(h.layer), h.number] for h in self.heads], 1)
+        return dict.fromkeys(readings, rows[:, None])
