@@ -19,8 +19,8 @@ from hiprobe.backbones.shape_families import read_shape
 
 BENCHMARKS = str(Path(__file__).resolve().parents[3] / "benchmarks")
 NAMES = (
-    *("internvl2.5-8b", "internvl2.5-26b", "internvl3-8b", "internvl3.5-8b", "holmes-vau-2b"),
-    *("qwen2.5-vl-7b", "qwen3-vl-8b", "llava-onevision-7b", "smolvlm2-256m"),
+    *("internvl2.5-8b", "internvl3.5-8b", "smolvlm2-256m"),
+    *("qwen2.5-vl-7b", "qwen3-vl-8b", "llava-onevision-7b"),
 )
 SMALL_DECODER = {
     "hidden_size": 256,
@@ -83,7 +83,7 @@ def test_a_random_model_takes_the_tokens_that_are_counted(
     prepared = backbone.prepare(segment.frames, prompt=backbone.prompt)
     visual = int(backbone.family.is_visual(torch.tensor([prepared.ids])).sum())
     assert visual in (count_segment(entry.shape).visual_tokens - k for k in (0, 1))  # a line break
-    assert 30 < prepared.length - visual < 110
+    assert 10 < prepared.length - visual < 110  # one block for a video has no frame labels
     states = backbone.states([segment], layers=[1, 3])["last"]
     assert states.shape == (1, 2, 256)
     assert np.isfinite(states).all()
@@ -98,9 +98,9 @@ def test_the_ways_on_a_cpu_are_timed_in_turn(
     _, measure = benchmarks
     monkeypatch.setattr(measure, "entry_of", lambda name: small(name))
     said: list[str] = []
-    rows = list(measure.cpu_rows(repeats=2, seed=0, say=said.append))
+    rows = list(measure.cpu_rows(repeats=1, seed=0, say=said.append))
     assert len(rows) == 8
-    assert all(len(row["seconds"]) == 2 and min(row["seconds"]) > 0 for row in rows)
+    assert all(len(row["seconds"]) == 1 and min(row["seconds"]) > 0 for row in rows)
     assert {row["dtype"] for row in rows} == {"float32", "bfloat16"}
     assert measure.gemm_tflops(size=64, device="cpu", dtype=torch.float32, repeats=2) > 0
 
@@ -110,11 +110,12 @@ def test_large_models_are_measured_whole_and_cut(
 ) -> None:
     _, measure = benchmarks
     monkeypatch.setattr(measure, "entry_of", lambda name: small(name))
+    monkeypatch.setattr(measure, "GPU_MODELS", ("qwen2.5-vl-7b",))
     rows = list(
         measure.large_rows(
             device="cpu", batches=(1, 2), repeats=1, seed=0, peak_tflops=1.0, say=lambda _: None
         )
     )
-    assert len(rows) == 3 * 2 * 2  # models, depths, batches
+    assert len(rows) == 2 * 2  # depths, batches
     assert {row["layer"] for row in rows} == {2, 3}
     assert all(0 < row["fraction"] < 1 and row["segments_a_second"] > 0 for row in rows)

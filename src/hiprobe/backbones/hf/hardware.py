@@ -74,6 +74,8 @@ def memory_errors() -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         raise _memory_error(error) from error
+    except MemoryError as error:
+        raise _memory_error(error) from error
     except RuntimeError as error:
         if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
             raise _memory_error(error) from error
