@@ -108,7 +108,8 @@ def test_videos_are_joined_scored_by_frame_and_drawn(
     )
     table, out = write_clips(tmp_path / "clips"), tmp_path / "out"
     words = ("--data", table, "-o", out, "--seeds", "1", "--folds", "2", "--draws", "5")
-    found = run("table4", "fig6", *words)
+    monkeypatch.setattr("hiprobe.reproduce.experiments.table5.KEY_FRAMES", (1, 8))
+    found = run("table4", "fig6", "table5", *words)
     assert found.exit_code == 0, found.output
     rows = json.loads((out / "table4" / "result.json").read_text())["rows"]
     metrics = {r["metric"] for r in rows}
@@ -121,6 +122,13 @@ def test_videos_are_joined_scored_by_frame_and_drawn(
     assert held and len(facts["spans"]) >= 1
     assert (out / "fig6" / "scores-clips-abnormal.png").is_file()
     assert (out / "fig6" / "scores-clips-normal.svg").is_file()
+    per_k = json.loads((out / "table5" / "result.json").read_text())["rows"]
+    assert {r["setting"] for r in per_k if r["metric"] == "frame AUC"} == {"K = 1", "K = 8"}
+    few, many = (
+        [r["ours"] for r in per_k if r["setting"] == k and r["metric"] != "layer, median"]
+        for k in ("K = 1", "K = 8")
+    )
+    assert few != many
     stamps = [p.stat().st_mtime_ns for p in joined]
     assert run("table4", *words).exit_code == 0
     assert stamps == [p.stat().st_mtime_ns for p in joined]

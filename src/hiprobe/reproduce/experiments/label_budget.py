@@ -80,10 +80,9 @@ def _rows(bench: Bench, data: DataSource) -> list[Row]:
             seconds += sum(t.seconds for t in tests)
             for metric, found in _aucs(tests).items():
                 values.setdefault(metric, []).append(found)
-        for metric, drawn in values.items():
-            rows.append(
-                _row(bench, data, budget, metric, drawn, protocol, seconds if not rows else 0.0)
-            )
+        for number, (metric, drawn) in enumerate(values.items()):
+            taken = 0.0 if number else seconds
+            rows.append(_row(bench, data, budget, metric, drawn, protocol, taken))
     return rows
 
 
