@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ import torch
 from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
 from hiprobe.backbones.cost import FRAME_PIXELS, count_segment, middle_layer, weight_bytes
 from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.errors import BackboneMemoryError
 from hiprobe.segment import Segment
 from random_model import (
     build_model,
@@ -126,57 +127,77 @@ def gemm_tflops(*, size: int, device: str, dtype: torch.dtype, repeats: int) -> 
     return 2 * size**3 / min(timed(product) for _ in range(repeats)) / 1e12
 
 
-def gpu_rows(*, repeats: int, seed: int, peak_tflops: float, say: Say) -> Iterator[Row]:
+def large_rows(
+    *,
+    device: str,
+    batches: Sequence[int] = BATCHES,
+    repeats: int,
+    seed: int,
+    peak_tflops: float,
+    say: Say,
+) -> Iterator[Row]:
     """Each large model whole and cut, at growing batches, until memory ends."""
     for name in GPU_MODELS:
         entry = entry_of(name)
         for layer in (middle_layer(entry.shape), entry.shape.layer_count):
-            cut = layer if layer < entry.shape.layer_count else None
             say(f"building {name} to layer {layer}")
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+            _forget(device)
             backbone = random_backbone(
-                entry, device="cuda", dtype=torch.bfloat16, cut_at_layer=cut, seed=seed
+                entry,
+                device=device,
+                dtype=torch.bfloat16,
+                cut_at_layer=layer if layer < entry.shape.layer_count else None,
+                seed=seed,
             )
-            weights = torch.cuda.memory_allocated()
-            for batch in BATCHES:
-                row = _gpu_row(backbone, entry, layer, batch=batch, repeats=repeats, seed=seed)
+            known = {"name": name, "layer": layer, "weights_bytes": _allocated(device)}
+            for batch in batches:
+                row = _large_row(backbone, entry, layer, batch=batch, repeats=repeats, seed=seed)
                 if row is None:
                     say(f"{name} to layer {layer}: a batch of {batch} does not fit")
                     break
                 say(f"{name} to layer {layer}, {batch} together: {row['segments_a_second']:.2f}/s")
                 fraction = row["segments_a_second"] * row["flops"] / 1e12 / peak_tflops
-                yield {**row, "name": name, "weights_bytes": weights, "fraction": fraction}
+                yield {**known, **row, "fraction": fraction}
             del backbone
 
 
-def _gpu_row(
+def _forget(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _allocated(device: str, *, peak: bool = False) -> int:
+    """Bytes of the GPU that are in use, or were at most; none elsewhere."""
+    if device != "cuda":
+        return 0
+    return torch.cuda.max_memory_allocated() if peak else torch.cuda.memory_allocated()
+
+
+def _large_row(
     backbone: HfBackbone, entry: Entry, layer: int, *, batch: int, repeats: int, seed: int
 ) -> Row | None:
+    """Times of one batch; None where it does not fit into memory."""
     height, width = FRAME_PIXELS
     segments = [random_segment(height=height, width=width, seed=seed + n) for n in range(batch)]
-    prepared = [backbone.prepare(s.frames, prompt=backbone.prompt) for s in segments]
-    text = prepared[0].length - count_segment(entry.shape).visual_tokens
+    length = backbone.prepare(segments[0].frames, prompt=backbone.prompt).length
+    text = length - count_segment(entry.shape).visual_tokens
 
     def call() -> None:
-        backbone.states(segments, layers=[layer])
+        backbone.states(segments, layers=[layer])  # gives numpy: waits for the device
 
     try:
         call()
         taken = [timed(call) for _ in range(repeats)]
-    except Exception as error:
-        if "memory" in str(error):
-            return None
-        raise
+    except BackboneMemoryError:
+        return None
     preparing = timed(lambda: [backbone.prepare(s.frames, prompt="x") for s in segments])
-    seconds = statistics.median(taken)
     return {
-        "layer": layer,
         "batch": batch,
-        "positions": prepared[0].length,
-        "segments_a_second": batch / seconds,
+        "positions": length,
+        "segments_a_second": batch / statistics.median(taken),
         "seconds": taken,
         "preparing_seconds": preparing / batch,
-        "peak_bytes": torch.cuda.max_memory_allocated(),
+        "peak_bytes": _allocated(backbone.model.device.type, peak=True),
         "flops": count_segment(entry.shape, layer=layer, text_positions=text).flops,
     }

@@ -71,7 +71,7 @@ def _run(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _measure(given: argparse.Namespace, torch: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    from measure import cpu_rows, gemm_tflops, gpu_rows, meta_rows
+    from measure import cpu_rows, gemm_tflops, large_rows, meta_rows
 
     if given.part == "meta":
         return list(meta_rows(say)), {}
@@ -86,7 +86,9 @@ def _measure(given: argparse.Namespace, torch: Any) -> tuple[list[dict[str, Any]
     if not torch.cuda.is_available():
         sys.exit("no GPU that torch can use is here; run this part on a machine that has one")
     peak = gemm_tflops(size=8192, device="cuda", dtype=torch.bfloat16, repeats=20)
-    rows = list(gpu_rows(repeats=given.repeats, seed=given.seed, peak_tflops=peak, say=say))
+    rows = list(
+        large_rows(device="cuda", repeats=given.repeats, seed=given.seed, peak_tflops=peak, say=say)
+    )
     return rows, {"gemm_tflops": {"bfloat16": peak}}
 
 
