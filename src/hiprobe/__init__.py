@@ -13,16 +13,21 @@ if TYPE_CHECKING:
     from hiprobe.datasets.clips import LabelledClip, read_clips
     from hiprobe.errors import HiProbeError
     from hiprobe.pipeline import (
+        ExtractionSettings,
+        Stretch,
         detect_video,
         explain,
         extract_clip,
         extract_examples,
+        extract_prompts,
         extract_video,
+        extract_views,
     )
     from hiprobe.probe import Probe
     from hiprobe.segment import Segment
     from hiprobe.states import Fingerprint, LabelledStates, States, VideoStates
     from hiprobe.store.cache import StatesCache
+    from hiprobe.store.layer_file import read_layer
     from hiprobe.store.states_file import read_states, write_states
     from hiprobe.timeline import Event, Timeline
     from hiprobe.video.segments import read_segments
@@ -37,11 +42,15 @@ _HOMES = {
     "LabelledClip": "hiprobe.datasets.clips",
     "read_clips": "hiprobe.datasets.clips",
     "HiProbeError": "hiprobe.errors",
+    "ExtractionSettings": "hiprobe.pipeline",
+    "Stretch": "hiprobe.pipeline",
     "detect_video": "hiprobe.pipeline",
     "explain": "hiprobe.pipeline",
     "extract_clip": "hiprobe.pipeline",
     "extract_examples": "hiprobe.pipeline",
+    "extract_prompts": "hiprobe.pipeline",
     "extract_video": "hiprobe.pipeline",
+    "extract_views": "hiprobe.pipeline",
     "Probe": "hiprobe.probe",
     "Segment": "hiprobe.segment",
     "Fingerprint": "hiprobe.states",
@@ -49,6 +58,7 @@ _HOMES = {
     "States": "hiprobe.states",
     "VideoStates": "hiprobe.states",
     "StatesCache": "hiprobe.store.cache",
+    "read_layer": "hiprobe.store.layer_file",
     "read_states": "hiprobe.store.states_file",
     "write_states": "hiprobe.store.states_file",
     "Event": "hiprobe.timeline",
@@ -59,6 +69,7 @@ _HOMES = {
 __all__ = [
     "Backbone",
     "Event",
+    "ExtractionSettings",
     "Fingerprint",
     "HiProbeError",
     "LabelledClip",
@@ -67,6 +78,7 @@ __all__ = [
     "Segment",
     "States",
     "StatesCache",
+    "Stretch",
     "Timeline",
     "VideoStates",
     "__version__",
@@ -74,11 +86,14 @@ __all__ = [
     "explain",
     "extract_clip",
     "extract_examples",
+    "extract_prompts",
     "extract_video",
+    "extract_views",
     "get_backbone",
     "list_backbones",
     "open_backbone",
     "read_clips",
+    "read_layer",
     "read_segments",
     "read_states",
     "write_states",

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hiprobe.cli.app import app
 from hiprobe.cli.record import read_record
 from hiprobe.probe import Probe
-from hiprobe.report.documents import read_timeline
+from hiprobe.report.documents import VERSION, read_timeline
 
 
 def run(*arguments: object) -> Result:
@@ -155,7 +155,7 @@ def test_detect_finds_the_event_and_writes_every_format(probe: Path, tmp_path: P
         "day.json", "day.csv", "day.events.csv", "day.png", "day.html", "hiprobe-run.json",
     }  # fmt: skip
     document = json.loads((out / "day.json").read_text())
-    assert document["version"] == 1
+    assert document["version"] == VERSION
     assert {"start_seconds", "end_seconds", "score", "smoothed"} <= set(document["segments"][0])
     with (out / "day.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 40

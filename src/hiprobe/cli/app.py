@@ -22,6 +22,7 @@ from hiprobe.cli.commands.info import info
 from hiprobe.cli.commands.layers import layers
 from hiprobe.cli.commands.reproduce import reproduce
 from hiprobe.cli.commands.zero_label import zero_label
+from hiprobe.cli.plain_warnings import plain_warnings
 from hiprobe.errors import HiProbeError, StorageError
 
 INTERRUPTED_EXIT_CODE = 130
@@ -37,7 +38,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; see the exit codes in `hiprobe.errors`."""
         try:
-            return super().invoke(ctx)
+            with plain_warnings():
+                return super().invoke(ctx)
         except HiProbeError as error:
             _end(ctx, str(error), error.exit_code)
         except KeyboardInterrupt as stop:

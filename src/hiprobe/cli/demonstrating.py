@@ -10,7 +10,8 @@ from hiprobe.cli.detect_settings import Scoring, Truth, Wanted
 from hiprobe.cli.detecting import Detection
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.fit_report import layer_curves
-from hiprobe.cli.fitting import FitSettings, Fitting
+from hiprobe.cli.fit_settings import FitSettings
+from hiprobe.cli.fitting import Fitting
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.text import say
 from hiprobe.demo import Material, real_material, rendered_material

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from hiprobe.cli.detect_report import DetectReport, facts
 from hiprobe.cli.detect_settings import Scoring, Truth, Wanted
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import are_states, expand_videos, result_names
@@ -16,14 +16,11 @@ from hiprobe.cli.record import ReadingRecord, read_record
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_for_probe
-from hiprobe.cli.text import format_number, print_rich, say
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events
 from hiprobe.pipeline.settings import DEFAULTS
 from hiprobe.probe import Probe
-from hiprobe.report.console import events_table
-from hiprobe.report.explained import other_words_table
 from hiprobe.states import States
 from hiprobe.timeline import Timeline
 
@@ -48,6 +45,7 @@ class Detection:
 
     def __post_init__(self) -> None:
         self.run_file = RunFile(self.wanted.out)
+        self.report = DetectReport(self.quiet)
 
     @classmethod
     def prepare(
@@ -82,6 +80,7 @@ class Detection:
             self.run_file.write(self.failures, interrupted=True)
             raise
         self.run_file.write(self.failures, interrupted=False)
+        self.report.all()
         self.failures.finish()
 
     def one(self, file: Path, name: str) -> DetectResult:
@@ -100,8 +99,9 @@ class Detection:
         timeline = result.timeline
         if self.wanted.explain and pictures:
             timeline = self._explained(timeline, file)
-        self._show(timeline, file, result)
-        self._write(Subject(file, name, timeline, pictures, facts=_facts(result)))
+        spans = self.truth.spans if self.truth else None
+        self.report.video(file, timeline, result, truth_spans=spans)
+        self._write(Subject(file, name, timeline, pictures, facts=facts(result)))
         return result
 
     def _score(self, states: States) -> Timeline:
@@ -139,15 +139,6 @@ class Detection:
                 return None
         return self.session
 
-    def _show(self, timeline: Timeline, file: Path, result: DetectResult) -> None:
-        spans = self.truth.spans if self.truth else None
-        print_rich(events_table(timeline, video=str(file), truth_spans=spans))
-        others = other_words_table(timeline)
-        if others is not None:
-            print_rich(others)
-        if result.real_time_factor is not None and not self.quiet:
-            say(f"{file.name}: {_speed(result)}")
-
     def _write(self, subject: Subject) -> None:
         truth = self.truth
         subject = subject if truth is None else _with_truth(subject, truth)
@@ -163,25 +154,8 @@ class Detection:
         if self.wanted.clips and subject.has_pictures:
             paths += save_event_clips(subject, context)
         self.run_file.add(subject.video, events=len(subject.timeline.events), files=paths)
-        if not self.quiet:
-            for path in paths:
-                say(f"wrote {path}")
+        self.report.written(paths)
 
 
 def _with_truth(subject: Subject, truth: Truth) -> Subject:
     return replace(subject, truth_spans=truth.spans, cuts_seconds=truth.cuts_seconds)
-
-
-def _facts(result: DetectResult) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "segments": len(result.timeline),
-        "seconds": format_number(float(result.states.end_seconds[-1]), 1),
-    }
-    if result.real_time_factor is not None:
-        facts["speed"] = _speed(result)
-    return facts
-
-
-def _speed(result: DetectResult) -> str:
-    factor = result.real_time_factor or 0.0
-    return f"{result.elapsed_seconds:.1f} s of work, {factor:.1f} x real time"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from hiprobe.cli.failures import Failures
+from hiprobe.cli.fit_settings import FitSettings
 from hiprobe.cli.inputs import are_states
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
@@ -16,39 +16,10 @@ from hiprobe.cli.session import DEFAULT_BACKBONE, Session, open_for_probe, open_
 from hiprobe.cli.text import say
 from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.errors import LabelError
-from hiprobe.localize import KAPPA, SIGMA_SEGMENTS
 from hiprobe.pipeline import ExtractionSettings, extract_views
-from hiprobe.probe import Mode, Probe
-from hiprobe.prompts import Prompt
-from hiprobe.states import LabelledStates, Reading
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """What `fit` may be told; the defaults are those of the probe.
-
-    Attributes:
-        readings, prompts: more than one of either are compared by cross-validation; no prompt
-            is the backbone's own.
-    """
-
-    mode: Mode | Literal["auto"] = "auto"
-    layer: int | None = None
-    kappa: float = KAPPA
-    sigma: float = SIGMA_SEGMENTS
-    readings: tuple[Reading, ...] = ("last",)
-    prompts: tuple[Prompt, ...] = ()
-    seed: int = 0
-
-    def probe(self) -> Probe:
-        """An unfitted probe with these settings."""
-        return Probe(
-            mode=self.mode,
-            layer="dlsp" if self.layer is None else self.layer,
-            kappa=self.kappa,
-            sigma_segments=self.sigma,
-            seed=self.seed,
-        )
+from hiprobe.pipeline.states_folder import noted_segment_seconds
+from hiprobe.probe import Probe
+from hiprobe.states import LabelledStates
 
 
 @dataclass
@@ -158,9 +129,18 @@ class Fitting:
         probe = self.fitted()
         print_fit(probe, names={p.text: p.name for p in self.settings.prompts})
         probe.save(folder)
-        backbone = self.how.backbone or DEFAULT_BACKBONE
-        failures = tuple((str(file), reason) for file, reason in self.failures.items)
-        write_record(folder, ReadingRecord(backbone, self.how.segment_seconds, failures))
+        write_record(folder, self._record(probe))
         if not self.how.quiet:
-            say(f"wrote {folder}")
+            say(f"wrote {folder}; next: hiprobe detect {folder} VIDEO")
         return probe
+
+    def _record(self, probe: Probe) -> ReadingRecord:
+        """How the clips were read; extracted states tell it themselves."""
+        seconds, backbone = self.how.segment_seconds, self.how.backbone or DEFAULT_BACKBONE
+        if self.session is None:
+            bad = {file for file, _ in self.failures.items}
+            used = next(c.video for c in self.clips if c.video not in bad)
+            seconds = seconds or noted_segment_seconds(used)
+            backbone = self.how.backbone or probe.fingerprint_.model
+        failures = tuple((str(file), reason) for file, reason in self.failures.items)
+        return ReadingRecord(backbone, seconds, failures)

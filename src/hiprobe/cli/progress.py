@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
 
 import click
 
@@ -38,7 +39,9 @@ def _bar(what: str) -> Iterator[Progress]:
         task = bar.add_task(what, total=None, tail="")
 
         def listener(event: ProgressEvent) -> None:
-            bar.update(task, completed=event.done, total=event.total, tail=describe(event))
+            bar.update(
+                task, completed=event.done, total=event.total, tail=describe(event, known=what)
+            )
 
         yield listener
 
@@ -50,16 +53,18 @@ def _lines(what: str) -> Progress:
         nonlocal last
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
-            click.echo(f"{what}: {describe(event)}", err=True)
+            click.echo(f"{what}: {describe(event, known=what)}", err=True)
 
     return listener
 
 
-def describe(event: ProgressEvent) -> str:
-    """How far a run is, in words."""
+def describe(event: ProgressEvent, *, known: str = "") -> str:
+    """How far a run is, in words; a `known` name is not told again."""
     count = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
     left = "" if event.eta_seconds is None else f", about {format_left(event.eta_seconds)} left"
-    return f"{count}{left}  {event.name}"
+    name = "/".join(PurePath(event.name).parts[-2:])
+    at = "" if not name or known.endswith(name) else f"  {name}"
+    return f"{count}{left}{at}"
 
 
 def format_left(seconds: float) -> str:

@@ -87,7 +87,8 @@ def fit(
       hiprobe fit clips/ -o my-probe --prompts presets --reading auto
       hiprobe fit more-clips/ --add my-probe
     """
-    from hiprobe.cli.fitting import FitSettings, Fitting
+    from hiprobe.cli.fit_settings import FitSettings
+    from hiprobe.cli.fitting import Fitting
     from hiprobe.prompts import read_prompts
     from hiprobe.states import READINGS
 

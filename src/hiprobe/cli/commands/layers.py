@@ -38,7 +38,8 @@ def layers(
       hiprobe layers clips/
       hiprobe layers clips.csv -o figures --reading visual_mean
     """
-    from hiprobe.cli.fitting import FitSettings, Fitting
+    from hiprobe.cli.fit_settings import FitSettings
+    from hiprobe.cli.fitting import Fitting
     from hiprobe.cli.measuring import measure_layers
 
     run = Fitting.prepare(

@@ -1,0 +1,111 @@
+"""What `detect` tells on screen: each video's events, then all videos in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from hiprobe.cli.text import format_number, print_rich, print_table, say
+from hiprobe.pipeline import DetectResult
+from hiprobe.report.console import events_caption, events_table
+from hiprobe.report.explained import other_words_table
+from hiprobe.report.words import Span
+from hiprobe.timeline import Timeline
+
+LONG_SEGMENT_SECONDS = 2.0
+"""From here on an event of a second or two is drowned in its segment."""
+
+
+@dataclass
+class DetectReport:
+    """Tells of one video after the other, and of all at the end."""
+
+    quiet: bool
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def video(
+        self,
+        file: Path,
+        timeline: Timeline,
+        result: DetectResult,
+        *,
+        truth_spans: Sequence[Span] | None = None,
+    ) -> None:
+        """Events of one video, or in one line that there are none."""
+        if timeline.events or truth_spans is not None or timeline.explanations:
+            print_rich(events_table(timeline, video=file.name, truth_spans=truth_spans))
+        else:
+            click.echo(f"{file.name}: {events_caption(timeline)}; {_highest(timeline)}")
+        others = other_words_table(timeline)
+        if others is not None:
+            print_rich(others)
+        if not self.quiet:
+            for line in remarks(timeline, result):
+                say(f"{file.name}: {line}")
+        self.rows.append(_row(file.name, timeline))
+
+    def written(self, paths: Sequence[Path]) -> None:
+        """The files of one video, in one line."""
+        if not self.quiet and paths:
+            others = "".join(f", {path.name}" for path in paths[1:])
+            say(f"wrote {paths[0]}{others}")
+
+    def all(self) -> None:
+        """The videos in one table, where there are several."""
+        if len(self.rows) > 1:
+            click.echo("")
+            print_table(("video", "length", "events", "seconds in events", "highest"), self.rows)
+
+
+def remarks(timeline: Timeline, result: DetectResult) -> list[str]:
+    """Speed, and what a user should know of this video."""
+    found = [] if result.real_time_factor is None else [speed(result)]
+    lengths = timeline.end_seconds - timeline.start_seconds
+    typical = float(np.median(lengths))
+    if typical >= LONG_SEGMENT_SECONDS and result.real_time_factor is not None:
+        found.append(
+            f"a segment lasts {typical:.1f} s here, since the frame rate is low; --segment-seconds "
+            "in fit and detect cuts finer"
+        )
+    return found
+
+
+def facts(result: DetectResult) -> dict[str, Any]:
+    """What the report files say of the run."""
+    told: dict[str, Any] = {
+        "segments": len(result.timeline),
+        "seconds": format_number(float(result.states.end_seconds[-1]), 1),
+    }
+    if result.real_time_factor is not None:
+        told["speed"] = speed(result)
+    return told
+
+
+def speed(result: DetectResult) -> str:
+    """How fast it was, against the camera."""
+    factor = result.real_time_factor or 0.0
+    return f"{result.elapsed_seconds:.1f} s of work, {factor:.1f} x real time"
+
+
+def _highest(timeline: Timeline) -> str:
+    if not np.isfinite(timeline.smoothed).any():
+        return "no segment has a score"
+    highest = float(np.nanmax(timeline.smoothed))
+    return f"highest score {highest:.3f}, threshold {timeline.threshold:.3f}"
+
+
+def _row(name: str, timeline: Timeline) -> tuple[str, ...]:
+    inside = sum(e.end_seconds - e.start_seconds for e in timeline.events)
+    known = timeline.smoothed[np.isfinite(timeline.smoothed)]
+    return (
+        name,
+        f"{timeline.end_seconds[-1] - timeline.start_seconds[0]:.1f} s",
+        str(len(timeline.events)),
+        f"{inside:.1f}",
+        format_number(float(known.max())) if len(known) else "-",
+    )

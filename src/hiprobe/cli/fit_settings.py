@@ -1,0 +1,39 @@
+"""What `hiprobe fit` was told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hiprobe.localize import KAPPA, SIGMA_SEGMENTS
+from hiprobe.probe import Mode, Probe
+from hiprobe.prompts import Prompt
+from hiprobe.states import Reading
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What `fit` may be told; the defaults are those of the probe.
+
+    Attributes:
+        readings, prompts: more than one of either are compared by cross-validation; no prompt
+            is the backbone's own.
+    """
+
+    mode: Mode | Literal["auto"] = "auto"
+    layer: int | None = None
+    kappa: float = KAPPA
+    sigma: float = SIGMA_SEGMENTS
+    readings: tuple[Reading, ...] = ("last",)
+    prompts: tuple[Prompt, ...] = ()
+    seed: int = 0
+
+    def probe(self) -> Probe:
+        """An unfitted probe with these settings."""
+        return Probe(
+            mode=self.mode,
+            layer="dlsp" if self.layer is None else self.layer,
+            kappa=self.kappa,
+            sigma_segments=self.sigma,
+            seed=self.seed,
+        )

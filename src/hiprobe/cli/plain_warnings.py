@@ -1,0 +1,36 @@
+"""Warnings of our own as one line each, without the place in the code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+_OURS = Path(__file__).parent.parent
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Within the block HiProbe's own warnings are told on stderr; others stay as they are."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if _OURS in Path(filename).parents:
+                click.echo(f"warning: {message}", err=True)
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
