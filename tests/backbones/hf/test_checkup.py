@@ -79,3 +79,8 @@ def test_the_command_ends_with_what_is_wrong(
     assert result.exit_code == 0
     assert "none is missing" in result.output
     assert "caption: a red disc" in result.output
+    in_bfloat16 = ["doctor", "--backbone", str(model_folder("internvl")), "--dtype", "bfloat16"]
+    assert "parameters in bfloat16" in CliRunner().invoke(app, in_bfloat16).output
+    result = CliRunner().invoke(app, ["doctor", "--dtype", "bfloat16"])
+    assert result.exit_code == 2
+    assert "go with --backbone" in result.output

@@ -192,17 +192,17 @@ class HfBackbone:
 
     @torch.inference_mode()
     def first_token(
-        self, segments: Sequence[Segment], *, prompt: str, words: Sequence[Sequence[str]]
+        self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
     ) -> NDArray[np.float64]:
         """See `hiprobe.backbones.interface.FirstToken`."""
         check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
         ids = first_ids(words, encode=self.wording.plain_ids)
-        rows = []
-        for inputs in self._groups(segments, prompt=prompt):
+        found = np.zeros((len(prompts), len(segments), len(ids)))
+        for number, rows, inputs in self._groups(segments, prompts):
             with memory_errors():
                 made = self.model(**inputs, use_cache=False, logits_to_keep=1)
-            rows.append(log_probabilities(made.logits[:, -1], ids))
-        return np.concatenate(rows)
+            found[number, rows] = log_probabilities(made.logits[:, -1], ids)
+        return found
 
     @property
     def head_count(self) -> int:
@@ -216,26 +216,39 @@ class HfBackbone:
 
     @torch.inference_mode()
     def head_states(
-        self, segments: Sequence[Segment], *, layers: Sequence[int], prompt: str | None = None
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
     ) -> NDArray[np.float32]:
         """See `hiprobe.backbones.interface.HeadStates`."""
         check_head_layers(layers, available=len(self.decoder.layers))
-        rows = []
-        for inputs in self._groups(segments, prompt=self.prompt if prompt is None else prompt):
+        shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
+        found = np.zeros(shape, np.float32)
+        for number, rows, inputs in self._groups(segments, prompts):
             with (
                 memory_errors(),
                 cut_at(self.decoder, max(layers)) as decoder,
-                watched_heads(decoder, layers) as found,
+                watched_heads(decoder, layers) as caught,
             ):
                 self.model.model(**inputs, use_cache=False)
-            rows.append(stacked_heads(found, layers, heads=self.head_count).cpu().numpy())
-        return np.concatenate(rows)
+            heads = stacked_heads(caught, layers, heads=self.head_count)
+            found[number, rows] = heads.cpu().numpy()
+        return found
 
-    def _groups(self, segments: Sequence[Segment], *, prompt: str) -> Iterator[dict[str, Tensor]]:
-        """Inputs of neighbours with equally long prompts, in order."""
-        prepared = (self.prepare(s.frames, prompt=prompt) for s in segments)
-        for _, group in groupby(prepared, key=attrgetter("length")):
-            yield self.inputs(list(group))
+    def _groups(
+        self, segments: Sequence[Segment], prompts: Sequence[str]
+    ) -> Iterator[tuple[int, slice, dict[str, Tensor]]]:
+        """Number of a prompt, rows of neighbours of equal size, and their inputs.
+
+        The vision tower runs once for all prompts of the same rows.
+        """
+        seen = [(len(s.frames), self.family.read(s.frames)) for s in segments]
+        first = 0
+        for _, group in groupby(seen, key=lambda one: (one[0], one[1].blocks)):
+            pictures = list(group)
+            with vision_once(self.model.model):
+                for number, prompt in enumerate(prompts):
+                    prepared = [self._prepared(p, prompt, frame_count=n) for n, p in pictures]
+                    yield number, slice(first, first + len(pictures)), self.inputs(prepared)
+            first += len(pictures)
 
     def prepare(self, frames: Sequence[Frame], *, prompt: str) -> Prepared:
         """Frames and a question as the model takes them, on the CPU."""
