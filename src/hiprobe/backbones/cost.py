@@ -118,22 +118,17 @@ def tokens_of_frame(grid: Grid, rows: int, columns: int) -> int:
 
 
 def weight_bytes(shape: Shape, *, layer: int | None = None, fp8: bool = False) -> int:
-    """Memory of the weights in bfloat16; with `fp8` the matrices of all layers in one byte.
+    """Memory of the weights in bfloat16; with `fp8` the decoder's matrices in one byte.
 
+    That is what `quantise` does: tower, projector, embeddings, norms and head stay in two bytes.
     Cut at `layer` the layers above it and the head are not loaded.
     """
-    small = 1 if fp8 else 2
     depth = shape.layer_count if layer is None else min(layer, shape.layer_count)
-    table = shape.embedding.parameters
-    matrices = _parameters((*shape.patch_projector, *shape.token_projector))
-    total = small * matrices + 2 * (
-        shape.patch.parameters + shape.tower_other + shape.projector_other + table + shape.width
-    )
-    for stack, count in ((shape.tower, shape.tower.count), (shape.decoder, depth)):
-        total += count * (small * _parameters(stack.matrices) + 2 * stack.other)
-    if layer is None and not shape.tied:
-        total += 2 * table
-    return total
+    left_out = (shape.layer_count - depth) * shape.decoder.layer_parameters
+    if layer is not None and not shape.tied:
+        left_out += shape.embedding.parameters
+    weights = depth * sum(m.inputs * m.outputs for m in shape.decoder.matrices)
+    return 2 * (shape.parameters - left_out) - (weights if fp8 else 0)
 
 
 def _tower_flops(shape: Shape, rows: int, columns: int) -> int:
@@ -160,7 +155,3 @@ def _layer_flops(stack: Stack, positions: int, pairs: int) -> int:
 
 def _flops(matrices: tuple[Matrix, ...]) -> int:
     return sum(m.flops for m in matrices)
-
-
-def _parameters(matrices: tuple[Matrix, ...]) -> int:
-    return sum(m.parameters for m in matrices)

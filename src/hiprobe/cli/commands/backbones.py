@@ -47,10 +47,10 @@ def backbones(context: click.Context, as_json: bool, frame: str) -> None:
 def list_(as_json: bool, frame: str) -> None:
     """List the known backbones: parameters, memory, cost of a segment, licence, and where they lie.
 
-    Memory is that of the weights, in bfloat16 and in fp8. TFLOP are those of one segment of eight
-    key frames, to the layer at 20/32 of the depth (where the paper's layer lies) and to the last
-    one, counted from the model's shape. Any other model of the hub (owner/name) and any local
-    folder of a supported architecture can be given instead of a name.
+    Memory is that of the weights, in bfloat16 and with --quantise fp8. TFLOP are those of one
+    segment of eight key frames, to the layer at 20/32 of the depth (where the paper's layer lies)
+    and to the last one, counted from the model's shape. Any other model of the hub (owner/name) and
+    any local folder of a supported architecture can be given instead of a name.
 
     \b
     Examples:

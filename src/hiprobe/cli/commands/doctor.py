@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import click
 
+from hiprobe.backbones.loading import LoadOptions
+from hiprobe.cli import options
 from hiprobe.cli.checks import Check
 from hiprobe.cli.text import say
+from hiprobe.errors import UsageError
 
 
 @click.command()
@@ -16,7 +19,12 @@ from hiprobe.cli.text import say
     metavar="NAME|FOLDER",
     help="Check this backbone instead: weights, states, words for a test picture, time, memory.",
 )
-def doctor(backbone: str | None) -> None:
+@options.dtype
+@options.device
+@options.quantise
+def doctor(
+    backbone: str | None, dtype: str | None, device: str | None, quantise: str | None
+) -> None:
     """Check cores, memory, GPU, codecs, backbones and disk; or load one backbone and try it.
 
     With --backbone: every tensor of the files must have its place in the model and none may be
@@ -33,8 +41,11 @@ def doctor(backbone: str | None) -> None:
     """
     from hiprobe.cli.checks import run_checks
 
+    load = LoadOptions(dtype, device, None, quantise)
+    if backbone is None and load != LoadOptions():
+        raise UsageError("--dtype, --device and --quantise go with --backbone")
     missing = 0
-    for check in run_checks() if backbone is None else _backbone_checks(backbone):
+    for check in run_checks() if backbone is None else _tried(backbone, load):
         missing += check.level == "missing"
         click.echo(f"{_SIGNS[check.level]} {check.name}: {check.text}")
         if check.remedy:
@@ -43,7 +54,7 @@ def doctor(backbone: str | None) -> None:
         raise SystemExit(1)
 
 
-def _backbone_checks(name: str) -> Iterator[Check]:
+def _tried(name: str, load: LoadOptions) -> Iterator[Check]:
     from dataclasses import astuple
 
     from hiprobe.backbones.checkup import check_backbone
@@ -53,7 +64,7 @@ def _backbone_checks(name: str) -> Iterator[Check]:
     folder = backbone_folder(name, say=say)
     yield Check("folder", "ok", str(folder))
     say("loading the weights ...")
-    opened = open_backbone(folder)
+    opened = open_backbone(folder, dtype=load.dtype, device=load.device, quantise=load.quantise)
     for finding in check_backbone(opened, folder=folder, shape=folder_shape(folder)):
         yield Check(*astuple(finding))
 
