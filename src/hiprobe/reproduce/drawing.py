@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hiprobe.report.layer_plot import add_paper_axis
 from hiprobe.report.theme import Draw, Theme, add_note, open_frame
 
 COLOURS = ("#1f77c8", "#d98200", "#2a9d5c", "#8d5fc4", "#7a5c4a", "#c2479b")
@@ -47,7 +48,6 @@ class Panel:
     log_x: bool = False
     ticks: tuple[tuple[float, str], ...] = ()
     paper_layers: bool = False
-    vertical: tuple[tuple[float, str], ...] = ()
 
 
 def panels_drawing(
@@ -76,12 +76,8 @@ def panels_drawing(
 
 def _draw_panel(axes: Any, panel: Panel, theme: Theme) -> None:
     for number, curve in enumerate(panel.curves):
-        _draw_curve(axes, curve, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)])
-    for place, words in panel.vertical:
-        axes.axvline(place, color=theme.faint, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(words, (place, 1.0), xycoords=("data", "axes fraction"), fontsize=7,
-                      color=theme.faint, ha="left", va="top", xytext=(3, -2),
-                      textcoords="offset points")  # fmt: skip
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        _draw_curve(axes, curve, colour, marker, ring=theme.detected)
     if panel.log_x:
         axes.set_xscale("log", base=2)
     if panel.ticks:
@@ -95,12 +91,10 @@ def _draw_panel(axes: Any, panel: Panel, theme: Theme) -> None:
     axes.grid(axis="y")
     open_frame(axes)
     if panel.paper_layers:
-        from hiprobe.report.layer_plot import add_paper_axis
-
         add_paper_axis(axes)
 
 
-def _draw_curve(axes: Any, curve: Curve, colour: str, marker: str) -> None:
+def _draw_curve(axes: Any, curve: Curve, colour: str, marker: str, *, ring: str) -> None:
     look = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1.5}
     axes.plot(curve.x, curve.y, label=curve.name, **look)
     if len(curve.low):
@@ -109,5 +103,5 @@ def _draw_curve(axes: Any, curve: Curve, colour: str, marker: str) -> None:
         height = curve.y[list(curve.x).index(curve.marked)]
         axes.plot(
             [curve.marked], [height], marker="o", markersize=9, markerfacecolor="none",
-            markeredgecolor="#d62728", markeredgewidth=1.5, linestyle="none"
+            markeredgecolor=ring, markeredgewidth=1.5, linestyle="none"
         )  # fmt: skip

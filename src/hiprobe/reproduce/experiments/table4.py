@@ -128,7 +128,7 @@ def _over_layers(table: Table, numbered: Sequence[SeedPools]) -> list[Row]:
                 seconds=sum(p.seconds for p in numbered) if position == 0 else 0.0,
             ),
         ]
-        if first.metric == CLIP_AUC or position == 0:
+        if position == 0:
             layer = Estimate(float(number), None, None, ())
             row = table.row("oracle layer", LAYER, layer, protocol=numbered[0].protocol)
             rows.append(row)
