@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from hiprobe.errors import BackboneError, StatesError, UsageError
 SEGMENTS = [moving_square(seed=1), moving_square(seed=2, speed=0)]
 WORDS = (("Yes", "yes"), ("No", "no"))
 QUESTION = "Is anything odd here?"
+QUESTIONS = (QUESTION, "Name a colour.")
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +67,15 @@ def generated(backbone: Backbone, segment: Any, prompt: str) -> tuple[Any, Any]:
 
 def test_first_token_is_that_of_generate(whole: Backbone) -> None:
     assert isinstance(whole, FirstToken)
-    found = whole.first_token(SEGMENTS, prompt=QUESTION, words=WORDS)
-    assert found.shape == (len(SEGMENTS), len(WORDS)) and found.dtype == np.float64
-    for row, segment in zip(found, SEGMENTS, strict=True):
-        logits, encode = generated(whole, segment, QUESTION)
+    found = whole.first_token(SEGMENTS, prompts=QUESTIONS, words=WORDS)
+    assert found.shape == (len(QUESTIONS), len(SEGMENTS), len(WORDS))
+    assert found.dtype == np.float64
+    for (question, rows), (row, segment) in product(
+        zip(QUESTIONS, found, strict=True), enumerate(SEGMENTS)
+    ):
+        logits, encode = generated(whole, segment, question)
         expected = torch.softmax(logits.double(), dim=-1)
-        for value, spellings in zip(row, WORDS, strict=True):
+        for value, spellings in zip(rows[row], WORDS, strict=True):
             tokens = {encode(s)[0] for s in spellings}
             total = sum(float(expected[t]) for t in tokens)
             assert np.exp(value) == pytest.approx(total, rel=1e-3, abs=1e-12)
@@ -78,8 +83,7 @@ def test_first_token_is_that_of_generate(whole: Backbone) -> None:
 
 def test_the_question_decides_the_first_token(whole: Backbone) -> None:
     assert isinstance(whole, FirstToken)
-    one = whole.first_token(SEGMENTS[:1], prompt=QUESTION, words=WORDS)
-    other = whole.first_token(SEGMENTS[:1], prompt="Name a colour.", words=WORDS)
+    one, other = whole.first_token(SEGMENTS[:1], prompts=QUESTIONS, words=WORDS)
     assert np.abs(one - other).max() > 1e-6
 
 
@@ -87,7 +91,7 @@ def test_a_cut_backbone_gives_no_first_token(case: BackboneCase) -> None:
     cut = case.open(DETECT_PROMPT, 1)
     assert isinstance(cut, FirstToken)
     with pytest.raises(BackboneError, match="cut"):
-        cut.first_token(SEGMENTS[:1], prompt=QUESTION, words=WORDS)
+        cut.first_token(SEGMENTS[:1], prompts=QUESTIONS, words=WORDS)
 
 
 def test_heads_are_what_the_output_projection_takes_in_generate(whole: Backbone) -> None:
@@ -105,32 +109,34 @@ def test_heads_are_what_the_output_projection_takes_in_generate(whole: Backbone)
     finally:
         for hook in hooks:
             hook.remove()
-    found = whole.head_states(SEGMENTS[:1], layers=layers, prompt=QUESTION)
-    shape = (1, whole.layer_count, whole.head_count, whole.head_width)
+    found = whole.head_states(SEGMENTS[:1], layers=layers, prompts=QUESTIONS[::-1])
+    shape = (2, 1, whole.layer_count, whole.head_count, whole.head_width)
     assert found.shape == shape and found.dtype == np.float32
-    expected = np.stack(caught).reshape(shape)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    expected = np.stack(caught).reshape(shape[1:])
+    np.testing.assert_allclose(found[1], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_heads_of_a_cut_backbone_are_those_of_the_whole(case: BackboneCase) -> None:
     whole, cut = case.open(DETECT_PROMPT, None), case.open(DETECT_PROMPT, 2)
     assert isinstance(whole, HeadStates) and isinstance(cut, HeadStates)
     np.testing.assert_array_equal(
-        cut.head_states(SEGMENTS, layers=[2, 1]), whole.head_states(SEGMENTS, layers=[2, 1])
+        cut.head_states(SEGMENTS, layers=[2, 1], prompts=QUESTIONS),
+        whole.head_states(SEGMENTS, layers=[2, 1], prompts=QUESTIONS),
     )
 
 
 def test_heads_of_a_batch_are_those_one_by_one(whole: Backbone) -> None:
     assert isinstance(whole, HeadStates)
-    together = whole.head_states(SEGMENTS, layers=[1])
-    alone = np.concatenate([whole.head_states([s], layers=[1]) for s in SEGMENTS])
+    together = whole.head_states(SEGMENTS, layers=[1], prompts=QUESTIONS)
+    one_by_one = [whole.head_states([s], layers=[1], prompts=QUESTIONS) for s in SEGMENTS]
+    alone = np.concatenate(one_by_one, axis=1)
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_reading_heads_leaves_the_states_as_they_were(whole: Backbone) -> None:
     assert isinstance(whole, HeadStates)
     before = whole.states(SEGMENTS[:1], layers=[whole.layer_count])["last"]
-    whole.head_states(SEGMENTS[:1], layers=[1])
+    whole.head_states(SEGMENTS[:1], layers=[1], prompts=QUESTIONS)
     np.testing.assert_array_equal(
         whole.states(SEGMENTS[:1], layers=[whole.layer_count])["last"], before
     )
@@ -141,7 +147,7 @@ def test_heads_of_a_broken_model_are_refused(case: BackboneCase) -> None:
     case.poison(broken)
     assert isinstance(broken, HeadStates)
     with pytest.raises(StatesError, match="not finite"):
-        broken.head_states(SEGMENTS[:1], layers=[2])
+        broken.head_states(SEGMENTS[:1], layers=[2], prompts=QUESTIONS)
 
 
 @pytest.mark.parametrize("layers", [[], [0], [1, 3]])

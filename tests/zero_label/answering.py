@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import av
@@ -63,25 +64,26 @@ class Answerer:
         return self.answers[int(brightness(frames) > 0.5)]
 
     def first_token(
-        self, segments: Sequence[Segment], *, prompt: str, words: Sequence[Sequence[str]]
+        self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
     ) -> NDArray[np.float64]:
-        self.asked.append(prompt)
+        self.asked += prompts
         light = np.array([brightness(s.frames) for s in segments])
-        odds = self.bias + (1 if prompt != CALM_QUESTION else -1) * 4 * (light - 0.5)
-        yes = 0.5 / (1 + np.exp(-odds))
-        return np.log(np.stack([yes, 0.5 - yes], axis=1))
+        turned = np.array([-1 if prompt == CALM_QUESTION else 1 for prompt in prompts])
+        yes = 0.5 / (1 + np.exp(-self.bias - turned[:, None] * 4 * (light - 0.5)))
+        return np.log(np.stack([yes, 0.5 - yes], axis=-1))
 
     def head_states(
-        self, segments: Sequence[Segment], *, layers: Sequence[int], prompt: str | None = None
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
     ) -> NDArray[np.float32]:
-        made = np.empty((len(segments), len(layers), self.head_count, self.head_width))
-        for row, segment in enumerate(segments):
+        shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
+        made = np.empty(shape)
+        for (number, prompt), (row, segment) in product(enumerate(prompts), enumerate(segments)):
             light = brightness(segment.frames)
             rng = np.random.default_rng(zlib.crc32(f"{light:.6f}{prompt}".encode()))
             for column, layer in enumerate(layers):
-                made[row, column] = rng.normal(size=(self.head_count, self.head_width))
+                made[number, row, column] = rng.normal(size=(self.head_count, self.head_width))
                 if layer == GOOD_HEAD[0]:
-                    made[row, column, GOOD_HEAD[1]] += 30 * light
+                    made[number, row, column, GOOD_HEAD[1]] += 30 * light
         return made.astype(np.float32)
 
 

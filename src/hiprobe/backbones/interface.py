@@ -120,14 +120,17 @@ class FirstToken(Protocol):
     """A backbone that can be asked how likely its answer begins with some words."""
 
     def first_token(
-        self, segments: Sequence[Segment], *, prompt: str, words: Sequence[Sequence[str]]
+        self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
     ) -> NDArray[np.float64]:
-        """Log-probability that an answer begins with a word: float64 `[segments, words]`, natural.
+        """Natural log-probability that an answer begins with a word.
 
         Args:
-            prompt: asked in place of the backbone's own.
+            prompts: asked in place of the backbone's own, over the same look at the pictures.
             words: for each word its spellings ("Yes", "yes"); what counts is the first token of
                 each spelling, and a token that several spellings share counts once.
+
+        Returns:
+            float64 `[prompts, segments, words]`.
 
         Raises:
             BackboneError: loaded cut, or two words begin with the same token.
@@ -150,14 +153,16 @@ class HeadStates(Protocol):
         ...
 
     def head_states(
-        self, segments: Sequence[Segment], *, layers: Sequence[int], prompt: str | None = None
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
     ) -> NDArray[np.float32]:
-        """What each head gives at the last position: float32 `[segments, layers, heads, width]`.
-
-        It is read before the layer's output projection mixes the heads. Layers count from 1.
+        """What each head gives at the last position, before the output projection mixes them.
 
         Args:
-            prompt: asked in place of the backbone's own.
+            layers: from 1, in any order.
+            prompts: asked in place of the backbone's own, over the same look at the pictures.
+
+        Returns:
+            float32 `[prompts, segments, layers, heads, head width]`.
 
         Raises:
             StatesError: a layer does not exist or is not loaded, or a value is not finite.

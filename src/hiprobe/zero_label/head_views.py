@@ -59,12 +59,11 @@ class HeadsView(View):
         readings: Sequence[Reading] = ("last",),
     ) -> Mapping[str, ViewStates]:
         """The same under several prompts; the video is decoded once."""
-        found: dict[str, ViewStates] = {}
-        for prompt in prompts:
-            made = self.heads_backbone.head_states(segments, layers=layers, prompt=prompt)
-            rows = made.reshape(*made.shape[:2], self.width)
-            found[prompt] = dict.fromkeys(readings, rows)
-        return found
+        made = self.heads_backbone.head_states(segments, layers=layers, prompts=prompts)
+        rows = made.reshape(*made.shape[:3], self.width)
+        return {
+            prompt: dict.fromkeys(readings, own) for prompt, own in zip(prompts, rows, strict=True)
+        }
 
 
 @dataclass
@@ -93,6 +92,6 @@ class ChosenHeadsView(View):
     ) -> ViewStates:
         """float32 `[segments, 1, heads * head width]`, at each reading the same."""
         wanted = sorted({h.layer for h in self.heads})
-        made = self._inner.head_states(segments, layers=wanted, prompt=HEAD_PROMPTS[0])
+        made = self._inner.head_states(segments, layers=wanted, prompts=HEAD_PROMPTS[:1])[0]
         rows = np.concatenate([made[:, wanted.index(h.layer), h.number] for h in self.heads], 1)
         return dict.fromkeys(readings, rows[:, None])

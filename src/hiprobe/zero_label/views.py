@@ -29,6 +29,7 @@ GREY = 127
 FIRST_TOKEN_COLUMNS = ("odd", "odd_mass", "calm", "calm_mass", "blank_odd", "blank_calm")
 NUMBER_COLUMNS = ("number", "answered")
 
+_Floats = NDArray[np.float64]
 ViewStates = Mapping[Reading, NDArray[np.float32]]
 
 
@@ -96,19 +97,18 @@ class FirstTokenView(View):
         readings: Sequence[Reading] = ("last",),
     ) -> ViewStates:
         """`FIRST_TOKEN_COLUMNS` of each segment, at each reading the same."""
-        odd, odd_mass = self._odds(segments, self.questions.odd)
-        calm, calm_mass = self._odds(segments, self.questions.calm)
+        (odd, calm), (odd_mass, calm_mass) = self._odds(segments)
         blank = np.array([self._of_blank(s) for s in segments])
         columns = np.column_stack([odd, odd_mass, calm, calm_mass, blank])
         return dict.fromkeys(readings, columns[:, None].astype(np.float32))
 
-    def _odds(
-        self, segments: Sequence[Segment], question: str
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _odds(self, segments: Sequence[Segment]) -> tuple[_Floats, _Floats]:
+        """Log-odds of Yes against No, and the mass of both: `[questions, segments]` each."""
         if not isinstance(self._asked, FirstToken):  # refused when built
             raise BackboneError("the backbone does not tell its first answer token")
-        logs = self._asked.first_token(segments, prompt=question, words=(YES, NO))
-        return logs[:, 0] - logs[:, 1], np.exp(logs).sum(axis=1)
+        prompts = (self.questions.odd, self.questions.calm)
+        logs = self._asked.first_token(segments, prompts=prompts, words=(YES, NO))
+        return logs[..., 0] - logs[..., 1], np.exp(logs).sum(axis=-1)
 
     def _of_blank(self, segment: Segment) -> tuple[float, float]:
         """Log-odds of both questions for grey frames of the same size and number."""
@@ -116,9 +116,8 @@ class FirstTokenView(View):
         if shape not in self._blank:
             grey = np.full(segment.frames[0].shape, GREY, np.uint8)
             blank = replace(segment, frames=(grey,) * len(segment.frames))
-            questions = (self.questions.odd, self.questions.calm)
-            odd, calm = (float(self._odds([blank], q)[0][0]) for q in questions)
-            self._blank[shape] = (odd, calm)
+            odd, calm = self._odds([blank])[0][:, 0]
+            self._blank[shape] = (float(odd), float(calm))
         return self._blank[shape]
 
 

@@ -79,6 +79,11 @@ class HfBackbone:
         return attrgetter(self.family.decoder)(self.model)
 
     @property
+    def _speaking_layers(self) -> int:
+        """Layers below the head; none where it was not loaded."""
+        return 0 if isinstance(self.model.lm_head, nn.Identity) else len(self.decoder.layers)
+
+    @property
     def layer_count(self) -> int:
         """L of the whole model, also where it was loaded cut."""
         return self._layer_count
@@ -172,7 +177,7 @@ class HfBackbone:
         Raises:
             BackboneError: the model was loaded cut and cannot speak.
         """
-        check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
+        check_whole(available=self._speaking_layers, layer_count=self.layer_count)
         inputs, chosen = self.inputs([self.prepare(frames, prompt=prompt)]), speech or self.speech
         with memory_errors():
             made = self.model.generate(
@@ -195,13 +200,15 @@ class HfBackbone:
         self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
     ) -> NDArray[np.float64]:
         """See `hiprobe.backbones.interface.FirstToken`."""
-        check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
+        check_whole(available=self._speaking_layers, layer_count=self.layer_count)
         ids = first_ids(words, encode=self.wording.plain_ids)
+
+        def forward(inputs: Mapping[str, Tensor]) -> NDArray[np.float64]:
+            made = self.model(**inputs, use_cache=False, logits_to_keep=1)
+            return log_probabilities(made.logits[:, -1], ids)
+
         found = np.zeros((len(prompts), len(segments), len(ids)))
-        for number, rows, inputs in self._groups(segments, prompts):
-            with memory_errors():
-                made = self.model(**inputs, use_cache=False, logits_to_keep=1)
-            found[number, rows] = log_probabilities(made.logits[:, -1], ids)
+        self._fill(found, segments, prompts, forward)
         return found
 
     @property
@@ -220,35 +227,45 @@ class HfBackbone:
     ) -> NDArray[np.float32]:
         """See `hiprobe.backbones.interface.HeadStates`."""
         check_head_layers(layers, available=len(self.decoder.layers))
-        shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
-        found = np.zeros(shape, np.float32)
-        for number, rows, inputs in self._groups(segments, prompts):
+
+        def forward(inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
             with (
-                memory_errors(),
                 cut_at(self.decoder, max(layers)) as decoder,
                 watched_heads(decoder, layers) as caught,
             ):
                 self.model.model(**inputs, use_cache=False)
-            heads = stacked_heads(caught, layers, heads=self.head_count)
-            found[number, rows] = heads.cpu().numpy()
+            heads: NDArray[np.float32] = (
+                stacked_heads(caught, layers, heads=self.head_count).cpu().numpy()
+            )
+            return heads
+
+        shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
+        found = np.zeros(shape, np.float32)
+        self._fill(found, segments, prompts, forward)
         return found
 
-    def _groups(
-        self, segments: Sequence[Segment], prompts: Sequence[str]
-    ) -> Iterator[tuple[int, slice, dict[str, Tensor]]]:
-        """Number of a prompt, rows of neighbours of equal size, and their inputs.
+    def _fill(
+        self,
+        found: NDArray[Any],
+        segments: Sequence[Segment],
+        prompts: Sequence[str],
+        forward: Callable[[Mapping[str, Tensor]], NDArray[Any]],
+    ) -> None:
+        """Put what `forward` gives into `found[prompt, segments]`.
 
-        The vision tower runs once for all prompts of the same rows.
+        Neighbours of equal size share a pass; the vision tower runs once for all prompts.
         """
         seen = [(len(s.frames), self.family.read(s.frames)) for s in segments]
         first = 0
         for _, group in groupby(seen, key=lambda one: (one[0], one[1].blocks)):
             pictures = list(group)
+            rows = slice(first, first + len(pictures))
             with vision_once(self.model.model):
                 for number, prompt in enumerate(prompts):
                     prepared = [self._prepared(p, prompt, frame_count=n) for n, p in pictures]
-                    yield number, slice(first, first + len(pictures)), self.inputs(prepared)
-            first += len(pictures)
+                    with memory_errors():
+                        found[number, rows] = forward(self.inputs(prepared))
+            first = rows.stop
 
     def prepare(self, frames: Sequence[Frame], *, prompt: str) -> Prepared:
         """Frames and a question as the model takes them, on the CPU."""

@@ -172,19 +172,21 @@ class LiteBackbone:
 
     @torch.inference_mode()
     def first_token(
-        self, segments: Sequence[Segment], *, prompt: str, words: Sequence[Sequence[str]]
+        self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
     ) -> NDArray[np.float64]:
         """See `hiprobe.backbones.interface.FirstToken`."""
         check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
         ids = first_ids(
             words, encode=lambda w: self.tokenizer.encode(w, add_special_tokens=False).ids
         )
-        rows = []
-        for segment in segments:
-            embedded, _ = self.embed(self.visual_tokens([segment.frames]), prompt=prompt)
-            made = self.decoder(inputs_embeds=embedded, use_cache=False, logits_to_keep=1)
-            rows.append(log_probabilities(made.logits[:, -1], ids))
-        return np.concatenate(rows)
+        found = np.zeros((len(prompts), len(segments), len(ids)))
+        for row, segment in enumerate(segments):
+            visual = self.visual_tokens([segment.frames])
+            for number, prompt in enumerate(prompts):
+                embedded, _ = self.embed(visual, prompt=prompt)
+                made = self.decoder(inputs_embeds=embedded, use_cache=False, logits_to_keep=1)
+                found[number, row] = log_probabilities(made.logits[:, -1], ids)[0]
+        return found
 
     def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `hiprobe.backbones.final_norm.FinalNorm`."""
@@ -203,20 +205,23 @@ class LiteBackbone:
 
     @torch.inference_mode()
     def head_states(
-        self, segments: Sequence[Segment], *, layers: Sequence[int], prompt: str | None = None
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
     ) -> NDArray[np.float32]:
         """See `hiprobe.backbones.interface.HeadStates`."""
         check_head_layers(layers, available=len(self.decoder.model.layers))
-        asked, rows = self.prompt if prompt is None else prompt, []
-        for segment in segments:
-            embedded, _ = self.embed(self.visual_tokens([segment.frames]), prompt=asked)
-            with (
-                cut_at(self.decoder.model, max(layers)) as decoder,
-                watched_heads(decoder, layers) as found,
-            ):
-                decoder(inputs_embeds=embedded, use_cache=False)
-            rows.append(stacked_heads(found, layers, heads=self.head_count).numpy())
-        return np.concatenate(rows)
+        shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
+        found = np.zeros(shape, np.float32)
+        for row, segment in enumerate(segments):
+            visual = self.visual_tokens([segment.frames])
+            for number, prompt in enumerate(prompts):
+                embedded, _ = self.embed(visual, prompt=prompt)
+                with (
+                    cut_at(self.decoder.model, max(layers)) as decoder,
+                    watched_heads(decoder, layers) as caught,
+                ):
+                    decoder(inputs_embeds=embedded, use_cache=False)
+                found[number, row] = stacked_heads(caught, layers, heads=self.head_count)[0]
+        return found
 
     def text_states(
         self, texts: Sequence[str], *, layers: Sequence[int]
