@@ -12,6 +12,9 @@ from transformers import (
     Gemma3Config,
     Gemma3ImageProcessorPil,
     Gemma3Processor,
+    Idefics3Config,
+    Idefics3ImageProcessorPil,
+    Idefics3Processor,
     LlavaConfig,
     LlavaProcessor,
     PaliGemmaConfig,
@@ -103,6 +106,23 @@ def gemma3_processor() -> Gemma3Processor:
 
 def paligemma_processor() -> PaliGemmaProcessor:
     return PaliGemmaProcessor(SiglipImageProcessorPil(size=EDGE), tokenizer(image_token="<image>"))
+
+
+def idefics3_config() -> Idefics3Config:
+    return Idefics3Config(
+        vision_config=VISION,
+        text_config={"model_type": "llama", **text_settings()},
+        image_token_id=token("<image>"),
+        scale_factor=2,
+        pad_token_id=None,
+    )
+
+
+def idefics3_processor() -> Idefics3Processor:
+    edge = {"longest_edge": 32}
+    images = Idefics3ImageProcessorPil(size=edge, max_image_size=edge, do_image_splitting=False)
+    template = TEMPLATE.replace("{{ m['role'] }}", "user")
+    return Idefics3Processor(images, tokenizer(), image_seq_len=4, chat_template=template)
 
 
 GENERIC: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {

@@ -91,6 +91,22 @@ def test_what_lies_above_the_cut_is_not_read(
     assert taken == on_disk(folder)
 
 
+@pytest.mark.parametrize("family", ["internvl", "smolvlm", "gemma3"])
+def test_cut_at_the_last_layer_only_the_head_is_left_out(
+    model_folder: Folder, family: str, taken: set[str]
+) -> None:
+    folder = model_folder(family)
+    cut = load_hf(folder, dtype="float32", cut_at_layer=LAYERS)
+    heads = {name for name in on_disk(folder) if "lm_head" in name}
+    assert taken == on_disk(folder) - heads
+    whole = load_hf(folder, dtype="float32")
+    found, expected = (b.states([SEGMENT], layers=[LAYERS])["last"] for b in (cut, whole))
+    np.testing.assert_array_equal(found, expected)
+    assert cut.fingerprint == whole.fingerprint
+    with pytest.raises(BackboneError, match="load it whole"):
+        cut.describe(SEGMENT.frames, prompt="What is seen?")
+
+
 @pytest.mark.parametrize("decoder", ["internlm2", "qwen2"])
 def test_nor_is_it_of_an_original_checkpoint(tmp_path: Path, decoder: str, taken: set[str]) -> None:
     _, original = write_pair(tmp_path, decoder)

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 import torch
 from backbone_cases import moving_square
-from generic_models import GENERIC, paligemma_config, paligemma_processor, write_generic
+from generic_models import (
+    GENERIC,
+    idefics3_config,
+    idefics3_processor,
+    paligemma_config,
+    paligemma_processor,
+    write_generic,
+)
 from hf_models import LAYERS
 from transformers import AutoProcessor, BertConfig, MllamaConfig, T5Gemma2Config
 
@@ -134,3 +141,23 @@ def test_tokens_of_frames_are_told_from_text(model_folder: Folder) -> None:
     assert int(backbone.family.is_visual(ids).sum()) == len(SEGMENT.frames) * 16
     found = backbone.states([SEGMENT], layers=[LAYERS], readings=["last", "visual_mean"])
     assert not np.allclose(found["last"], found["visual_mean"])
+
+
+def test_idefics3_is_read_as_its_own_processor_does_without_splitting(tmp_path: Path) -> None:
+    folder = write_generic(tmp_path, idefics3_config(), idefics3_processor())
+    backbone = load_hf(folder, dtype="float32")
+    ours = backbone.prepare(SEGMENT.frames, prompt=QUESTION)
+    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    frames = len(SEGMENT.frames)
+    theirs = processor(
+        text=["<image>" * frames],
+        images=[list(SEGMENT.frames)],
+        return_tensors="pt",
+        do_image_splitting=False,
+    )
+    torch.testing.assert_close(ours.tensors["pixel_values"], theirs["pixel_values"])
+    text = backbone.wording.tokenizer.decode(ours.ids)
+    blocks = backbone.wording.tokenizer.decode(theirs["input_ids"][0]).split("<global-img>")
+    picture = "<global-img>" + blocks[1].partition("<fake_token_around_image>")[0]
+    assert text.count(picture) == frames
+    assert np.isfinite(backbone.states([SEGMENT], layers=[LAYERS])["last"]).all()

@@ -10,9 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from backbone_cases import moving_square
+from click.testing import CliRunner
 
 from hiprobe.backbones.hub.places import own_folder
 from hiprobe.backbones.registry import open_backbone
+from hiprobe.cli.app import app
+from hiprobe.store.states_file import read_states
+from hiprobe.video.write import write_video
 
 SEGMENT = moving_square(seed=3)
 HUB = "somebody/tiny-internvl"
@@ -73,4 +77,31 @@ def test_from_the_hub_clients_cache(
         (snapshot / path.name).symlink_to(blob)  # as the client lays its cache out
     backbone = open_backbone(HUB, cut_at_layer=1)
     assert backbone.states([SEGMENT], layers=[1])["last"].shape == (1, 1, 32)
+    assert no_network == []
+
+
+def test_the_commands_take_a_hub_id_and_a_folder(
+    model_folder: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_network: list[str],
+) -> None:
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HIPROBE_OFFLINE", "1")
+    shutil.copytree(model_folder("internvl"), own_folder(HUB))
+    video = tmp_path / "square.mp4"
+    write_video(video, [np.asarray(f) for f in SEGMENT.frames] * 3, fps=24)
+    found = {}
+    for number, name in enumerate((HUB, str(own_folder(HUB)))):
+        out = tmp_path / f"states{number}"
+        line = ["extract", str(video), "--backbone", name, "-o", str(out), "--no-cache", "--quiet"]
+        result = CliRunner().invoke(app, line)
+        assert result.exit_code == 0, result.output
+        found[name] = read_states(next(out.rglob("*.safetensors"))).states["last"].values
+    first, second = found.values()
+    assert first.shape == (1, 4, 32)
+    assert np.array_equal(first, second)
+    result = CliRunner().invoke(app, ["extract", str(video), "--backbone", "qwen3-vl-8b"])
+    assert result.exit_code == 8
+    assert "`hiprobe backbones get qwen3-vl-8b` fetches it, about 17.5 GB" in result.output
     assert no_network == []

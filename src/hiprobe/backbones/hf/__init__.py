@@ -4,6 +4,7 @@ Importing this module loads neither torch nor transformers.
 """
 
 MODEL_TYPES = (
+    "idefics3",
     "internvl",
     "internvl_chat",
     "llava_onevision",

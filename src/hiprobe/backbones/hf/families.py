@@ -208,6 +208,7 @@ def _settings(
 
 
 _BUILDERS: dict[str, Callable[[Parts], Family]] = {
+    "idefics3": _smolvlm,  # the same layout, from which SmolVLM descends
     "internvl": _internvl,
     "llava_onevision": _llava_onevision,
     "qwen2_5_vl": partial(_qwen, defaults=pictures.CLIP),

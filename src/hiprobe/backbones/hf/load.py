@@ -42,12 +42,14 @@ _TOWERS = ("vision_tower", "vision_model", "visual")
 class _Plan:
     """What is loaded: the folder, its native config already cut, and how.
 
-    `form` is the chat template and the end of a turn of an original folder, None for others.
+    `is_cut` tells that a layer was named: layers above it and the head are left out. `form` is the
+    chat template and the end of a turn of an original folder, None for others.
     """
 
     folder: Path
     config: Any
     layer_count: int
+    is_cut: bool
     form: tuple[str, str] | None
     dtype: torch.dtype
 
@@ -55,11 +57,6 @@ class _Plan:
     def is_original(self) -> bool:
         """Whether it is in the layout of InternVLChatModel."""
         return self.form is not None
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether upper layers, and so the head, are left out."""
-        return int(self.config.get_text_config().num_hidden_layers) < self.layer_count
 
 
 def load_hf(
@@ -135,7 +132,7 @@ def _plan(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> _Plan:
         text.num_hidden_layers = depth
         if getattr(text, "layer_types", None):
             text.layer_types = text.layer_types[:depth]
-    return _Plan(folder, config, layer_count, form, dtype)
+    return _Plan(folder, config, layer_count, cut_at_layer is not None, form, dtype)
 
 
 def _read_wording(plan: _Plan) -> Wording:
