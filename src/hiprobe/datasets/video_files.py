@@ -31,11 +31,14 @@ STATES_SUFFIX = ".safetensors"
 
 
 def find_videos(folder: Path) -> list[Path]:
-    """Video and states files at any depth below a folder, sorted, without hidden ones."""
+    """Video and states files at any depth below a folder, sorted, without hidden ones.
+
+    A link that leads nowhere is among them, so that reading it gives the reason.
+    """
     return sorted(
         p
         for p in folder.rglob("*")
         if p.suffix.lower() in VIDEO_SUFFIXES | {STATES_SUFFIX}
         and not any(part.startswith(".") for part in p.relative_to(folder).parts)
-        and p.is_file()
+        and (p.is_file() or (p.is_symlink() and not p.exists()))
     )
