@@ -7,7 +7,6 @@ backbone in a process of its own, and writes docs/memory.md. It takes half an ho
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from hiprobe.video.write import write_video
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "memory.md"
 FPS, WIDTH, HEIGHT = 24, 160, 120
-SEGMENT_SECONDS = 12
+SEGMENT_SECONDS = 60
 FORMATS = "json,csv,png,mp4,html"
 INTRO = """# Memory
 
@@ -79,7 +78,9 @@ def _measure(folder: Path, minutes: int) -> Measured:
     options = ["--no-cache", "--segment-seconds", str(SEGMENT_SECONDS), "--format", FORMATS]
     began = time.monotonic()
     peak = _peak(["detect", str(folder / "probe"), str(video), "-o", str(folder / "out"), *options])
-    return Measured(minutes, peak, time.monotonic() - began)
+    found = Measured(minutes, peak, time.monotonic() - began)
+    click.echo(found.row(), err=True)
+    return found
 
 
 def _peak(arguments: list[str]) -> int:
@@ -90,11 +91,7 @@ def _peak(arguments: list[str]) -> int:
     if child.returncode:
         raise click.ClickException(f"hiprobe {arguments[0]} ended with {child.returncode}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return _max_rss(usage) * unit
-
-
-def _max_rss(usage: resource.struct_rusage) -> int:
-    return int(usage.ru_maxrss)
+    return int(usage.ru_maxrss) * unit
 
 
 def _frames(count: int) -> Iterator[Frame]:
