@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,18 @@ from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.manifest import write_manifest
 from hiprobe.errors import HiProbeError
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.experiments import table1, table2
+from hiprobe.reproduce.experiments import table1
 from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.full_protocol import run_protocol
 from hiprobe.reproduce.kept import Kept
 from hiprobe.reproduce.peers import SECTION
-from hiprobe.reproduce.protocol_rows import SHARE
+from hiprobe.reproduce.registry import experiment
 from hiprobe.reproduce.request import DataSource, Request
+from hiprobe.reproduce.run import run_one
 from hiprobe.store.cache import StatesCache
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
 import backbone_cases
 import tiny_sets
-
-# 1 % of so few videos would be one of each kind
-HALF_OF_1 = replace(table1.PROTOCOL, share=0.5)
-HALF_OF_2 = replace(table2.PROTOCOL, share=0.7)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +45,8 @@ def _bench(root: Path, out: Path, opener, **settings) -> Bench:
 def ucf(tmp_path_factory: pytest.TempPathFactory, opener):
     place = tmp_path_factory.mktemp("ucf")
     root = tiny_sets.write_ucf_crime(place / "root")
-    bench = _bench(root, place / "out", opener, seeds=(0, 1))
-    return bench, run_protocol(bench, HALF_OF_1)
+    bench = _bench(root, place / "out", opener, seeds=(0, 1), labelled_share=0.5)
+    return bench, table1.run(bench)
 
 
 def _ours(found, metric: str):
@@ -106,7 +101,7 @@ def test_a_second_run_reads_no_test_video(ucf, monkeypatch) -> None:
         raise AssertionError("read again")
 
     monkeypatch.setattr(Extraction, "video", fail)
-    again = run_protocol(bench, HALF_OF_1)
+    again = table1.run(bench)
     assert [r for r in again.rows if r.defined] == [r for r in found.rows if r.defined]
 
 
@@ -117,7 +112,12 @@ def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opene
     assert manifest is not None
     write_manifest(manifest, path=root / "manifest.csv")
     broken.write_bytes(b"no video any more")
-    found = run_protocol(_bench(root, tmp_path / "out", opener, seeds=(0,)), HALF_OF_2)
+    bench = _bench(root, tmp_path / "out", opener, seeds=(0,), labelled_share=0.7)
+    result = run_one(experiment("table2"), bench.extraction, say=lambda line: None)
+    found = result.findings
+    page = (tmp_path / "out" / "table2" / "table.md").read_text(encoding="utf-8")
+    assert "tiny: XD-Violence" in page and "6 training, 3 test videos" in page
+    assert "| VadCLIP: trained on the whole training set" in page and "| 0.8451 |" in page
     row = _ours(found, "frame AP")
     assert row.ours > 0.9
     assert [(p.column, p.value) for p in row.paper] == [("XD-Violence, frame AP", 0.8215)]
@@ -131,5 +131,5 @@ def test_a_folder_that_is_something_else_says_what_to_place_where(tmp_path: Path
         table1.run(_bench(tmp_path / "root", tmp_path / "out", opener))
 
 
-def test_the_tables_label_one_percent() -> None:
-    assert table1.PROTOCOL.share == table2.PROTOCOL.share == SHARE == 0.01
+def test_the_tables_label_one_percent(tmp_path: Path, opener) -> None:
+    assert _bench(tmp_path, tmp_path, opener).request.labelled_share == 0.01

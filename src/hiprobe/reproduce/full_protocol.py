@@ -50,7 +50,7 @@ def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
     for data in bench.request.data:
         tested = _test(bench, protocol, data, _manifest(bench, protocol, data))
         rows += [*own_rows(tested, protocol, bench.request), *floor_rows(tested)]
-        notes += protocol_notes(tested, protocol)
+        notes += protocol_notes(tested, bench.request)
         train = len(tested.manifest.split("train"))
         words[data.name] = f"{title}: {train} training, {len(tested.rows)} test videos"
     rows += peer_rows(protocol.data_set, data=title, metric=protocol.headline)
@@ -98,7 +98,8 @@ def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
 
 def _draw(bench: Bench, protocol: Protocol, manifest: Manifest, seed: int) -> Manifest:
     """The labelled videos of a seed, kept beside the results."""
-    drawn = draw_subset(manifest, fraction=protocol.share, seed=seed, split="train")
+    share = bench.request.labelled_share
+    drawn = draw_subset(manifest, fraction=share, seed=seed, split="train")
     write_manifest(drawn, path=bench.request.out / protocol.name / f"few-shot-seed{seed}.csv")
     return drawn
 

@@ -18,9 +18,6 @@ from hiprobe.reproduce.pooled import FramePool
 from hiprobe.reproduce.request import Request
 from hiprobe.reproduce.result import PaperNumber, Row
 
-SHARE = 0.01
-"""Part of the training videos that is labelled (paper, section 4.1: about 1 %)."""
-
 OURS = "HiProbe: DLSP layer, logistic regression, {share:.0%} of the training videos labelled"
 FLOORS_SECTION = "Floors: what no picture is needed for"
 TOLD = (
@@ -38,14 +35,12 @@ class Protocol:
         data_set: name in the catalogue of known sets.
         headline: metric of the paper, `FRAME_AUC` or `FRAME_AP`.
         column: key of the paper's column in `facts.json`.
-        share: part of the training videos that is labelled.
     """
 
     name: str
     data_set: str
     headline: str
     column: str
-    share: float = SHARE
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,7 @@ def own_rows(tested: Tested, protocol: Protocol, request: Request) -> list[Row]:
         WITHIN: within_estimate([p.videos for p in pools], draws=draws),
     }
     paper = {protocol.headline: _paper(protocol.column)}
-    common = {**_common(tested), "setting": OURS.format(share=protocol.share)}
+    common = {**_common(tested), "setting": OURS.format(share=request.labelled_share)}
     return [_row(m, e, paper.get(m, ()), request, common) for m, e in found.items()]
 
 
@@ -100,12 +95,12 @@ def floor_rows(tested: Tested) -> list[Row]:
     return [r for r in found if not math.isnan(r.ours)]
 
 
-def protocol_notes(tested: Tested, protocol: Protocol) -> list[str]:
+def protocol_notes(tested: Tested, request: Request) -> list[str]:
     """What decides the numbers besides the method."""
     manifest, labelled = tested.manifest, {r.source for few in tested.few for r in few.rows}
     sizes = sorted({len(few.rows) for few in tested.few})
     told = [
-        f"{tested.data}: labels are by video in fitting ({protocol.share:.0%} of "
+        f"{tested.data}: labels are by video in fitting ({request.labelled_share:.0%} of "
         f"{len(manifest.split('train'))} training videos: {' or '.join(map(str, sizes))} a seed, "
         "listed in few-shot-seed*.csv); frame-level truth is used in testing only. Spans: "
         f"{manifest.span_set}, end frames read as {manifest.end}. {len(tested.rows)} test videos."
