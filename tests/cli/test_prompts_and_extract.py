@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.app import app
 from hiprobe.probe import Probe
 from hiprobe.prompts import PRESETS
@@ -92,6 +93,8 @@ def test_a_preset_is_a_prompt(clips: Path, tiny_model: Path, tmp_path: Path) -> 
         )
     )  # fmt: skip
     assert Probe.load(tmp_path / "probe").fingerprint_.prompt == PRESETS["motion"]
+    opened = open_backbone(tiny_model, prompt="motion")
+    assert opened.fingerprint == Probe.load(tmp_path / "probe").fingerprint_
 
 
 @pytest.mark.parametrize(

@@ -180,11 +180,11 @@ def test_parts_that_do_not_fit_the_video_are_thrown_away(video: Path, tmp_path: 
 def test_a_slow_backbone_bounds_what_is_decoded_ahead(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hiprobe.pipeline import extract
+    from hiprobe.pipeline import streaming
 
     read: list[int] = []
     lead: list[int] = []
-    plain = extract.read_segments
+    plain = streaming.read_segments
 
     def counted(path: Path, **settings: object) -> object:
         reader = plain(path, **settings)  # type: ignore[arg-type]
@@ -205,8 +205,8 @@ def test_a_slow_backbone_bounds_what_is_decoded_ahead(
             lead.append(len(read) - segments[0].index)
             return super().states(segments, layers=layers, readings=readings)
 
-    monkeypatch.setattr(extract, "read_segments", counted)
-    monkeypatch.setattr(extract, "READ_AHEAD_SEGMENTS", 2)
+    monkeypatch.setattr(streaming, "read_segments", counted)
+    monkeypatch.setattr(streaming, "READ_AHEAD_SEGMENTS", 2)
     extract_video(video, backbone=Slow(), settings=ExtractionSettings(batch_segments=1))
     assert 2 <= max(lead) <= 4  # one at the model, two waiting, one in the reader's hand
 

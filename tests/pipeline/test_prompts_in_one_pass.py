@@ -29,16 +29,16 @@ def video(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The videos that were opened for segments."""
-    from hiprobe.pipeline import extract
+    from hiprobe.pipeline import streaming
 
     found: list[Path] = []
-    plain = extract.read_segments
+    plain = streaming.read_segments
 
     def noted(path, **settings):  # type: ignore[no-untyped-def]
         found.append(path)
         return plain(path, **settings)
 
-    monkeypatch.setattr(extract, "read_segments", noted)
+    monkeypatch.setattr(streaming, "read_segments", noted)
     return found
 
 

@@ -26,6 +26,7 @@ from hiprobe.backbones.lite.manifest import damaged_files, is_assembled
 from hiprobe.backbones.loading import TRAINED_RESIZE, LoadOptions
 from hiprobe.backbones.shape import Shape
 from hiprobe.errors import BackboneError, UsageError
+from hiprobe.prompts import PRESETS
 from hiprobe.settings import backbones_folder
 
 
@@ -147,7 +148,8 @@ def open_backbone(
 
     Args:
         name: one of `list_backbones()`, `owner/name` of the hub, or a folder with a config.json.
-        prompt: what the backbone is asked; `DETECT_PROMPT` where None.
+        prompt: what the backbone is asked, or a name of `hiprobe.prompts.PRESETS`;
+            `DETECT_PROMPT` where None.
         cut_at_layer: load no deeper than this layer (it cannot describe then).
         dtype, device, resize, quantise: see `LoadOptions`.
         say: takes lines about a download.
@@ -163,7 +165,8 @@ def open_backbone(
         raise UsageError(f"cannot cut a backbone at layer {cut_at_layer}; choose 0 or above")
     folder = backbone_folder(name, say=say)
     load = _loader_of(folder)
-    return load(folder, DETECT_PROMPT if prompt is None else prompt, cut_at_layer, options)
+    text = DETECT_PROMPT if prompt is None else PRESETS.get(prompt, prompt)
+    return load(folder, text, cut_at_layer, options)
 
 
 def get_backbone(

@@ -17,7 +17,7 @@ from hiprobe.report.explained import other_words_table
 from hiprobe.report.words import Span
 from hiprobe.timeline import Timeline
 
-LONG_SEGMENT_SECONDS = 2.0
+LONG_SEGMENT_SECONDS = 1.5
 """From here on an event of a second or two is drowned in its segment."""
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
-from hiprobe.pipeline.extract import extract_clip_prompts, extract_prompts
-from hiprobe.pipeline.extracted import examples_of_file, is_extracted, refuse_videos
+from hiprobe.pipeline.clip_reader import ClipReader, Unit
+from hiprobe.pipeline.extracted import refuse_videos
 from hiprobe.pipeline.progress import Clock, Progress, ProgressEvent
-from hiprobe.pipeline.settings import DEFAULTS, ExtractionSettings, Stretch
-from hiprobe.states import LabelledStates, VideoStates
+from hiprobe.pipeline.settings import DEFAULTS, ExtractionSettings
+from hiprobe.states import LabelledStates
 from hiprobe.store.cache import StatesCache
-
-Unit = Literal["clip", "segments"]
 
 Views = list[list[LabelledStates]]
 """The same clips seen in several ways: one list of examples for each prompt and reading."""
@@ -85,7 +82,7 @@ def extract_views(
         UsageError: a video without a backbone, or a backbone that reads no other prompt.
     """
     refuse_videos(clips, backbone)
-    reader = _Reader(backbone, prompts, settings, want, cache)
+    reader = ClipReader(backbone, prompts, settings, want, cache)
     views: Views = [[] for _ in range(reader.view_count)]
     failures: list[Failure] = []
     clock, seconds = Clock(progress, len(clips)), 0.0
@@ -101,68 +98,6 @@ def extract_views(
             seconds += _length_seconds(seen[0])
         clock.tell(number, seconds_of_video=seconds)
     return views, failures
-
-
-@dataclass(frozen=True)
-class _Reader:
-    backbone: Backbone | None
-    prompts: Sequence[str] | None
-    settings: ExtractionSettings
-    want: Sequence[Unit]
-    cache: StatesCache | None
-
-    @property
-    def view_count(self) -> int:
-        prompts = 1 if self.prompts is None else len(self.prompts)
-        return prompts * len(self.settings.readings)
-
-    def read(self, clip: LabelledClip, progress: Progress | None) -> list[LabelledStates]:
-        """One example for each view."""
-        if self.backbone is None or is_extracted(clip.video):
-            return examples_of_file(
-                clip,
-                layers=self.settings.layers,
-                readings=self.settings.readings,
-                prompts=self.prompts,
-                want=self.want,
-                fingerprint=None if self.backbone is None else self.backbone.fingerprint,
-            )
-        own = (self.backbone.fingerprint.prompt,)
-        prompts = own if self.prompts is None else tuple(self.prompts)
-        stretch = Stretch(clip.start_seconds, clip.end_seconds)
-        whole: dict[str, VideoStates] = {}
-        segments: dict[str, VideoStates] = {}
-        if "clip" in self.want:
-            whole = extract_clip_prompts(
-                clip.video,
-                backbone=self.backbone,
-                prompts=prompts,
-                settings=self.settings,
-                stretch=stretch,
-                cache=self.cache,
-            )
-        if "segments" in self.want:
-            segments = extract_prompts(
-                clip.video,
-                backbone=self.backbone,
-                prompts=prompts,
-                settings=self.settings,
-                stretch=stretch,
-                cache=self.cache,
-                progress=progress,
-            )
-        return [
-            LabelledStates(
-                clip.name,
-                clip.label,
-                clip.source,
-                whole[prompt].clip[reading] if whole else None,
-                segments[prompt].states[reading] if segments else None,
-                clip.class_name,
-            )
-            for prompt in prompts
-            for reading in self.settings.readings
-        ]
 
 
 def _within(clock: Clock, done: int, seconds: float) -> Progress | None:

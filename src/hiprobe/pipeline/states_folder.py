@@ -16,7 +16,8 @@ from hiprobe.pipeline.progress import Progress
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.states_file import read_states_header, write_states
+from hiprobe.store.states_file import write_states
+from hiprobe.store.states_header import read_states_header
 from hiprobe.video.decode import FrameReader
 
 

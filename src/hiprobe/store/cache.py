@@ -19,7 +19,8 @@ from hiprobe.states import Fingerprint, Reading, VideoStates
 from hiprobe.store.cache_entries import CacheEntry, list_entries, prune_entries
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.parts import PARTS_SUFFIX, PartFiles
-from hiprobe.store.states_file import read_states, read_states_header, write_states
+from hiprobe.store.states_file import read_states, write_states
+from hiprobe.store.states_header import read_states_header
 
 __all__ = ["CacheEntry", "PartFiles", "StatesCache"]
 

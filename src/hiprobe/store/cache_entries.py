@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hiprobe.errors import StatesError
 from hiprobe.store.parts import FINISHED, PARTS_SUFFIX, remove_if_empty
-from hiprobe.store.states_file import read_states_header
+from hiprobe.store.states_header import read_states_header
 
 _LEFTOVER_SECONDS = 3600.0
 """A temporary file untouched for this long belongs to a process that was killed."""

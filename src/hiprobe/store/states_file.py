@@ -7,23 +7,16 @@ Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, StorageError
 from hiprobe.states import Fingerprint, Reading, States, VideoStates
 from hiprobe.store.atomic import atomic_path
-
-FORMAT_VERSION = 1
-
-_Arrays = dict[str, NDArray[Any]]
-
-_TIMES = ("start_seconds", "end_seconds", "failed")
-"""Arrays of a unit beside its states, one value for each row."""
+from hiprobe.store.states_header import FORMAT_VERSION, TIMES, Arrays, cause_of, load_states_file
 
 
 def write_states(
@@ -47,7 +40,7 @@ def write_states(
     first = next(iter([*video.states.values(), *video.clip.values()]), None)
     if first is None:
         raise StatesError(f"no states to write to {path}; extract at least one reading")
-    arrays: _Arrays = {**_pack("segments", video.states), **_pack("clip", video.clip)}
+    arrays: Arrays = {**_pack("segments", video.states), **_pack("clip", video.clip)}
     _refuse_mixture(video, first)
     header = {
         "version": FORMAT_VERSION,
@@ -66,7 +59,7 @@ def read_states(path: Path | str) -> VideoStates:
     Raises:
         StatesError: missing, damaged, foreign or of another version; the message says which.
     """
-    header, arrays = _load(Path(path))
+    header, arrays = load_states_file(Path(path))
     try:
         return VideoStates(
             states=_unpack("segments", arrays, header),
@@ -74,30 +67,7 @@ def read_states(path: Path | str) -> VideoStates:
             outcome=str(header["outcome"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StatesError(f"{path} is damaged: {_cause(error)}; extract it again") from error
-
-
-def read_states_header(path: Path | str) -> dict[str, Any]:
-    """The JSON header alone, with `readings` by unit, without loading the arrays.
-
-    Raises:
-        StatesError: missing, damaged, foreign or of another version.
-    """
-    return _load(Path(path), wanted=())[0]
-
-
-def read_times(path: Path | str) -> dict[str, _Arrays]:
-    """Unit -> start_seconds, end_seconds and failed of its rows, without loading the states.
-
-    Raises:
-        StatesError: as `read_states_header`.
-    """
-    _, arrays = _load(Path(path), wanted=_TIMES)
-    found: dict[str, _Arrays] = {"segments": {}, "clip": {}}
-    for name, array in arrays.items():
-        unit, _, what = name.partition("/")
-        found[unit][what] = array
-    return found
+        raise StatesError(f"{path} is damaged: {cause_of(error)}; extract it again") from error
 
 
 def _as_video_states(states: VideoStates | Mapping[Reading, States] | States) -> VideoStates:
@@ -108,11 +78,11 @@ def _as_video_states(states: VideoStates | Mapping[Reading, States] | States) ->
     return VideoStates(states=dict(states))
 
 
-def _pack(unit: str, by_reading: Mapping[Reading, States]) -> _Arrays:
-    arrays: _Arrays = {}
+def _pack(unit: str, by_reading: Mapping[Reading, States]) -> Arrays:
+    arrays: Arrays = {}
     for reading, states in by_reading.items():
         arrays[f"{unit}/{reading}"] = np.ascontiguousarray(states.values)
-        for name in _TIMES:
+        for name in TIMES:
             arrays[f"{unit}/{name}"] = np.ascontiguousarray(getattr(states, name))
     return arrays
 
@@ -131,7 +101,7 @@ def _refuse_mixture(video: VideoStates, first: States) -> None:
                 )
 
 
-def _unpack(unit: str, arrays: _Arrays, header: Mapping[str, Any]) -> dict[Reading, States]:
+def _unpack(unit: str, arrays: Arrays, header: Mapping[str, Any]) -> dict[Reading, States]:
     return {
         reading: States(
             values=arrays[f"{unit}/{reading}"],
@@ -147,7 +117,7 @@ def _unpack(unit: str, arrays: _Arrays, header: Mapping[str, Any]) -> dict[Readi
     }
 
 
-def _save(path: Path, arrays: _Arrays, header: Mapping[str, Any]) -> None:
+def _save(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
     from safetensors.numpy import save_file
 
     with atomic_path(path) as temporary:
@@ -155,45 +125,3 @@ def _save(path: Path, arrays: _Arrays, header: Mapping[str, Any]) -> None:
             save_file(arrays, str(temporary), metadata={"hiprobe": json.dumps(header)})
         except Exception as error:  # the library raises its own error type for a full disk
             raise StorageError(f"cannot write {path}: {error}; free some disk space") from error
-
-
-def _load(path: Path, *, wanted: Sequence[str] | None = None) -> tuple[dict[str, Any], _Arrays]:
-    """Header and arrays; of the arrays only those of the `wanted` kinds, all where None."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            header = _checked_header((file.metadata() or {}).get("hiprobe"), path)
-            names = list(file.keys())
-            header["readings"] = {u: _readings(names, u) for u in ("segments", "clip")}
-            if wanted is not None:
-                names = [n for n in names if n.partition("/")[2] in wanted]
-            return header, {n: file.get_tensor(n) for n in names}
-    except (SafetensorError, OSError) as error:
-        raise StatesError(
-            f"cannot read states from {path}: {_cause(error)}; extract them again"
-        ) from error
-
-
-def _readings(names: list[str], unit: str) -> list[str]:
-    found = [n.partition("/")[2] for n in names if n.startswith(f"{unit}/")]
-    return sorted(set(found) - set(_TIMES))
-
-
-def _checked_header(text: str | None, path: Path) -> dict[str, Any]:
-    try:
-        header = json.loads(text or "")
-    except ValueError:
-        header = None
-    if not isinstance(header, dict):
-        raise StatesError(f"{path} holds no HiProbe states; write it with `hiprobe extract`")
-    if header.get("version") != FORMAT_VERSION:
-        raise StatesError(
-            f"{path} has states format {header.get('version')}, this version reads "
-            f"{FORMAT_VERSION}; extract it again"
-        )
-    return header
-
-
-def _cause(error: BaseException) -> str:
-    return str(error) or type(error).__name__

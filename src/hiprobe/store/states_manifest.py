@@ -12,7 +12,7 @@ from typing import Any
 
 from hiprobe.states import Fingerprint
 from hiprobe.store.atomic import atomic_path
-from hiprobe.store.states_file import read_states_header, read_times
+from hiprobe.store.states_header import read_states_header, read_times
 
 MANIFEST_NAME = "states.parquet"
 VERSION = 1

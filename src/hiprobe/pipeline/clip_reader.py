@@ -1,0 +1,92 @@
+"""One labelled clip, from a video or a file of states, in each view that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hiprobe.backbones.interface import Backbone
+from hiprobe.datasets.clips import LabelledClip
+from hiprobe.pipeline.extract import extract_clip_prompts, extract_prompts
+from hiprobe.pipeline.extracted import examples_of_file, is_extracted
+from hiprobe.pipeline.progress import Progress
+from hiprobe.pipeline.settings import ExtractionSettings, Stretch
+from hiprobe.states import LabelledStates, VideoStates
+from hiprobe.store.cache import StatesCache
+
+Unit = Literal["clip", "segments"]
+
+
+@dataclass(frozen=True)
+class ClipReader:
+    """Reads one labelled clip after the other in the same way, in several views at once.
+
+    Attributes:
+        prompts: None for the backbone's own.
+        want: units to read.
+    """
+
+    backbone: Backbone | None
+    prompts: Sequence[str] | None
+    settings: ExtractionSettings
+    want: Sequence[Unit]
+    cache: StatesCache | None
+
+    @property
+    def view_count(self) -> int:
+        """Prompts by readings."""
+        prompts = 1 if self.prompts is None else len(self.prompts)
+        return prompts * len(self.settings.readings)
+
+    def read(self, clip: LabelledClip, progress: Progress | None) -> list[LabelledStates]:
+        """One example for each view: for each prompt, each reading.
+
+        Raises:
+            VideoError, BackboneMemoryError, StatesError, FingerprintError: the clip cannot be used.
+        """
+        if self.backbone is None or is_extracted(clip.video):
+            return examples_of_file(
+                clip,
+                layers=self.settings.layers,
+                readings=self.settings.readings,
+                prompts=self.prompts,
+                want=self.want,
+                fingerprint=None if self.backbone is None else self.backbone.fingerprint,
+            )
+        own = (self.backbone.fingerprint.prompt,)
+        prompts = own if self.prompts is None else tuple(self.prompts)
+        stretch = Stretch(clip.start_seconds, clip.end_seconds)
+        whole: dict[str, VideoStates] = {}
+        segments: dict[str, VideoStates] = {}
+        if "clip" in self.want:
+            whole = extract_clip_prompts(
+                clip.video,
+                backbone=self.backbone,
+                prompts=prompts,
+                settings=self.settings,
+                stretch=stretch,
+                cache=self.cache,
+            )
+        if "segments" in self.want:
+            segments = extract_prompts(
+                clip.video,
+                backbone=self.backbone,
+                prompts=prompts,
+                settings=self.settings,
+                stretch=stretch,
+                cache=self.cache,
+                progress=progress,
+            )
+        return [
+            LabelledStates(
+                clip.name,
+                clip.label,
+                clip.source,
+                whole[prompt].clip[reading] if whole else None,
+                segments[prompt].states[reading] if segments else None,
+                clip.class_name,
+            )
+            for prompt in prompts
+            for reading in self.settings.readings
+        ]
