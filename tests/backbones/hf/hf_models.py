@@ -24,16 +24,15 @@ MARKS = (
     *("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<image>", "<video>"),
     *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
     *("<fake_token_around_image>", "<global-img>", "<end_of_utterance>"),
-    *("<|user|>", "<|assistant|>", "<|end|>"),
 )
 
 
-def byte_tokenizer() -> Tokenizer:
+def byte_tokenizer(*more: str) -> Tokenizer:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(list(MARKS))
+    tokenizer.add_special_tokens([*MARKS, *more])
     return tokenizer
 
 
@@ -63,7 +62,7 @@ def text_settings(**more: Any) -> dict[str, Any]:
     }
 
 
-def internvl_config(*, decoder: str = "qwen2") -> InternVLConfig:
+def internvl_config(*, decoder: str = "qwen2", **more: Any) -> InternVLConfig:
     return InternVLConfig(
         vision_config={
             "hidden_size": 16,
@@ -75,7 +74,7 @@ def internvl_config(*, decoder: str = "qwen2") -> InternVLConfig:
             "patch_size": [7, 7],
             "initializer_range": 0.2,
         },
-        text_config={"model_type": decoder, **text_settings()},
+        text_config={"model_type": decoder, **text_settings(), **more},
         image_token_id=token("<IMG_CONTEXT>"),
         image_seq_length=4,
         tie_word_embeddings=False,
@@ -196,9 +195,9 @@ def random_model(config: Any) -> Any:
     return model
 
 
-def write_tokenizer(folder: Path) -> None:
+def write_tokenizer(folder: Path, *more: str) -> None:
     PreTrainedTokenizerFast(
-        tokenizer_object=byte_tokenizer(), eos_token="<|im_end|>", pad_token="<|im_end|>"
+        tokenizer_object=byte_tokenizer(*more), eos_token="<|im_end|>", pad_token="<|im_end|>"
     ).save_pretrained(folder)
 
 

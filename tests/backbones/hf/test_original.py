@@ -42,6 +42,7 @@ INTERNLM2 = {
     "input_layernorm": "attention_norm",
     "post_attention_layernorm": "ffn_norm",
 }
+PHI3_MARKS = ("<|user|>", "<|assistant|>", "<|end|>")
 PHI3 = (
     "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
     "{{ '<|assistant|>\\n' }}"  # the template engine drops a line break at the very end
@@ -130,11 +131,14 @@ def original_about(config: Any, decoder: str) -> dict[str, Any]:
 
 def write_pair(folder: Path, decoder: str) -> tuple[Path, Path]:
     """The same weights in the native and in the original layout."""
-    config = internvl_config(decoder="llama" if decoder == "internlm2" else decoder)
+    marks = PHI3_MARKS if decoder == "phi3" else ()
+    words = byte_tokenizer(*marks)
+    native_decoder = "llama" if decoder == "internlm2" else decoder
+    config = internvl_config(decoder=native_decoder, vocab_size=words.get_vocab_size())
     model = random_model(config)
     native, original = folder / "native", folder / "original"
     model.save_pretrained(native)
-    write_tokenizer(native)
+    write_tokenizer(native, *marks)
     original.mkdir()
     tensors = {k: v.clone().contiguous() for k, v in original_tensors(model, decoder)}
     half = len(tensors) // 2
@@ -143,11 +147,11 @@ def write_pair(folder: Path, decoder: str) -> tuple[Path, Path]:
             {n: tensors[n] for n in names}, original / f"model-{number:05}-of-00002.safetensors"
         )
     (original / "config.json").write_text(json.dumps(original_about(config, decoder)))
-    byte_tokenizer().save(str(original / "tokenizer.json"))
+    words.save(str(original / "tokenizer.json"))
     if decoder == "phi3":  # it speaks in a form of its own
         (native / "chat_template.jinja").write_text(PHI3)
         config = json.loads((native / "generation_config.json").read_text())
-        config["eos_token_id"] = byte_tokenizer().token_to_id("<|end|>")
+        config["eos_token_id"] = words.token_to_id("<|end|>")
         (native / "generation_config.json").write_text(json.dumps(config))
     return native, original
 
