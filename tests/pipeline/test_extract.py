@@ -336,6 +336,22 @@ def test_detection_reads_one_layer(video: Path) -> None:
     assert result.real_time_factor == pytest.approx((9 + 5 / 24) / result.elapsed_seconds, rel=1e-3)
 
 
+def test_what_was_known_does_not_count_as_speed(video: Path, tmp_path: Path) -> None:
+    cache = StatesCache(tmp_path / "cache")
+    probe = BrightProbe()
+    first = detect_video(video, probe=probe, backbone=ColourBackbone(), cache=cache)
+    assert first.known_segments == 0 and first.real_time_factor is not None
+    again = detect_video(video, probe=probe, backbone=ColourBackbone(), cache=cache)
+    assert again.known_segments == 10 and again.real_time_factor is None
+    other = write_video(tmp_path / "w.mp4", frames=24 * 9 + 5, bright=range(48))
+    stopped, often = Interrupting(), ExtractionSettings(batch_segments=2)
+    with pytest.raises(KeyboardInterrupt):
+        detect_video(other, probe=probe, backbone=stopped, cache=cache, settings=often)
+    rest = detect_video(other, probe=probe, backbone=ColourBackbone(), cache=cache)
+    assert rest.known_segments == 6 and rest.real_time_factor is not None
+    assert rest.real_time_factor * rest.elapsed_seconds == pytest.approx(3 + 5 / 24, rel=1e-3)
+
+
 def test_detection_from_states_needs_no_backbone(video: Path, tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     write_states(path, extract_video(video, backbone=ColourBackbone()))

@@ -64,10 +64,10 @@ class DetectReport:
 
 def remarks(timeline: Timeline, result: DetectResult) -> list[str]:
     """Speed, and what a user should know of this video."""
-    found = [] if result.real_time_factor is None else [speed(result)]
+    found = [speed(result)]
     lengths = timeline.end_seconds - timeline.start_seconds
     typical = float(np.median(lengths))
-    if typical >= LONG_SEGMENT_SECONDS and result.real_time_factor is not None:
+    if typical >= LONG_SEGMENT_SECONDS:
         found.append(
             f"a segment lasts {typical:.1f} s here, since the frame rate is low; --segment-seconds "
             "in fit and detect cuts finer"
@@ -87,9 +87,13 @@ def facts(result: DetectResult) -> dict[str, Any]:
 
 
 def speed(result: DetectResult) -> str:
-    """How fast it was, against the camera."""
-    factor = result.real_time_factor or 0.0
-    return f"{result.elapsed_seconds:.1f} s of work, {factor:.1f} x real time"
+    """How fast it was, against the camera; or that nothing had to be read."""
+    if result.real_time_factor is None:
+        return "its states were there already; nothing was read"
+    told = f"{result.elapsed_seconds:.1f} s of work, {result.real_time_factor:.1f} x real time"
+    if result.known_segments:
+        told += f" for the rest; {result.known_segments} segments were there already"
+    return told
 
 
 def _highest(timeline: Timeline) -> str:

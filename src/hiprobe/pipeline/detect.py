@@ -12,7 +12,7 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.pipeline.extract import extract_video
 from hiprobe.pipeline.extracted import is_extracted, load_extracted
-from hiprobe.pipeline.progress import Progress
+from hiprobe.pipeline.progress import Progress, ProgressEvent
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.cache import StatesCache
@@ -45,8 +45,10 @@ class DetectResult:
         timeline: scores and events; `timeline.ended` repeats `outcome`.
         states: what was scored.
         elapsed_seconds: time from opening the video to its events.
-        real_time_factor: seconds of video per second of work; above 1 is faster than the
-            camera. None where it would mean nothing: states from a file.
+        real_time_factor: seconds of video per second of work, without what was known from
+            before; above 1 is faster than the camera. None where nothing was read anew.
+        known_segments: segments whose states lay in a file, in the cache, or were kept by an
+            interrupted run.
         outcome: "end" or "truncated".
     """
 
@@ -54,6 +56,7 @@ class DetectResult:
     states: States
     elapsed_seconds: float
     real_time_factor: float | None
+    known_segments: int
     outcome: str
 
 
@@ -80,8 +83,8 @@ def detect_video(
         UsageError: a video without a backbone.
     """
     began = time.monotonic()
-    extracted = is_extracted(video)
-    if extracted and backbone is None:
+    fresh = _Fresh(progress)
+    if is_extracted(video) and backbone is None:
         found = load_extracted(video, layers=(probe.layer_,), fingerprint=None)
     elif backbone is None:
         raise UsageError(f"{video} is a video; reading it needs the probe's backbone")
@@ -92,14 +95,28 @@ def detect_video(
             settings=replace(settings, layers=(probe.layer_,), readings=(probe.reading_,)),
             stretch=stretch,
             cache=cache,
-            progress=progress,
+            progress=fresh,
         )
     states = _segments(found, probe.reading_, video)
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
     elapsed = time.monotonic() - began
-    length = float(states.end_seconds[-1] - states.start_seconds[0])
-    factor = None if extracted else length / max(elapsed, 1e-9)
-    return DetectResult(timeline, states, elapsed, factor, found.outcome)
+    known = len(states) - fresh.count
+    seconds = float((states.end_seconds - states.start_seconds)[known:].sum())
+    factor = seconds / max(elapsed, 1e-9) if fresh.count else None
+    return DetectResult(timeline, states, elapsed, factor, known, found.outcome)
+
+
+@dataclass
+class _Fresh:
+    """Counts what is read anew, and passes on what it hears."""
+
+    progress: Progress | None
+    count: int = 0
+
+    def __call__(self, event: ProgressEvent) -> None:
+        self.count = event.done - event.skipped
+        if self.progress is not None:
+            self.progress(event)
 
 
 def _segments(found: VideoStates, reading: Reading, video: Path | str) -> States:
