@@ -41,6 +41,9 @@ def test_a_copied_folder_without_a_record_is_found(cache: Path) -> None:
     found = locate(HUB)
     assert found is not None
     assert (found.folder, found.place) == (folder, "hiprobe")
+    said: list[str] = []
+    assert get_backbone(HUB, say=said.append) == folder  # without a network
+    assert "its hashes are not checked" in said[0]
     (folder / "model.safetensors").unlink()
     assert locate(HUB) is None
 

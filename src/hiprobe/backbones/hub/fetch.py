@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
 from hiprobe.backbones.hub.client import alone, client_errors, get_file, list_repository
+from hiprobe.backbones.hub.counted import Counted
 from hiprobe.backbones.hub.listing import small_files, weights
 from hiprobe.backbones.hub.places import by_hand, own_folder
 from hiprobe.backbones.hub.record import (
@@ -165,7 +165,7 @@ class _Fetch:
         have = part.stat().st_size if part.exists() else 0
         self._count(have)
         with part.open("ab") as stream:
-            counted = _Counted(stream, self._count)
+            counted = Counted(stream, self._count)
             get_file(self.found, file, counted, have=have)
         if not is_whole(part, file):
             part.unlink()
@@ -188,30 +188,6 @@ class _Fetch:
             self.target.replace(work / _ASIDE)
         self.staging.replace(self.target)
         shutil.rmtree(work, ignore_errors=True)  # with what is left of other revisions
-
-
-class _Counted:
-    """A file that tells how much is written to it; the rest it leaves to the file."""
-
-    def __init__(self, stream: IO[bytes], count: Callable[[int], None]) -> None:
-        self._stream, self._count = stream, count
-
-    def write(self, data: bytes) -> int:
-        """Write and tell."""
-        self._count(len(data))
-        return self._stream.write(data)
-
-    def truncate(self, size: int | None = None) -> int:
-        """The server began anew: what was there counts no longer."""
-        place = self._stream.tell()
-        before = self._stream.seek(0, 2)
-        self._stream.seek(place)
-        kept = self._stream.truncate(size)
-        self._count(kept - before)
-        return kept
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def _need_network(hub: str, target: Path) -> None:
