@@ -90,6 +90,17 @@ def test_options_reach_the_probe(tmp_path: Path) -> None:
     assert (probe.sigma_segments, probe.seed) == (0, 7)
 
 
+def test_the_literal_forms_are_options_and_both_thresholds_are_shown(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    usual = good(run("fit", clips, "-o", tmp_path / "usual")).stdout
+    literal = ("--penalty", "none", "--threshold-scores", "training")
+    shown = good(run("fit", clips, "-o", tmp_path / "literal", *literal)).stdout
+    assert "of the clips' held-out scores" in usual and "from the training scores" in usual
+    assert "of the clips' training scores" in shown and "from the held-out scores" in shown
+    assert "equation 8 has no minimum" in shown and "no minimum" not in usual
+    assert Probe.load(tmp_path / "literal").threshold_summary_.basis == "training"
+
+
 def test_add_extends_a_probe(tmp_path: Path) -> None:
     first = write_clip_folder(tmp_path / "a", clips_per_class=4)
     more = write_clip_folder(tmp_path / "b", clips_per_class=5, seed=1)

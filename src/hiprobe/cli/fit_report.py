@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.cli.text import format_number, print_rich, print_table
+from hiprobe.localize import adaptive_threshold
 from hiprobe.probe import Probe
 from hiprobe.prompts import prompt_name
 from hiprobe.report.console import layers_table
 from hiprobe.report.layers import LayerCurves
+
+BASIS_WORDS = {"cross_validated": "held-out", "training": "training"}
 
 
 def layer_curves(probe: Probe) -> LayerCurves:
@@ -91,9 +94,19 @@ def _print_threshold(probe: Probe) -> None:
         scores = scores[np.isfinite(scores)]
         click.echo(
             f"threshold: {summary.threshold:.3f} = mean {scores.mean():.3f} + kappa "
-            f"{probe.kappa:g} x standard deviation {scores.std():.3f} of the clips' scores"
+            f"{probe.kappa:g} x standard deviation {scores.std():.3f} of the clips' "
+            f"{BASIS_WORDS[summary.basis]} scores"
         )
+        _print_other_threshold(probe)
     click.echo(summary.text)
+
+
+def _print_other_threshold(probe: Probe) -> None:
+    """T from the scores that were not taken, so that the choice can be seen."""
+    for basis, scores in probe.few_shot_scores_.items():
+        if basis != probe.threshold_summary_.basis:
+            other = adaptive_threshold(scores, kappa=probe.kappa)
+            click.echo(f"  (from the {BASIS_WORDS[basis]} scores it would be {other:.3f})")
 
 
 def _floats(values: NDArray[np.float64]) -> Sequence[float]:

@@ -7,7 +7,9 @@ from typing import Literal
 
 from hiprobe.localize import KAPPA, SIGMA_SEGMENTS
 from hiprobe.probe import Mode, Probe
+from hiprobe.probe.results import Basis
 from hiprobe.prompts import Prompt
+from hiprobe.scorer import Penalty
 from hiprobe.states import Reading
 
 
@@ -24,6 +26,8 @@ class FitSettings:
     layer: int | None = None
     kappa: float = KAPPA
     sigma: float = SIGMA_SEGMENTS
+    penalty: Penalty = "l2"
+    threshold_scores: Basis = "cross_validated"
     readings: tuple[Reading, ...] = ("last",)
     prompts: tuple[Prompt, ...] = ()
     seed: int = 0
@@ -35,5 +39,7 @@ class FitSettings:
             layer="dlsp" if self.layer is None else self.layer,
             kappa=self.kappa,
             sigma_segments=self.sigma,
+            penalty=self.penalty,
+            threshold_scores=self.threshold_scores,
             seed=self.seed,
         )

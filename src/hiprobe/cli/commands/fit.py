@@ -12,6 +12,8 @@ from hiprobe.cli import options
 
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
+    from hiprobe.probe.results import Basis
+    from hiprobe.scorer import Penalty
     from hiprobe.states import Reading
 
 
@@ -47,6 +49,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="Smoothing, in segments.",
 )
+@click.option(
+    "--penalty",
+    type=click.Choice(["l2", "none"]),
+    default="l2",
+    show_default=True,
+    help="Of the logistic regression; none is the paper's equation 8 to the letter.",
+)
+@click.option(
+    "--threshold-scores",
+    type=click.Choice(["cross_validated", "training"]),
+    default="cross_validated",
+    show_default=True,
+    help="Clips' scores that T is taken from: of probes that have not seen them, or, the paper's "
+    "equation 10 to the letter, of the one fitted on them.",
+)
 @options.reading(auto=True)
 @click.option(
     "--prompts",
@@ -68,6 +85,8 @@ def fit(
     layer: int | None,
     kappa: float,
     sigma: float,
+    penalty: Penalty,
+    threshold_scores: Basis,
     reading: Reading | Literal["auto"],
     prompts: Path | None,
     seed: int,
@@ -101,6 +120,8 @@ def fit(
         layer=layer,
         kappa=kappa,
         sigma=sigma,
+        penalty=penalty,
+        threshold_scores=threshold_scores,
         readings=READINGS if reading == "auto" else (reading,),
         prompts=() if prompts is None else read_prompts(prompts),
         seed=seed,
@@ -118,10 +139,13 @@ def fit(
 
 def _refuse_settings(ctx: click.Context, add: Path) -> None:
     """An extended probe keeps its settings: say so, rather than pass over what was typed."""
-    kept = ("mode", "layer", "kappa", "sigma", "reading", "prompt", "seed")
+    kept = (
+        *("mode", "layer", "kappa", "sigma", "penalty", "threshold_scores"),
+        *("reading", "prompt", "seed"),
+    )
     typed = [n for n in kept if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
     if typed:
-        names = ", ".join(f"--{name}" for name in typed)
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in typed)
         raise click.UsageError(
             f"{add} keeps its settings when clips are added; leave out {names}, or fit anew on "
             "all clips"
