@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hiprobe.reproduce.baselines import Contest, head_scores, probe_scores, read_contest
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.estimate import Units, auc_estimate, clip_units, estimate
+from hiprobe.reproduce.estimate import Estimate, Units, auc_estimate, clip_units, estimate
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Findings, Row
 from hiprobe.reproduce.rows import Table, difference
@@ -27,11 +27,14 @@ from hiprobe.zero_label.views import VERSION
 
 AUC, GAIN = "clip AUC", "probe minus this, clip AUC"
 NO_NUMBER, MASS = "answers without a number", "probability of Yes and No"
-PROBE = "probe, DLSP layer"
-HEADS = f"{TOP_HEADS} attention heads"
-FIRST, ODD, NUMBER = "first token, two questions", "first token, one question", "decoded number"
-ZERO = "no labels; all clips; intervals over sources"
-FITTED = "fitted on training sources, tested on the others; intervals over sources"
+PROBE = "probe, DLSP layer (labels)"
+HEADS = f"{TOP_HEADS} attention heads (labels)"
+FIRST, ODD = "first token, two questions (no labels)", "first token, one question (no labels)"
+NUMBER = "decoded number (no labels)"
+PROTOCOL = (
+    "{folds} folds grouped by source; with labels: fitted on the training sources, tested on the "
+    "others; intervals over sources"
+)
 
 _Floats = NDArray[np.float64]
 
@@ -66,9 +69,9 @@ def _rows(bench: Bench, data: DataSource) -> list[Row]:
     first, number = contest.answers["first-token"], contest.answers["decoded"]
     without = {FIRST: first.scores, ODD: contest.odd, NUMBER: number.neutral}
     maker = _Maker(Table(bench, data, "The probe beside its own backbone"), contest, probe)
-    rows = [maker.area(PROBE, probe, FITTED), *maker.rival(HEADS, heads, FITTED)]
+    rows = [maker.area(PROBE, probe), *maker.rival(HEADS, heads)]
     for name, scores in without.items():
-        rows += maker.rival(name, [scores], ZERO)
+        rows += maker.rival(name, [scores] * len(probe))
     rows.append(maker.mean(NUMBER, NO_NUMBER, number.unanswered))
     if first.mass is not None:
         rows.append(maker.mean(FIRST, MASS, first.mass))
@@ -101,25 +104,21 @@ class _Maker:
     contest: Contest
     probe: Sequence[_Floats]
 
-    def area(self, name: str, seeds: Sequence[_Floats], protocol: str) -> Row:
+    def area(self, name: str, seeds: Sequence[_Floats]) -> Row:
         """AUC over clips."""
         units = [self._units(scores, np.isfinite(scores)) for scores in seeds]
         found = auc_estimate(units, draws=self.table.bench.request.draws)
-        return self.table.row(name, AUC, found, protocol=protocol)
+        return self._row(name, AUC, found)
 
-    def rival(self, name: str, seeds: Sequence[_Floats], protocol: str) -> list[Row]:
+    def rival(self, name: str, seeds: Sequence[_Floats]) -> list[Row]:
         """AUC, and the probe's gain over it on the same clips and draws of sources."""
-        others = list(seeds) * (len(self.probe) if len(seeds) == 1 else 1)
         mine, theirs = [], []
-        for own, other in zip(self.probe, others, strict=True):
+        for own, other in zip(self.probe, seeds, strict=True):
             known = np.isfinite(own) & np.isfinite(other)
             mine.append(self._units(own, known))
             theirs.append(self._units(other, known))
         gain = difference(mine, theirs, draws=self.table.bench.request.draws)
-        return [
-            self.area(name, seeds, protocol),
-            self.table.row(name, GAIN, gain, protocol=FITTED),
-        ]
+        return [self.area(name, seeds), self._row(name, GAIN, gain)]
 
     def mean(self, name: str, metric: str, values: NDArray[np.bool_] | _Floats) -> Row:
         """Mean over clips; sources are drawn as for the others."""
@@ -128,9 +127,13 @@ class _Maker:
         def over(weights: _Floats) -> float:
             return float(weights @ own / weights.sum()) if weights.sum() else float("nan")
 
-        draws = self.table.bench.request.draws
-        found = estimate([over], [self.contest.states.sources], draws=draws)
-        return self.table.row(name, metric, found, protocol=ZERO)
+        draws, count = self.table.bench.request.draws, len(self.probe)
+        found = estimate([over] * count, [self.contest.states.sources] * count, draws=draws)
+        return self._row(name, metric, found)
+
+    def _row(self, name: str, metric: str, found: Estimate) -> Row:
+        protocol = PROTOCOL.format(folds=self.table.bench.request.folds)
+        return self.table.row(name, metric, found, protocol=protocol)
 
     def _units(self, scores: _Floats, known: NDArray[np.bool_]) -> Units:
         data, rows = self.contest.states, np.flatnonzero(known)
