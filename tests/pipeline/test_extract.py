@@ -336,6 +336,18 @@ def test_detection_reads_one_layer(video: Path) -> None:
     assert result.real_time_factor == pytest.approx((9 + 5 / 24) / result.elapsed_seconds, rel=1e-3)
 
 
+def test_clips_found_in_the_cache_do_not_shorten_the_estimate(tmp_path: Path) -> None:
+    names = ("abnormal/a", "abnormal/b", "abnormal/new", "normal/a", "normal/b")
+    for number, name in enumerate(names):
+        write_video(tmp_path / "c" / f"{name}.mp4", frames=30 + 5 * number)
+    clips, cache = read_clips(tmp_path / "c"), StatesCache(tmp_path / "cache")
+    extract_examples(clips[:2], backbone=ColourBackbone(), cache=cache)
+    events: list[ProgressEvent] = []
+    extract_examples(clips, backbone=ColourBackbone(), cache=cache, progress=events.append)
+    assert (events[-1].done, events[-1].skipped) == (5, 2)
+    assert events[0].skipped == 1 and events[0].eta_seconds is None
+
+
 def test_what_was_known_does_not_count_as_speed(video: Path, tmp_path: Path) -> None:
     cache = StatesCache(tmp_path / "cache")
     probe = BrightProbe()

@@ -60,6 +60,8 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
 def _open(how: SessionOptions, *, prompt: str | None, cut_at_layer: int | None) -> Session:
     from hiprobe.backbones.registry import open_backbone
 
+    if not how.quiet:  # loading the libraries alone takes seconds
+        say(f"opening the backbone {how.backbone or DEFAULT_BACKBONE}")
     settings = ExtractionSettings(segment_seconds=how.segment_seconds)
     opened = open_backbone(
         how.backbone or DEFAULT_BACKBONE,

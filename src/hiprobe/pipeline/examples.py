@@ -88,27 +88,36 @@ def extract_views(
     clock, seconds = Clock(progress, len(clips)), 0.0
     for number, clip in enumerate(clips, start=1):
         clock.name = clip.name
+        course = _Course(clock, number - 1, seconds)
         try:
-            seen = reader.read(clip, _within(clock, number - 1, seconds))
+            seen = reader.read(clip, course if progress else None)
         except (VideoError, StatesError, FingerprintError, BackboneMemoryError) as error:
             failures.append(Failure(clip.video, str(error)))
         else:
             for view, example in zip(views, seen, strict=True):
                 view.append(example)
             seconds += _length_seconds(seen[0])
+            clock.skipped += "segments" in want and not course.has_begun
         clock.tell(number, seconds_of_video=seconds)
     return views, failures
 
 
-def _within(clock: Clock, done: int, seconds: float) -> Progress | None:
-    """Tells of the clip at work, so that a long one does not look like a standstill."""
-    if clock.progress is None:
-        return None
+@dataclass
+class _Course:
+    """Tells of the clip at work, so that a long one does not look like a standstill.
 
-    def listener(event: ProgressEvent) -> None:
-        clock.tell(done, seconds_of_video=seconds + event.seconds_of_video)
+    Attributes:
+        has_begun: some of it was read anew; False where all of it was found.
+    """
 
-    return listener
+    clock: Clock
+    done: int
+    seconds_before: float
+    has_begun: bool = False
+
+    def __call__(self, event: ProgressEvent) -> None:
+        self.has_begun = True
+        self.clock.tell(self.done, seconds_of_video=self.seconds_before + event.seconds_of_video)
 
 
 def _length_seconds(example: LabelledStates) -> float:

@@ -28,6 +28,7 @@ def show(everything: bool) -> None:
     """
     import time
 
+    from hiprobe.prompts import prompt_name
     from hiprobe.settings import states_folder
     from hiprobe.store.cache import StatesCache
 
@@ -38,6 +39,7 @@ def show(everything: bool) -> None:
             (
                 e.video,
                 e.model,
+                prompt_name(e.prompt, width=24) if e.prompt else "",
                 str(len(e.layers)),
                 "unfinished" if e.partial else "complete",
                 format_bytes(e.size_bytes),
@@ -45,7 +47,7 @@ def show(everything: bool) -> None:
             )
             for e in entries
         ]
-        print_table(("video", "backbone", "layers", "state", "size", "age in days"), rows)
+        print_table(("video", "backbone", "prompt", "layers", "state", "size", "age in days"), rows)
     total = sum(e.size_bytes for e in entries)
     click.echo(f"{kept.folder}: {len(entries)} entries, {format_bytes(total)}")
 
