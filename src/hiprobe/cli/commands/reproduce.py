@@ -35,8 +35,20 @@ if TYPE_CHECKING:
     help="What probes are fitted on; auto chooses inside each training fold, and takes longer.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
-@click.option("--first-seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--folds", type=click.IntRange(min=2), default=8, show_default=True)
+@click.option(
+    "--first-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The others follow it one by one.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    default=8,
+    show_default=True,
+    help="Of the cross-validation, grouped by source.",
+)
 @click.option(
     "--draws",
     type=click.IntRange(min=1),
