@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,19 @@ def test_a_wrong_name_is_an_error_and_not_a_gap() -> None:
 def test_the_range_names_both_settings() -> None:
     text = fill(BLANK.format("what the silent choices move"), [_result()])
     assert "| made-up | Penalty | 0.620 (none) to 0.710 (C = 1) |" in text
+
+
+def test_a_section_that_an_older_run_lacks_is_said() -> None:
+    text = fill(BLANK.format("options / Smoothing, by frame"), [_result()])
+    assert "do not have this table" in text
+
+
+def test_a_choice_that_moves_nothing_is_said_so() -> None:
+    rows = tuple(Row("made-up", s, "highest-segment AUC", 0.7501, section="Entropy bins")
+                 for s in ("B = 10", "B = 20"))  # fmt: skip
+    result = replace(_result(), findings=Findings(rows))
+    text = fill(BLANK.format("what the silent choices move"), [result])
+    assert "| made-up | Entropy bins | 0.750 for all 2 |" in text
 
 
 def test_weights_of_the_smoothing() -> None:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hiprobe.errors import UsageError
 from hiprobe.localize import SIGMA_SEGMENTS, smooth
 from hiprobe.reproduce.markdown import number, tables
-from hiprobe.reproduce.option_grid import SIGMAS_SEGMENTS
+from hiprobe.reproduce.option_frames import SECTION as SIGMA_BY_FRAME
+from hiprobe.reproduce.option_grid import SIGMAS_SEGMENTS, options
 from hiprobe.reproduce.option_rows import ANOMALOUS_MEAN, HIGHEST_AUC, NORMAL_MEAN
 from hiprobe.reproduce.page import read_result
 from hiprobe.reproduce.result import ExperimentResult, Row
@@ -26,7 +27,11 @@ from hiprobe.reproduce.writer import JSON_NAME
 Scores = Mapping[str, NDArray[np.float64]]
 MARKER = re.compile(r"(<!-- table: (.+?) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 NOT_YET = "*Not measured yet: run `hiprobe reproduce {name}`, then write this page anew.*"
-LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from", "Smoothing, by frame")
+NOT_THERE = "*The results at hand do not have this table: run the experiment anew.*"
+SECTIONS = {option.section for option in options()} | {SIGMA_BY_FRAME}
+"""Sections that a result may lack: other data, or an older run."""
+
+LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from", SIGMA_BY_FRAME)
 """Sections of `options` that have tables of their own and vary other things than a fit."""
 
 
@@ -64,6 +69,8 @@ def _table(name: str, results: Sequence[ExperimentResult], scores: Scores | None
     if not own:
         return [NOT_YET.format(name=experiment)]
     rows = [x for r in own for x in r.findings.rows if not section or x.section == section]
+    if not rows and section in SECTIONS:
+        return [NOT_THERE]
     if not rows:
         known = sorted({x.section for r in own for x in r.findings.rows})
         raise UsageError(f"{experiment} has no section {section!r}; it has {known}")
@@ -120,6 +127,8 @@ def _range(rows: Sequence[Row], metric: str) -> str:
     found = {r.setting: r.ours for r in rows if r.metric == metric and r.defined}
     if len(found) < 2:
         return "-"
+    if len({number(v) for v in found.values()}) == 1:
+        return f"{number(next(iter(found.values())))} for all {len(found)}"
     low, high = min(found, key=lambda s: found[s]), max(found, key=lambda s: found[s])
     return f"{number(found[low])} ({low}) to {number(found[high])} ({high})"
 
