@@ -12,6 +12,7 @@ import pytest
 import torch
 from backbone_cases import moving_square
 from hf_models import LAYERS, byte_tokenizer, internvl_config, random_model, write_tokenizer
+from piece_file import SPACE, piece_file
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -129,9 +130,9 @@ def original_about(config: Any, decoder: str) -> dict[str, Any]:
     }
 
 
-def write_pair(folder: Path, decoder: str) -> tuple[Path, Path]:
+def write_pair(folder: Path, decoder: str, *more: str) -> tuple[Path, Path]:
     """The same weights in the native and in the original layout."""
-    marks = PHI3_MARKS if decoder == "phi3" else ()
+    marks = (*more, *(PHI3_MARKS if decoder == "phi3" else ()))
     words = byte_tokenizer(*marks)
     native_decoder = "llama" if decoder == "internlm2" else decoder
     config = internvl_config(decoder=native_decoder, vocab_size=words.get_vocab_size())
@@ -173,6 +174,29 @@ def test_original_and_native_give_the_same_bits(pair: tuple[Path, Path]) -> None
         for b in (native, original)
     }
     assert len(words) == 1
+
+
+def test_a_folder_with_a_sentencepiece_file_is_read_and_speaks(tmp_path: Path) -> None:
+    """The layout of InternVL2.5-2B and -8B: no tokenizer.json, tokens added in a list."""
+    _, original = write_pair(tmp_path, "internlm2", *(f"<{n}>" for n in range(100)))
+    (original / "tokenizer.json").unlink()
+    letters = [SPACE, *(chr(c) for c in range(33, 127)), "\n"]
+    (original / "tokenizer.model").write_bytes(piece_file(letters, dummy_prefix=False))
+    first = 3 + 256 + len(letters)
+    marks = ("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>")
+    added = {mark: first + place for place, mark in enumerate(marks)}
+    (original / "added_tokens.json").write_text(json.dumps(added))
+    backbone = load_hf(original, dtype="float32")
+    ids = backbone.prepare(SEGMENT.frames[:2], prompt="What?").ids
+    context = added["<IMG_CONTEXT>"]
+    assert backbone.family.visual_token == context
+    assert ids.count(context) == 2 * 4
+    assert ids[:2] == (1, added["<|im_start|>"])
+    assert backbone.model.generation_config.eos_token_id == added["<|im_end|>"]
+    states = backbone.states([SEGMENT], layers=[LAYERS], readings=READINGS)
+    assert all(np.isfinite(values).all() for values in states.values())
+    said = backbone.describe(SEGMENT.frames, prompt="What?", max_new_tokens=8)
+    assert said == backbone.describe(SEGMENT.frames, prompt="What?", max_new_tokens=8)
 
 
 def test_an_original_is_cut_while_it_is_read(pair: tuple[Path, Path]) -> None:
