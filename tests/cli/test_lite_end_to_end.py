@@ -39,7 +39,16 @@ def test_fit_and_detect_on_videos(lite_folder: Path, clips: Path, tmp_path: Path
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")
     out = tmp_path / "out"
-    options = ("--explain", "--clips", "--threshold", 0.0, "--format", "json,mp4,html")
+    # without the cache, which has its states from fitting: reading them is to be timed
+    options = (
+        "--explain",
+        "--clips",
+        "--threshold",
+        0.0,
+        "--format",
+        "json,mp4,html",
+        "--no-cache",
+    )
     result = run("detect", tmp_path / "probe", bad, video, "-o", out, *options)
     assert result.exit_code == 3, result.output
     assert "bad.mp4" in result.stderr

@@ -1,0 +1,70 @@
+"""The options that commands share reach them as one value; what an interrupt says."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from hiprobe.cli import options
+from hiprobe.cli.app import Commands
+from hiprobe.cli.options import SessionOptions
+from hiprobe.cli.plain_warnings import plain_warnings
+
+
+def command(seen: list[SessionOptions], *, stop: bool = False) -> click.Group:
+    @click.command()
+    @options.how_to_read()
+    def read(how: SessionOptions) -> None:
+        """Reads."""
+        seen.append(how)
+        if stop:
+            raise KeyboardInterrupt
+
+    group = Commands("hiprobe")
+    group.add_command(read)
+    return group
+
+
+def test_one_value_holds_how_videos_are_read() -> None:
+    seen: list[SessionOptions] = []
+    words = (
+        "--backbone",
+        "b",
+        "--prompt",
+        "motion",
+        "--segment-seconds",
+        "0.5",
+        "--no-cache",
+        "-q",
+    )
+    result = CliRunner().invoke(command(seen), ["read", *words])
+    assert result.exit_code == 0, result.output
+    (how,) = seen
+    assert (how.backbone, how.prompt, how.segment_seconds) == ("b", "motion", 0.5)
+    assert (how.cached, how.quiet) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "what was read is kept: run the same command again to resume"),
+        (("--no-cache",), "with --no-cache nothing was kept"),
+    ],
+)
+def test_ctrl_c_says_what_is_left(words: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(command([], stop=True), ["read", *words])
+    assert result.exit_code == 130 and said in result.stderr
+
+
+def test_our_warnings_are_one_line_and_others_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    ours = str(Path(options.__file__))
+    with pytest.warns(UserWarning) as caught, plain_warnings():
+        warnings.simplefilter("always")
+        warnings.warn_explicit("it is late", UserWarning, ours, 3)
+        warnings.warn_explicit("not ours", UserWarning, "/elsewhere/x.py", 7)
+    assert capsys.readouterr().err == "warning: it is late\n"
+    assert [str(w.message) for w in caught] == ["not ours"]
