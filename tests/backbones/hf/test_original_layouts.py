@@ -84,6 +84,16 @@ def test_the_list_of_tensors_is_whole(name: str) -> None:
     assert total == MODELS[name]["parameters"]
 
 
+@pytest.mark.parametrize("kind", ["su", "longrope"])
+def test_the_rotation_of_phi3_is_known_under_both_its_names(kind: str, tokenizer: Any) -> None:
+    made = about("InternVL2-4B")
+    scaling = {"type": kind, "short_factor": [1.0] * 48, "long_factor": [2.0] * 48}
+    made["llm_config"] = {**made["llm_config"], "rope_scaling": scaling}
+    text = native_config(made, tokenizer).text_config
+    assert text.rope_parameters["rope_type"] == "longrope"
+    assert text.rope_parameters["original_max_position_embeddings"] == 4096
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_tensor_has_a_place_and_every_place_a_tensor(name: str, tokenizer: Any) -> None:
     config = native_config(about(name), tokenizer)

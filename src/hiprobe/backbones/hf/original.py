@@ -83,6 +83,9 @@ def _plain(decoder: Mapping[str, Any]) -> dict[str, Any]:
     kept = {k: v for k, v in decoder.items() if k not in dropped}
     if "bias" in kept:  # InternLM2's name for it
         kept["attention_bias"] = kept.pop("bias")
+    scaling = kept.get("rope_scaling")
+    if scaling and scaling.get("type") == "su":  # Phi-3's first name for it
+        kept["rope_scaling"] = {**scaling, "type": "longrope"}
     return kept
 
 
