@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hiprobe.errors import FingerprintError, StatesError, UsageError
-from hiprobe.localize import find_events, smooth
-from hiprobe.probe.fitted import FewShotScores, Fitted
 from hiprobe.probe.fitting import fit_examples
 from hiprobe.probe.merge import merged
-from hiprobe.probe.parameters import Parameters
-from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary, ViewRow
-from hiprobe.probe.threshold import few_shot_threshold, summarise
-from hiprobe.probe.training_set import Mode
-from hiprobe.scorer import FittedScorer
-from hiprobe.states import Fingerprint, LabelledStates, Reading, States
-from hiprobe.timeline import Timeline
+from hiprobe.probe.scoring import FittedProbe
+from hiprobe.states import LabelledStates
 
 
-class Probe(Parameters):
+class Probe(FittedProbe):
     """Few-shot anomaly probe in scikit-learn's manner: `fit`, `score`, `detect`.
 
     Args:
@@ -63,26 +51,6 @@ class Probe(Parameters):
         warnings_: plain sentences.
     """
 
-    fingerprint_: Fingerprint
-    reading_: Reading
-    layer_count_: int
-    width_: int
-    layer_: int
-    mode_: Mode
-    scorer_: FittedScorer
-    threshold_: float
-    layer_table_: LayerTable
-    mode_table_: dict[Mode, float]
-    cv_auc_: float | None
-    few_shot_scores_: FewShotScores
-    labels_: NDArray[np.int64]
-    names_: tuple[str, ...]
-    sources_: tuple[str, ...]
-    fold_layers_: tuple[int, ...]
-    fold_modes_: tuple[Mode, ...]
-    threshold_summary_: ThresholdSummary
-    warnings_: tuple[str, ...]
-    view_table_: tuple[ViewRow, ...]
     _examples: tuple[LabelledStates, ...] = ()
     _examples_file: tuple[Path, str] | None = None
 
@@ -138,83 +106,6 @@ class Probe(Parameters):
             self._examples = read_examples(self._examples_file)
         return self._examples
 
-    def score(self, states: States) -> NDArray[np.float64]:
-        """Anomaly probability of each segment, float64 `[segments]`, NaN where it failed (eq. 9).
-
-        Raises:
-            FingerprintError: states of another backbone.
-            StatesError: states of another reading, or without the probe's layer.
-        """
-        self._check_fitted()
-        self.check_fingerprint(states.fingerprint)
-        if states.reading != self.reading_:
-            raise StatesError(
-                f"states were read at {states.reading}, the probe reads {self.reading_}; "
-                "extract them again with that reading"
-            )
-        scores = self.scorer_.probability(states.layer(self.layer_))
-        return np.where(states.failed, np.nan, scores)
-
-    def detect(
-        self,
-        states: States,
-        *,
-        threshold: float | None = None,
-        kappa: float | None = None,
-        sigma_segments: float | None = None,
-    ) -> Timeline:
-        """Score, smooth, and find events above the threshold.
-
-        Args:
-            threshold: T in place of the probe's; `kappa` is then not used.
-            kappa: computes T anew from the few-shot scores.
-            sigma_segments: smoothing in place of the probe's.
-
-        Raises:
-            FingerprintError, StatesError: as `score`.
-        """
-        scores = self.score(states)
-        sigma = self.sigma_segments if sigma_segments is None else sigma_segments
-        if threshold is None:
-            threshold = self.threshold_ if kappa is None else self._threshold_of(kappa)
-        smoothed = smooth(scores, sigma_segments=sigma)
-        return Timeline(
-            start_seconds=states.start_seconds,
-            end_seconds=states.end_seconds,
-            scores=scores,
-            smoothed=smoothed,
-            threshold=threshold,
-            sigma_segments=sigma,
-            events=find_events(states.start_seconds, states.end_seconds, smoothed, threshold),
-        )
-
-    def summarise(self, threshold: float) -> ThresholdSummary:
-        """What a threshold means on the clips of the fit, on held-out scores where there are."""
-        self._check_fitted()
-        scores, same = self.few_shot_scores_, threshold == self.threshold_
-        basis: ThresholdBasis = self.threshold_summary_.basis if same else "given"
-        return summarise(threshold, scores=scores, labels=self.labels_, basis=basis)
-
-    def check_fingerprint(self, fingerprint: Fingerprint) -> None:
-        """Refuse another backbone than the one of the fit.
-
-        Raises:
-            FingerprintError: it differs; the message says in what.
-        """
-        self._check_fitted()
-        if fingerprint.digest != self.fingerprint_.digest:
-            raise FingerprintError(
-                f"the probe was fitted on backbone {self.fingerprint_.digest}, this is "
-                f"{fingerprint.digest}: {self.fingerprint_.difference(fingerprint)}; use the "
-                "probe's backbone and prompt, or fit a probe for this one"
-            )
-
-    def facts(self) -> dict[str, Any]:
-        """What the probe is, as JSON values to show and to write beside results."""
-        from hiprobe.probe.document import probe_facts
-
-        return probe_facts(self.fitted(), self)
-
     def save(self, folder: Path | str, *, keep_examples: bool = True) -> None:
         """Write the probe as a folder: `probe.json`, `probe.safetensors`, `examples.safetensors`.
 
@@ -247,24 +138,3 @@ class Probe(Parameters):
         probe._become(saved.fitted)
         probe._examples_file = saved.examples_file
         return probe
-
-    def fitted(self) -> Fitted:
-        """All that the fit came to, as one value.
-
-        Raises:
-            UsageError: the probe is not fitted yet.
-        """
-        self._check_fitted()
-        return Fitted(**{f.name: getattr(self, f"{f.name}_") for f in fields(Fitted)})
-
-    def _become(self, fitted: Fitted) -> None:
-        for field in fields(fitted):
-            setattr(self, f"{field.name}_", getattr(fitted, field.name))
-
-    def _threshold_of(self, kappa: float) -> float:
-        wanted = self.threshold_scores
-        return few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "scorer_"):
-            raise UsageError("this probe is not fitted yet; call fit, or load a saved one")
