@@ -2,7 +2,7 @@
 
     python training/captions.py --photographs FOLDER --model MODEL_FOLDER --out RESULTS
 
-Each photograph stands still for eight frames. The likelihood of a caption is the mean over its
+Each photograph is one key frame. The likelihood of a caption is the mean over its
 tokens; `against blank` subtracts its likelihood before a grey picture, so that a caption cannot
 win by being likely in itself. The control ranks by the grey picture alone. Chance is 0.1.
 """
@@ -19,25 +19,24 @@ import torch
 from torch import Tensor
 
 from features import HELD_OUT_EVERY
-from hiprobe.backbones.lite.model import LiteBackbone, load_lite
-from pictures import FRAMES, SIZE, read_photographs
-from words import projector_of, token_losses
+from hiprobe.backbones.lite.load import load_lite
+from hiprobe.backbones.lite.model import LiteBackbone
+from pictures import SIZE, read_photographs
+from words import token_losses, trained_of
 
-PROMPT = "Describe this video."
+PROMPT = "Describe this picture."
 CANDIDATES = 10
-STILL = "Nothing moves. "
 
 
 @torch.inference_mode()
 def likelihoods(backbone: LiteBackbone, features: Tensor, captions: list[str]) -> np.ndarray:
     """Mean log-likelihood of each caption's tokens after one clip, `[captions]`."""
-    still = backbone.tokenizer.encode(STILL, add_special_tokens=False).ids
-    rows = [still + backbone.tokenizer.encode(c, add_special_tokens=False).ids for c in captions]
+    rows = [backbone.tokenizer.encode(c, add_special_tokens=False).ids for c in captions]
     ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
     mask = torch.zeros_like(ids, dtype=torch.float32)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = torch.tensor(row)
-        mask[i, len(still) : len(row)] = 1
+        mask[i, : len(row)] = 1
     losses = token_losses(backbone, features[None], ids, prompt=PROMPT)
     return (-(losses * mask).sum(1) / mask.sum(1)).numpy()
 
@@ -52,19 +51,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    backbone = load_lite(given.model, projector=projector_of(given.projector))
+    backbone = load_lite(given.model, trained=trained_of(given.projector))
     photographs = read_photographs(given.photographs)
     rng = np.random.default_rng(given.seed)
     unseen = [n for i, n in enumerate(photographs.names) if i % HELD_OUT_EVERY == 0]
     chosen = [str(n) for n in rng.choice(unseen, given.pictures, replace=False)]
-    grey = [np.full((SIZE, SIZE, 3), 127, np.uint8)] * FRAMES
+    grey = [np.full((SIZE, SIZE, 3), 127, np.uint8)]
     blank = backbone.visual_features([grey])[0]
     wins = {"by likelihood": 0, "against blank": 0, "control: blank picture": 0}
     examples = []
     for number, name in enumerate(chosen):
         others = [str(n) for n in rng.choice(unseen, CANDIDATES, replace=False) if n != name]
         captions = [photographs.captions[n][0] for n in [name, *others[: CANDIDATES - 1]]]
-        picture = [photographs.picture(name)] * FRAMES
+        picture = [photographs.picture(name)]
         seen = likelihoods(backbone, backbone.visual_features([picture])[0], captions)
         unseeing = likelihoods(backbone, blank, captions)
         wins["by likelihood"] += int(seen.argmax() == 0)

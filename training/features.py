@@ -1,9 +1,11 @@
 """Vision features of all training clips, computed once (the vision net is frozen).
 
-    python training/features.py --photographs FOLDER --out training/runs/features
+    python training/features.py scenes --vision EFFICIENTNET.pth --out training/runs/scenes
+    python training/features.py clips --photographs FOLDER --vision ... --out training/runs/clips
+    python training/features.py stills --photographs FOLDER --vision ... --out training/runs/stills
 
-Writes `features.npy` (float16 `[clips, frames, tokens, 2 * channels]`) and `captions.json`, in
-parts, so that an interrupted run goes on where it stopped.
+Writes float16 `[clips, frames, tokens, channels]` and the captions in parts, so that an
+interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,39 +49,58 @@ def scene_clip(seed: int) -> CaptionedClip:
     return CaptionedClip(degrade(list(scene.frames), rng), scene.caption, "", kind)
 
 
-def make_clip(photographs: Photographs, index: int, share: float) -> CaptionedClip:
-    """Clip `index`: from photographs, or rendered for a share of them."""
-    if (index * 7919) % 1000 < 1000 * share:
-        return scene_clip(index)
+def still_clip(photographs: Photographs, name: str) -> CaptionedClip:
+    """One photograph as it is, with all its captions, one a line."""
+    return CaptionedClip(
+        (photographs.picture(name),), "", "\n".join(photographs.captions[name]), "photograph"
+    )
+
+
+def clip_maker(what: str, photographs: Photographs | None) -> Callable[[int], CaptionedClip]:
+    """Makes clip number i of the asked kind, the same for the same number."""
+    if what == "scenes":
+        return scene_clip
+    if photographs is None:
+        raise SystemExit(f"{what} are made from photographs; give --photographs FOLDER")
     names = tuple(n for i, n in enumerate(photographs.names) if i % HELD_OUT_EVERY)
-    return picture_clip(photographs, names=names, seed=index)
+    if what == "stills":
+        return lambda index: still_clip(photographs, names[index % len(names)])
+    return lambda index: picture_clip(photographs, names=names, seed=index)
 
 
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photographs", type=Path, required=True)
+    parser.add_argument("what", choices=("scenes", "clips", "stills"))
+    parser.add_argument("--photographs", type=Path)
     parser.add_argument("--vision", type=Path, required=True, help="EfficientNet-Lite0 .pth")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=2400)
-    parser.add_argument("--scenes", type=float, default=0.4, help="share of rendered scenes")
+    parser.add_argument("--first", type=int, default=0, help="number (seed) of the first clip")
     parser.add_argument("--grid", type=int, default=2)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    photographs, net = read_photographs(given.photographs), vision_net(given.vision)
+    photographs = read_photographs(given.photographs) if given.photographs else None
+    net, make = vision_net(given.vision), clip_maker(given.what, photographs)
     started = time.monotonic()
-    for part in range(0, given.clips, PART):
+    for part in range(given.first, given.first + given.clips, PART):
         place = given.out / f"part-{part:06d}.npy"
         if place.exists():
             continue
-        clips = [make_clip(photographs, i, given.scenes) for i in range(part, part + PART)]
-        maps = torch.stack([net(network_input(c.frames, pixels=224)) for c in clips])
-        features = change_features(maps, grid=given.grid).half().numpy()
+        clips = [make(i) for i in range(part, part + PART)]
+        features = np.stack([clip_features(net, c, given.grid) for c in clips])
         texts = [{"change": c.change, "scene": c.scene, "kind": c.kind} for c in clips]
         place.with_suffix(".json").write_text(json.dumps(texts), encoding="utf-8")
         np.save(place.with_suffix(".tmp.npy"), features)
         place.with_suffix(".tmp.npy").rename(place)
-        print(f"{part + PART}/{given.clips} clips, {time.monotonic() - started:.0f} s", flush=True)
+        done = part + PART - given.first
+        print(f"{done}/{given.clips} clips, {time.monotonic() - started:.0f} s", flush=True)
+
+
+def clip_features(net: EfficientNetLite0, clip: CaptionedClip, grid: int) -> np.ndarray:
+    """Float16 `[frames, tokens, channels]`."""
+    maps, fine = net(network_input(clip.frames, pixels=224))
+    return change_features(maps[None], fine[None], grid=grid)[0].half().numpy()
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from rivals import (
     read_manifest,
     segment_vectors,
 )
-from words import projector_of
+from words import trained_of
 
 Vectors = dict[str, Array]
 RIVALS = ("motion", "vision", "vision change")
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--clips-only", action="store_true", help="leave out the scores in use")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    backbones = open_rivals(given.model, projector_of(given.projector))
+    backbones = open_rivals(given.model, trained_of(given.projector))
     manifest = read_manifest(given.set)
     by_frame = any(row.spans for row in manifest)
     if by_frame:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from folds import Array
-from hiprobe.backbones.lite.model import LiteBackbone, load_lite
-from hiprobe.backbones.lite.projector import Projector, ProjectorConfig
-from hiprobe.backbones.lite.vision import EfficientNetLite0
+from hiprobe.backbones.lite.load import load_lite
+from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.projector import Projector, Trained
+from hiprobe.backbones.lite.vision import FEATURE_CHANNELS, EfficientNetLite0
 from hiprobe.segment import Segment
 from hiprobe.states import READINGS
 from hiprobe.video.segments import read_clip, read_segments
@@ -48,13 +49,13 @@ def read_manifest(folder: Path) -> list[Labelled]:
         ]
 
 
-def random_projector(trained: Projector, seed: int = 0) -> Projector:
-    """The same shape and standardisation with untrained weights."""
+def random_projector(trained: Projector, seed: int = 0) -> Trained:
+    """The same shape and standardisation with untrained weights, the LLM as it was published."""
     torch.manual_seed(seed)
-    projector = Projector(ProjectorConfig(**trained.config.to_json()))
+    projector = Projector(trained.config)
     projector.mean.copy_(trained.mean)
     projector.scale.copy_(trained.scale)
-    return projector
+    return Trained(projector)
 
 
 class Remembering(nn.Module):
@@ -63,19 +64,19 @@ class Remembering(nn.Module):
     def __init__(self, net: EfficientNetLite0) -> None:
         super().__init__()
         self.net = net
-        self.last: tuple[Tensor, Tensor] | None = None
+        self.last: tuple[Tensor, tuple[Tensor, Tensor]] | None = None
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         if self.last is None or not torch.equal(self.last[0], pictures):
             self.last = (pictures, self.net(pictures))
         return self.last[1]
 
 
-def open_rivals(model: Path, trained: Projector) -> dict[str, LiteBackbone]:
+def open_rivals(model: Path, trained: Trained) -> dict[str, LiteBackbone]:
     """The trained backbone and the one behind a random projector, one vision net for both."""
     backbones = {
-        "trained": load_lite(model, projector=trained),
-        "random": load_lite(model, projector=random_projector(trained)),
+        "trained": load_lite(model, trained=trained),
+        "random": load_lite(model, trained=random_projector(trained.projector)),
     }
     shared = Remembering(backbones["trained"].vision)
     for backbone in backbones.values():
@@ -97,9 +98,8 @@ def vectors(backbones: dict[str, LiteBackbone], segment: Segment) -> dict[str, A
     any_backbone = next(iter(backbones.values()))
     with torch.inference_mode():
         features = any_backbone.visual_features([segment.frames])[0].double().numpy()
-    channels = features.shape[-1] // 2
-    frames = features[..., :channels].mean((0, 1))
-    change = features[1:, :, channels:].mean((0, 1))
+    frames = features[..., :FEATURE_CHANNELS].mean((0, 1))
+    change = features[1:, :, FEATURE_CHANNELS:].mean((0, 1))
     found = {"motion": motion_statistics(segment), "vision frames": frames}
     found |= {"vision change": change, "vision": np.concatenate([frames, change])}
     for name, backbone in backbones.items():

@@ -1,10 +1,11 @@
-"""Train the lite backbone's projector on captioned clips; the vision net and the LLM are frozen.
+"""Train the lite backbone's projector, and a low-rank update of its LLM, on captioned clips.
 
-    python training/train.py --features training/runs/pictures training/runs/scenes \
-        --model MODEL_FOLDER --out training/runs/first --steps 200
+    python training/train.py --clips training/runs/clips training/runs/scenes \
+        --stills training/runs/stills --model MODEL_FOLDER --out training/runs/long --steps 800
 
-Interrupted, the same command goes on from the last checkpoint. Ends with `projector.safetensors`
-and `projector.json` in the run's folder; `--ship` copies both into the package.
+The vision net is frozen. Interrupted, the same command goes on from the last checkpoint. Ends with
+`projector.safetensors` and `projector.json` in the run's folder; `--ship` copies both into the
+package.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import math
 import shutil
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,147 +23,162 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hiprobe.backbones.interface import DETECT_PROMPT
-from hiprobe.backbones.lite.model import LiteBackbone, load_lite
-from hiprobe.backbones.lite.projector import HERE, Projector, ProjectorConfig
-from words import token_losses
+from adapters import adapt
+from answers import clip_answer, still_answer
+from captioned import Captioned, read_captioned
+from hiprobe.backbones.lite.load import load_lite
+from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.projector import HERE, Projector, ProjectorConfig, Trained
+from hiprobe.backbones.lite.vision import FEATURE_CHANNELS
+from words import answer_loss, trained_of
 
-PROMPTS = (DETECT_PROMPT, DETECT_PROMPT, "Describe this video.", "What happens in this video?")
-CHANGE_WEIGHT = 4.0
-CHECKPOINT_STEPS = 20
-VALIDATION_CLIPS = 48
-
-
-@dataclass(frozen=True)
-class Captioned:
-    """Features float16 `[clips, frames, tokens, channels]` with their two-part captions."""
-
-    features: np.ndarray
-    texts: tuple[dict[str, str], ...]
+CHECKPOINT_STEPS = 40
+VALIDATION_EVERY = 40  # every fortieth clip is only looked at
 
 
-def read_features(folders: list[Path]) -> Captioned:
-    parts = sorted(p for f in folders for p in f.glob("part-*[0-9].npy"))
-    texts = [t for p in parts for t in json.loads(p.with_suffix(".json").read_text())]
-    return Captioned(np.concatenate([np.load(p) for p in parts]), tuple(texts))
+def new_projector(clips: Captioned, stills: Captioned | None) -> Projector:
+    """A projector with random weights, scaled by the training features.
 
-
-def caption_batch(backbone: LiteBackbone, texts: list[dict[str, str]]) -> tuple[Tensor, Tensor]:
-    """Token numbers and loss weights `[clips, longest]`; the padding weighs nothing."""
-    rows = []
-    for text in texts:
-        change = backbone.tokenizer.encode(text["change"], add_special_tokens=False).ids
-        rest = f" {text['scene']}" if text["scene"] else ""
-        scene = backbone.tokenizer.encode(rest + "<|im_end|>", add_special_tokens=False).ids
-        rows.append((change + scene, [CHANGE_WEIGHT] * len(change) + [1.0] * len(scene)))
-    longest = max(len(ids) for ids, _ in rows)
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    weights = torch.zeros(len(rows), longest)
-    for row, (tokens, weight) in enumerate(rows):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        weights[row, : len(tokens)] = torch.tensor(weight)
-    return ids, weights
-
-
-def caption_loss(
-    backbone: LiteBackbone, features: Tensor, texts: list[dict[str, str]], prompt: str
-) -> Tensor:
-    """Weighted cross-entropy of each clip's caption, `[clips]`."""
-    ids, weights = caption_batch(backbone, texts)
-    losses = token_losses(backbone, features, ids, prompt=prompt)
-    return (losses * weights).sum(1) / weights.sum(1)
-
-
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    warm = min(1.0, (step + 1) / 15)
-    return peak * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-
-
-def new_projector(data: Captioned) -> Projector:
-    """A projector with random weights that standardises by the training features."""
+    What is seen is standardised over clips and stills. What changes is divided by its size but not
+    shifted: no change stays zero, so that a still is not an outlier in two thirds of its inputs.
+    """
     projector = Projector(ProjectorConfig())
-    sample = torch.from_numpy(data.features[::3].astype(np.float32)).flatten(0, 2)
-    projector.mean.copy_(sample.mean(0))
-    projector.scale.copy_(sample.std(0).clamp_min(1e-3))
+    moving = _rows(clips, 5)
+    seen = moving if stills is None else torch.cat([moving, _rows(stills, 3)])
+    at = FEATURE_CHANNELS
+    projector.mean[:at] = seen[:, :at].mean(0)
+    projector.scale[:at] = seen[:, :at].std(0).clamp_min(1e-3)
+    projector.scale[at:] = moving[:, at:].square().mean(0).sqrt().clamp_min(1e-3)
     return projector
 
 
-def save(projector: Projector, folder: Path, facts: dict[str, object]) -> None:
-    save_file(projector.state_dict(), folder / "projector.safetensors")
-    card = {"projector": projector.config.to_json(), "training": facts}
-    (folder / "projector.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+def _rows(data: Captioned, every: int) -> Tensor:
+    return torch.from_numpy(data.features[::every].astype(np.float32)).flatten(0, 2)
 
 
-@torch.no_grad()
-def validation_loss(backbone: LiteBackbone, data: Captioned, rows: np.ndarray) -> float:
-    found = []
-    for start in range(0, len(rows), 12):
-        chosen = rows[start : start + 12]
-        features = torch.from_numpy(data.features[chosen].astype(np.float32))
-        texts = [data.texts[i] for i in chosen]
-        found.append(caption_loss(backbone, features, texts, DETECT_PROMPT).mean().item())
-    return float(np.mean(found))
+def learning_rate(step: int, steps: int) -> float:
+    """Share of the peak rate: a short rise, then a cosine down to a twentieth."""
+    warm = min(1.0, (step + 1) / 20)
+    return warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--features", type=Path, nargs="+", required=True)
+    parser.add_argument("--clips", type=Path, nargs="+", required=True)
+    parser.add_argument("--stills", type=Path)
+    parser.add_argument("--first-stills", type=int, default=0, help="steps on stills only")
+    parser.add_argument("--stills-share", type=float, default=0.3, help="of the steps after those")
+    parser.add_argument("--start", type=Path, help="run folder of name_first.py")
     parser.add_argument("--model", type=Path, required=True, help="assembled lite model folder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--stills-batch", type=int, default=24)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rank", type=int, default=8, help="of the LLM's update; 0 for none")
+    parser.add_argument("--verdict", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ship", action="store_true", help="copy the result into the package")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = parse()
     given.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(given.seed)
-    data = read_features(given.features)
-    projector = new_projector(data)
-    backbone = load_lite(given.model, projector=projector)
+    clips = read_captioned(given.clips)
+    stills = read_captioned([given.stills]) if given.stills else None
+    projector = trained_of(given.start).projector if given.start else new_projector(clips, stills)
+    backbone = load_lite(given.model, trained=Trained(projector))
     projector.requires_grad_(True).train()
-    optimiser = torch.optim.AdamW(projector.parameters(), lr=given.rate, weight_decay=0.01)
-    step = resume(given.out, projector, optimiser)
-    order = np.random.default_rng(given.seed).permutation(len(data.texts))
-    held, used = order[:VALIDATION_CLIPS], order[VALIDATION_CLIPS:]
+    weights = {f"projector.{k}": v for k, v in projector.named_parameters()}
+    weights |= adapt(backbone.decoder, rank=given.rank) if given.rank else {}
+    optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=0.01)
+    step = first = resume(given.out, weights, optimiser)
+    rows = np.arange(len(clips.texts))
+    held, used = rows[::VALIDATION_EVERY], rows[rows % VALIDATION_EVERY > 0]
     started, running = time.monotonic(), []
-    first = step
     while step < given.steps:
         rng = np.random.default_rng((given.seed, step))
-        chosen = rng.choice(used, given.batch, replace=False)
-        features = torch.from_numpy(data.features[chosen].astype(np.float32))
-        prompt = PROMPTS[int(rng.integers(len(PROMPTS)))]
+        still = stills is not None and (
+            step < given.first_stills or rng.random() < given.stills_share
+        )
+        if still:
+            chosen = rng.choice(len(stills.texts), given.stills_batch, replace=False)
+            prompt, answers = still_answer([stills.texts[i] for i in chosen], rng)
+            features = stills.batch(chosen)
+        else:
+            chosen = rng.choice(used, given.batch, replace=False)
+            prompt, answers = clip_answer([clips.texts[i] for i in chosen], rng, given.verdict)
+            features = clips.batch(chosen)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, given.steps, given.rate)
-        loss = caption_loss(backbone, features, [data.texts[i] for i in chosen], prompt).mean()
+            group["lr"] = given.rate * learning_rate(step, given.steps)
+        loss = answer_loss(backbone, features, answers, prompt=prompt).mean()
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(projector.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(weights.values(), 1.0)
         optimiser.step()
         step += 1
-        running.append(loss.item())
-        if step % 5 == 0:
+        running.append((still, loss.item()))
+        if step % 10 == 0:
             pace = (time.monotonic() - started) / (step - first)
-            print(f"step {step} loss {np.mean(running[-20:]):.3f} {pace:.1f} s a step", flush=True)
+            means = [np.mean([v for s, v in running[-60:] if s == kind] or [0]) for kind in (0, 1)]
+            print(
+                f"step {step} clips {means[0]:.3f} stills {means[1]:.3f} {pace:.1f} s a step, "
+                f"{pace * (given.steps - step) / 60:.0f} min to go",
+                flush=True,
+            )
         if step % CHECKPOINT_STEPS == 0 or step == given.steps:
             facts = {
                 "steps": step,
                 "batch": given.batch,
                 "seed": given.seed,
                 "clips": len(used),
-                "validation_loss": round(validation_loss(backbone, data, held), 4),
+                "stills": len(stills.texts) if stills else 0,
+                "first_stills": given.first_stills,
+                "rank": given.rank,
+                "verdict": given.verdict,
+                "validation_loss": validation_loss(backbone, clips, held, given.verdict),
             }
             print(facts, flush=True)
-            checkpoint(given.out, projector, optimiser, step)
-            save(projector, given.out, facts)
+            checkpoint(given.out, weights, optimiser, step)
+            save(projector, weights, given.out, facts)
     if given.ship:
         for name in ("projector.safetensors", "projector.json"):
             shutil.copy(given.out / name, HERE / name)
 
 
-def checkpoint(folder: Path, projector: Projector, optimiser: torch.optim.AdamW, step: int) -> None:
+@torch.no_grad()
+def validation_loss(
+    backbone: LiteBackbone, data: Captioned, rows: np.ndarray, verdict: bool
+) -> float:
+    """Mean loss of the held clips' answers to the default question."""
+    found = []
+    for start in range(0, len(rows), 12):
+        chosen = rows[start : start + 12]
+        texts = [data.texts[i] for i in chosen]
+        prompt, answers = clip_answer(texts, None, verdict)
+        losses = answer_loss(backbone, data.batch(chosen), answers, prompt=prompt)
+        found.append(losses.mean().item())
+    return round(float(np.mean(found)), 4)
+
+
+def save(
+    projector: Projector, weights: dict[str, nn.Parameter], folder: Path, facts: dict[str, object]
+) -> None:
+    """The weights as they are shipped: float16, the LLM's update beside the projector."""
+    tensors = {f"projector.{k}": v.half() for k, v in projector.state_dict().items()}
+    tensors |= {f"adapter.{k}": v.detach().half() for k, v in weights.items() if k[0] == "l"}
+    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "projector.safetensors")
+    card = {"projector": projector.config.to_json(), "training": facts}
+    (folder / "projector.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def checkpoint(
+    folder: Path, weights: dict[str, nn.Parameter], optimiser: torch.optim.AdamW, step: int
+) -> None:
     """Weights, Adam's two moments and the step, in one file that replaces the last one."""
-    tensors = {f"weight.{k}": v.clone() for k, v in projector.state_dict().items()}
+    tensors = {f"weight.{k}": v.detach().clone() for k, v in weights.items()}
     for number, entry in optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{number}.{k}": v.clone() for k, v in entry.items()}
     tensors["step"] = torch.tensor(step)
@@ -171,15 +186,15 @@ def checkpoint(folder: Path, projector: Projector, optimiser: torch.optim.AdamW,
     (folder / "state.tmp.safetensors").replace(folder / "state.safetensors")
 
 
-def resume(folder: Path, projector: Projector, optimiser: torch.optim.AdamW) -> int:
+@torch.no_grad()
+def resume(folder: Path, weights: dict[str, nn.Parameter], optimiser: torch.optim.AdamW) -> int:
     """The step to go on from: 0 where there is no checkpoint."""
     place = folder / "state.safetensors"
     if not place.exists():
         return 0
     tensors = load_file(place)
-    projector.load_state_dict(
-        {k.removeprefix("weight."): v for k, v in tensors.items() if k.startswith("weight.")}
-    )
+    for name, weight in weights.items():
+        weight.copy_(tensors[f"weight.{name}"])
     state = optimiser.state_dict()
     for key, value in tensors.items():
         if key.startswith("adam."):

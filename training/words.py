@@ -1,14 +1,44 @@
-"""How likely the frozen LLM finds words after a clip: what training and captions both need."""
+"""How likely the LLM finds words after a clip: what training and captions both need."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import Projector, load_projector
+from hiprobe.backbones.lite.model import END_OF_TURN, LiteBackbone
+from hiprobe.backbones.lite.projector import Trained, load_trained
+
+
+def answer_loss(
+    backbone: LiteBackbone,
+    features: Tensor,
+    answers: Sequence[Sequence[tuple[str, float]]],
+    *,
+    prompt: str,
+) -> Tensor:
+    """Weighted cross-entropy of each clip's answer, `[clips]`."""
+    ids, weights = answer_tokens(backbone, answers)
+    losses = token_losses(backbone, features, ids, prompt=prompt)
+    return (losses * weights).sum(1) / weights.sum(1)
+
+
+def answer_tokens(
+    backbone: LiteBackbone, answers: Sequence[Sequence[tuple[str, float]]]
+) -> tuple[Tensor, Tensor]:
+    """Token numbers and weights `[answers, longest]`, each ended; the padding weighs nothing."""
+    rows = []
+    for parts in answers:
+        row: list[tuple[int, float]] = []
+        for words, weight in (*parts, (END_OF_TURN, 1.0)):
+            ids = backbone.tokenizer.encode(words, add_special_tokens=False).ids
+            row += [(i, weight) for i in ids]
+        rows.append(row)
+    longest = max(len(row) for row in rows)
+    padded = torch.tensor([row + [(0, 0.0)] * (longest - len(row)) for row in rows])
+    return padded[..., 0].long(), padded[..., 1]
 
 
 def token_losses(backbone: LiteBackbone, features: Tensor, ids: Tensor, *, prompt: str) -> Tensor:
@@ -25,8 +55,8 @@ def token_losses(backbone: LiteBackbone, features: Tensor, ids: Tensor, *, promp
     return nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
 
 
-def projector_of(run: Path | None) -> Projector:
-    """The projector of a run's folder, or the one that comes with the package."""
+def trained_of(run: Path | None) -> Trained:
+    """The trained parts of a run's folder, or those that come with the package."""
     if run is None:
-        return load_projector()
-    return load_projector(weights=run / "projector.safetensors", config=run / "projector.json")
+        return load_trained()
+    return load_trained(weights=run / "projector.safetensors", config=run / "projector.json")
