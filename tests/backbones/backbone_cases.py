@@ -15,8 +15,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
-from hiprobe.backbones.lite.model import LiteBackbone, load_lite
-from hiprobe.backbones.lite.projector import Projector, ProjectorConfig
+from hiprobe.backbones.lite.adapter import ADAPTED
+from hiprobe.backbones.lite.load import load_lite
+from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.projector import Projector, ProjectorConfig, Trained
 from hiprobe.backbones.lite.vision import EfficientNetLite0
 from hiprobe.segment import Segment
 
@@ -38,11 +40,11 @@ class BackboneCase:
     poison: Callable[[Backbone], None]
 
 
-def lite_case(folder: Path, projector: Projector | None) -> BackboneCase:
-    """The lite backbone of a model folder; the package's projector where none is given."""
+def lite_case(folder: Path, trained: Trained | None) -> BackboneCase:
+    """The lite backbone of a model folder; the package's trained parts where none are given."""
 
     def open_lite(prompt: str = DETECT_PROMPT, cut_at_layer: int | None = None) -> Backbone:
-        return load_lite(folder, prompt=prompt, cut_at_layer=cut_at_layer, projector=projector)
+        return load_lite(folder, prompt=prompt, cut_at_layer=cut_at_layer, trained=trained)
 
     return BackboneCase(open=open_lite, reference=_lite_reference, poison=_poison_lite)
 
@@ -83,9 +85,9 @@ def _poison_lite(backbone: Backbone) -> None:
         backbone.decoder.model.layers[0].mlp.down_proj.weight[0, 0] = float("nan")
 
 
-def write_tiny_lite(folder: Path) -> Projector:
-    """A lite model folder with random weights (real vision net, narrow decoder), and a projector
-    that fits it."""
+def write_tiny_lite(folder: Path) -> Trained:
+    """A lite model folder with random weights (real vision net, narrow decoder), and trained parts
+    that fit it: a projector and an update of the decoder."""
     torch.manual_seed(0)
     tokenizer = _byte_tokenizer()
     config = {
@@ -110,7 +112,19 @@ def write_tiny_lite(folder: Path) -> Projector:
     about = {"model_type": "hiprobe-lite", "decoder": config, "vision": {"input_pixels": 64}}
     (folder / "config.json").write_text(json.dumps(about))
     (folder / "manifest.json").write_text(json.dumps({"files": {}}))
-    return Projector(ProjectorConfig(grid=2, hidden=48, width=TINY_WIDTH))
+    projector = Projector(ProjectorConfig(grid=2, hidden=48, width=TINY_WIDTH))
+    return Trained(projector, random_adapter(decoder, rank=2))
+
+
+def random_adapter(decoder: LlamaForCausalLM, *, rank: int) -> dict[str, torch.Tensor]:
+    """An update of every adapted layer, small beside the weights."""
+    found = {}
+    for number, layer in enumerate(decoder.model.layers):
+        for name in ADAPTED:
+            rows, columns = layer.get_submodule(name).weight.shape
+            found[f"layers.{number}.{name}.a"] = torch.randn(rank, columns) * 0.1
+            found[f"layers.{number}.{name}.b"] = torch.randn(rows, rank) * 0.1
+    return found
 
 
 def _byte_tokenizer() -> Tokenizer:

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from hiprobe.backbones.final_norm import FinalNorm
-from hiprobe.backbones.lite.model import load_lite
+from hiprobe.backbones.lite.load import load_lite
 from hiprobe.errors import BackboneError
 
 
 def test_the_lite_backbone_offers_its_norm(tmp_path: Path) -> None:
-    projector = backbone_cases.write_tiny_lite(tmp_path)
-    backbone = load_lite(tmp_path, projector=projector)
+    trained = backbone_cases.write_tiny_lite(tmp_path)
+    backbone = load_lite(tmp_path, trained=trained)
     assert isinstance(backbone, FinalNorm)
     norm = backbone.decoder.model.norm
     weight = np.linspace(0.5, 2.0, backbone.width, dtype=np.float32)
@@ -32,7 +32,7 @@ def test_the_lite_backbone_offers_its_norm(tmp_path: Path) -> None:
 
 
 def test_a_cut_decoder_has_no_final_norm_to_offer(tmp_path: Path) -> None:
-    projector = backbone_cases.write_tiny_lite(tmp_path)
-    backbone = load_lite(tmp_path, projector=projector, cut_at_layer=1)
+    trained = backbone_cases.write_tiny_lite(tmp_path)
+    backbone = load_lite(tmp_path, trained=trained, cut_at_layer=1)
     with pytest.raises(BackboneError, match="cut"):
         backbone.final_norm(np.zeros((1, backbone.width), np.float32))

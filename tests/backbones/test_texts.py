@@ -7,7 +7,8 @@ import pytest
 import torch
 from backbone_cases import TINY_LAYERS, TINY_WIDTH, write_tiny_lite
 
-from hiprobe.backbones.lite.model import load_lite, prompt_pieces
+from hiprobe.backbones.lite.load import load_lite
+from hiprobe.backbones.lite.model import prompt_pieces
 from hiprobe.backbones.texts import TextsBackbone
 from hiprobe.errors import StatesError
 
@@ -17,7 +18,7 @@ TEXTS = ("Two people walk.", "A man rides a bicycle on the walkway.")
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tiny")
-    return load_lite(folder, projector=write_tiny_lite(folder))
+    return load_lite(folder, trained=write_tiny_lite(folder))
 
 
 def test_states_are_those_of_the_whole_decoder(backbone) -> None:

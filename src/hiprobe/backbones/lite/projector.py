@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,12 +12,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hiprobe.backbones.lite.vision import FEATURE_CHANNELS
+from hiprobe.backbones.lite.vision import FEATURE_CHANNELS, FINE_CHANNELS
 from hiprobe.errors import BackboneError
 
 HERE = Path(__file__).parent
 WEIGHTS_FILE = HERE / "projector.safetensors"
 CONFIG_FILE = HERE / "projector.json"
+INPUT_CHANNELS = 3 * FEATURE_CHANNELS + 2 * FINE_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -38,26 +40,41 @@ class ProjectorConfig:
         return asdict(self)
 
 
-def change_features(maps: Tensor, *, grid: int) -> Tensor:
+def change_features(maps: Tensor, fine: Tensor, *, grid: int) -> Tensor:
     """What each key frame shows, and what changed since the one before it.
 
-    `maps` are feature maps `[clips, frames, channels, height, width]`. The absolute difference
-    is taken before pooling, so that motion within a cell is not averaged away. The first frame
-    has no predecessor: it takes the change that follows it, so that no token stands out as
-    "nothing moved" only because it is the first.
+    `maps` and `fine` are the vision net's two feature maps, `[clips, frames, channels, height,
+    width]`. The absolute difference is taken before pooling, so that motion within a cell is not
+    averaged away; its maximum beside its mean keeps what is small. The first frame has no
+    predecessor: it takes the change that follows it, so that no token stands out as "nothing
+    moved" only because it is the first.
 
-    Returns float32 `[clips, frames, grid * grid, 2 * channels]`.
+    Returns float32 `[clips, frames, grid * grid, INPUT_CHANNELS]`: frame mean, change mean, change
+    maximum of the coarse map, change mean, change maximum of the fine one.
     """
-    clips, frames = maps.shape[:2]
+    coarse_change, fine_change = _change(maps), _change(fine)
+    parts = [_pooled(maps, grid), _pooled(coarse_change, grid), _highest(coarse_change, grid)]
+    return torch.cat([*parts, _pooled(fine_change, grid), _highest(fine_change, grid)], dim=3)
+
+
+def _change(maps: Tensor) -> Tensor:
+    if maps.shape[1] == 1:
+        return torch.zeros_like(maps)
     change = (maps[:, 1:] - maps[:, :-1]).abs()
-    change = torch.cat([change[:, :1], change], dim=1) if frames > 1 else torch.zeros_like(maps)
-    both = torch.stack([_pooled(maps, grid), _pooled(change, grid)], dim=3)
-    return both.reshape(clips, frames, grid * grid, -1)
+    return torch.cat([change[:, :1], change], dim=1)
 
 
 def _pooled(maps: Tensor, grid: int) -> Tensor:
-    flat = nn.functional.adaptive_avg_pool2d(maps.flatten(0, 1), grid)
-    return flat.flatten(2).transpose(1, 2).reshape(*maps.shape[:2], grid * grid, maps.shape[2])
+    return _cells(nn.functional.adaptive_avg_pool2d(maps.flatten(0, 1), grid), maps)
+
+
+def _highest(maps: Tensor, grid: int) -> Tensor:
+    return _cells(nn.functional.adaptive_max_pool2d(maps.flatten(0, 1), grid), maps)
+
+
+def _cells(pooled: Tensor, maps: Tensor) -> Tensor:
+    flat = pooled.flatten(2).transpose(1, 2)
+    return flat.reshape(*maps.shape[:2], flat.shape[1], maps.shape[2])
 
 
 class Projector(nn.Module):
@@ -69,7 +86,7 @@ class Projector(nn.Module):
     def __init__(self, config: ProjectorConfig) -> None:
         super().__init__()
         self.config = config
-        inputs = 2 * FEATURE_CHANNELS
+        inputs = INPUT_CHANNELS
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         self.first = nn.Linear(inputs, config.hidden)
@@ -84,8 +101,16 @@ class Projector(nn.Module):
         return tokens
 
 
-def load_projector(*, weights: Path = WEIGHTS_FILE, config: Path = CONFIG_FILE) -> Projector:
-    """The projector that comes with the package.
+@dataclass(frozen=True)
+class Trained:
+    """What was trained here: the projector, and the LLM's low-rank update by tensor name."""
+
+    projector: Projector
+    adapter: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def load_trained(*, weights: Path = WEIGHTS_FILE, config: Path = CONFIG_FILE) -> Trained:
+    """The trained parts that come with the package, or those of a training run.
 
     Raises:
         BackboneError: a file is missing or does not fit the configuration.
@@ -93,10 +118,15 @@ def load_projector(*, weights: Path = WEIGHTS_FILE, config: Path = CONFIG_FILE) 
     try:
         settings = json.loads(config.read_text(encoding="utf-8"))["projector"]
         projector = Projector(ProjectorConfig(**settings))
-        projector.load_state_dict(load_file(weights))
+        tensors = load_file(weights)
+        projector.load_state_dict(_part(tensors, "projector."))
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         raise BackboneError(
             f"the lite backbone's projector cannot be read from {weights}: {error}; "
             "reinstall hiprobe"
         ) from error
-    return projector.eval().requires_grad_(False)
+    return Trained(projector.eval().requires_grad_(False), _part(tensors, "adapter."))
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -27,6 +27,8 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 FEATURE_CHANNELS = 1280
+FINE_CHANNELS = 112
+FINE_BLOCK = 10  # the last one at a sixteenth of the size: the fifth stage's end
 BATCH_NORM_EPS = 1e-3
 
 
@@ -89,16 +91,21 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = nn.BatchNorm2d(FEATURE_CHANNELS, eps=BATCH_NORM_EPS)
         self._fc = nn.Linear(FEATURE_CHANNELS, 1000)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Feature map, float32 `[n, 1280, height / 32, width / 32]`."""
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Two feature maps, float32: what the head sees, and a finer one from mid-way.
+
+        `[n, 1280, height / 32, width / 32]` and `[n, 112, height / 16, width / 16]`.
+        """
         x = nn.functional.relu6(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
+        for number, block in enumerate(self._blocks):
             x = block(x)
-        return nn.functional.relu6(self._bn1(self._conv_head(x)))
+            if number == FINE_BLOCK:
+                fine = x
+        return nn.functional.relu6(self._bn1(self._conv_head(x))), fine
 
     def classify(self, x: Tensor) -> Tensor:
         """ImageNet logits, float32 `[n, 1000]`."""
-        logits: Tensor = self._fc(self(x).mean(dim=(2, 3)))
+        logits: Tensor = self._fc(self(x)[0].mean(dim=(2, 3)))
         return logits
 
 
