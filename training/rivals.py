@@ -53,8 +53,9 @@ def random_projector(trained: Projector, seed: int = 0) -> Trained:
     """The same shape and standardisation with untrained weights, the LLM as it was published."""
     torch.manual_seed(seed)
     projector = Projector(trained.config)
-    projector.mean.copy_(trained.mean)
-    projector.scale.copy_(trained.scale)
+    for mine, theirs in ((projector.seen, trained.seen), (projector.change, trained.change)):
+        mine.mean.copy_(theirs.mean)
+        mine.scale.copy_(theirs.scale)
     return Trained(projector)
 
 

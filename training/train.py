@@ -37,18 +37,14 @@ VALIDATION_EVERY = 40  # every fortieth clip is only looked at
 
 
 def new_projector(clips: Captioned, stills: Captioned | None) -> Projector:
-    """A projector with random weights, scaled by the training features.
-
-    What is seen is standardised over clips and stills. What changes is divided by its size but not
-    shifted: no change stays zero, so that a still is not an outlier in two thirds of its inputs.
-    """
+    """A projector with random weights that standardises by the training features."""
     projector = Projector(ProjectorConfig())
     moving = _rows(clips, 5)
     seen = moving if stills is None else torch.cat([moving, _rows(stills, 3)])
     at = FEATURE_CHANNELS
-    projector.mean[:at] = seen[:, :at].mean(0)
-    projector.scale[:at] = seen[:, :at].std(0).clamp_min(1e-3)
-    projector.scale[at:] = moving[:, at:].square().mean(0).sqrt().clamp_min(1e-3)
+    for tokens, rows in ((projector.seen, seen[:, :at]), (projector.change, moving[:, at:])):
+        tokens.mean.copy_(rows.mean(0))
+        tokens.scale.copy_(rows.std(0).clamp_min(1e-3))
     return projector
 
 
@@ -68,7 +64,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stills", type=Path)
     parser.add_argument("--first-stills", type=int, default=0, help="steps on stills only")
     parser.add_argument("--stills-share", type=float, default=0.3, help="of the steps after those")
-    parser.add_argument("--start", type=Path, help="run folder of name_first.py")
+    parser.add_argument("--start", type=Path, help="run folder to start from")
     parser.add_argument("--model", type=Path, required=True, help="assembled lite model folder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=200)
@@ -88,11 +84,15 @@ def main() -> None:
     torch.manual_seed(given.seed)
     clips = read_captioned(given.clips)
     stills = read_captioned([given.stills]) if given.stills else None
-    projector = trained_of(given.start).projector if given.start else new_projector(clips, stills)
+    start = trained_of(given.start) if given.start else Trained(new_projector(clips, stills))
+    projector = start.projector
     backbone = load_lite(given.model, trained=Trained(projector))
     projector.requires_grad_(True).train()
     weights = {f"projector.{k}": v for k, v in projector.named_parameters()}
     weights |= adapt(backbone.decoder, rank=given.rank) if given.rank else {}
+    with torch.no_grad():
+        for name, tensor in start.adapter.items():
+            weights[name].copy_(tensor)
     optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=0.01)
     step = first = resume(given.out, weights, optimiser)
     rows = np.arange(len(clips.texts))

@@ -28,6 +28,7 @@ from hiprobe.errors import BackboneError, StatesError, UsageError
 
 SEGMENTS = [moving_square(seed=1), moving_square(seed=2, speed=0)]
 WORDS = (("Yes", "yes"), ("No", "no"))
+DESCRIBE = "Describe this video."
 QUESTION = "Is anything odd here?"
 QUESTIONS = (QUESTION, "Name a colour.")
 
@@ -158,18 +159,18 @@ def test_heads_of_a_layer_that_is_not_there_are_refused(layers: list[int]) -> No
 
 def test_settings_of_speech_reach_the_words(whole: Backbone) -> None:
     frames = SEGMENTS[0].frames
-    free = whole.describe(frames, prompt=QUESTION, max_new_tokens=24, speech=Speech())
+    free = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=24, speech=Speech())
     kept = whole.describe(
         frames,
-        prompt=QUESTION,
+        prompt=DESCRIBE,
         max_new_tokens=24,
         speech=Speech(repetition_penalty=5.0, no_repeat_tokens=1),
     )
     assert free != kept
     assert isinstance(whole, Speaker)
-    own = whole.describe(frames, prompt=QUESTION, max_new_tokens=24)
+    own = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=24)
     assert own == whole.describe(
-        frames, prompt=QUESTION, max_new_tokens=24, speech=speech_of(whole)
+        frames, prompt=DESCRIBE, max_new_tokens=24, speech=speech_of(whole)
     )
 
 

@@ -10,7 +10,13 @@ from backbone_cases import random_adapter
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from hiprobe.backbones.lite.adapter import ADAPTED, merge_adapter
-from hiprobe.backbones.lite.projector import INPUT_CHANNELS, change_features, load_trained
+from hiprobe.backbones.lite.projector import (
+    INPUT_CHANNELS,
+    Projector,
+    ProjectorConfig,
+    change_features,
+    load_trained,
+)
 from hiprobe.backbones.lite.vision import FEATURE_CHANNELS, FINE_CHANNELS
 from hiprobe.errors import BackboneError
 
@@ -98,3 +104,19 @@ def test_the_first_frame_takes_the_change_that_follows_and_a_lone_one_has_none()
     found = change_features(*maps(2), grid=2)[0, :, :, FEATURE_CHANNELS:]
     torch.testing.assert_close(found[0], found[1])
     assert not change_features(*maps(1), grid=2)[0, :, :, FEATURE_CHANNELS:].any()
+
+
+def test_tokens_are_of_the_middle_picture_and_of_each_change() -> None:
+    torch.manual_seed(2)
+    projector = Projector(ProjectorConfig(hidden=8, width=6))
+    features = torch.rand(1, 5, 4, INPUT_CHANNELS)
+    with torch.inference_mode():
+        tokens = projector(features)
+        other = features.clone()
+        other[:, [0, 1, 3, 4], :, :FEATURE_CHANNELS] += 1  # pictures that are not the middle one
+        other[:, 0, :, FEATURE_CHANNELS:] += 1  # the first frame has no change of its own
+        assert tokens.shape == (1, 5 * 4, 6)
+        torch.testing.assert_close(projector(other), tokens)
+        other[:, 4, 3, FEATURE_CHANNELS:] += 1
+        moved = (projector(other) != tokens).any(dim=2)[0]
+    assert moved.tolist() == [False] * 19 + [True]

@@ -8,7 +8,7 @@ import torch
 from backbone_cases import TINY_LAYERS, TINY_WIDTH, write_tiny_lite
 
 from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import prompt_pieces
+from hiprobe.backbones.lite.model import prompt_ends
 from hiprobe.backbones.texts import TextsBackbone
 from hiprobe.errors import StatesError
 
@@ -30,7 +30,7 @@ def test_states_are_those_of_the_whole_decoder(backbone) -> None:
     hook = layers[1].register_forward_hook(
         lambda _, given, made: caught.append(made[0] if isinstance(made, tuple) else made)
     )
-    before, _, after = prompt_pieces(frame_count=1, prompt=backbone.prompt)
+    before, after = prompt_ends(backbone.prompt)
     text = f"{before}{TEXTS[1]}{after}"
     ids = backbone.tokenizer.encode(text, add_special_tokens=False).ids
     with torch.inference_mode():

@@ -86,7 +86,7 @@ class LiteBackbone:
             prompt=self.prompt,
             settings={
                 "input_pixels": self._input_pixels,
-                "tokens_per_frame": self.projector.config.tokens_per_frame,
+                "cells": self.projector.config.cells,
             },
         )
 
@@ -217,17 +217,17 @@ class LiteBackbone:
         self, texts: Sequence[str], *, layers: Sequence[int]
     ) -> Mapping[TextReading, NDArray[np.float32]]:
         """See `hiprobe.backbones.texts.TextsBackbone`: the text stands where a frame would."""
-        before, _, after = prompt_pieces(frame_count=1, prompt=self.prompt)
-        pieces = [(self._ids(str(before)), self._ids(t), self._ids(str(after))) for t in texts]
+        before, after = prompt_ends(self.prompt)
+        pieces = [(self._ids(before), self._ids(t), self._ids(after)) for t in texts]
         return read_texts(self.decoder.model, pieces, layers=layers, layer_count=self.layer_count)
 
     def visual_tokens(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
-        """Key frames to visual tokens `[clips, frames, tokens_per_frame, width]`."""
+        """Key frames to visual tokens `[clips, tokens, width]`."""
         tokens: Tensor = self.projector(self.visual_features(clips))
         return tokens
 
     def visual_features(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
-        """What the projector reads: `[clips, frames, tokens_per_frame, 2 * channels]`."""
+        """What the projector reads: `[clips, frames, cells, INPUT_CHANNELS]`."""
         maps = [self._feature_maps(frames) for frames in clips]
         coarse, fine = (torch.stack([m[i] for m in maps]) for i in (0, 1))
         return change_features(coarse, fine, grid=self.projector.config.grid)
@@ -238,17 +238,13 @@ class LiteBackbone:
         Returns float32 `[clips, positions, width]` and bool `[positions]`.
         """
         table = self.decoder.get_input_embeddings()
-        parts: list[Tensor] = []
-        is_visual: list[bool] = []
-        for piece in prompt_pieces(frame_count=visual.shape[1], prompt=prompt):
-            if isinstance(piece, int):
-                parts.append(visual[:, piece])
-                is_visual += [True] * visual.shape[2]
-            else:
-                ids = self.tokenizer.encode(piece, add_special_tokens=False).ids
-                parts.append(table(torch.tensor(ids)).expand(len(visual), -1, -1))
-                is_visual += [False] * len(ids)
-        return torch.cat(parts, dim=1), torch.tensor(is_visual)
+        ends = [torch.tensor(self._ids(text)) for text in prompt_ends(prompt)]
+        before, after = (table(ids).expand(len(visual), -1, -1) for ids in ends)
+        is_visual = torch.zeros(
+            before.shape[1] + visual.shape[1] + after.shape[1], dtype=torch.bool
+        )
+        is_visual[before.shape[1] : before.shape[1] + visual.shape[1]] = True
+        return torch.cat([before, visual, after], dim=1), is_visual
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -288,10 +284,9 @@ def _processors(speech: Speech) -> LogitsProcessorList:
     return made
 
 
-def prompt_pieces(*, frame_count: int, prompt: str) -> list[str | int]:
-    """The prompt as text and frame numbers: the frames' tokens in order, then the question.
+def prompt_ends(prompt: str) -> tuple[str, str]:
+    """What stands before the visual tokens and after them.
 
     There are no frame labels: they would take as many positions as the pictures themselves.
     """
-    question = f"\n{prompt}{END_OF_TURN}\n<|im_start|>assistant\n"
-    return ["<|im_start|>user\n", *range(frame_count), question]
+    return "<|im_start|>user\n", f"\n{prompt}{END_OF_TURN}\n<|im_start|>assistant\n"

@@ -23,7 +23,7 @@ INPUT_CHANNELS = 3 * FEATURE_CHANNELS + 2 * FINE_CHANNELS
 
 @dataclass(frozen=True)
 class ProjectorConfig:
-    """Shape of the projector. A frame gives `grid * grid` visual tokens."""
+    """Shape of the projector. A picture or a change gives `grid * grid` visual tokens."""
 
     grid: int = 2
     hidden: int = 768
@@ -31,8 +31,8 @@ class ProjectorConfig:
     embedding_std: float = 0.136
 
     @property
-    def tokens_per_frame(self) -> int:
-        """Visual tokens of one key frame."""
+    def cells(self) -> int:
+        """Visual tokens of one picture, or of one change."""
         return self.grid * self.grid
 
     def to_json(self) -> dict[str, int | float]:
@@ -46,8 +46,7 @@ def change_features(maps: Tensor, fine: Tensor, *, grid: int) -> Tensor:
     `maps` and `fine` are the vision net's two feature maps, `[clips, frames, channels, height,
     width]`. The absolute difference is taken before pooling, so that motion within a cell is not
     averaged away; its maximum beside its mean keeps what is small. The first frame has no
-    predecessor: it takes the change that follows it, so that no token stands out as "nothing
-    moved" only because it is the first.
+    predecessor: it repeats the change that follows it, which the projector does not read.
 
     Returns float32 `[clips, frames, grid * grid, INPUT_CHANNELS]`: frame mean, change mean, change
     maximum of the coarse map, change mean, change maximum of the fine one.
@@ -77,16 +76,14 @@ def _cells(pooled: Tensor, maps: Tensor) -> Tensor:
     return flat.reshape(*maps.shape[:2], flat.shape[1], maps.shape[2])
 
 
-class Projector(nn.Module):
+class Tokens(nn.Module):
     """Standardise, two linear layers, and a norm that gives tokens the embeddings' own scale."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, config: ProjectorConfig) -> None:
+    def __init__(self, inputs: int, config: ProjectorConfig) -> None:
         super().__init__()
-        self.config = config
-        inputs = INPUT_CHANNELS
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         self.first = nn.Linear(inputs, config.hidden)
@@ -95,10 +92,33 @@ class Projector(nn.Module):
         nn.init.constant_(self.norm.weight, config.embedding_std)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features `[..., 2 * channels]` to visual tokens `[..., width]`."""
+        """Features `[..., inputs]` to visual tokens `[..., width]`."""
         x = (features - self.mean) / self.scale
         tokens: Tensor = self.norm(self.second(nn.functional.gelu(self.first(x))))
         return tokens
+
+
+class Projector(nn.Module):
+    """What is seen gives tokens once, from the middle key frame; what changes, between each two.
+
+    Key frames of a segment look much alike: tokens of all of them would repeat the picture, and
+    learning to name it would crowd out the change. So the two have weights of their own.
+    """
+
+    def __init__(self, config: ProjectorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.seen = Tokens(FEATURE_CHANNELS, config)
+        self.change = Tokens(INPUT_CHANNELS - FEATURE_CHANNELS, config)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features `[clips, frames, cells, INPUT_CHANNELS]` to `[clips, tokens, width]`.
+
+        `cells` tokens of the picture, then as many for each change: `frames * cells` in all.
+        """
+        seen = self.seen(features[:, features.shape[1] // 2, :, :FEATURE_CHANNELS])
+        change = self.change(features[:, 1:, :, FEATURE_CHANNELS:])
+        return torch.cat([seen, change.flatten(1, 2)], dim=1)
 
 
 @dataclass(frozen=True)
