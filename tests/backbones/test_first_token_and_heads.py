@@ -159,18 +159,18 @@ def test_heads_of_a_layer_that_is_not_there_are_refused(layers: list[int]) -> No
 
 def test_settings_of_speech_reach_the_words(whole: Backbone) -> None:
     frames = SEGMENTS[0].frames
-    free = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=24, speech=Speech())
+    free = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=40, speech=Speech())
     kept = whole.describe(
         frames,
         prompt=DESCRIBE,
-        max_new_tokens=24,
-        speech=Speech(repetition_penalty=5.0, no_repeat_tokens=1),
+        max_new_tokens=40,
+        speech=Speech(repetition_penalty=50.0, no_repeat_tokens=1),
     )
     assert free != kept
     assert isinstance(whole, Speaker)
-    own = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=24)
+    own = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=40)
     assert own == whole.describe(
-        frames, prompt=DESCRIBE, max_new_tokens=24, speech=speech_of(whole)
+        frames, prompt=DESCRIBE, max_new_tokens=40, speech=speech_of(whole)
     )
 
 
