@@ -122,7 +122,7 @@ def random_adapter(decoder: LlamaForCausalLM, *, rank: int) -> dict[str, torch.T
     for number, layer in enumerate(decoder.model.layers):
         for name in ADAPTED:
             rows, columns = layer.get_submodule(name).weight.shape
-            found[f"layers.{number}.{name}.a"] = torch.randn(rank, columns) * 0.1
+            found[f"layers.{number}.{name}.a"] = torch.randn(rank, columns) * 0.02
             found[f"layers.{number}.{name}.b"] = torch.randn(rows, rank) * 0.1
     return found
 

@@ -119,7 +119,9 @@ def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opene
     assert "tiny: XD-Violence" in page and "6 training, 3 test videos" in page
     assert "| VadCLIP: trained on the whole training set" in page and "| 0.8451 |" in page
     row = _ours(found, "frame AP")
-    assert row.ours > 0.9
+    floors = {(r.setting, r.metric): r.ours for r in found.rows if r.section.startswith("Floors")}
+    # five labelled videos and random weights: far above a constant score, if every name is joined
+    assert row.ours > floors["constant", "frame AP"] + 0.25
     assert [(p.column, p.value) for p in row.paper] == [("XD-Violence, frame AP", 0.8215)]
     assert any("3 test videos" in n for n in found.notes)
     assert any("1 test videos are left out" in n and broken.stem in n for n in found.notes)
