@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from captioned import read_captioned
-from folds import Array, auc, dlsp_layers, folds_by_source, out_of_fold
+from folds import Array, auc, dlsp_layers, folds_by_source, out_of_fold, picked
 from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
@@ -79,9 +79,7 @@ def judged(states: Array, data: DesignSet) -> dict[str, object]:
     folds = folds_by_source(data.labels, data.sources)
     by_layer = [out_of_fold(states[:, n], data.labels, folds) for n in range(states.shape[1])]
     chosen = dlsp_layers(states, data.labels, folds)
-    dlsp = np.zeros(len(data.labels))
-    for layer, (_, test) in zip(chosen, folds, strict=True):
-        dlsp[test] = by_layer[layer][test]
+    dlsp = picked(by_layer, chosen, folds)
     aucs = [auc(data.labels, s) for s in by_layer]
     return {"dlsp": auc(data.labels, dlsp), "dlsp layers": chosen, "by layer": aucs}
 

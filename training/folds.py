@@ -68,6 +68,14 @@ def dlsp_layers(states: Array, y: Array, folds: list[Fold]) -> list[int]:
     return found
 
 
+def picked(by_layer: Sequence[Array], chosen: list[int], folds: list[Fold]) -> Array:
+    """The scores of each fold's chosen layer, where it is held out."""
+    found = np.zeros_like(by_layer[0])
+    for layer, (_, test) in zip(chosen, folds, strict=True):
+        found[test] = by_layer[layer][test]
+    return found
+
+
 def paired_interval(a: Array, b: Array, y: Array, sources: Array, draws: int = 2000) -> list[float]:
     """95 % interval of AUC(a) - AUC(b), drawn over sources."""
     rng = np.random.default_rng(0)

@@ -16,7 +16,6 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,7 @@ from folds import (
     highest_out_of_fold,
     out_of_fold,
     paired_interval,
+    picked,
 )
 from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.segment import Segment
@@ -84,13 +84,6 @@ def layers_compared(
         "by layer": aucs,
     }
     return entry, {"dlsp": dlsp, "last layer": by_layer[-1], "middle": by_layer[middle]}
-
-
-def picked(by_layer: Sequence[Array], chosen: list[int], folds: list[Fold]) -> Array:
-    found = np.zeros_like(by_layer[0])
-    for layer, (_, test) in zip(chosen, folds, strict=True):
-        found[test] = by_layer[layer][test]
-    return found
 
 
 def paired(scores: Vectors, y: Array, sources: Array) -> dict[str, list[float]]:

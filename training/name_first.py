@@ -12,19 +12,18 @@ free scale and a free bias for each word, so that frequent words need no picture
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from captioned import Captioned, read_captioned
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.projector import Projector, Trained
+from run_folder import write_run
 from train import new_projector
 
 COMMON = 0.3  # a word in more captions than this says nothing about one of them
@@ -112,10 +111,8 @@ def main() -> None:
         if (step + 1) % 50 == 0:
             means = [np.mean([v for w, v in running[-150:] if w == k] or [0]) for k in (0, 1)]
             print(f"step {step + 1} stills {means[0]:.3f} clips {means[1]:.3f}", flush=True)
-    tensors = {f"projector.{k}": v.contiguous() for k, v in projector.state_dict().items()}
-    save_file(tensors, given.out / "projector.safetensors")
-    card = {"projector": projector.config.to_json(), "training": {"named for": given.steps}}
-    (given.out / "projector.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    tensors = {f"projector.{k}": v for k, v in projector.state_dict().items()}
+    write_run(given.out, tensors, config=projector.config, facts={"named for": given.steps})
 
 
 if __name__ == "__main__":

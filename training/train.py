@@ -11,25 +11,25 @@ package.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shutil
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from adapters import adapt
-from answers import clip_answer, still_answer
+from answers import Part, clip_answer, still_answer
 from captioned import Captioned, read_captioned
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.backbones.lite.projector import HERE, Projector, ProjectorConfig, Trained
 from hiprobe.backbones.lite.vision import FEATURE_CHANNELS
+from run_folder import checkpoint, resume, write_run
 from words import answer_loss, trained_of
 
 CHECKPOINT_STEPS = 40
@@ -78,71 +78,131 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    given = parse()
-    given.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(given.seed)
+@dataclass(frozen=True)
+class Material:
+    """Clips and stills; rows of the clips that are trained on, and of those only looked at."""
+
+    clips: Captioned
+    stills: Captioned | None
+    used: np.ndarray
+    held: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One question over some clips or stills, and each one's answer."""
+
+    still: bool
+    features: Tensor
+    prompt: str
+    answers: list[list[Part]]
+
+
+def read_material(given: argparse.Namespace) -> Material:
     clips = read_captioned(given.clips)
     stills = read_captioned([given.stills]) if given.stills else None
-    start = trained_of(given.start) if given.start else Trained(new_projector(clips, stills))
-    projector = start.projector
-    backbone = load_lite(given.model, trained=Trained(projector))
-    projector.requires_grad_(True).train()
-    weights = {f"projector.{k}": v for k, v in projector.named_parameters()}
+    rows = np.arange(len(clips.texts))
+    return Material(clips, stills, rows[rows % VALIDATION_EVERY > 0], rows[::VALIDATION_EVERY])
+
+
+def draw(data: Material, given: argparse.Namespace, step: int) -> Batch:
+    """The batch of a step, the same however often a run was interrupted."""
+    rng = np.random.default_rng((given.seed, step))
+    stills = data.stills
+    if stills is not None and (step < given.first_stills or rng.random() < given.stills_share):
+        chosen = rng.choice(len(stills.texts), given.stills_batch, replace=False)
+        prompt, answers = still_answer([stills.texts[i] for i in chosen], rng)
+        return Batch(True, stills.batch(chosen), prompt, answers)
+    chosen = rng.choice(data.used, given.batch, replace=False)
+    prompt, answers = clip_answer([data.clips.texts[i] for i in chosen], rng, given.verdict)
+    return Batch(False, data.clips.batch(chosen), prompt, answers)
+
+
+def open_parts(
+    given: argparse.Namespace, data: Material
+) -> tuple[LiteBackbone, dict[str, nn.Parameter]]:
+    """The backbone under training, and what of it is trained, by its shipped name."""
+    fresh = given.start is None
+    start = Trained(new_projector(data.clips, data.stills)) if fresh else trained_of(given.start)
+    backbone = load_lite(given.model, trained=Trained(start.projector))
+    start.projector.requires_grad_(True).train()
+    weights = {f"projector.{k}": v for k, v in start.projector.named_parameters()}
     weights |= adapt(backbone.decoder, rank=given.rank) if given.rank else {}
     with torch.no_grad():
         for name, tensor in start.adapter.items():
             weights[name].copy_(tensor)
+    return backbone, weights
+
+
+def step_once(
+    backbone: LiteBackbone,
+    weights: dict[str, nn.Parameter],
+    optimiser: torch.optim.AdamW,
+    batch: Batch,
+    *,
+    rate: float,
+) -> float:
+    """One step of the optimiser; the loss before it."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    loss = answer_loss(backbone, batch.features, batch.answers, prompt=batch.prompt).mean()
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(weights.values(), 1.0)
+    optimiser.step()
+    return loss.item()
+
+
+def progress_line(running: list[tuple[bool, float]], step: int, pace: float, left: int) -> str:
+    clips, stills = (
+        np.mean([v for s, v in running[-60:] if s == kind] or [0]) for kind in (False, True)
+    )
+    return (
+        f"step {step} clips {clips:.3f} stills {stills:.3f} {pace:.1f} s a step, "
+        f"{pace * left / 60:.0f} min to go"
+    )
+
+
+def facts_of(
+    given: argparse.Namespace, data: Material, backbone: LiteBackbone, step: int
+) -> dict[str, object]:
+    """What the card of a run says of it."""
+    return {
+        "steps": step,
+        "batch": given.batch,
+        "seed": given.seed,
+        "clips": len(data.used),
+        "stills": len(data.stills.texts) if data.stills else 0,
+        "first_stills": given.first_stills,
+        "rank": given.rank,
+        "verdict": given.verdict,
+        "validation_loss": validation_loss(backbone, data.clips, data.held, given.verdict),
+    }
+
+
+def main() -> None:
+    given = parse()
+    given.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(given.seed)
+    data = read_material(given)
+    backbone, weights = open_parts(given, data)
     optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=0.01)
-    step = first = resume(given.out, weights, optimiser)
-    rows = np.arange(len(clips.texts))
-    held, used = rows[::VALIDATION_EVERY], rows[rows % VALIDATION_EVERY > 0]
+    first = resume(given.out, weights, optimiser)
     started, running = time.monotonic(), []
-    while step < given.steps:
-        rng = np.random.default_rng((given.seed, step))
-        still = stills is not None and (
-            step < given.first_stills or rng.random() < given.stills_share
-        )
-        if still:
-            chosen = rng.choice(len(stills.texts), given.stills_batch, replace=False)
-            prompt, answers = still_answer([stills.texts[i] for i in chosen], rng)
-            features = stills.batch(chosen)
-        else:
-            chosen = rng.choice(used, given.batch, replace=False)
-            prompt, answers = clip_answer([clips.texts[i] for i in chosen], rng, given.verdict)
-            features = clips.batch(chosen)
-        for group in optimiser.param_groups:
-            group["lr"] = given.rate * learning_rate(step, given.steps)
-        loss = answer_loss(backbone, features, answers, prompt=prompt).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(weights.values(), 1.0)
-        optimiser.step()
-        step += 1
-        running.append((still, loss.item()))
-        if step % 10 == 0:
-            pace = (time.monotonic() - started) / (step - first)
-            means = [np.mean([v for s, v in running[-60:] if s == kind] or [0]) for kind in (0, 1)]
-            print(
-                f"step {step} clips {means[0]:.3f} stills {means[1]:.3f} {pace:.1f} s a step, "
-                f"{pace * (given.steps - step) / 60:.0f} min to go",
-                flush=True,
-            )
-        if step % CHECKPOINT_STEPS == 0 or step == given.steps:
-            facts = {
-                "steps": step,
-                "batch": given.batch,
-                "seed": given.seed,
-                "clips": len(used),
-                "stills": len(stills.texts) if stills else 0,
-                "first_stills": given.first_stills,
-                "rank": given.rank,
-                "verdict": given.verdict,
-                "validation_loss": validation_loss(backbone, clips, held, given.verdict),
-            }
+    for step in range(first, given.steps):
+        batch = draw(data, given, step)
+        rate = given.rate * learning_rate(step, given.steps)
+        loss = step_once(backbone, weights, optimiser, batch, rate=rate)
+        running.append((batch.still, loss))
+        done = step + 1
+        if done % 10 == 0:
+            pace = (time.monotonic() - started) / (done - first)
+            print(progress_line(running, done, pace, given.steps - done), flush=True)
+        if done % CHECKPOINT_STEPS == 0 or done == given.steps:
+            facts = facts_of(given, data, backbone, done)
             print(facts, flush=True)
-            checkpoint(given.out, weights, optimiser, step)
-            save(projector, weights, given.out, facts)
+            checkpoint(given.out, weights, optimiser, done)
+            save(backbone.projector, weights, given.out, facts)
     if given.ship:
         for name in ("projector.safetensors", "projector.json"):
             shutil.copy(given.out / name, HERE / name)
@@ -169,39 +229,7 @@ def save(
     """The weights as they are shipped: float16, the LLM's update beside the projector."""
     tensors = {f"projector.{k}": v.half() for k, v in projector.state_dict().items()}
     tensors |= {f"adapter.{k}": v.detach().half() for k, v in weights.items() if k[0] == "l"}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "projector.safetensors")
-    card = {"projector": projector.config.to_json(), "training": facts}
-    (folder / "projector.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-
-
-def checkpoint(
-    folder: Path, weights: dict[str, nn.Parameter], optimiser: torch.optim.AdamW, step: int
-) -> None:
-    """Weights, Adam's two moments and the step, in one file that replaces the last one."""
-    tensors = {f"weight.{k}": v.detach().clone() for k, v in weights.items()}
-    for number, entry in optimiser.state_dict()["state"].items():
-        tensors |= {f"adam.{number}.{k}": v.clone() for k, v in entry.items()}
-    tensors["step"] = torch.tensor(step)
-    save_file(tensors, folder / "state.tmp.safetensors")
-    (folder / "state.tmp.safetensors").replace(folder / "state.safetensors")
-
-
-@torch.no_grad()
-def resume(folder: Path, weights: dict[str, nn.Parameter], optimiser: torch.optim.AdamW) -> int:
-    """The step to go on from: 0 where there is no checkpoint."""
-    place = folder / "state.safetensors"
-    if not place.exists():
-        return 0
-    tensors = load_file(place)
-    for name, weight in weights.items():
-        weight.copy_(tensors[f"weight.{name}"])
-    state = optimiser.state_dict()
-    for key, value in tensors.items():
-        if key.startswith("adam."):
-            _, number, name = key.split(".")
-            state["state"].setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict(state)
-    return int(tensors["step"])
+    write_run(folder, tensors, config=projector.config, facts=facts)
 
 
 if __name__ == "__main__":
