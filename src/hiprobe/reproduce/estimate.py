@@ -7,8 +7,9 @@ seeds how much it hangs on folds and draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import ScoredFrames
 from hiprobe.evaluation.metrics import Ranking, interval, within_video_auc
+from hiprobe.reproduce.result import Row
 
 _Floats = NDArray[np.float64]
 Weigh = Callable[[_Floats], float]
@@ -130,3 +132,15 @@ def _within(frames: ScoredFrames) -> Weigh:
         return float(weights[known] @ values[known]) / total if total else float("nan")
 
     return mean
+
+
+def row_of_estimate(metric: str, found: Estimate, common: Mapping[str, Any]) -> Row:
+    """A row with the interval and the values of the seeds."""
+    return Row(
+        metric=metric,
+        ours=found.ours,
+        low=found.low,
+        high=found.high,
+        by_seed=found.by_seed,
+        **common,
+    )

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from hiprobe.evaluation.metrics import Ranking
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.estimate import Estimate, Units, Weigh, auc_estimate, estimate
+from hiprobe.reproduce.estimate import (
+    Estimate,
+    Units,
+    Weigh,
+    auc_estimate,
+    estimate,
+    row_of_estimate,
+)
 from hiprobe.reproduce.fits import Variant
 from hiprobe.reproduce.held_out import folds_of
 from hiprobe.reproduce.layer_choices import (
@@ -23,7 +30,7 @@ from hiprobe.reproduce.layer_choices import (
     oracle_layer,
     random_choices,
 )
-from hiprobe.reproduce.option_rows import CLIP_AUC, HIGHEST_AUC, known_units, row_of_estimate
+from hiprobe.reproduce.option_rows import CLIP_AUC, HIGHEST_AUC, known_units
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Row
 from hiprobe.reproduce.scored import states_digest

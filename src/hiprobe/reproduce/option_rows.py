@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.probe.training_set import TrainingSet
-from hiprobe.reproduce.estimate import Estimate, Units, auc_estimate, clip_units, estimate
+from hiprobe.reproduce.estimate import (
+    Estimate,
+    Units,
+    auc_estimate,
+    clip_units,
+    estimate,
+    row_of_estimate,
+)
 from hiprobe.reproduce.held_out import HeldOut
 from hiprobe.reproduce.result import Row
 
@@ -38,18 +45,6 @@ def score_rows(
         row_of_estimate(NORMAL_MEAN, _mean(highest, label=0, draws=draws), common),
         row_of_estimate(ANOMALOUS_MEAN, _mean(highest, label=1, draws=draws), common),
     ]
-
-
-def row_of_estimate(metric: str, found: Estimate, common: Mapping[str, Any]) -> Row:
-    """A row with the interval and the values of the seeds."""
-    return Row(
-        metric=metric,
-        ours=found.ours,
-        low=found.low,
-        high=found.high,
-        by_seed=found.by_seed,
-        **common,
-    )
 
 
 def known_units(values: _Floats, states: TrainingSet) -> Units:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from hiprobe.localize import KAPPA
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.estimate import Estimate, auc_estimate, clip_units, estimate
+from hiprobe.reproduce.estimate import (
+    Estimate,
+    auc_estimate,
+    clip_units,
+    estimate,
+    row_of_estimate,
+)
 from hiprobe.reproduce.held_out import (
     Thresholds,
     folds_of,
@@ -19,7 +25,6 @@ from hiprobe.reproduce.held_out import (
     thresholds_of,
 )
 from hiprobe.reproduce.option_grid import KAPPAS
-from hiprobe.reproduce.option_rows import row_of_estimate
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Row
 from hiprobe.reproduce.scored import states_digest

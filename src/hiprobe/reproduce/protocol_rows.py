@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,12 @@ from hiprobe.datasets.manifest import Manifest, ManifestRow
 from hiprobe.evaluation.metrics import Ranking
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.localize import KAPPA
-from hiprobe.reproduce.estimate import Estimate, auc_estimate, precision_estimate, within_estimate
+from hiprobe.reproduce.estimate import (
+    auc_estimate,
+    precision_estimate,
+    row_of_estimate,
+    within_estimate,
+)
 from hiprobe.reproduce.facts import facts, paper_numbers
 from hiprobe.reproduce.pooled import FramePool
 from hiprobe.reproduce.request import Request
@@ -75,7 +79,10 @@ def own_rows(tested: Tested, protocol: Protocol, request: Request) -> list[Row]:
     }
     paper = {protocol.headline: _paper(protocol.column)}
     common = {**_common(tested), "setting": OURS.format(share=request.labelled_share)}
-    return [_row(m, e, paper.get(m, ()), request, common) for m, e in found.items()]
+    return [
+        row_of_estimate(m, e, common | {"paper": tuple(paper.get(m, ())), "seeds": request.seeds})
+        for m, e in found.items()
+    ]
 
 
 def floor_rows(tested: Tested) -> list[Row]:
@@ -117,25 +124,6 @@ def protocol_notes(tested: Tested, request: Request) -> list[str]:
             f"{'; '.join(tested.lost[:5])}"
         )
     return told
-
-
-def _row(
-    metric: str,
-    found: Estimate,
-    paper: Sequence[PaperNumber],
-    request: Request,
-    common: dict[str, Any],
-) -> Row:
-    return Row(
-        metric=metric,
-        ours=found.ours,
-        low=found.low,
-        high=found.high,
-        by_seed=found.by_seed,
-        paper=tuple(paper),
-        seeds=request.seeds,
-        **common,
-    )
 
 
 def _common(tested: Tested) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hiprobe.reproduce.estimate import (
     auc_estimate,
     estimate,
     precision_estimate,
+    row_of_estimate,
     within_estimate,
 )
 from hiprobe.reproduce.pooled import FramePool, Pool, pool_clips, pool_frames
@@ -92,21 +93,17 @@ class Table:
         """One row; an estimate of fewer seeds is of the first ones."""
         every = self.bench.request.seeds
         seeds = every[: len(found.by_seed)] if found.by_seed else every
-        return Row(
-            data=self.data.name,
-            setting=setting,
-            metric=metric,
-            ours=found.ours,
-            low=found.low,
-            high=found.high,
-            by_seed=found.by_seed,
-            paper=paper,
-            protocol="; ".join(p for p in (protocol, self.what) if p),
-            seeds=seeds,
-            seconds=seconds,
-            section=self.section,
-            count=metric == LAYER,
-        )
+        common = {
+            "data": self.data.name,
+            "setting": setting,
+            "paper": paper,
+            "protocol": "; ".join(p for p in (protocol, self.what) if p),
+            "seeds": seeds,
+            "seconds": seconds,
+            "section": self.section,
+            "count": metric == LAYER,
+        }
+        return row_of_estimate(metric, found, common)
 
     def ranking_rows(
         self, setting: str, pools: SeedPools, *, paper: tuple[PaperNumber, ...] = ()

@@ -19,9 +19,14 @@ from hiprobe.reproduce.descriptions import (
     read_descriptions,
 )
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
-from hiprobe.reproduce.estimate import Units, auc_estimate, precision_estimate, within_estimate
+from hiprobe.reproduce.estimate import (
+    Units,
+    auc_estimate,
+    precision_estimate,
+    row_of_estimate,
+    within_estimate,
+)
 from hiprobe.reproduce.frame_probe import ByLayer, Samples, by_layer, probe_layers, probe_words
-from hiprobe.reproduce.option_rows import row_of_estimate
 from hiprobe.reproduce.picture_pass import picture_states, videos_of
 from hiprobe.reproduce.result import Figure, Findings, Row
 from hiprobe.reproduce.text_pass import read_layers, text_states
