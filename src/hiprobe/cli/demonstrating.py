@@ -12,6 +12,7 @@ from hiprobe.cli.failures import Failures
 from hiprobe.cli.fit_report import layer_curves
 from hiprobe.cli.fit_settings import FitSettings
 from hiprobe.cli.fitting import Fitting
+from hiprobe.cli.formats import FORMATS
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.text import say
 from hiprobe.demo import Material, real_material, rendered_material
@@ -24,8 +25,6 @@ from hiprobe.report.words import (
     event_spans,
     overlap_seconds,
 )
-
-FORMATS = ("json", "csv", "png", "mp4", "html")
 
 
 def demonstrate(

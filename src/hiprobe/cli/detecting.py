@@ -9,7 +9,7 @@ from pathlib import Path
 from hiprobe.cli.detect_report import DetectReport, facts
 from hiprobe.cli.detect_settings import Scoring, Truth, Wanted
 from hiprobe.cli.failures import Failures
-from hiprobe.cli.inputs import are_states, expand_videos, result_names
+from hiprobe.cli.inputs import are_states, expand_videos
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.record import ReadingRecord, read_record
@@ -72,14 +72,7 @@ class Detection:
 
     def all(self) -> None:
         """Every file, then the list of what failed; the exit code follows from it."""
-        try:
-            for file, name in zip(self.files, result_names(self.files), strict=True):
-                with self.failures.of(file):
-                    self.one(file, name)
-        except KeyboardInterrupt:
-            self.run_file.write(self.failures, interrupted=True)
-            raise
-        self.run_file.write(self.failures, interrupted=False)
+        self.run_file.over(self.files, self.one, self.failures)
         self.report.all()
         self.failures.finish()
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import click
 
-from hiprobe.cli.progress import LINE_SECONDS, format_left
+from hiprobe.cli.progress import LINE_SECONDS, format_left, watched
 from hiprobe.cli.text import format_bytes
 
 Listener = Callable[[int, int], None]
 
 
-@contextmanager
-def download_bar(what: str, *, quiet: bool) -> Iterator[Listener | None]:
+def download_bar(what: str, *, quiet: bool) -> AbstractContextManager[Listener | None]:
     """A listener for bytes done and in all; None where `quiet`."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with _bar(what) as listener:
-            yield listener
-    else:
-        yield lines(what)
+    return watched(what, quiet=quiet, bar=_bar, lines=lines)
 
 
 @contextmanager

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import PurePath
+from typing import TypeVar
 
 import click
 
 from hiprobe.pipeline.progress import Progress, ProgressEvent
+
+Listener = TypeVar("Listener")
 
 LINE_SECONDS = 15.0
 """Distance in time of the lines that stand for the bar in a log file."""
 
 
 @contextmanager
-def progress_bar(what: str, *, quiet: bool) -> Iterator[Progress | None]:
-    """A listener for the pipeline that draws; None where `quiet`."""
+def watched(
+    what: str,
+    *,
+    quiet: bool,
+    bar: Callable[[str], AbstractContextManager[Listener]],
+    lines: Callable[[str], Listener],
+) -> Iterator[Listener | None]:
+    """A bar on a terminal, lines in a log file, None where `quiet`."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        with _bar(what) as listener:
+        with bar(what) as listener:
             yield listener
     else:
-        yield _lines(what)
+        yield lines(what)
+
+
+def progress_bar(what: str, *, quiet: bool) -> AbstractContextManager[Progress | None]:
+    """A listener for the pipeline that draws; None where `quiet`."""
+    return watched(what, quiet=quiet, bar=_bar, lines=_lines)
 
 
 @contextmanager

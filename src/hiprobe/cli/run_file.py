@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hiprobe.cli.failures import Failures
+from hiprobe.cli.inputs import result_names
 
 RUN_FORMAT = "hiprobe-run"
 RUN_VERSION = 1
@@ -25,6 +26,19 @@ class RunFile:
         """Note one finished video."""
         names = [path.name for path in files]
         self.results.append({"video": str(video), "events": events, "files": names})
+
+    def over(
+        self, files: Sequence[Path], one: Callable[[Path, str], object], failures: Failures
+    ) -> None:
+        """Do `one(file, name of its results)` for every file; written also when interrupted."""
+        try:
+            for file, name in zip(files, result_names(files), strict=True):
+                with failures.of(file):
+                    one(file, name)
+        except KeyboardInterrupt:
+            self.write(failures, interrupted=True)
+            raise
+        self.write(failures, interrupted=False)
 
     def write(self, failures: Failures, *, interrupted: bool) -> None:
         """Write what is known.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.cli.failures import Failures
-from hiprobe.cli.inputs import are_states, expand_videos, result_names
+from hiprobe.cli.inputs import are_states, expand_videos
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.results import Context, Subject, write_results
@@ -94,14 +94,7 @@ class ZeroLabelRun:
 
     def all(self) -> None:
         """Every file, then the list of what failed; the exit code follows from it."""
-        try:
-            for file, name in zip(self.files, result_names(self.files), strict=True):
-                with self.failures.of(file):
-                    self.one(file, name)
-        except KeyboardInterrupt:
-            self.run_file.write(self.failures, interrupted=True)
-            raise
-        self.run_file.write(self.failures, interrupted=False)
+        self.run_file.over(self.files, self.one, self.failures)
         self.failures.finish()
 
     def one(self, file: Path, name: str) -> ZeroLabelResult:

@@ -7,34 +7,14 @@ from pathlib import Path
 import click
 
 from hiprobe.cli import options
-
-FORMATS = ("json", "csv", "png", "mp4", "html")
-
-
-def chosen_formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    """The formats of a comma-separated list, each once."""
-    chosen = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",") if part.strip()))
-    unknown = sorted(set(chosen) - set(FORMATS))
-    if unknown or not chosen:
-        raise click.BadParameter(
-            f"{', '.join(unknown) or 'nothing'}: choose of {','.join(FORMATS)}"
-        )
-    return chosen
+from hiprobe.cli.formats import formats as output_formats
 
 
 @click.command()
 @click.argument("probe", type=click.Path(path_type=Path))
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO|STATES|FOLDER|GLOB...")
 @options.out("hiprobe-results")
-@click.option(
-    "--format",
-    "formats",
-    metavar="LIST",
-    default="json,csv,png",
-    show_default=True,
-    callback=chosen_formats,
-    help="What to write: json, csv, png, mp4, html.",
-)
+@output_formats
 @click.option("--explain", is_flag=True, help="Let the model describe events, beside normal ones.")
 @click.option("--threshold", type=float, help="Threshold on the smoothed score [default: T].")
 @click.option("--kappa", type=float, help="T = mean + kappa x std of the few-shot scores.")

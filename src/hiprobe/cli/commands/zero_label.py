@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli import options
-from hiprobe.cli.commands.detect import chosen_formats
+from hiprobe.cli.formats import formats as output_formats
 
 if TYPE_CHECKING:
     from hiprobe.zero_label import Method
@@ -34,15 +34,7 @@ METHOD_NAMES = ("first-token", "decoded", "heads")
 )
 @options.normal
 @options.out("hiprobe-zero-label")
-@click.option(
-    "--format",
-    "formats",
-    metavar="LIST",
-    default="json,csv,png",
-    show_default=True,
-    callback=chosen_formats,
-    help="What to write: json, csv, png, mp4, html.",
-)
+@output_formats
 @click.option("--threshold", type=float, help="Threshold on the smoothed score [default: 0.5].")
 @click.option("--sigma", type=click.FloatRange(min=0), help="Smoothing, in segments.")
 @options.how_to_read(with_prompt=False)
