@@ -15,6 +15,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from hiprobe.datasets.identify import XD_CLASSES
+
 SOURCES = {
     "ucf_crime_temporal_annotation.txt": "UCF-Crime temporal annotation (Sultani et al., CVPR "
     "2018): official test spans",
@@ -28,15 +30,6 @@ SOURCES = {
     "frame_ground_truth.json": "AnomalyRuler repository (MIT): frame counts and spans",
 }
 UCF_NORMAL = ("Normal", "Testing_Normal_Videos_Anomaly", "Training_Normal_Videos_Anomaly")
-XD_CLASSES = {
-    "A": "normal",
-    "B1": "fighting",
-    "B2": "shooting",
-    "B4": "riot",
-    "B5": "abuse",
-    "B6": "car-accident",
-    "G": "explosion",
-}
 SMALL_SETS = {
     "ucsd_ped2": ("ucsd-ped2", "UCSD Ped2", 10.0),
     "cuhk_avenue": ("cuhk-avenue", "CUHK Avenue", 25.0),

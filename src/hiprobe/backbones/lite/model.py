@@ -166,9 +166,7 @@ class LiteBackbone:
     ) -> NDArray[np.float64]:
         """See `hiprobe.backbones.interface.FirstToken`."""
         check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
-        ids = first_ids(
-            words, encode=lambda w: self.tokenizer.encode(w, add_special_tokens=False).ids
-        )
+        ids = first_ids(words, encode=self._ids)
         found = np.zeros((len(prompts), len(segments), len(ids)))
         for row, segment in enumerate(segments):
             visual = self.visual_tokens([segment.frames])
