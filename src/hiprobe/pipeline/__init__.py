@@ -8,6 +8,7 @@ from hiprobe.pipeline.extract import (
     extract_clip,
     extract_clip_prompts,
     extract_prompts,
+    extract_units,
     extract_video,
 )
 from hiprobe.pipeline.progress import Progress, ProgressEvent
@@ -27,6 +28,7 @@ __all__ = [
     "extract_clip_prompts",
     "extract_examples",
     "extract_prompts",
+    "extract_units",
     "extract_video",
     "extract_views",
 ]

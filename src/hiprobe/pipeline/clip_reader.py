@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
-from hiprobe.pipeline.extract import extract_clip_prompts, extract_prompts
+from hiprobe.pipeline.extract import Unit, extract_units
 from hiprobe.pipeline.extracted import examples_of_file, is_extracted
 from hiprobe.pipeline.progress import Progress
 from hiprobe.pipeline.settings import ExtractionSettings, Stretch
-from hiprobe.states import LabelledStates, VideoStates
+from hiprobe.states import LabelledStates
 from hiprobe.store.cache import StatesCache
-
-Unit = Literal["clip", "segments"]
 
 
 @dataclass(frozen=True)
@@ -56,28 +53,16 @@ class ClipReader:
             )
         own = (self.backbone.fingerprint.prompt,)
         prompts = own if self.prompts is None else tuple(self.prompts)
-        stretch = Stretch(clip.start_seconds, clip.end_seconds)
-        whole: dict[str, VideoStates] = {}
-        segments: dict[str, VideoStates] = {}
-        if "clip" in self.want:
-            whole = extract_clip_prompts(
-                clip.video,
-                backbone=self.backbone,
-                prompts=prompts,
-                settings=self.settings,
-                stretch=stretch,
-                cache=self.cache,
-            )
-        if "segments" in self.want:
-            segments = extract_prompts(
-                clip.video,
-                backbone=self.backbone,
-                prompts=prompts,
-                settings=self.settings,
-                stretch=stretch,
-                cache=self.cache,
-                progress=progress,
-            )
+        whole, segments = extract_units(
+            clip.video,
+            backbone=self.backbone,
+            prompts=prompts,
+            want=self.want,
+            settings=self.settings,
+            stretch=Stretch(clip.start_seconds, clip.end_seconds),
+            cache=self.cache,
+            progress=progress,
+        )
         return [
             LabelledStates(
                 clip.name,

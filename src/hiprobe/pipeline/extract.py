@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.pipeline.batches import Request
@@ -11,10 +13,13 @@ from hiprobe.pipeline.extracted import is_extracted, load_extracted
 from hiprobe.pipeline.keeping import Kept
 from hiprobe.pipeline.progress import Clock, Progress
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
-from hiprobe.pipeline.streaming import pass_over_clip, pass_over_segments
+from hiprobe.pipeline.streaming import pass_over_both, pass_over_clip, pass_over_segments
 from hiprobe.states import VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.video.probe import video_info
+
+Unit = Literal["clip", "segments"]
+"""What a row of states stands for."""
 
 
 def extract_video(
@@ -70,17 +75,17 @@ def extract_prompts(
         UsageError: the backbone reads no prompt but its own.
         Else as `extract_video`.
     """
-    request = Request.of(backbone, settings, prompts)
-    kept = Kept.of(
-        video, "segments", stretch=stretch, settings=settings, request=request, cache=cache
+    _, segments = extract_units(
+        video,
+        backbone=backbone,
+        prompts=prompts,
+        want=("segments",),
+        settings=settings,
+        stretch=stretch,
+        cache=cache,
+        progress=progress,
     )
-    found = kept.finished()
-    left = kept.without(found)
-    if left.request.prompts:
-        total = _estimate_segments(video, settings, stretch) if progress else None
-        clock = Clock(progress, total, name=Path(video).name)
-        found |= pass_over_segments(left, settings, stretch, clock)
-    return {prompt: found[prompt] for prompt in request.prompts}
+    return segments
 
 
 def extract_clip(
@@ -119,13 +124,65 @@ def extract_clip_prompts(
     Raises:
         As `extract_prompts`.
     """
+    whole, _ = extract_units(
+        video,
+        backbone=backbone,
+        prompts=prompts,
+        want=("clip",),
+        settings=settings,
+        stretch=stretch,
+        cache=cache,
+    )
+    return whole
+
+
+def extract_units(
+    video: Path | str,
+    *,
+    backbone: Backbone,
+    prompts: Sequence[str],
+    want: Sequence[Unit] = ("clip", "segments"),
+    settings: ExtractionSettings = DEFAULTS,
+    stretch: Stretch = WHOLE,
+    cache: StatesCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, VideoStates], dict[str, VideoStates]]:
+    """States by prompt of the whole clip and of its segments, as far as wanted.
+
+    One decoding gives both, the same as each alone would be.
+
+    Raises:
+        As `extract_prompts`.
+    """
     request = Request.of(backbone, settings, prompts)
-    kept = Kept.of(video, "clip", stretch=stretch, settings=settings, request=request, cache=cache)
-    found = kept.finished()
-    left = kept.without(found)
-    if left.request.prompts:
-        found |= pass_over_clip(left, settings, stretch)
-    return {prompt: found[prompt] for prompt in request.prompts}
+
+    def kept_of(unit: Unit) -> Kept:
+        asked = request if unit in want else replace(request, prompts=())
+        return Kept.of(video, unit, stretch=stretch, settings=settings, request=asked, cache=cache)
+
+    clip, segments = kept_of("clip"), kept_of("segments")
+    whole, parts = clip.finished(), segments.finished()
+    clip, segments = clip.without(whole), segments.without(parts)
+    clock = _clock(video, settings, stretch, progress) if segments.request.prompts else None
+    if clock and clip.request.prompts:
+        more, others = pass_over_both(clip, segments, settings, stretch, clock)
+        whole, parts = whole | more, parts | others
+    elif clock:
+        parts |= pass_over_segments(segments, settings, stretch, clock)
+    elif clip.request.prompts:
+        whole |= pass_over_clip(clip, settings, stretch)
+    return _in_order(whole, request.prompts), _in_order(parts, request.prompts)
+
+
+def _in_order(found: dict[str, VideoStates], prompts: Sequence[str]) -> dict[str, VideoStates]:
+    return {prompt: found[prompt] for prompt in prompts if prompt in found}
+
+
+def _clock(
+    video: Path | str, settings: ExtractionSettings, stretch: Stretch, progress: Progress | None
+) -> Clock:
+    total = _estimate_segments(video, settings, stretch) if progress else None
+    return Clock(progress, total, name=Path(video).name)
 
 
 def _estimate_segments(

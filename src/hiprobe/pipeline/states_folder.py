@@ -11,7 +11,7 @@ from pathlib import Path
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
 from hiprobe.errors import StatesError
-from hiprobe.pipeline.extract import extract_clip, extract_video
+from hiprobe.pipeline.extract import extract_units
 from hiprobe.pipeline.progress import Progress
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
 from hiprobe.store.cache import StatesCache
@@ -68,19 +68,18 @@ def extract_to_file(
     target = item.target(folder)
     if _made_by(target) == wanted:
         return False
-    clip = extract_clip(
-        item.video, backbone=backbone, settings=settings, stretch=item.stretch, cache=cache
-    )
-    segments = extract_video(
+    own = backbone.fingerprint.prompt
+    whole, segments = extract_units(
         item.video,
         backbone=backbone,
+        prompts=(own,),
         settings=settings,
         stretch=item.stretch,
         cache=cache,
         progress=progress,
     )
     notes = {"request": wanted, "sha256": digest, **_notes(item, settings)}
-    write_states(target, replace(segments, clip=clip.clip), notes=notes)
+    write_states(target, replace(segments[own], clip=whole[own].clip), notes=notes)
     return True
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from hiprobe.errors import BackboneMemoryError, VideoError
 from hiprobe.pipeline.background import in_background
@@ -14,11 +15,15 @@ from hiprobe.pipeline.rows import Rows
 from hiprobe.pipeline.settings import ExtractionSettings, Stretch
 from hiprobe.segment import Segment
 from hiprobe.states import VideoStates
+from hiprobe.video.both import ClipAndSegments
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.segments import SegmentReader, read_segments
 
 READ_AHEAD_SEGMENTS = 4
 """Segments decoded ahead of the model; with the batch, this bounds the memory."""
+
+_Segments = SegmentReader | ClipAndSegments
+Reader = TypeVar("Reader", SegmentReader, ClipAndSegments)
 
 
 def pass_over_clip(
@@ -36,10 +41,7 @@ def pass_over_clip(
         end_seconds=stretch.end_seconds,
         max_side_pixels=settings.max_side_pixels,
     )
-    rows = Rows(kept.request)
-    for piece, values in run_batches([segment], kept.request):
-        rows.add(piece, values)
-    return _finished(kept, rows, unit="clip", outcome=outcome)
+    return _clip_states(kept, segment, outcome)
 
 
 def pass_over_segments(
@@ -50,12 +52,47 @@ def pass_over_segments(
     Raises:
         As `extract_video`.
     """
+    found, _ = _over_segments(kept, read_segments, settings, stretch, clock)
+    return found
 
-    def run(rows: Rows) -> dict[str, VideoStates]:
-        reader = _open(kept.video, settings, stretch)
+
+def pass_over_both(
+    clip: Kept, segments: Kept, settings: ExtractionSettings, stretch: Stretch, clock: Clock
+) -> tuple[dict[str, VideoStates], dict[str, VideoStates]]:
+    """`pass_over_clip` and `pass_over_segments` from one decoding; states of both, in this order.
+
+    The clip's row comes last: where the run is interrupted before, the segments are kept.
+
+    Raises:
+        As they do.
+    """
+    found, reader = _over_segments(segments, ClipAndSegments, settings, stretch, clock)
+    segment, outcome = reader.whole()
+    return _clip_states(clip, segment, outcome), found
+
+
+def _clip_states(kept: Kept, segment: Segment, outcome: str) -> dict[str, VideoStates]:
+    rows = Rows(kept.request)
+    for piece, values in run_batches([segment], kept.request):
+        rows.add(piece, values)
+    return _finished(kept, rows, unit="clip", outcome=outcome)
+
+
+def _over_segments(
+    kept: Kept,
+    reader_of: Callable[..., Reader],
+    settings: ExtractionSettings,
+    stretch: Stretch,
+    clock: Clock,
+) -> tuple[dict[str, VideoStates], Reader]:
+    """States of all segments, and the reader that gave them, at its end."""
+
+    def run(rows: Rows) -> tuple[dict[str, VideoStates], Reader]:
+        reader = _opened(reader_of, kept.video, settings, stretch)
         checkpoints = Checkpoints(rows, kept, settings.checkpoint_segments, len(rows))
         _run(reader, rows, checkpoints, clock)
-        return _finished(kept, rows, unit="segments", outcome=reader.outcome or "end")
+        found = _finished(kept, rows, unit="segments", outcome=reader.outcome or "end")
+        return found, reader
 
     try:
         return run(kept.restore())
@@ -64,8 +101,10 @@ def pass_over_segments(
         return run(Rows(kept.request))
 
 
-def _open(video: Path, settings: ExtractionSettings, stretch: Stretch) -> SegmentReader:
-    return read_segments(
+def _opened(
+    reader_of: Callable[..., Reader], video: Path, settings: ExtractionSettings, stretch: Stretch
+) -> Reader:
+    return reader_of(
         video,
         segment_frames=settings.segment_frames,
         segment_seconds=settings.segment_seconds,
@@ -76,7 +115,7 @@ def _open(video: Path, settings: ExtractionSettings, stretch: Stretch) -> Segmen
     )
 
 
-def _run(reader: SegmentReader, rows: Rows, checkpoints: Checkpoints, clock: Clock) -> None:
+def _run(reader: _Segments, rows: Rows, checkpoints: Checkpoints, clock: Clock) -> None:
     clock.skipped = len(rows)
     with in_background(reader, depth=READ_AHEAD_SEGMENTS) as segments:
         try:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
-from math import inf
 from pathlib import Path
-from typing import Any
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import KEY_FRAMES, Segment, key_frame_positions
 from hiprobe.video.assemble import make_segment
-from hiprobe.video.container import READ_ERRORS, nominal_frame_seconds, open_video
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
-from hiprobe.video.ending import ends_early
+from hiprobe.video.packets import mark_of, read_packets
 
 
 def read_clip(
@@ -59,10 +55,16 @@ def read_clip_and_outcome(
     if key_frames < 1 or (max_side_pixels is not None and max_side_pixels < 1):
         raise UsageError(f"key_frames {key_frames}, max_side_pixels {max_side_pixels}: at least 1")
     stretch = FrameReader(path, start_seconds=start_seconds, end_seconds=end_seconds)
-    marks, sync_seconds, outcome = _marks_from_packets(stretch)
+    origin_pts = next(iter(FrameReader(stretch.path, max_pixels=stretch.max_pixels))).pts
+    packets = read_packets(stretch.path, max_pixels=stretch.max_pixels)
+    marks, is_cut = packets.marks(
+        origin_pts=origin_pts, start_seconds=start_seconds, end_seconds=end_seconds
+    )
+    outcome: Outcome = "truncated" if is_cut else "end"
+    sync_seconds = packets.sync_seconds(origin_pts=origin_pts)
     shown = _pick(stretch, marks, sync_seconds, key_frames=key_frames)
     if not shown:
-        marks = [_mark(f, position=f.index) for f in stretch]
+        marks = [mark_of(f, position=f.index) for f in stretch]
         outcome = stretch.outcome or "end"
         shown = _pick(stretch, marks, (), key_frames=key_frames)
     segment = make_segment(
@@ -75,51 +77,6 @@ def read_clip_and_outcome(
         max_side_pixels=max_side_pixels,
     )
     return segment, outcome
-
-
-def _mark(frame: DecodedFrame, *, position: int) -> DecodedFrame:
-    # The time of a frame without its picture.
-    return replace(frame, index=position, picture=None)
-
-
-def _marks_from_packets(
-    stretch: FrameReader,
-) -> tuple[list[DecodedFrame], tuple[float, ...], Outcome]:
-    """Marks of the frames in the stretch and times of all sync points; no marks if unsure."""
-    first = next(iter(FrameReader(stretch.path, max_pixels=stretch.max_pixels)))
-    base = first.time_base_seconds
-    with open_video(stretch.path, max_pixels=stretch.max_pixels) as (container, stream):
-        packets, sync = _packets(container, stream)
-        every = [
-            DecodedFrame(i, pts, base, (pts - first.pts) * base, duration * base, None)
-            for i, (pts, duration) in enumerate(sorted(packets))
-        ]
-        early = bool(every) and ends_early(stretch.path, container, stream, every[-1])
-    start, end = stretch.start_seconds or 0.0, stretch.end_seconds or inf
-    inside = [mark for mark in every if start <= mark.seconds < end]
-    marks = [_mark(mark, position=i) for i, mark in enumerate(inside)]
-    cut = early and every[-1].seconds < end
-    sync_seconds = tuple(sorted((pts - first.pts) * base for pts in sync))
-    return marks, sync_seconds, "truncated" if cut else "end"
-
-
-def _packets(container: Any, stream: Any) -> tuple[list[tuple[int, int]], list[int]]:
-    """(pts, duration) of every packet, and pts of the sync points; nothing if one is in doubt."""
-    found: list[tuple[int, int]] = []
-    sync: list[int] = []
-    nominal = max(1, round(nominal_frame_seconds(stream) / float(stream.time_base)))
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            if packet.pts is None or packet.is_corrupt:
-                return [], []
-            found.append((packet.pts, packet.duration or nominal))
-            if packet.is_keyframe:
-                sync.append(packet.pts)
-    except READ_ERRORS:
-        return [], []
-    return found, sync
 
 
 def _pick(

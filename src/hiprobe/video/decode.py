@@ -11,7 +11,7 @@ import numpy as np
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.video.container import MAX_PIXELS, nominal_frame_seconds, open_video
-from hiprobe.video.ending import ends_early
+from hiprobe.video.ending import promise_of
 from hiprobe.video.frame import DecodedFrame
 from hiprobe.video.orientation import pixel_aspect_of
 from hiprobe.video.pictures import Pictures
@@ -73,9 +73,8 @@ class FrameReader:
                 if self.start_seconds is None or frame.seconds >= self.start_seconds:
                     yield self._numbered(frame)
             else:
-                pictures.damaged |= last is not None and ends_early(
-                    self.path, container, stream, last
-                )
+                promise = promise_of(self.path, container, stream)
+                pictures.damaged |= last is not None and promise.is_broken_by(last)
         if not self.frame_count:
             raise VideoError(self._nothing(last))
         self.outcome = "truncated" if pictures.damaged else "end"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,32 @@ _TS_PACKET_BYTES = (188, 192, 204)
 _TS_SYNC = 0x47
 
 
-def ends_early(path: Path, container: Any, stream: Any, last: DecodedFrame) -> bool:
-    """Whether the file promises clearly more than it gave up to its `last` frame."""
+@dataclass(frozen=True)
+class Promise:
+    """What an open file says of its own length.
+
+    Attributes:
+        seconds: of the video, by the header; None where it does not say, or cannot know.
+        ends_in_packet: the file ends inside a packet of a transport stream.
+    """
+
+    seconds: float | None
+    ends_in_packet: bool = False
+
+    def is_broken_by(self, last: DecodedFrame) -> bool:
+        """Whether there should be clearly more after the `last` frame."""
+        slack = max(0.5, 3 * last.duration_seconds)
+        is_short = self.seconds is not None and self.seconds - last.end_seconds > slack
+        return self.ends_in_packet or is_short
+
+
+def promise_of(path: Path, container: Any, stream: Any) -> Promise:
+    """What an open file says of its own length."""
     # A cut transport stream ends cleanly and its length is guessed from its last timestamp,
     # but a cut seldom falls between two packets.
     if container.format.name == "mpegts":
-        return _ends_inside_packet(path)
-    stated = stream_duration_seconds(container, stream)
-    slack = max(0.5, 3 * last.duration_seconds)
-    return stated is not None and stated - last.end_seconds > slack
+        return Promise(None, ends_in_packet=_ends_inside_packet(path))
+    return Promise(stream_duration_seconds(container, stream))
 
 
 def _ends_inside_packet(path: Path) -> bool:

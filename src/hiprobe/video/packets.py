@@ -1,0 +1,91 @@
+"""What a file's packets tell of its frames, without decoding them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_seconds, open_video
+from hiprobe.video.ending import Promise, promise_of
+from hiprobe.video.frame import DecodedFrame
+
+
+@dataclass(frozen=True)
+class Packets:
+    """The packets of a video, one for each frame where nothing is in doubt.
+
+    Attributes:
+        count: packets with content; None where the file could not be read to its end.
+        times: timestamp and duration of each, in order of showing, in units of
+            `time_base_seconds`; empty where one of them is in doubt.
+        sync_pts: timestamps of the packets at which decoding can begin, ascending.
+        promise: what the file says of its own length.
+    """
+
+    count: int | None
+    times: tuple[tuple[int, int], ...]
+    sync_pts: tuple[int, ...]
+    time_base_seconds: float
+    promise: Promise
+
+    def marks(
+        self, *, origin_pts: int, start_seconds: float | None, end_seconds: float | None
+    ) -> tuple[list[DecodedFrame], bool]:
+        """Frames without pictures in a stretch, and whether the file breaks off within it.
+
+        Args:
+            origin_pts: timestamp of the first frame that is shown; times count from it.
+        """
+        base = self.time_base_seconds
+        every = [
+            DecodedFrame(i, pts, base, (pts - origin_pts) * base, duration * base, None)
+            for i, (pts, duration) in enumerate(self.times)
+        ]
+        start, end = start_seconds or 0.0, inf if end_seconds is None else end_seconds
+        inside = [mark for mark in every if start <= mark.seconds < end]
+        early = bool(every) and every[-1].seconds < end and self.promise.is_broken_by(every[-1])
+        return [mark_of(mark, position=i) for i, mark in enumerate(inside)], early
+
+    def sync_seconds(self, *, origin_pts: int) -> tuple[float, ...]:
+        """Times of `sync_pts`."""
+        return tuple((pts - origin_pts) * self.time_base_seconds for pts in self.sync_pts)
+
+
+def read_packets(path: Path, *, max_pixels: int = MAX_PIXELS) -> Packets:
+    """The packets of a video; the file is read through, the decoder is not started.
+
+    Raises:
+        VideoError: as `open_video`.
+    """
+    with open_video(path, max_pixels=max_pixels) as (container, stream):
+        promise = promise_of(path, container, stream)
+        found, count = _demux(container, stream)
+        base = float(stream.time_base)
+    sure = found if count is not None and len(found) == count else []
+    times = sorted((pts, duration) for pts, duration, _ in sure)
+    sync = sorted(pts for pts, _, is_sync in sure if is_sync)
+    return Packets(count, tuple(times), tuple(sync), base, promise)
+
+
+def mark_of(frame: DecodedFrame, *, position: int) -> DecodedFrame:
+    """The time of a frame without its picture."""
+    return replace(frame, index=position, picture=None)
+
+
+def _demux(container: Any, stream: Any) -> tuple[list[tuple[int, int, bool]], int | None]:
+    """(pts, duration, decoding can begin) of each packet that is sure, and how many there are."""
+    found: list[tuple[int, int, bool]] = []
+    count = 0
+    nominal = max(1, round(nominal_frame_seconds(stream) / float(stream.time_base)))
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            count += 1
+            if packet.pts is not None and not packet.is_corrupt:
+                found.append((packet.pts, packet.duration or nominal, packet.is_keyframe))
+    except READ_ERRORS:
+        return [], None
+    return found, count
