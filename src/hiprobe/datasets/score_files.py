@@ -18,12 +18,8 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.raw_scores import RawScores, load_array, read_raw
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frames import (
-    check_length,
-    repeat_to_frames,
-    seconds_to_frames,
-    segments_to_frames,
-)
+from hiprobe.evaluation.frames import check_length
+from hiprobe.evaluation.to_frames import repeat_to_frames, seconds_to_frames, segments_to_frames
 from hiprobe.evaluation.truth import Truth, VideoTruth
 
 _ENDINGS = (".npy", ".json", ".mp4", ".avi", ".mkv")

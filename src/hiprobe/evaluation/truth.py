@@ -79,6 +79,8 @@ class Truth:
             raise EvaluationError(f"{self.name}: no videos, or two of the same name")
         if not self.fps > 0:
             raise EvaluationError(f"fps is {self.fps}; it must be above 0")
+        for video in self.videos:
+            _check_events(video, self.end)
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -99,3 +101,17 @@ class Truth:
         for start, end in self.event_spans():
             labels[start:end] = True
         return labels
+
+
+def _check_events(video: VideoTruth, end: EndConvention) -> None:
+    """Refuse spans that hold no frame, or that share one: each is one event."""
+    spans = np.sort(video.half_open(end), axis=0)
+    if (spans[:, 0] >= spans[:, 1]).any():
+        raise EvaluationError(
+            f"{video.name}: a span of {video.spans} holds no frame when its end is read as "
+            f"{end}; correct the ground truth"
+        )
+    if (spans[1:, 0] < spans[:-1, 1]).any():
+        raise EvaluationError(
+            f"{video.name}: two of the spans {video.spans} share a frame; join them to one event"
+        )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.evaluation.frames import ScoredFrames, repeat_to_frames
+from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.to_frames import repeat_to_frames
 from hiprobe.evaluation.truth import VideoTruth
 from hiprobe.probe.folds import Indices, grouped_folds, roc_auc
 from hiprobe.reproduce.descriptions import frame_labels

@@ -12,7 +12,7 @@ from typing import Any
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.joining import common_shape, joining_order
 from hiprobe.errors import LabelError
-from hiprobe.evaluation.frames import seconds_to_frames
+from hiprobe.evaluation.to_frames import seconds_to_frames
 from hiprobe.reproduce.extraction import Extraction
 from hiprobe.reproduce.frame_test import Part, TestVideo
 from hiprobe.store.atomic import atomic_path

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.manifest import ManifestRow, read_manifest
 from hiprobe.errors import LabelError
-from hiprobe.evaluation.frames import ScoredFrames, seconds_to_frames, segments_to_frames
+from hiprobe.evaluation.frames import ScoredFrames
 from hiprobe.evaluation.metrics import Ranking, mean_and_median, within_video_auc
+from hiprobe.evaluation.to_frames import seconds_to_frames, segments_to_frames
 from hiprobe.localize import SIGMA_SEGMENTS, smooth
 from hiprobe.pipeline import extract_video
 from hiprobe.reproduce.bench import Bench

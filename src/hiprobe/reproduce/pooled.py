@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frames import ScoredFrames, seconds_to_frames
+from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.to_frames import seconds_to_frames
 from hiprobe.reproduce.estimate import Units, clip_units
 from hiprobe.reproduce.frame_test import TestVideo
 from hiprobe.reproduce.scored import ScoredTest, VideoScores

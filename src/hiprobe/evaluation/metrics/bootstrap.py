@@ -54,8 +54,7 @@ def metric_draws(
     """
     keep = frames.anomalous
     whole = _ranked(Ranking.of(frames), weights)
-    nothing = np.full((len(weights), 2), np.nan)
-    part = nothing
+    part = np.full((len(weights), 2), np.nan)
     if keep.any():
         part = _ranked(Ranking.of(frames.of_videos(keep)), weights[:, keep])
     video = _ranked(Ranking.of(video_level(frames)), weights)
@@ -84,7 +83,11 @@ def paired_test(
 ) -> dict[str, PairedDifference]:
     """Compare two methods on the same videos: both are scored on the same draws.
 
-    p = 2 min(#(d <= 0), #(d >= 0)) + 1 over draws + 1, at most 1.
+    p = 2 (min(#(d <= 0), #(d >= 0)) + 1) / (draws + 1), at most 1 (Davison and Hinkley 1997,
+    section 4.2): never below 2 / (draws + 1), and 1 for the same scores. NaN where no draw has
+    the metric. Swapping the two turns the sign of the difference and leaves p as it is. A
+    bootstrap is too sure of itself on few videos: of two equal methods it called 1 in 20
+    different at p < 0.05 on 40 videos and more, and 1 in 10 on 12 videos.
 
     Raises:
         EvaluationError: the two do not have the same frames and labels.
@@ -101,7 +104,7 @@ def paired_test(
 def _paired(differences: NDArray[np.float64]) -> PairedDifference:
     drawn = differences[1:][~np.isnan(differences[1:])]
     tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    p_value = min(1.0, (2 * tail + 1) / (len(drawn) + 1))
+    p_value = min(1.0, 2 * (tail + 1) / (len(drawn) + 1)) if len(drawn) else float("nan")
     return PairedDifference(float(differences[0]), interval(drawn), p_value)
 
 

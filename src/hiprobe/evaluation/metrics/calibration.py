@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hiprobe.errors import EvaluationError
+from hiprobe.evaluation.frames import check_length
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ def calibration(scores: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Cali
     on [0, 1], the last one closed.
 
     Raises:
-        EvaluationError: a score is outside [0, 1], or `bins` is below 1.
+        EvaluationError: a score is NaN or outside [0, 1], `bins` is below 1, or scores and
+            labels differ in length.
     """
     values = np.asarray(scores, dtype=np.float64)
-    truth = np.asarray(labels, dtype=np.float64)
-    if not len(values) or values.min() < 0 or values.max() > 1 or bins < 1:
+    truth = np.asarray(labels, dtype=np.bool_).astype(np.float64)
+    check_length("scores", len(values), len(truth))
+    if not len(values) or bins < 1 or not ((values >= 0) & (values <= 1)).all():
         raise EvaluationError(
             f"calibration needs scores within [0, 1] and at least 1 bin, got {len(values)} "
             f"scores and {bins} bins; give probabilities"

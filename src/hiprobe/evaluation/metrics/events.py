@@ -43,13 +43,21 @@ class EventScores:
 
 @dataclass(frozen=True)
 class AlarmRate:
-    """False alarms at the highest threshold that reaches a recall of events."""
+    """False alarms at the highest threshold that reaches a recall of events.
+
+    Attributes:
+        reached: the recall there; above `recall` where events tie.
+        per_hour: false alarms per hour of video, normal and abnormal.
+        normal_share: share of the normal frames that are under an alarm, true or false. An
+            alarm that never ends counts as one; here it shows.
+    """
 
     recall: float
     reached: float
     threshold: float
     false_alarms: int
     per_hour: float
+    normal_share: float
 
 
 def runs(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> Spans:
@@ -65,26 +73,29 @@ def runs(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> Spans:
 
 
 def match_events(*, detected: Spans, true: Spans, iou: float) -> EventScores:
-    """Match events one to one, the pair of highest IoU first.
+    """Match as many events one to one as can be matched.
+
+    A pair may match where its intersection over union is at least `iou`. Of all ways to pair
+    them, one with most pairs is counted (maximum bipartite matching, Hopcroft and Karp 1973),
+    so that neither the order of the events nor ties move the result.
 
     Args:
+        detected: in order and without overlap, as `runs` gives them.
         iou: least intersection over union of a match, above 0 and at most 1.
 
     Raises:
-        EvaluationError: `iou` is out of range.
+        EvaluationError: `iou` is out of range, or detected events overlap or are out of order.
     """
     if not 0 < iou <= 1:
         raise EvaluationError(f"IoU is {iou}; give a value above 0 and at most 1")
+    if (detected[1:, 0] < detected[:-1, 1]).any() or (detected[:, 0] >= detected[:, 1]).any():
+        raise EvaluationError(
+            "detected events overlap, are empty or out of order; give them as `runs` does"
+        )
     rows, columns, overlaps = _overlapping(detected, true)
-    good = np.flatnonzero(overlaps >= iou)
-    taken_rows: set[int] = set()
-    taken_columns: set[int] = set()
-    for pair in good[np.argsort(-overlaps[good], kind="stable")]:
-        row, column = int(rows[pair]), int(columns[pair])
-        if row not in taken_rows and column not in taken_columns:
-            taken_rows.add(row)
-            taken_columns.add(column)
-    return EventScores(iou, len(taken_rows), len(detected), len(true))
+    good = overlaps >= iou
+    found = _most_pairs(rows[good], columns[good], shape=(len(detected), len(true)))
+    return EventScores(iou, found, len(detected), len(true))
 
 
 def false_alarms_per_hour(
@@ -110,15 +121,32 @@ def false_alarms_per_hour(
     touched = np.concatenate(([0], np.cumsum(frames.labels)))
     alarms = int((touched[stretches[:, 1]] == touched[stretches[:, 0]]).sum())
     hours = len(frames.scores) / fps / 3600
-    reached = float((peaks >= threshold).mean())
-    return AlarmRate(recall, reached, threshold, alarms, alarms / hours)
+    reached, normal = float((peaks >= threshold).mean()), frames.scores[~frames.labels]
+    share = float((normal >= threshold).mean()) if len(normal) else float("nan")
+    return AlarmRate(recall, reached, threshold, alarms, alarms / hours, share)
+
+
+def _most_pairs(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], *, shape: tuple[int, int]
+) -> int:
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    if not len(rows):
+        return 0
+    graph = csr_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=shape)
+    return int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
 
 
 def _overlapping(
     a: Spans, b: Spans
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs of spans that share a frame, and their IoU. `b` may overlap itself."""
-    rows, columns = np.nonzero((a[:, None, 0] < b[None, :, 1]) & (b[None, :, 0] < a[:, None, 1]))
+    """Pairs of spans that share a frame, and their IoU. `a` is in order, `b` need not be."""
+    first = np.searchsorted(a[:, 1], b[:, 0], side="right")
+    last = np.searchsorted(a[:, 0], b[:, 1], side="left")
+    counts = np.maximum(last - first, 0)
+    columns = np.repeat(np.arange(len(b)), counts)
+    rows = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
     shared = np.minimum(a[rows, 1], b[columns, 1]) - np.maximum(a[rows, 0], b[columns, 0])
     union = (a[rows, 1] - a[rows, 0]) + (b[columns, 1] - b[columns, 0]) - shared
     return rows, columns, shared / union

@@ -156,7 +156,13 @@ def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
 
 
 def _ranking(scores: ArrayLike, labels: ArrayLike, *, both: bool) -> Ranking:
-    truth = np.asarray(labels, dtype=np.bool_)
+    given = np.asarray(labels)
+    truth = given.astype(np.bool_)
+    if given.ndim != 1 or np.ndim(scores) != 1 or (given != truth).any():
+        raise EvaluationError(
+            f"scores of shape {np.shape(scores)}, labels of shape {given.shape}; give one score "
+            "and one label, 0 or 1, for each frame"
+        )
     if not truth.any() or (both and truth.all()):
         raise EvaluationError(
             f"{int(truth.sum())} of {len(truth)} frames are abnormal; the metric needs "
