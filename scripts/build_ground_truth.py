@@ -34,7 +34,7 @@ SMALL_SETS = {
     "ucsd_ped2": ("ucsd-ped2", "UCSD Ped2", 10.0),
     "cuhk_avenue": ("cuhk-avenue", "CUHK Avenue", 25.0),
     "shanghaitech": ("shanghaitech", "ShanghaiTech Campus", 24.0),
-    "ubnormal": ("ubnormal", "UBnormal, the 64 validation videos", 30.0),
+    "ubnormal": ("ubnormal-val", "UBnormal, the 64 validation videos", 30.0),
 }
 Document = dict[str, Any]
 
@@ -54,7 +54,7 @@ def main() -> None:
     ):
         target = wanted.out / f"{document['name']}.json"
         target.write_text(as_lines(document), encoding="utf-8")
-        print(f"{target}: {len(document['videos'])} test videos")
+        print(f"{target}: {len(document['videos'])} videos of the {document['split']} split")
 
 
 def ucf_crime(folder: Path) -> Document:
@@ -76,7 +76,7 @@ def ucf_crime(folder: Path) -> Document:
     for (entry,) in lines(folder / "ucf_crime_train.txt"):
         kind, name = entry.split("/")
         train[ucf_class(kind)].append(name)
-    facts = {"title": "UCF-Crime", "fps": 30.0, "end": "inclusive"}
+    facts = {"title": "UCF-Crime", "split": "test", "fps": 30.0, "end": "inclusive"}
     return document("ucf-crime", facts, "ucf_crime", videos, train)
 
 
@@ -94,7 +94,7 @@ def xd_violence(folder: Path) -> Document:
         videos.append([video["video"], video["length"], kinds, spans.pop(video["video"], [])])
     if spans:
         raise SystemExit(f"annotated, but without a frame count: {sorted(spans)[:3]}")
-    facts = {"title": "XD-Violence", "fps": 24.0, "end": "half-open"}
+    facts = {"title": "XD-Violence", "split": "test", "fps": 24.0, "end": "half-open"}
     return document("xd-violence", facts, "xd_violence", videos, {})
 
 
@@ -107,7 +107,8 @@ def small_sets(folder: Path) -> list[Document]:
             [video, facts["frames"], "abnormal" if facts["spans"] else "normal", facts["spans"]]
             for video, facts in published[key].items()
         ]
-        facts = {"title": title, "fps": fps, "end": "half-open"}
+        split = "val" if name.endswith("-val") else "test"
+        facts = {"title": title, "split": split, "fps": fps, "end": "half-open"}
         documents.append(document(name, facts, "frame_ground_truth", videos, {}))
     return documents
 
@@ -115,7 +116,7 @@ def small_sets(folder: Path) -> list[Document]:
 def document(
     name: str, facts: Document, prefix: str, videos: list[list[Any]], train: dict[str, list[str]]
 ) -> Document:
-    """One data set; `fps` is nominal."""
+    """One split of a data set; `fps` is nominal."""
     sources = [text for file, text in SOURCES.items() if file.startswith(prefix)]
     head = {"format": "hiprobe-ground-truth", "version": 1, "name": name, **facts}
     return {**head, "sources": sources, "videos": videos, "train": dict(train)}

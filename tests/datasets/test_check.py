@@ -239,15 +239,25 @@ def test_msad_with_its_annotation_and_lists(tmp_path: Path) -> None:
     assert {n: (r.split, r.spans) for n, r in rows.items()} == {
         "MSAD_normal_mall1": ("train", ()),
         "MSAD_normal_testing_1": ("test", ()),
-        "Fire_1": ("test", ((4, 12),)),
-        "Fire_2": ("test", ((2, 9),)),
+        "Fire_1": ("test", ((3, 12),)),
+        "Fire_2": ("test", ((1, 9),)),
     }
+    assert report.manifest.end == "inclusive"
+    shorter = check(root, "msad", end="half-open")
+    assert shorter.manifest is not None
+    assert [r.spans for r in shorter.manifest.rows if r.spans] == [((3, 11),), ((1, 8),)]
     assert [f.text for f in report.of("frames")] == ["12 frames, published 20 (-8)"]
     assert report.published == {"train": 360, "test": 360}
     (root / "msad-i3d-train.list").write_text("/scratch/x/Fire_1_i3d.npy\n")
     weak = check(root, "msad")
     assert weak.manifest is not None and weak.published == {"train": 480, "test": 240}
     assert {r.name: r.split for r in weak.manifest.rows}["Fire_1"] == "train"
+    (root / "anomaly_annotation.csv").write_text(
+        "name,scenario,total frames,starting frame of anomaly,ending frame of anomaly\n"
+        "Fire_1,shop,12,0,11\n"
+    )
+    with pytest.raises(DatasetError, match="counts from 1"):
+        check(root, "msad")
     (root / "anomaly_annotation.csv").write_text("name\nFire_1\n")
     with pytest.raises(DatasetError, match="line 2: KeyError"):
         check(root, "msad")

@@ -23,7 +23,7 @@ REPO = Path(__file__).resolve().parents[2]
         ("ucsd-ped2", 12, 12, 2_010, 1_648),
         ("cuhk-avenue", 21, 21, 15_324, 3_867),
         ("shanghaitech", 107, 107, 40_791, 17_326),
-        ("ubnormal", 64, 38, 28_175, 16_769),
+        ("ubnormal-val", 64, 38, 28_175, 16_769),
     ],
 )
 def test_totals(name: str, videos: int, anomalous: int, frames: int, positive: int) -> None:
@@ -60,6 +60,8 @@ def test_xd_violence_names_that_end_in_mp4_have_their_spans() -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(EvaluationError, match=r"no data set 'ucf'; choose one of .*ucf-crime"):
         load_truth("ucf")
+    with pytest.raises(EvaluationError, match=r"test split of ubnormal .* only .* ubnormal-val"):
+        load_truth("ubnormal")
     with pytest.raises(EvaluationError, match="no spans 'alternative'; choose official"):
         load_truth("xd-violence", spans="alternative")
     with pytest.raises(EvaluationError, match="choose inclusive or half-open"):

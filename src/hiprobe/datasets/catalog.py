@@ -140,7 +140,7 @@ _SETS = (
             "only the 64 validation videos, whose spans are part of this package, have a split.",
         ),
         licence="CC BY-NC-ND 4.0",
-        truth="ubnormal",
+        truth="ubnormal-val",
         truth_split="val",
     ),
     KnownSet(

@@ -34,13 +34,13 @@ class TrainingVideo:
 
 
 def dataset_names() -> tuple[str, ...]:
-    """Names that `load_truth` knows."""
+    """Names that `load_truth` knows; a split other than the test split is part of the name."""
     files = (f.name for f in _facts_folder().iterdir())
     return tuple(sorted(f.removesuffix(".json") for f in files if f.endswith(".json")))
 
 
 def load_truth(name: str, *, spans: str | None = None, end: EndConvention | None = None) -> Truth:
-    """Ground truth of a test set.
+    """Ground truth of a test set, or of the split that its name ends with (`ubnormal-val`).
 
     Args:
         name: one of `dataset_names()`.
@@ -63,6 +63,7 @@ def load_truth(name: str, *, spans: str | None = None, end: EndConvention | None
         end=end or facts["end"],
         spans=chosen,
         fps=facts["fps"],
+        split=facts["split"],
         source="; ".join(facts["sources"]),
     )
 
@@ -101,7 +102,7 @@ def _video(row: list[Any], column: int) -> VideoTruth:
 def _facts(name: str) -> dict[str, Any]:
     known = dataset_names()
     if name not in known:
-        raise EvaluationError(f"no data set {name!r}; choose one of {', '.join(known)}")
+        raise EvaluationError(_unknown(name, known))
     text = (_facts_folder() / f"{name}.json").read_text(encoding="utf-8")
     facts: dict[str, Any] = json.loads(text)
     if facts["format"] != FORMAT or facts["version"] != VERSION:
@@ -110,6 +111,16 @@ def _facts(name: str) -> dict[str, Any]:
             f"{VERSION}: install HiProbe again"
         )
     return facts
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    other = [k for k in known if k in (f"{name}-val", f"{name}-train")]
+    if other:
+        return (
+            f"the spans of the test split of {name} are not part of the package, only those of "
+            f"{' and '.join(other)}; name that split, and compare it with no figure on the test set"
+        )
+    return f"no data set {name!r}; choose one of {', '.join(known)}"
 
 
 def _facts_folder() -> Any:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from hiprobe.datasets.catalog import FOLDER, KnownSet
 from hiprobe.datasets.files_found import split_of_word
 from hiprobe.datasets.ground_truth import load_truth, training_videos
 from hiprobe.datasets.identify import Lists
-from hiprobe.datasets.manifest_row import Spans
+from hiprobe.datasets.msad import END as MSAD_END
+from hiprobe.datasets.msad import WEAKLY_SUPERVISED, msad_facts
 from hiprobe.datasets.own_spans import read_own_spans
+from hiprobe.datasets.text_file import read_text
+from hiprobe.datasets.video_facts import VideoFacts
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
-
-_MSAD_WEAKLY_SUPERVISED = {"train": 480, "test": 240}
-
-
-@dataclass(frozen=True)
-class VideoFacts:
-    """What is published of one video; None where no frame count is."""
-
-    frame_count: int | None
-    spans: Spans
 
 
 @dataclass(frozen=True)
@@ -57,45 +50,65 @@ def published(
         EvaluationError: no such set of spans.
         DatasetError: a list below `root` cannot be read.
     """
-    classes: dict[str, str] = {}
-    splits: dict[str, str] = {}
-    names: dict[str, str] = {}
-    facts: dict[tuple[str, str], VideoFacts] = {}
-    expected: list[tuple[str, str]] = []
-    counts = known.counts
-    convention: EndConvention = end or "half-open"
     if known.truth is not None:
-        truth = load_truth(known.truth, spans=spans, end=end)
-        convention = truth.end
-        for video in truth.videos:
-            stem = video.name.removesuffix(".mp4")
-            classes[stem], splits[stem] = "+".join(video.classes), known.truth_split
-            names[stem] = video.name
-            half_open = tuple((int(a), int(b)) for a, b in video.half_open(truth.end))
-            facts[known.truth_split, video.name] = VideoFacts(video.frames, half_open)
-            expected.append((known.truth_split, video.name))
-        for entry in training_videos(known.truth):
-            stem = entry.name.removesuffix(".mp4")
-            classes[stem], splits[stem], names[stem] = "+".join(entry.classes), "train", entry.name
-            expected.append(("train", entry.name))
+        found = _packaged(known, known.truth, spans=spans, end=end)
     elif spans is not None:
         raise DatasetError(f"{known.name} has one set of spans only; leave --spans away")
-    if known.name == FOLDER:
-        classes = dict.fromkeys(read_own_spans(root), "abnormal")
-    if known.name == "ubnormal":
-        found = dict(_name_lists(root, "*_video_names.txt"))
-        splits |= found
-        expected = [(split, name) for name, split in found.items()] or expected
-    if known.name == "msad":
-        splits |= dict(_name_lists(root, "*.list")) | dict(_name_lists(root, "*.txt"))
-        counts = _MSAD_WEAKLY_SUPERVISED if splits else counts
-        facts = _msad_facts(root, splits, convention)
-    return Published(
-        lists=Lists(classes, splits, names),
-        facts=facts,
-        expected=tuple(expected),
-        counts=counts,
-        span_set=spans or "official",
+    else:
+        found = Published(Lists(), {}, (), known.counts, "official", end or "half-open")
+    beside: dict[str, Callable[[Published, Path], Published]] = {
+        FOLDER: _own,
+        "msad": partial(_msad, end=end),
+        "ubnormal": _ubnormal,
+    }
+    return beside[known.name](found, root) if known.name in beside else found
+
+
+def _packaged(
+    known: KnownSet, truth_name: str, *, spans: str | None, end: EndConvention | None
+) -> Published:
+    """Truth of one split and training list, both of the package."""
+    truth = load_truth(truth_name, spans=spans, end=end)
+    listed = [(known.truth_split, v.name, v.classes) for v in truth.videos]
+    listed += [("train", v.name, v.classes) for v in training_videos(truth_name)]
+    stems = [name.removesuffix(".mp4") for _, name, _ in listed]
+    facts = {
+        (known.truth_split, v.name): VideoFacts(
+            v.frames, tuple((int(a), int(b)) for a, b in v.half_open(truth.end))
+        )
+        for v in truth.videos
+    }
+    lists = Lists(
+        classes={s: "+".join(own) for s, (_, _, own) in zip(stems, listed, strict=True)},
+        splits={s: split for s, (split, _, _) in zip(stems, listed, strict=True)},
+        names={s: name for s, (_, name, _) in zip(stems, listed, strict=True)},
+    )
+    expected = tuple((split, name) for split, name, _ in listed)
+    return Published(lists, facts, expected, known.counts, truth.spans, truth.end)
+
+
+def _own(found: Published, root: Path) -> Published:
+    """The user's own folder: what has spans is abnormal."""
+    return replace(found, lists=Lists(classes=dict.fromkeys(read_own_spans(root), "abnormal")))
+
+
+def _ubnormal(found: Published, root: Path) -> Published:
+    """UBnormal: the authors' lists of names say the splits, where they are there."""
+    listed = dict(_name_lists(root, "*_video_names.txt"))
+    lists = replace(found.lists, splits={**found.lists.splits, **listed})
+    expected = tuple((split, name) for name, split in listed.items())
+    return replace(found, lists=lists, expected=expected or found.expected)
+
+
+def _msad(found: Published, root: Path, *, end: EndConvention | None) -> Published:
+    """MSAD: lists and annotation come with the files."""
+    splits = dict(_name_lists(root, "*.list")) | dict(_name_lists(root, "*.txt"))
+    convention = end or MSAD_END
+    return replace(
+        found,
+        lists=Lists(splits=splits),
+        facts=msad_facts(root, splits, end=convention),
+        counts=WEAKLY_SUPERVISED if splits else found.counts,
         end=convention,
     )
 
@@ -105,36 +118,7 @@ def _name_lists(root: Path, pattern: str) -> Iterator[tuple[str, str]]:
     for file in sorted(root.rglob(pattern)):
         split = split_of_word(file.stem)
         if split:
-            for line in _text(file).splitlines():
+            for line in read_text(file).splitlines():
                 name = re.sub(r"(_i3d|_swin)?\.(npy|mp4|avi)$", "", line.strip().split("/")[-1])
                 if name:
                     yield name, split
-
-
-def _msad_facts(
-    root: Path, splits: dict[str, str], end: EndConvention
-) -> dict[tuple[str, str], VideoFacts]:
-    """Frame counts and spans of the table that comes with MSAD."""
-    facts = {}
-    for file in sorted(root.rglob("anomaly_annotation.csv")):
-        for number, cells in enumerate(csv.DictReader(_text(file).splitlines()), start=2):
-            try:
-                name = cells["name"].strip().removesuffix(".mp4")
-                frames = int(float(cells["total frames"]))
-                start = int(float(cells["starting frame of anomaly"]))
-                stop = int(float(cells["ending frame of anomaly"])) + (end == "inclusive")
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise DatasetError(
-                    f"{file}, line {number}: {error!r}; the columns are name, scenario, total "
-                    "frames, starting frame of anomaly, ending frame of anomaly"
-                ) from error
-            spans: Spans = ((start, min(stop, frames)),) if 0 <= start < stop else ()
-            facts[splits.get(name, "test"), name] = VideoFacts(frames, spans)
-    return facts
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"cannot read the list {file}: {error}") from error

@@ -106,6 +106,7 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
         spans=manifest.span_set,
         fps=max(sorted(set(rates)), key=rates.count) if rates else 30.0,
         source="manifest",
+        split=split or "",
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from hiprobe.datasets.catalog import KnownSet
 from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.findings import Finding
-from hiprobe.datasets.lists import Published, VideoFacts
+from hiprobe.datasets.lists import Published
 from hiprobe.datasets.manifest_row import ManifestRow, Spans
 from hiprobe.datasets.measure import Measured, frame_seconds
 from hiprobe.datasets.own_spans import NAME, OwnSpans, read_own_spans, to_frames
 from hiprobe.datasets.sort_out import Entry
+from hiprobe.datasets.video_facts import VideoFacts
 
 
 def build_rows(

@@ -58,6 +58,7 @@ class Truth:
 
     Attributes:
         name: data set, such as `ucf-crime`.
+        split: the split that the videos are; empty where the set has none.
         spans: which set of spans is in use, such as `official`.
         end: whether the end frame of a span is abnormal.
         fps: nominal frames a second, for rates per hour and for times in seconds.
@@ -70,6 +71,7 @@ class Truth:
     spans: str = "official"
     fps: float = 30.0
     source: str = ""
+    split: str = "test"
 
     def __post_init__(self) -> None:
         if self.end not in get_args(EndConvention):

@@ -1,0 +1,19 @@
+"""Lists and tables that come with a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hiprobe.errors import DatasetError
+
+
+def read_text(file: Path) -> str:
+    """Its text as UTF-8.
+
+    Raises:
+        DatasetError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"cannot read the list {file}: {error}") from error
