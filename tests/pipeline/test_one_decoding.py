@@ -81,7 +81,10 @@ def test_fitting_starts_the_decoder_once_for_each_clip(
     tmp_path: Path, decodings: list[Path]
 ) -> None:
     paths = [write_video(tmp_path / f"{n}.mp4", frames=30 + n) for n in range(3)]
-    clips = [LabelledClip(path, n % 2, "x", str(n), None, None, path.stem) for n, path in enumerate(paths)]
+    clips = [
+        LabelledClip(path, n % 2, "x", str(n), None, None, path.stem)
+        for n, path in enumerate(paths)
+    ]
     cache = StatesCache(tmp_path / "cache")
     examples, failures = extract_examples(clips, backbone=ColourBackbone(), cache=cache)
     assert not failures and decodings == paths

@@ -5,9 +5,14 @@ Read from a config by `shape_families`; counted by `cost`. Numbers only, no torc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hiprobe.errors import UsageError
+
+TEXT_POSITIONS = 64
+"""About what frame labels, question and chat marks take up; tokenizers differ."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,20 @@ class Stack:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What it takes to turn the frames of a segment into visual tokens.
+
+    Attributes:
+        tokens: visual tokens.
+        tower_flops, projector_flops: operations.
+    """
+
+    tokens: int
+    tower_flops: int
+    projector_flops: int
+
+
+@dataclass(frozen=True)
 class Grid:
     """How a frame becomes patches, and patches become visual tokens.
 
@@ -69,6 +88,8 @@ class Grid:
         least_pixels: of a frame that keeps its size; smaller ones are enlarged.
         window_patches: edge of an attention window; None where all patches of a frame attend.
         full_layers: layers of the tower that attend to the whole frame in spite of windows.
+        frames_together: frames of a video that share their patches.
+        least_video_pixels: of all frames of a video together; 0 where each has `least_pixels`.
     """
 
     patch_pixels: int
@@ -80,6 +101,8 @@ class Grid:
     least_pixels: int = 0
     window_patches: int | None = None
     full_layers: int = 0
+    frames_together: int = 1
+    least_video_pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,6 +134,8 @@ class Shape:
     decoder: Stack
     tied: bool
 
+    text_positions = TEXT_POSITIONS
+
     @property
     def width(self) -> int:
         """Of a hidden state."""
@@ -136,3 +161,29 @@ class Shape:
             + self.decoder.count * self.decoder.layer_parameters
             + self.width  # the final norm
         )
+
+
+def gated_decoder(config: Mapping[str, Any]) -> Stack:
+    """Llama, Mistral, InternLM2, Qwen2, Qwen3 and their like: gated, grouped keys.
+
+    Raises:
+        KeyError, TypeError, ValueError: the config lacks what they have.
+    """
+    width, kind = int(config["hidden_size"]), str(config.get("model_type", ""))
+    heads = int(config["num_attention_heads"])
+    groups = int(config.get("num_key_value_heads") or heads)
+    head = int(config.get("head_dim") or width // heads)
+    biased = kind.startswith("qwen2") or bool(config.get("attention_bias", False))
+    normed = 2 * head if kind.startswith("qwen3") else 0
+    gated = int(config["intermediate_size"])
+    out_biased = bool(config.get("attention_bias", False)) and not kind.startswith("qwen2")
+    matrices = (
+        Matrix(width, heads * head, biased),
+        Matrix(width, groups * head, biased),
+        Matrix(width, groups * head, biased),
+        Matrix(heads * head, width, out_biased),
+        Matrix(width, gated),
+        Matrix(width, gated),
+        Matrix(gated, width),
+    )
+    return Stack(int(config["num_hidden_layers"]), matrices, 2 * width + normed, heads * head)

@@ -14,20 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hiprobe.backbones.lite.shape import (
+    CLASSES,
+    FEATURE_CHANNELS,
+    FINE_CHANNELS,
+    STAGES,
+    STEM_CHANNELS,
+)
 from hiprobe.segment import Frame
 
-# repeats, kernel, stride, expansion, output channels of each stage
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-FEATURE_CHANNELS = 1280
-FINE_CHANNELS = 112
+__all__ = ["FEATURE_CHANNELS", "FINE_CHANNELS", "EfficientNetLite0", "SameConv2d", "network_input"]
+
 FINE_BLOCK = 10  # the last one at a sixteenth of the size: the fifth stage's end
 BATCH_NORM_EPS = 1e-3
 
@@ -44,9 +41,12 @@ class SameConv2d(nn.Conv2d):
             max((-(-size // s) - 1) * s + k - size, 0)
             for size, s, k in zip(x.shape[-2:], self.stride, self.kernel_size, strict=True)
         ]
-        top, left = pads[0] // 2, pads[1] // 2
-        padded = nn.functional.pad(x, (left, pads[1] - left, top, pads[0] - top))
-        return super().forward(padded)
+        if any(pad % 2 for pad in pads):
+            top, left = pads[0] // 2, pads[1] // 2
+            x, pads = nn.functional.pad(x, (left, pads[1] - left, top, pads[0] - top)), [0, 0]
+        # equal sides are left to the convolution, which pads without a copy
+        sides = (pads[0] // 2, pads[1] // 2)
+        return nn.functional.conv2d(x, self.weight, None, self.stride, sides, 1, self.groups)
 
 
 class Block(nn.Module):
@@ -79,9 +79,9 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self._conv_stem = SameConv2d(3, 32, 3, 2)
-        self._bn0 = nn.BatchNorm2d(32, eps=BATCH_NORM_EPS)
-        blocks, inputs = [], 32
+        self._conv_stem = SameConv2d(3, STEM_CHANNELS, 3, 2)
+        self._bn0 = nn.BatchNorm2d(STEM_CHANNELS, eps=BATCH_NORM_EPS)
+        blocks, inputs = [], STEM_CHANNELS
         for repeats, kernel, stride, expansion, outputs in STAGES:
             for repeat in range(repeats):
                 blocks.append(Block(inputs, outputs, kernel, 1 if repeat else stride, expansion))
@@ -89,7 +89,7 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(blocks)
         self._conv_head = SameConv2d(inputs, FEATURE_CHANNELS, 1, 1)
         self._bn1 = nn.BatchNorm2d(FEATURE_CHANNELS, eps=BATCH_NORM_EPS)
-        self._fc = nn.Linear(FEATURE_CHANNELS, 1000)
+        self._fc = nn.Linear(FEATURE_CHANNELS, CLASSES)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Two feature maps, float32: what the head sees, and a finer one from mid-way.
