@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from hiprobe.cli.commands.evaluate import command
 from hiprobe.datasets.ground_truth import load_truth
-from hiprobe.errors import EvaluationError
+from hiprobe.datasets.manifest import Manifest, ManifestRow, write_manifest
+from hiprobe.errors import EvaluationError, UsageError
 from hiprobe.evaluation.document import evaluation_document
 from hiprobe.evaluation.evaluate import evaluate_scores
 from hiprobe.evaluation.metrics import HEADLINES
@@ -88,4 +89,52 @@ def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:
     for words in ("video-label oracle", "oracle x centre prior", "centre prior", "constant"):
         assert words in done.output
     assert "SCORES minus OTHER" in done.output
-    assert json.loads((tmp_path / "o.json").read_text())["metrics"]["auc"] == 1
+    assert "with 12 videos the test is too sure of itself" in done.output
+    document = json.loads((tmp_path / "o.json").read_text())
+    assert (document["metrics"]["auc"], document["split"], document["seed"]) == (1, "test", 0)
+    assert document["floors"]["constant"]["auc"] == 0.5
+    assert document["compared"]["auc"]["p_value"] == pytest.approx(2 / 21)
+    assert document["alarms"][0]["normal_share"] == 0
+    alone = CliRunner().invoke(command, [*arguments, "--draws", "0", *compared])
+    assert isinstance(alone.exception, UsageError)
+
+
+def test_the_split_is_said_where_it_is_not_the_test_split(tmp_path: Path) -> None:
+    truth = load_truth("ubnormal-val")
+    np.save(tmp_path / "s.npy", np.arange(28_175) % 7)
+    arguments = [str(tmp_path / "s.npy"), "--dataset", truth.name, "--draws", "3"]
+    document = tmp_path / "o.json"
+    done = CliRunner().invoke(
+        command, [*arguments, "--json", str(document)], catch_exceptions=False
+    )
+    assert done.output.startswith("ubnormal-val, validation split: 64 videos")
+    assert "no figure on the test split compares with it" in done.output
+    assert "every event lasts its whole video" in done.output
+    found = json.loads(document.read_text())
+    assert (found["dataset"], found["split"]) == ("ubnormal-val", "val")
+    assert found["metrics"]["within_video_mean"] is None
+
+
+def test_the_truth_can_be_a_manifest_of_own_videos(tmp_path: Path) -> None:
+    rows = [
+        ManifestRow(tmp_path / f"{kind}/{n}.mp4", f"{kind}/{n}", kind, label, "test", "", 20, 25.0,
+                    ((5, 10),) if label else ())
+        for kind, label in (("fight", 1), ("normal", 0)) for n in "12"
+    ]  # fmt: skip
+    write_manifest(Manifest("mine", tuple(rows)), path=tmp_path / "m.csv")
+    for row in rows:
+        file = tmp_path / "scores" / f"{row.name}.npy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, np.isin(np.arange(20), range(5, 10)) * float(row.label))
+    arguments = [str(tmp_path / "scores"), "--dataset", str(tmp_path / "m.csv"), "--draws", "5"]
+    done = CliRunner().invoke(
+        command, [*arguments, "--threshold", "0.5", "--iou", "0.7", "--recall", "1"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert done.output.startswith("mine, test split: 4 videos, 80 frames, 10 abnormal")
+    assert "events at IoU 0.7: precision 1.0000" in done.output
+    assert "at 100% of events found: 0.00" in done.output
+    for wrong in (["--split", "val"], ["--spans", "official"], ["--end", "inclusive"]):
+        assert CliRunner().invoke(command, [*arguments, *wrong]).exit_code != 0
+    packaged = [arguments[0], "--dataset", "ucsd-ped2", "--split", "train"]
+    assert isinstance(CliRunner().invoke(command, packaged).exception, UsageError)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.evaluation.evaluate import headline_metrics
 from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.metrics import mean_and_median, within_video_auc
 from hiprobe.evaluation.truth import Truth
 
 FLOORS = ("video-label oracle", "oracle x centre prior", "centre prior", "constant")
@@ -23,6 +25,16 @@ def floors(truth: Truth) -> dict[str, ScoredFrames]:
     centre = np.concatenate([centre_prior(v.frames) for v in truth.videos])
     scores = (oracle, oracle * centre, centre, np.full(len(oracle), 0.5))
     return {name: frames.with_scores(s) for name, s in zip(FLOORS, scores, strict=True)}
+
+
+def floor_metrics(truth: Truth) -> dict[str, dict[str, float]]:
+    """Metrics of each floor, by the names that `Evaluation.metrics` has."""
+    return {name: _metrics(frames) for name, frames in floors(truth).items()}
+
+
+def _metrics(frames: ScoredFrames) -> dict[str, float]:
+    median = mean_and_median(within_video_auc(frames))[1]
+    return {**headline_metrics(frames, draws=0)[0], "within_video_median": median}
 
 
 def centre_prior(frames: int) -> NDArray[np.float64]:

@@ -105,7 +105,7 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
         videos=tuple(VideoTruth(r.name, r.frame_count or 0, r.spans, r.classes) for r in rows),
         spans=manifest.span_set,
         fps=max(sorted(set(rates)), key=rates.count) if rates else 30.0,
-        source="manifest",
+        source=f"manifest; the ends of its spans were read as {manifest.end}",
         split=split or "",
     )
 

@@ -50,9 +50,9 @@ def read_raw(source: Path) -> dict[str, RawScores]:
 
 
 def _read_folder(source: Path) -> dict[str, RawScores]:
-    arrays = sorted(source.glob("*.npy"))
+    arrays = sorted(source.rglob("*.npy"))
     if arrays:
-        return {f.name: RawScores(load_array(f)) for f in arrays}
+        return {f.relative_to(source).as_posix(): RawScores(load_array(f)) for f in arrays}
     documents = [f for f in sorted(source.glob("*.json")) if _is_timeline(f)]
     if not documents:
         raise EvaluationError(f"{source} holds neither .npy files nor detections in .json")

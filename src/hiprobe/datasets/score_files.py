@@ -1,7 +1,7 @@
 """Anyone's scores, read from files and brought to one score for each frame of a test set.
 
 Accepted:
-- a folder of `NAME.npy`, one score per frame (or, with `repeat`, per segment);
+- a folder of `NAME.npy`, at any depth, one score per frame (or, with `repeat`, per segment);
 - one `.npy` of all videos joined in the order of the published list, or one `.npz` by name;
 - `.json`: `{video: [[start, end, score], ...]}` or `{video: [score, ...]}`;
 - `.csv` with the columns `video,score` and `start_frame,end_frame` or
@@ -11,6 +11,7 @@ Accepted:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.raw_scores import RawScores, load_array, read_raw
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frames import check_length
+from hiprobe.evaluation.frames import ScoredFrames, check_length, join_frames
 from hiprobe.evaluation.to_frames import repeat_to_frames, seconds_to_frames, segments_to_frames
 from hiprobe.evaluation.truth import Truth, VideoTruth
 
@@ -52,16 +53,32 @@ def read_scores(
         raw = _split(load_array(source), truth=truth, repeat=repeat, source=source)
     else:
         raw = read_raw(source)
-    known = {_stem(v.name): v for v in truth.videos}
-    rate = fps or truth.fps
+    find, rate = _finder(truth), fps or truth.fps
     result = {}
     for name, scores in raw.items():
-        video = known.get(_stem(name))
+        video = find(name)
         if video is None or video.name in result:
             what = "twice" if video else f"unknown to {truth.name}"
             raise EvaluationError(f"{source}: video {name!r} is {what}; correct its name")
         result[video.name] = _to_frames(scores, video, repeat, tail_frames, rate)
     return result
+
+
+def read_frames(
+    path: Path | str,
+    *,
+    truth: Truth,
+    repeat: int = 1,
+    tail_frames: int = 0,
+    fps: float | None = None,
+) -> ScoredFrames:
+    """`read_scores` joined to the labels of all videos.
+
+    Raises:
+        EvaluationError: the file cannot be read, or has other videos or frames than the truth.
+    """
+    found = read_scores(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
+    return join_frames(scores=found, truth=truth)
 
 
 def _to_frames(
@@ -105,9 +122,22 @@ def _split(
     return {v.name: RawScores(p) for v, p in zip(truth.videos, pieces, strict=True)}
 
 
-def _stem(name: str) -> str:
-    """Name without folders and without the endings that files of scores and videos have."""
-    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
-    while stem.endswith(_ENDINGS):
-        stem = stem.rsplit(".", 1)[0]
-    return stem
+def _finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
+    """Finds a video by its name with folders, or without them where that is one video's only."""
+    whole = {_bare(v.name): v for v in truth.videos}
+    last = [_bare(v.name).rsplit("/", 1)[-1] for v in truth.videos]
+    short = {s: v for s, v in zip(last, truth.videos, strict=True) if last.count(s) == 1}
+
+    def find(name: str) -> VideoTruth | None:
+        bare = _bare(name)
+        return whole.get(bare) or short.get(bare.rsplit("/", 1)[-1])
+
+    return find
+
+
+def _bare(name: str) -> str:
+    """Name without the endings that files of scores and videos have."""
+    bare = name.replace("\\", "/")
+    while bare.endswith(_ENDINGS):
+        bare = bare.rsplit(".", 1)[0]
+    return bare

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from hiprobe.evaluation.evaluate import Evaluation
+from hiprobe.evaluation.metrics import PairedDifference
 
 FORMAT = "hiprobe-evaluation"
 VERSION = 1
@@ -23,9 +25,21 @@ TABLE_METRICS = {
 """Metrics of the table and their headings."""
 
 
-def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation as a dictionary of JSON values; a metric without a value is None."""
+def evaluation_document(
+    evaluation: Evaluation,
+    *,
+    floors: Mapping[str, Mapping[str, float]] | None = None,
+    compared: Mapping[str, PairedDifference] | None = None,
+) -> dict[str, Any]:
+    """An evaluation as a dictionary of JSON values; a metric without a value is None.
+
+    Args:
+        floors: metrics of scores that use no picture, by their names.
+        compared: differences to other scores, by metric.
+    """
     facts = asdict(evaluation)
+    facts["floors"] = {name: dict(own) for name, own in (floors or {}).items()}
+    facts["compared"] = {name: asdict(one) for name, one in (compared or {}).items()}
     if evaluation.after is not None:
         rates = [
             {"precision": e.precision, "recall": e.recall, "f1": e.f1}

@@ -56,6 +56,10 @@ class Evaluation:
     """Metrics of one set of scores, and the protocol they were taken under.
 
     Attributes:
+        split, spans, end, source: of the truth; see `Truth`.
+        fps: nominal frames a second, for rates per hour.
+        anomalous_videos, whole_videos: with an abnormal frame, and abnormal in every frame.
+        draws, seed: of the intervals.
         metrics: the names of `HEADLINES` and `within_video_median` to values; NaN where a
             metric is not defined, as without normal frames.
         intervals: the names of `HEADLINES` to 95 % intervals over videos; empty without draws.
@@ -65,11 +69,18 @@ class Evaluation:
     """
 
     dataset: str
+    split: str
     spans: str
     end: str
+    source: str
+    fps: float
     videos: int
+    anomalous_videos: int
+    whole_videos: int
     frames: int
     positive_frames: int
+    draws: int
+    seed: int
     metrics: Mapping[str, float]
     intervals: Mapping[str, Interval]
     within_videos: int
@@ -138,11 +149,18 @@ def evaluate_frames(
     has_events = len(spans) > 0
     return Evaluation(
         dataset=truth.name,
+        split=truth.split,
         spans=truth.spans,
         end=truth.end,
+        source=truth.source,
+        fps=truth.fps,
         videos=frames.video_count,
+        anomalous_videos=int(frames.anomalous.sum()),
+        whole_videos=int(np.logical_and.reduceat(frames.labels, frames.offsets[:-1]).sum()),
         frames=len(frames.scores),
         positive_frames=int(frames.labels.sum()),
+        draws=draws,
+        seed=seed,
         metrics={**metrics, "within_video_median": mean_and_median(within)[1]},
         intervals=intervals,
         within_videos=int((~np.isnan(within)).sum()),

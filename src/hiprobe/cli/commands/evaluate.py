@@ -11,14 +11,21 @@ from hiprobe.cli import options
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.evaluate import Evaluation
-    from hiprobe.evaluation.frames import ScoredFrames
-    from hiprobe.evaluation.truth import Truth
+    from hiprobe.evaluation.metrics import PairedDifference
 
 
 @click.command("evaluate")
 @click.argument("scores", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--dataset", required=True, metavar="NAME", help="ucf-crime, xd-violence, ucsd-ped2, ..."
+    "--dataset",
+    required=True,
+    metavar="NAME|MANIFEST",
+    help="ucf-crime, xd-violence, ucsd-ped2, ..., or a manifest of `hiprobe data check`.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    help="Split of a manifest [default: test; all where it has no splits].",
 )
 @click.option("--spans", metavar="NAME", help="official (default) or alternative (UCF-Crime).")
 @click.option(
@@ -47,6 +54,14 @@ if TYPE_CHECKING:
 )
 @click.option("--threshold", type=float, help="T for events and the variants after threshold.")
 @click.option(
+    "--iou", "ious", type=click.FloatRange(0, 1, min_open=True), multiple=True,
+    help="Least overlap of a matched event; may be given several times [default: 0.1, 0.3, 0.5].",
+)  # fmt: skip
+@click.option(
+    "--recall", "recalls", type=click.FloatRange(0, 1, min_open=True), multiple=True,
+    help="Share of events found at which false alarms are counted [default: 0.5, 0.8].",
+)  # fmt: skip
+@click.option(
     "--compare",
     type=click.Path(exists=True, path_type=Path),
     metavar="OTHER",
@@ -59,12 +74,15 @@ if TYPE_CHECKING:
 def command(
     scores: Path,
     dataset: str,
+    split: str | None,
     spans: str | None,
     end: str | None,
     repeat: int,
     tail_frames: int,
     fps: float | None,
     threshold: float | None,
+    ious: tuple[float, ...],
+    recalls: tuple[float, ...],
     compare: Path | None,
     draws: int,
     seed: int,
@@ -74,7 +92,8 @@ def command(
 
     SCORES is a folder of NAME.npy, one .npy or .npz, a .json or .csv with segments
     (start, end, score) or plain scores, or a folder of hiprobe's own detections. Ground truth
-    is part of the package. A file with other frames than the test set is refused.
+    is part of the package, or comes with a manifest of your own videos. A file with other frames
+    than the test set is refused.
 
     \b
     Examples:
@@ -82,134 +101,57 @@ def command(
       hiprobe evaluate scores.json --dataset ucf-crime --tail-frames 1
       hiprobe evaluate scores.csv --dataset xd-violence --repeat 16 --threshold 0.5
       hiprobe evaluate mine.npy --dataset ucf-crime --compare theirs.npy
+      hiprobe evaluate scores/ --dataset mine.csv --split test
     """
-    from hiprobe.datasets.ground_truth import load_truth
-    from hiprobe.datasets.score_files import read_scores
-    from hiprobe.evaluation.evaluate import evaluate_frames
-    from hiprobe.evaluation.frames import join_frames
-
-    truth = load_truth(dataset, spans=spans, end=end)  # type: ignore[arg-type]
-
-    def joined(path: Path) -> ScoredFrames:
-        found = read_scores(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
-        return join_frames(scores=found, truth=truth)
-
-    frames = joined(scores)
-    result = evaluate_frames(
-        frames=frames, truth=truth, threshold=threshold, draws=draws, seed=seed
-    )
-    _print_protocol(result, draws, seed)
-    _print_headlines(result, truth)
-    _print_classes(result)
-    _print_details(result)
-    if compare is not None:
-        _print_comparison(frames, joined(compare), max(draws, 1), seed)
-    if document is not None:
-        _write(result, document)
-
-
-def _print_protocol(result: Evaluation, draws: int, seed: int) -> None:
-    included = "end frame included" if result.end == "inclusive" else "end frame not included"
-    click.echo(
-        f"{result.dataset}: {result.videos} videos, {result.frames:,} frames, "
-        f"{result.positive_frames:,} abnormal; {result.spans} spans, {result.end} ({included})"
-    )
-    click.echo(f"intervals: 95 %, {draws} draws of videos, seed {seed}\n")
-
-
-def _print_headlines(result: Evaluation, truth: Truth) -> None:
-    from hiprobe.cli.text import format_number, print_table
-    from hiprobe.datasets.floors import floors
-    from hiprobe.evaluation.document import TABLE_METRICS
-    from hiprobe.evaluation.evaluate import headline_metrics
-    from hiprobe.evaluation.metrics import mean_and_median, within_video_auc
-
-    columns = [result.metrics]
-    names = ["scores", "95 % interval"]
-    for name, frames in floors(truth).items():
-        median = mean_and_median(within_video_auc(frames))[1]
-        columns.append({**headline_metrics(frames, draws=0)[0], "within_video_median": median})
-        names.append(name)
-    rows = []
-    for key, heading in TABLE_METRICS.items():
-        own, *others = (format_number(c[key], 4) for c in columns)
-        rows.append((heading, own, _interval(result, key), *others))
-    print_table(("metric", *names), rows)
-
-
-def _interval(result: Evaluation, key: str) -> str:
-    from hiprobe.cli.text import format_number
-
-    found = result.intervals.get(key)
-    if found is None or not found.draws:
-        return "-"
-    return f"{format_number(found.low, 4)} to {format_number(found.high, 4)}"
-
-
-def _print_classes(result: Evaluation) -> None:
-    from hiprobe.cli.text import format_number, print_table
-
-    rows = [
-        (
-            row.name,
-            str(row.videos),
-            str(row.positive_frames),
-            *(format_number(v, 4) for v in (row.auc, row.average_precision, row.within_video)),
-        )
-        for row in result.classes
-    ]
-    click.echo("\nEach class with all normal videos:")
-    print_table(("class", "videos", "abnormal frames", "ROC-AUC", "AP", "within a video"), rows)
-
-
-def _print_details(result: Evaluation) -> None:
-    click.echo(f"\n{result.within_videos} videos have an AUC within the video")
-    for rate in result.alarms:
-        click.echo(
-            f"false alarms an hour at {rate.recall:.0%} of events found: {rate.per_hour:.2f} "
-            f"(threshold {rate.threshold:.4g})"
-        )
-    if result.calibration is None:
-        click.echo("calibration: not defined, scores leave [0, 1]")
-    else:
-        error, brier = result.calibration.expected_error, result.calibration.brier
-        click.echo(f"calibration: expected error {error:.4f}, Brier score {brier:.4f}")
-    if result.after is None:
-        return
-    click.echo(f"\nAfter the threshold {result.after.threshold:.4g} (not the headline):")
-    for name, (auc, precision) in result.after.variants.items():
-        click.echo(f"{name}: ROC-AUC {auc:.4f}, AP {precision:.4f}")
-    for e in result.after.events:
-        click.echo(
-            f"events at IoU {e.iou:g}: precision {e.precision:.4f}, recall {e.recall:.4f}, "
-            f"F1 {e.f1:.4f} ({e.found} of {e.detected} detected, {e.true} true)"
-        )
-
-
-def _print_comparison(first: ScoredFrames, second: ScoredFrames, draws: int, seed: int) -> None:
-    from hiprobe.cli.text import format_number, print_table
-    from hiprobe.evaluation.document import TABLE_METRICS
+    from hiprobe.cli import evaluating
+    from hiprobe.datasets.floors import floor_metrics
+    from hiprobe.datasets.score_files import read_frames
+    from hiprobe.datasets.truths import find_truth
+    from hiprobe.errors import UsageError
+    from hiprobe.evaluation.evaluate import DEFAULT_IOUS, DEFAULT_RECALLS, evaluate_frames
     from hiprobe.evaluation.metrics import paired_test
 
-    rows = [
-        (
-            TABLE_METRICS[name],
-            f"{d.difference:+.4f}",
-            f"{d.interval.low:+.4f} to {d.interval.high:+.4f}",
-            format_number(d.p_value, 4),
-        )
-        for name, d in paired_test(first, second, draws=draws, seed=seed).items()
-    ]
-    click.echo("\nSCORES minus OTHER, on the same draws of videos:")
-    print_table(("metric", "difference", "95 % interval", "p"), rows)
+    if compare is not None and not draws:
+        raise UsageError("--compare needs draws of videos, and --draws is 0; leave --draws away")
+    truth = find_truth(dataset, split=split, spans=spans, end=end)  # type: ignore[arg-type]
+    frames, *other = (
+        read_frames(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
+        for path in (scores, compare)
+        if path is not None
+    )
+    result = evaluate_frames(
+        frames=frames,
+        truth=truth,
+        threshold=threshold,
+        ious=ious or DEFAULT_IOUS,
+        recalls=recalls or DEFAULT_RECALLS,
+        draws=draws,
+        seed=seed,
+    )
+    floors = floor_metrics(truth)
+    evaluating.print_protocol(result)
+    evaluating.print_headlines(result, floors)
+    evaluating.print_classes(result)
+    evaluating.print_details(result)
+    compared = paired_test(frames, other[0], draws=draws, seed=seed) if other else {}
+    if compared:
+        evaluating.print_comparison(compared, videos=result.videos)
+    if document is not None:
+        _write(result, floors, compared, document)
 
 
-def _write(result: Evaluation, path: Path) -> None:
+def _write(
+    result: Evaluation,
+    floors: dict[str, dict[str, float]],
+    compared: dict[str, PairedDifference],
+    path: Path,
+) -> None:
     import json
 
     from hiprobe.evaluation.document import evaluation_document
     from hiprobe.store.atomic import atomic_path
 
+    found = evaluation_document(result, floors=floors, compared=compared)
     with atomic_path(path) as temporary:
-        text = json.dumps(evaluation_document(result), indent=2, allow_nan=False)
+        text = json.dumps(found, indent=2, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
