@@ -82,6 +82,23 @@ def test_remarks_on_speed_and_long_segments(capsys: pytest.CaptureFixture[str]) 
     assert "--segment-seconds" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("asked", "told", "not_told"),
+    [
+        (None, "24 frames last so long", "asks for"),
+        (2.4, "as --segment-seconds 2.4 asks for", "frame rate"),
+        (0.5, "not 0.5 s as asked for, since its frames lie so far apart", "cuts finer"),
+    ],
+)
+def test_a_long_segment_has_its_own_reason(
+    asked: float | None, told: str, not_told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = timeline(length=2.4)
+    DetectReport(False, asked).video(Path("slow.mp4"), slow, result(slow))
+    found = capsys.readouterr().err
+    assert "a segment lasts 2.4 s here" in found and told in found and not_told not in found
+
+
 def test_files_of_one_video_are_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     DetectReport(quiet=False).written([Path("out/a.json"), Path("out/a.csv")])
     assert capsys.readouterr().err == "wrote out/a.json, a.csv\n"

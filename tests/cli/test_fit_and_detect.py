@@ -241,11 +241,32 @@ def test_layers_writes_table_and_figures(tmp_path: Path) -> None:
     result = good(run("layers", clips, "-o", tmp_path / "out"))
     assert "Silhouette" in result.stdout
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "layers.csv", "layers.png", "tsne.png",
+        "layers.csv", "layers.json", "layers.png", "tsne.png",
     }  # fmt: skip
     with (tmp_path / "out" / "layers.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [r["layer"] for r in rows if r["chosen"] == "1"] == [str(BEST_LAYER)]
+    document = json.loads((tmp_path / "out" / "layers.json").read_text())
+    assert (document["format"], document["chosen"]) == ("hiprobe-layers", BEST_LAYER)
+    assert document["clips"] == {"normal": 10, "abnormal": 10} and document["failures"] == []
+    assert [row["layer"] for row in document["layers"]] == [1, 2, 3, 4]
+    for row, line in zip(document["layers"], rows, strict=True):
+        assert row["kl"] == float(line["KL divergence"])
+        assert row["cv_auc"] == float(line["Cross-validated AUC"])
+
+
+def test_layers_lists_bad_clips_and_measures_the_others(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    (clips / "normal" / "03.safetensors").write_bytes(b"torn")
+    result = run("layers", clips, "-o", tmp_path / "out")
+    assert result.exit_code == 3, result.output
+    document = json.loads((tmp_path / "out" / "layers.json").read_text())
+    (failure,) = document["failures"]
+    assert Path(failure["video"]).name == "03.safetensors"
+    assert document["clips"] == {"normal": 9, "abnormal": 10}
+    told = result.stderr.splitlines()
+    assert told[-2:] == ["error: 1 file could not be used:", f"  {failure['reason']}"]
+    assert (tmp_path / "out" / "tsne.png").exists()
 
 
 def test_info_describes_probe_and_states(probe: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hiprobe.pipeline import DetectResult
 from hiprobe.report.console import events_caption, events_table
 from hiprobe.report.explained import other_words_table
 from hiprobe.report.words import Span
+from hiprobe.segment import SEGMENT_FRAMES
 from hiprobe.timeline import Timeline
 
 LONG_SEGMENT_SECONDS = 1.5
@@ -23,9 +24,14 @@ LONG_SEGMENT_SECONDS = 1.5
 
 @dataclass
 class DetectReport:
-    """Tells of one video after the other, and of all at the end."""
+    """Tells of one video after the other, and of all at the end.
+
+    Attributes:
+        segment_seconds: length of segments that was asked for, None for 24 frames.
+    """
 
     quiet: bool
+    segment_seconds: float | None = None
     rows: list[tuple[str, ...]] = field(default_factory=list)
 
     def video(
@@ -45,7 +51,7 @@ class DetectReport:
         if others is not None:
             print_rich(others)
         if not self.quiet:
-            for line in remarks(timeline, result):
+            for line in remarks(timeline, result, self.segment_seconds):
                 say(f"{file.name}: {line}")
         self.rows.append(_row(file.name, timeline))
 
@@ -62,17 +68,32 @@ class DetectReport:
             print_table(("video", "length", "events", "seconds in events", "highest"), self.rows)
 
 
-def remarks(timeline: Timeline, result: DetectResult) -> list[str]:
-    """Speed, and what a user should know of this video."""
+def remarks(
+    timeline: Timeline, result: DetectResult, segment_seconds: float | None = None
+) -> list[str]:
+    """Speed, and what a user should know of this video.
+
+    `segment_seconds` is the length that was asked for, None for segments of 24 frames.
+    """
+    typical = float(np.median(timeline.end_seconds - timeline.start_seconds))
     found = [speed(result)]
-    lengths = timeline.end_seconds - timeline.start_seconds
-    typical = float(np.median(lengths))
     if typical >= LONG_SEGMENT_SECONDS:
-        found.append(
-            f"a segment lasts {typical:.1f} s here, since the frame rate is low; --segment-seconds "
-            "in fit and detect cuts finer"
-        )
+        found.append(f"a segment lasts {typical:.1f} s here, {_why_long(typical, segment_seconds)}")
     return found
+
+
+def _why_long(typical_seconds: float, asked_seconds: float | None) -> str:
+    if asked_seconds is None:
+        return (
+            f"since {SEGMENT_FRAMES} frames last so long at this frame rate; --segment-seconds in "
+            "fit and detect cuts finer"
+        )
+    if typical_seconds > LONG_SEGMENT_SECONDS * asked_seconds:
+        return f"not {asked_seconds:g} s as asked for, since its frames lie so far apart"
+    return (
+        f"as --segment-seconds {asked_seconds:g} asks for; events much shorter than that are "
+        "easily missed, and a smaller value in fit and detect cuts finer"
+    )
 
 
 def facts(result: DetectResult) -> dict[str, Any]:

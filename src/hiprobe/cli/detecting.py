@@ -30,7 +30,8 @@ class Detection:
     """One run of `hiprobe detect`.
 
     `cut` says how the session was opened when its backbone is cut at the probe's layer; None
-    where it is whole and can speak.
+    where it is whole and can speak. `noted_seconds` is the length of segments that the probe was
+    fitted with, None for a number of frames.
     """
 
     probe: Probe
@@ -41,11 +42,13 @@ class Detection:
     quiet: bool
     truth: Truth | None = None
     cut: SessionOptions | None = None
+    noted_seconds: float | None = None
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
         self.run_file = RunFile(self.wanted.out)
-        self.report = DetectReport(self.quiet)
+        asked = self.session.settings.segment_seconds if self.session else self.noted_seconds
+        self.report = DetectReport(self.quiet, asked)
 
     @classmethod
     def prepare(
@@ -68,7 +71,16 @@ class Detection:
                 segment_seconds=how.segment_seconds or record.segment_seconds,
             )
             session = open_for_probe(probe, own, whole=False)
-        return cls(probe, files, wanted, scoring, session, how.quiet, cut=own)
+        return cls(
+            probe,
+            files,
+            wanted,
+            scoring,
+            session,
+            how.quiet,
+            cut=own,
+            noted_seconds=record.segment_seconds,
+        )
 
     def all(self) -> None:
         """Every file, then the list of what failed; the exit code follows from it."""

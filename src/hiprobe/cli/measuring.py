@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +14,17 @@ from hiprobe.cli.fit_report import layer_curves
 from hiprobe.cli.fitting import Fitting
 from hiprobe.cli.text import print_rich, say
 from hiprobe.errors import UsageError
+from hiprobe.probe import Probe
 from hiprobe.report.console import layers_table
+from hiprobe.report.documents import write_json
 from hiprobe.report.layer_plot import plot_layers, plot_tsne
 from hiprobe.report.layers import LayerCurves
 from hiprobe.separation import tsne_embedding
 from hiprobe.states import LabelledStates
 from hiprobe.store.atomic import atomic_path
+
+FORMAT = "hiprobe-layers"
+VERSION = 1
 
 TSNE_NOTE = (
     "One point is one clip. t-SNE keeps neighbours together; distances and sizes of groups mean "
@@ -26,15 +33,16 @@ TSNE_NOTE = (
 
 
 def measure_layers(run: Fitting, out: Path) -> None:
-    """Print the table; write `layers.csv`, `layers.png` and `tsne.png` into `out`."""
+    """Print the table; write `layers.json`, `.csv`, `.png` and `tsne.png` into `out`."""
     probe = run.fitted()
     curves = layer_curves(probe)
     print_rich(layers_table(curves))
     for warning in probe.warnings_:
         say(f"warning: {warning}")
+    write_json(_document(run, probe, curves), out / "layers.json")
     _write_table(curves, out / "layers.csv")
     plot_layers(curves, out / "layers.png")
-    written = ["layers.csv", "layers.png"]
+    written = ["layers.json", "layers.csv", "layers.png"]
     try:
         _plot_maps(run, curves, out / "tsne.png")
         written.append("tsne.png")
@@ -43,6 +51,45 @@ def measure_layers(run: Fitting, out: Path) -> None:
     for name in written:
         if not run.how.quiet:
             say(f"wrote {out / name}")
+
+
+def _document(run: Fitting, probe: Probe, curves: LayerCurves) -> dict[str, Any]:
+    """What was measured, on which clips, and which of them could not be used."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "backbone": probe.fingerprint_.model,
+        "prompt": probe.fingerprint_.prompt,
+        "reading": probe.reading_,
+        "clips": {
+            "normal": sum(e.label == 0 for e in run.examples),
+            "abnormal": sum(e.label == 1 for e in run.examples),
+        },
+        "chosen": curves.chosen,
+        "layers": _layer_rows(curves),
+        "warnings": list(probe.warnings_),
+        "failures": run.failures.to_json(),
+    }
+
+
+def _layer_rows(curves: LayerCurves) -> list[dict[str, float | None]]:
+    """One row for each layer; None where a measure has no value."""
+    measures = {
+        "layer": curves.layers,
+        "kl": curves.kl,
+        "ldr": curves.ldr,
+        "entropy_bits": curves.entropy,
+        "total": curves.total,
+        "silhouette": curves.silhouette,
+        "cv_auc": curves.cv_auc,
+    }
+    return [
+        {
+            name: values[row] if values is not None and math.isfinite(values[row]) else None
+            for name, values in measures.items()
+        }
+        for row in range(len(curves.layers))
+    ]
 
 
 def _plot_maps(run: Fitting, curves: LayerCurves, path: Path) -> None:

@@ -97,7 +97,8 @@ def fit(
     CLIPS is a folder with one subfolder per class (normal/, abnormal/, or any names), or a CSV
     with the columns video,label[,source][,start_seconds,end_seconds]. Extracted states stand in
     for videos. Without a source, each file is its own; clips cut from one recording should
-    share one, since folds of the cross-validation never split a source.
+    share one, since folds of the cross-validation never split a source. A clip that cannot be
+    used is listed at the end and in the probe's reading.json; the exit code is then 3.
 
     \b
     Examples:

@@ -31,7 +31,8 @@ def layers(
     """Measure every layer on labelled clips, and draw it.
 
     KL, LDR, entropy, S(l), silhouette and cross-validated AUC per layer, and t-SNE maps of the
-    first, the chosen and the last layer.
+    first, the chosen and the last layer. A clip that cannot be used is listed at the end and in
+    layers.json; the exit code is then 3, and the others are measured.
 
     \b
     Examples:
