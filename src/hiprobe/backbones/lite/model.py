@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -119,10 +120,10 @@ class LiteBackbone:
         visual = [self.visual_tokens([segment.frames]) for segment in segments]
         found: dict[str, dict[Reading, NDArray[np.float32]]] = {}
         for prompt in prompts:
-            rows = [self._read(v, prompt, layers, readings) for v in visual]
+            parts = [self._read(own, prompt, layers, readings) for own in _of_one_length(visual)]
             empty = np.zeros((0, len(layers), self.width), np.float32)
             found[prompt] = {
-                r: np.stack([row[r] for row in rows]) if rows else empty for r in readings
+                r: np.concatenate([empty, *(part[r] for part in parts)]) for r in readings
             }
             check_finite(found[prompt], dtype=self.fingerprint.dtype)
         return found
@@ -140,8 +141,9 @@ class LiteBackbone:
         prompt: str,
         max_new_tokens: int = 64,
         speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
     ) -> str:
-        """The model's own words, decoded greedily.
+        """The model's own words, decoded greedily; it is not told times.
 
         Raises:
             BackboneError: the decoder was loaded cut and cannot speak.
@@ -249,12 +251,13 @@ class LiteBackbone:
         return ids
 
     def _feature_maps(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
-        # a stretch shorter than K repeats the same array: each is computed once
+        # a stretch shorter than K repeats the same array: each is computed once; one by one, since
+        # what a picture's layers hand on then stays in the processor's cache
         unique = {id(frame): frame for frame in frames}
-        coarse, fine = self.vision(network_input(list(unique.values()), pixels=self._input_pixels))
-        order = {key: i for i, key in enumerate(unique)}
-        rows = [order[id(frame)] for frame in frames]
-        return coarse[rows], fine[rows]
+        inputs = (network_input([f], pixels=self._input_pixels) for f in unique.values())
+        maps = dict(zip(unique, map(self.vision, inputs), strict=True))
+        coarse, fine = (torch.cat([maps[id(f)][i] for f in frames]) for i in (0, 1))
+        return coarse, fine
 
     def _read(
         self, visual: Tensor, prompt: str, layers: Sequence[int], readings: Sequence[Reading]
@@ -264,12 +267,19 @@ class LiteBackbone:
             hidden = decoder(
                 inputs_embeds=embedded, use_cache=False, output_hidden_states=True
             ).hidden_states
+        seen = is_visual.expand(embedded.shape[:2])
         return {
             reading: np.stack(
-                [read_positions(hidden[n], reading, is_visual[None])[0].numpy() for n in layers]
+                [read_positions(hidden[n], reading, seen).numpy() for n in layers], axis=1
             )
             for reading in readings
         }
+
+
+def _of_one_length(visual: Sequence[Tensor]) -> list[Tensor]:
+    """Neighbours of equal length as one batch: the decoder's weights are read once for all."""
+    groups = groupby(visual, key=lambda tokens: tokens.shape[1])
+    return [torch.cat(list(own)) for _, own in groups]
 
 
 def _processors(speech: Speech) -> LogitsProcessorList:
