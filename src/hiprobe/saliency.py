@@ -153,8 +153,13 @@ def _discriminant_ratio(var_n: _Floats, var_a: _Floats, gap: _Floats, epsilon: _
 def _entropy(values: _Floats, low: _Floats, high: _Floats, bins: int) -> _Floats:
     """Shannon entropy in bits over equal bins on each dimension's range (paper, eq. 5)."""
     count, width = values.shape
-    scale = np.where(high > low, high - low, 1.0)
-    position = np.minimum((values - low) / scale * bins, bins - 1).astype(np.int64)
-    flat = (position + np.arange(width) * bins).ravel()
-    p = np.bincount(flat, minlength=width * bins).reshape(width, bins) / count
-    return np.asarray(-(p * np.log2(np.where(p > 0, p, 1.0))).sum(axis=1))
+    place = values - low
+    place /= np.where(high > low, high - low, 1.0)
+    place *= bins
+    np.minimum(place, bins - 1, out=place)
+    flat = place.astype(np.int64)
+    flat += np.arange(width) * bins
+    counts = np.bincount(flat.ravel(), minlength=width * bins).reshape(width, bins)
+    p = np.arange(count + 1) / count
+    terms = p * np.log2(np.where(p > 0, p, 1.0))  # a bin holds 0 to `count` samples: looked up
+    return np.asarray(-terms[counts].sum(axis=1))

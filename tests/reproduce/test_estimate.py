@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.metrics import Ranking
 from hiprobe.reproduce.estimate import (
     Units,
     auc_estimate,
@@ -83,3 +84,19 @@ def test_auc_inside_videos_leaves_out_videos_of_one_kind() -> None:
 def test_parts_keep_the_frames_together() -> None:
     frames = ScoredFrames(np.arange(6.0), np.array([0, 0, 0, 1, 1, 1], bool), np.array([0, 3, 6]))
     assert auc_estimate([Units(frames, ("a", "b"))], draws=20).ours == 1.0
+
+
+def test_draws_weighed_together_are_those_weighed_one_by_one() -> None:
+    scores, labels, sources = scored(7)
+    units = clip_units(np.round(scores, 1), labels, sources)  # rounded: ties
+    rng = np.random.default_rng(0)
+    weights = rng.multinomial(60, np.full(60, 1 / 60), size=40).astype(np.float64)
+    weights[0] = labels  # no normal clip was drawn
+    weights[1] = 1 - labels
+    ranking = Ranking.of(units.frames)
+    together = np.array(ranking.aucs_and_precisions(weights))
+    alone = np.array([ranking.auc_and_precision(w) for w in weights]).T
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+    assert np.isnan(together[0, :2]).all() and not np.isnan(together[:, 2:]).any()
+    drawn = [roc_auc_score(labels, np.round(scores, 1), sample_weight=w) for w in weights[2:]]
+    np.testing.assert_allclose(together[0, 2:], drawn)

@@ -184,5 +184,5 @@ def test_a_finished_experiment_computes_nothing_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = table3.run(bench)
-    monkeypatch.setattr("hiprobe.reproduce.scored.fit_variant", None)
+    monkeypatch.setattr("hiprobe.reproduce.scored.fit_set", None)
     assert table3.run(bench) == before

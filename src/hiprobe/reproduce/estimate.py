@@ -20,8 +20,11 @@ from hiprobe.evaluation.metrics import Ranking, interval, within_video_auc
 from hiprobe.reproduce.result import Row
 
 _Floats = NDArray[np.float64]
-Weigh = Callable[[_Floats], float]
-"""Value of a metric under weights of the units, float64 `[units]`."""
+Weigh = Callable[[_Floats], _Floats]
+"""Values of a metric, `[draws]`, under weights of the units, float64 `[draws, units]`."""
+
+DRAWS_AT_ONCE = 50
+"""Draws that are weighed together: what they need stays within some tens of megabytes."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +93,23 @@ def estimate(
         sources: of each seed: the source of each unit.
         draws: bootstrap draws.
     """
-    names = sorted({s for own in sources for s in own})
-    owners = [np.array([names.index(s) for s in own], dtype=np.intp) for own in sources]
-    ones = np.ones(len(names))
-    by_seed = tuple(m(ones[o]) for m, o in zip(metrics, owners, strict=True))
-    drawn = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), size=draws
+    place = {name: i for i, name in enumerate(sorted({s for own in sources for s in own}))}
+    owners = [np.array([place[s] for s in own], dtype=np.intp) for own in sources]
+    ones = np.ones((1, len(place)))
+    by_seed = tuple(float(m(ones[:, o])[0]) for m, o in zip(metrics, owners, strict=True))
+    drawn = (
+        np.random.default_rng(seed)
+        .multinomial(len(place), np.full(len(place), 1 / len(place)), size=draws)
+        .astype(np.float64)
     )
-    values = np.array(
+    values = np.concatenate(
         [
-            np.mean([m(row[o].astype(np.float64)) for m, o in zip(metrics, owners, strict=True)])
-            for row in drawn
+            np.mean([m(block[:, o]) for m, o in zip(metrics, owners, strict=True)], axis=0)
+            for block in np.split(drawn, range(DRAWS_AT_ONCE, draws, DRAWS_AT_ONCE))
         ]
     )
     found = interval(values)
-    known = found.draws > 0 and len(names) > 1
+    known = found.draws > 0 and len(place) > 1
     return Estimate(
         ours=float(np.mean(by_seed)),
         low=found.low if known else None,
@@ -120,16 +125,20 @@ def _ranked(seeds: Sequence[Units], which: int, draws: int) -> Estimate:
 
 
 def _of_ranking(ranking: Ranking, which: int) -> Weigh:
-    return lambda weights: ranking.auc_and_precision(weights)[which]
+    return lambda weights: ranking.aucs_and_precisions(weights)[which]
 
 
 def _within(frames: ScoredFrames) -> Weigh:
-    values = within_video_auc(frames)
+    return weighted_mean(within_video_auc(frames))
+
+
+def weighted_mean(values: _Floats) -> Weigh:
+    """Mean over the units that have a value; NaN in a draw without any of them."""
     known = ~np.isnan(values)
 
-    def mean(weights: _Floats) -> float:
-        total = float(weights[known].sum())
-        return float(weights[known] @ values[known]) / total if total else float("nan")
+    def mean(weights: _Floats) -> _Floats:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(weights[:, known] @ values[known] / weights[:, known].sum(axis=1))
 
     return mean
 

@@ -105,7 +105,12 @@ def fit_variant(
     Raises:
         LabelError, FingerprintError, StatesError: as `Probe.fit`.
     """
-    data, recipe = training_set(examples), variant.recipe(request, seed=seed)
+    return fit_set(training_set(examples), variant, request=request, seed=seed)
+
+
+def fit_set(data: TrainingSet, variant: Variant, *, request: Request, seed: int) -> Fit:
+    """The same on clips that are a training set already, which several variants share."""
+    recipe = variant.recipe(request, seed=seed)
     every = np.arange(len(data))
     if variant.layer == "cv":
         recipe = replace(recipe, layer=best_layer(data, recipe))

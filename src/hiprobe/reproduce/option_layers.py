@@ -140,7 +140,7 @@ def _difference(seeds: Sequence[Sequence[Units]], base: Sequence[Units], draws: 
 
 def _mean_of(units: Sequence[Units]) -> Weigh:
     rankings = [Ranking.of(u.frames) for u in units]
-    return lambda weights: float(np.mean([r.auc_and_precision(weights)[0] for r in rankings]))
+    return lambda weights: np.mean([r.aucs_and_precisions(weights)[0] for r in rankings], axis=0)
 
 
 def _chosen(bench: Bench, data: DataSource, pieces: Sequence[dict[str, Any]]) -> Row:

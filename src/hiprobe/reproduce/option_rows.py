@@ -12,10 +12,12 @@ from hiprobe.probe.training_set import TrainingSet
 from hiprobe.reproduce.estimate import (
     Estimate,
     Units,
+    Weigh,
     auc_estimate,
     clip_units,
     estimate,
     row_of_estimate,
+    weighted_mean,
 )
 from hiprobe.reproduce.held_out import HeldOut
 from hiprobe.reproduce.result import Row
@@ -55,14 +57,8 @@ def known_units(values: _Floats, states: TrainingSet) -> Units:
 
 
 def _mean(seeds: Sequence[Units], *, label: int, draws: int) -> Estimate:
-    def of(units: Units) -> Any:
+    def of(units: Units) -> Weigh:
         kind = units.frames.labels == bool(label)
-        values = units.frames.scores
-
-        def mean(weights: _Floats) -> float:
-            total = float(weights[kind].sum())
-            return float(weights[kind] @ values[kind]) / total if total else float("nan")
-
-        return mean
+        return weighted_mean(np.where(kind, units.frames.scores, np.nan))
 
     return estimate([of(u) for u in seeds], [u.sources for u in seeds], draws=draws)

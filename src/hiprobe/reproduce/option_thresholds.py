@@ -17,6 +17,7 @@ from hiprobe.reproduce.estimate import (
     clip_units,
     estimate,
     row_of_estimate,
+    weighted_mean,
 )
 from hiprobe.reproduce.held_out import (
     Thresholds,
@@ -130,17 +131,9 @@ def _share(above: Sequence[_Floats], states: TrainingSet, label: int, draws: int
     metrics, sources = [], []
     for values in above:
         kind = np.flatnonzero(np.isfinite(values) & (states.labels == label))
-        metrics.append(_weighted_mean(values[kind]))
+        metrics.append(weighted_mean(values[kind]))
         sources.append([states.sources[i] for i in kind])
     return estimate(metrics, sources, draws=draws)
-
-
-def _weighted_mean(values: _Floats) -> Any:
-    def mean(weights: _Floats) -> float:
-        total = float(weights.sum())
-        return float(weights @ values) / total if total else float("nan")
-
-    return mean
 
 
 def _gated(

@@ -12,6 +12,7 @@ from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.estimate import (
     Estimate,
     Units,
+    Weigh,
     auc_estimate,
     estimate,
     precision_estimate,
@@ -159,5 +160,5 @@ def event_match(pool: FramePool, threshold: object) -> EventScores:
     return match_events(detected=detected, true=pool.spans, iou=EVENT_IOU)
 
 
-def _gap(a: Ranking, b: Ranking) -> Callable[[np.ndarray], float]:
-    return lambda weights: a.auc_and_precision(weights)[0] - b.auc_and_precision(weights)[0]
+def _gap(a: Ranking, b: Ranking) -> Weigh:
+    return lambda weights: a.aucs_and_precisions(weights)[0] - b.aucs_and_precisions(weights)[0]

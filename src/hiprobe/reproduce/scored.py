@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from hiprobe.localize import SIGMA_SEGMENTS, smooth
 from hiprobe.probe.modes import detection_scores
-from hiprobe.probe.training_set import training_set
+from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.fits import Fit, Moments, Variant, fit_variant
+from hiprobe.reproduce.fits import Fit, Moments, Variant, fit_set
 from hiprobe.reproduce.folds import tests_of
 from hiprobe.reproduce.frame_test import FrameTest
 from hiprobe.reproduce.normed import examples_as_read, states_as_read
@@ -140,15 +140,14 @@ def _compute(
     """Fit all variants, then read each video once for all of them."""
     fits: dict[str, tuple[Variant, Fit]] = {}
     pieces: dict[str, dict[str, Any]] = {}
+    sets = _Sets(bench, test)
     for variant in variants:
         began = time.monotonic()
-        fit = fit_variant(
-            examples_as_read(bench, test.fit, variant), variant, request=bench.request, seed=seed
-        )
+        fit = fit_set(sets.fitted(variant), variant, request=bench.request, seed=seed)
         fits[variant.name] = (variant, fit)
         pieces[variant.name] = {
             **_fit_piece(fit),
-            "clips": _clip_scores(examples_as_read(bench, test.held, variant), fit).tolist(),
+            "clips": _clip_scores(sets.held(variant), len(test.held), fit).tolist(),
             "videos": [],
             "seconds": time.monotonic() - began,
         }
@@ -172,15 +171,43 @@ def _fit_piece(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _clip_scores(held: Sequence[LabelledStates], fit: Fit) -> _Floats:
-    if not held:
+@dataclass
+class _Sets:
+    """The clips of a test as arrays, made once for all variants that read them alike."""
+
+    bench: Bench
+    test: FrameTest
+    _made: dict[tuple[str, bool], TrainingSet] = field(default_factory=dict)
+
+    def fitted(self, variant: Variant) -> TrainingSet:
+        """What is fitted on."""
+        return self._set("fit", self.test.fit, variant)
+
+    def held(self, variant: Variant) -> TrainingSet | None:
+        """What is held out, and behind it clips that fill up a missing kind; None without any."""
+        held = self.test.held
+        labels = {e.label for e in held}
+        # both kinds are asked of a training set only; held-out clips may be of one
+        padded = (*held, *(replace(held[0], label=v) for v in {0, 1} - labels if held))
+        return self._set("held", padded, variant) if held else None
+
+    def _set(self, what: str, clips: Sequence[LabelledStates], variant: Variant) -> TrainingSet:
+        key = (what, variant.normed)
+        if key not in self._made:
+            self._made[key] = training_set(examples_as_read(self.bench, clips, variant))
+        return self._made[key]
+
+
+def _clip_scores(held: TrainingSet | None, count: int, fit: Fit) -> _Floats:
+    """Highest smoothed segment of each of the first `count` clips."""
+    if held is None:
         return np.zeros(0)
-    labels = {e.label for e in held}
-    # both kinds are asked of a training set only; held-out clips may be of one
-    padded = [*held, *(replace(held[0], label=v) for v in {0, 1} - labels)]
-    data, every = training_set(padded), np.arange(len(held))
     return detection_scores(
-        data, every, layer=fit.layer, scorer=fit.scorer, sigma_segments=SIGMA_SEGMENTS
+        held,
+        np.arange(count),
+        layer=fit.layer,
+        scorer=fit.scorer,
+        sigma_segments=SIGMA_SEGMENTS,
     )
 
 

@@ -45,10 +45,14 @@ class Entries:
         return cls(owners[begins], counts, scores[begins])
 
     def cumulated(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """float64 `[entries + 1]`: frames in the first 0, 1, ... entries, videos weighted."""
-        total = np.zeros(len(self.owners) + 1)
-        counts = self.counts if weights is None else weights[self.owners] * self.counts
-        np.cumsum(counts, out=total[1:])
+        """float64 `[..., entries + 1]`: frames in the first 0, 1, ... entries, videos weighted.
+
+        Args:
+            weights: `[..., videos]`.
+        """
+        counts = self.counts if weights is None else weights[..., self.owners] * self.counts
+        total = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
+        np.cumsum(counts, axis=-1, out=total[..., 1:])
         return total
 
     def places(self, scores: NDArray[np.float64], side: Literal["left", "right"]) -> Places:
@@ -99,19 +103,33 @@ class Ranking:
         Args:
             weights: float64 `[videos]`; None counts each video once.
         """
+        area, precision = self.aucs_and_precisions(weights)
+        return float(area), float(precision)
+
+    def aucs_and_precisions(
+        self, weights: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same for many draws at once, float64 `[draws]` each.
+
+        Args:
+            weights: float64 `[draws, videos]`.
+        """
         hits, alarms = self.abnormal.cumulated(weights), self.normal.cumulated(weights)
-        positives, negatives = float(hits[-1]), float(alarms[-1])
-        if not positives:
-            return float("nan"), float("nan")
-        own, found, wrong = np.diff(hits), hits[self.tied], alarms[self.through]
+        positives, negatives = hits[..., -1], alarms[..., -1]
+        own, found, wrong = np.diff(hits), hits[..., self.tied], alarms[..., self.through]
         # An entry of a video that was not drawn may have nothing at or above it.
         seen = found + wrong
         shares = np.divide(found, seen, out=np.zeros_like(seen), where=seen > 0)
-        precision = float(own @ shares) / positives
-        if not negatives:
-            return float("nan"), precision
-        outranked = negatives - (alarms[self.above] + wrong) / 2
-        return float(own @ outranked) / (positives * negatives), precision
+        outranked = negatives[..., None] - (alarms[..., self.above] + wrong) / 2
+        with np.errstate(invalid="ignore"):  # 0 / 0 where a class is absent
+            precision = _paired(own, shares) / positives
+            area = _paired(own, outranked) / (positives * negatives)
+        return area, precision
+
+
+def _paired(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inner products over the last axis."""
+    return np.asarray(np.einsum("...i,...i->...", a, b))
 
 
 def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from hiprobe.reproduce.baselines import Contest, head_scores, probe_scores, read_contest
 from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.estimate import Estimate, Units, auc_estimate, clip_units, estimate
+from hiprobe.reproduce.estimate import (
+    Estimate,
+    Units,
+    auc_estimate,
+    clip_units,
+    estimate,
+    weighted_mean,
+)
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Findings, Row
 from hiprobe.reproduce.rows import Table, difference
@@ -122,11 +129,7 @@ class _Maker:
 
     def mean(self, name: str, metric: str, values: NDArray[np.bool_] | _Floats) -> Row:
         """Mean over clips; sources are drawn as for the others."""
-        own = np.asarray(values, dtype=np.float64)
-
-        def over(weights: _Floats) -> float:
-            return float(weights @ own / weights.sum()) if weights.sum() else float("nan")
-
+        over = weighted_mean(np.asarray(values, dtype=np.float64))
         draws, count = self.table.bench.request.draws, len(self.probe)
         found = estimate([over] * count, [self.contest.states.sources] * count, draws=draws)
         return self._row(name, metric, found)
