@@ -76,3 +76,8 @@ class Segment:
     def duration_seconds(self) -> float:
         """Length of the segment in seconds."""
         return self.end_seconds - self.start_seconds
+
+    @property
+    def frame_offsets_seconds(self) -> tuple[float, ...]:
+        """Times of the key frames from the start of the segment."""
+        return tuple(seconds - self.start_seconds for seconds in self.frame_seconds)

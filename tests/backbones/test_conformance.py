@@ -234,10 +234,13 @@ def test_states_that_are_not_finite_are_refused(case: BackboneCase) -> None:
 
 def test_words_are_the_same_each_time(whole: Backbone) -> None:
     frames = SEGMENTS[2].frames
-    first = whole.describe(frames, prompt="What is seen?", max_new_tokens=12)
-    again = whole.describe(frames, prompt="What is seen?", max_new_tokens=12)
+    asked = ("What is seen?", "What happens?", "Describe it.")  # random weights may fall silent
+    first, again = (
+        [whole.describe(frames, prompt=prompt, max_new_tokens=12) for prompt in asked]
+        for _ in range(2)
+    )
     assert first == again
-    assert first
+    assert any(first)
 
 
 def test_reading_states_leaves_the_words_as_they_were(whole: Backbone) -> None:

@@ -60,7 +60,9 @@ def generated(backbone: Backbone, segment: Any, prompt: str) -> tuple[Any, Any]:
         made = backbone.decoder.generate(inputs_embeds=embedded, attention_mask=mask, **common)
         return made.logits[0][0], lambda text: backbone.tokenizer.encode(text).ids
     assert isinstance(backbone, HfBackbone)
-    inputs = backbone.inputs([backbone.prepare(segment.frames, prompt=prompt)])
+    times = segment.frame_offsets_seconds
+    shown = backbone.prepare(segment.frames, prompt=prompt, frame_seconds=times)
+    inputs = backbone.inputs([shown])
     mask = torch.ones_like(inputs["input_ids"])
     made = backbone.model.generate(**inputs, attention_mask=mask, **common)
     return made.logits[0][0], backbone.wording.plain_ids

@@ -53,6 +53,7 @@ class Reader:
         prompt: str,
         max_new_tokens: int = 64,
         speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
     ) -> str:
         if self.cut_at_layer is not None:
             raise BackboneError("cut")

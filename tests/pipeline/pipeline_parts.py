@@ -61,6 +61,7 @@ class ColourBackbone:
         prompt: str,
         max_new_tokens: int = 64,
         speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
     ) -> str:
         return f"{prompt} {np.mean(frames):.0f} in {len(frames)} frames"
 

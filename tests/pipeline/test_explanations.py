@@ -54,6 +54,7 @@ class Talker:
         prompt: str,
         max_new_tokens: int = 64,
         speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
     ) -> str:
         self.asked.append((prompt, max_new_tokens))
         level = float(np.mean(frames))

@@ -59,6 +59,7 @@ class Answerer:
         prompt: str,
         max_new_tokens: int = 64,
         speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
     ) -> str:
         self.asked.append(prompt)
         return self.answers[int(brightness(frames) > 0.5)]

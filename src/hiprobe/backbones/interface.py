@@ -92,11 +92,14 @@ class Backbone(Protocol):
         prompt: str,
         max_new_tokens: int = 64,
         speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
     ) -> str:
         """The model's own words about some frames, decoded greedily (deterministic).
 
         Args:
             speech: how words are chosen, the backbone's own way where None.
+            frame_seconds: when the frames were taken, from the start of the stretch they are of;
+                for models that are told times. As key frames of 24 at 30 a second where None.
 
         Raises:
             BackboneError: the decoder was loaded cut and cannot speak.

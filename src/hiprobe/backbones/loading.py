@@ -17,6 +17,11 @@ RESIZES = (TRAINED_RESIZE, AREA_RESIZE)
 """`trained`: Pillow's filter that the model was trained with; `area`: OpenCV's INTER_AREA, faster,
 with other pixels and so other states."""
 
+AS_VIDEO, AS_PICTURES = "video", "pictures"
+FRAMES_AS = (AS_VIDEO, AS_PICTURES)
+"""`video`: the key frames of a segment as one video with its times, as the model was trained on
+videos; `pictures`: each by itself, labelled `Frame1:` and so on."""
+
 
 @dataclass(frozen=True)
 class LoadOptions:
@@ -30,6 +35,7 @@ class LoadOptions:
         device: cuda, mps or cpu, as torch names them; None for the best there is.
         resize: one of `RESIZES`, how frames are brought to the model's size.
         quantise: one of `QUANTISED`, the decoder's weights in one byte each; None as they are.
+        frames_as: one of `FRAMES_AS`; None for a video where the model has a way for videos.
 
     Raises:
         UsageError: a name is unknown.
@@ -39,9 +45,15 @@ class LoadOptions:
     device: str | None = None
     resize: str | None = None
     quantise: str | None = None
+    frames_as: str | None = None
 
     def __post_init__(self) -> None:
-        known = {"dtype": DTYPES, "resize": RESIZES, "quantise": QUANTISED}
+        known = {
+            "dtype": DTYPES,
+            "resize": RESIZES,
+            "quantise": QUANTISED,
+            "frames_as": FRAMES_AS,
+        }
         for name, names in known.items():
             value = getattr(self, name)
             if value is not None and value not in names:
@@ -50,10 +62,12 @@ class LoadOptions:
     def like(self, fingerprint: Fingerprint) -> LoadOptions:
         """These choices, and where nothing is chosen those that a fingerprint was made with."""
         made: Mapping[str, object] = fingerprint.settings
-        resize, quantise = (str(made.get(n) or "") or None for n in ("resize_by", "quantise"))
+        names = ("resize_by", "quantise", "frames_as")
+        resize, quantise, frames_as = (str(made.get(n) or "") or None for n in names)
         return replace(
             self,
             dtype=self.dtype or fingerprint.dtype,
             resize=self.resize or resize,
             quantise=self.quantise or quantise,
+            frames_as=self.frames_as or frames_as,
         )

@@ -48,6 +48,7 @@ def _load_hf(folder: Path, prompt: str, cut_at_layer: int | None, options: LoadO
         device=options.device,
         resize=options.resize,
         quantise=options.quantise,
+        frames_as=options.frames_as,
     )
 
 
@@ -70,6 +71,7 @@ def open_backbone(
     device: str | None = None,
     resize: str | None = None,
     quantise: str | None = None,
+    frames_as: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Backbone:
     """Open a backbone by its name or from a model folder.
@@ -81,7 +83,7 @@ def open_backbone(
         prompt: what the backbone is asked, or a name of `hiprobe.prompts.PRESETS`;
             `DETECT_PROMPT` where None.
         cut_at_layer: load no deeper than this layer (it cannot describe then).
-        dtype, device, resize, quantise: see `LoadOptions`.
+        dtype, device, resize, quantise, frames_as: see `LoadOptions`.
         say: takes lines about a download.
 
     Raises:
@@ -90,7 +92,7 @@ def open_backbone(
         DownloadError: the backbone had to be fetched and could not.
         UsageError: `cut_at_layer` is negative, or the name of an option is unknown.
     """
-    options = LoadOptions(dtype, device, resize, quantise)
+    options = LoadOptions(dtype, device, resize, quantise, frames_as)
     if cut_at_layer is not None and cut_at_layer < 0:
         raise UsageError(f"cannot cut a backbone at layer {cut_at_layer}; choose 0 or above")
     folder = backbone_folder(name, say=say)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from hiprobe.backbones.loading import DTYPES, QUANTISED, RESIZES, LoadOptions
+from hiprobe.backbones.loading import DTYPES, FRAMES_AS, QUANTISED, RESIZES, LoadOptions
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 
 READING_NAMES = ("last", "visual_mean", "prompt_mean")
@@ -75,6 +75,12 @@ resize: Decorator = click.option(
     help="How frames get the backbone's size, part of its fingerprint: as it was trained, or "
     "OpenCV's INTER_AREA, which is faster.",
 )
+frames_as: Decorator = click.option(
+    "--frames-as",
+    type=click.Choice(FRAMES_AS),
+    help="How a segment's frames are shown, part of the fingerprint: as one video with its times, "
+    "or each as a picture [default: the probe's; else a video where the model has a way for it].",
+)
 
 
 def out(default: str) -> Decorator:
@@ -110,10 +116,11 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
     """The options that say how videos are read, handed to the command as one `how`.
 
     The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
-    says it), --segment-seconds, --dtype, --device, --quantise, --resize, --no-cache and --quiet.
+    says it), --segment-seconds, --dtype, --device, --quantise, --resize, --frames-as, --no-cache
+    and --quiet.
     """
     asked = [prompt] if with_prompt else []
-    numbers = [dtype, device, quantise, resize]
+    numbers = [dtype, device, quantise, resize, frames_as]
     stack = [backbone, *asked, segment_seconds, *numbers, no_cache, quiet]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,10 +135,11 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
             device: str | None,
             quantise: str | None,
             resize: str | None,
+            frames_as: str | None,
             prompt: str | None = None,
             **own: Any,
         ) -> Any:
-            load = LoadOptions(dtype, device, resize, quantise)
+            load = LoadOptions(dtype, device, resize, quantise, frames_as)
             how = SessionOptions(backbone, prompt, segment_seconds, not no_cache, quiet, load)
             try:
                 return command(how=how, **own)

@@ -71,6 +71,7 @@ def _open(how: SessionOptions, *, prompt: str | None, cut_at_layer: int | None) 
         device=how.load.device,
         resize=how.load.resize,
         quantise=how.load.quantise,
+        frames_as=how.load.frames_as,
         say=None if how.quiet else say,
     )
     return Session(opened, settings, default_cache() if how.cached else None, how.quiet)

@@ -100,7 +100,11 @@ def _ask(
             max_side_pixels=look.max_side_pixels,
         )
         text = backbone.describe(
-            shown.frames, prompt=prompt, max_new_tokens=max_new_tokens, speech=speech
+            shown.frames,
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            speech=speech,
+            frame_seconds=shown.frame_offsets_seconds,
         )
     except (VideoError, BackboneMemoryError, MemoryError) as error:
         return Answer("", "failed", reason=str(error) or "out of memory")

@@ -47,10 +47,15 @@ class View:
         prompt: str,
         max_new_tokens: int = 64,
         speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
     ) -> str:
         """The backbone's own words."""
         return self.backbone.describe(
-            frames, prompt=prompt, max_new_tokens=max_new_tokens, speech=speech
+            frames,
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            speech=speech,
+            frame_seconds=frame_seconds,
         )
 
     def fingerprint_of(self, method: Method, prompt: str) -> Fingerprint:
@@ -158,4 +163,5 @@ class NumberView(View):
             prompt=self.questions.number,
             max_new_tokens=self.questions.number_tokens,
             speech=Speech(),
+            frame_seconds=segment.frame_offsets_seconds,
         )

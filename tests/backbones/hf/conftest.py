@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.hf.load import load_hf
 from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.hf.preparing import Prepared
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
 from hiprobe.segment import Segment
 
@@ -35,24 +36,43 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return folder
 
 
-@pytest.fixture(scope="session", params=[*CONFIGS, *GENERIC])
+BOTH_WAYS = ("qwen2_5_vl", "qwen3_vl", "smolvlm")
+"""Families that read frames as a video, unless they are told to read them as pictures."""
+CASES = [*CONFIGS, "qwen2_vl", *GENERIC, *(f"{family} pictures" for family in BOTH_WAYS)]
+
+
+@pytest.fixture(scope="session", params=CASES)
 def case(request: pytest.FixtureRequest, model_folder: Callable[[str], Path]) -> BackboneCase:
-    """Each family in turn, for the conformance suite."""
-    return hf_case(model_folder(request.param))
+    """Each family in turn, in each of its ways, for the conformance suite."""
+    family, _, way = request.param.partition(" ")
+    return hf_case(model_folder(family), frames_as=way or None)
 
 
-def hf_case(folder: Path) -> BackboneCase:
+def hf_case(folder: Path, *, frames_as: str | None = None) -> BackboneCase:
     def open_hf(prompt: str = DETECT_PROMPT, cut_at_layer: int | None = None) -> Backbone:
-        return load_hf(folder, prompt=prompt, cut_at_layer=cut_at_layer, dtype="float32")
+        return load_hf(
+            folder,
+            prompt=prompt,
+            cut_at_layer=cut_at_layer,
+            dtype="float32",
+            frames_as=frames_as,
+        )
 
     return BackboneCase(open=open_hf, reference=library_states, poison=_poison)
+
+
+def prepared(backbone: HfBackbone, segment: Segment) -> Prepared:
+    """A segment under the backbone's own prompt, with its times."""
+    return backbone.prepare(
+        segment.frames, prompt=backbone.prompt, frame_seconds=segment.frame_offsets_seconds
+    )
 
 
 @torch.inference_mode()
 def library_states(backbone: Backbone, segment: Segment) -> NDArray[np.float32]:
     """The library's own hidden states of `generate`, the last without its norm."""
     assert isinstance(backbone, HfBackbone)
-    inputs = backbone.inputs([backbone.prepare(segment.frames, prompt=backbone.prompt)])
+    inputs = backbone.inputs([prepared(backbone, segment)])
     taken: list[torch.Tensor] = []
     hook = backbone.decoder.norm.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
     try:

@@ -15,6 +15,7 @@ from transformers import (
     LlavaOnevisionConfig,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
+    Qwen2VLConfig,
     Qwen3VLConfig,
     SmolVLMConfig,
 )
@@ -111,6 +112,25 @@ def qwen2_5_vl_config() -> Qwen2_5_VLConfig:
     )
 
 
+def qwen2_vl_config() -> Qwen2VLConfig:
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+    return Qwen2VLConfig(
+        vision_config={
+            "depth": 2,
+            "embed_dim": 16,
+            "hidden_size": 32,
+            "mlp_ratio": 2,
+            "num_heads": 2,
+            "patch_size": 4,
+            "spatial_merge_size": 2,
+            "temporal_patch_size": 2,
+            "initializer_range": 0.2,
+        },
+        text_config=text_settings(rope_parameters=rope),
+        **_qwen_marks(),
+    )
+
+
 def qwen3_vl_config() -> Qwen3VLConfig:
     rope = {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 10000.0}
     return Qwen3VLConfig(
@@ -169,6 +189,7 @@ def smolvlm_config() -> SmolVLMConfig:
 
 
 QWEN_PIXELS = {"min_pixels": 16 * 16, "max_pixels": 32 * 24}
+QWEN3_VIDEO = {"size": {"shortest_edge": 8 * 16 * 16, "longest_edge": 8 * 32 * 24}}
 CONFIGS: dict[str, Callable[[], Any]] = {
     "internvl": internvl_config,
     "llava_onevision": llava_onevision_config,
@@ -176,8 +197,11 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "qwen3_vl": qwen3_vl_config,
     "smolvlm": smolvlm_config,
 }
+UNCOUNTED: dict[str, Callable[[], Any]] = {"qwen2_vl": qwen2_vl_config}
+"""Families whose cost is not counted."""
 PREPROCESSORS: dict[str, dict[str, Any]] = {
     "qwen2_5_vl": QWEN_PIXELS,
+    "qwen2_vl": QWEN_PIXELS,
     "qwen3_vl": QWEN_PIXELS,
 }
 
@@ -203,9 +227,11 @@ def write_tokenizer(folder: Path, *more: str) -> None:
 
 def write_model(folder: Path, family: str) -> Path:
     """A model folder of a family."""
-    random_model(CONFIGS[family]()).save_pretrained(folder)
+    random_model({**CONFIGS, **UNCOUNTED}[family]()).save_pretrained(folder)
     write_tokenizer(folder)
     settings = PREPROCESSORS.get(family)
     if settings:
         (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    if family == "qwen3_vl":
+        (folder / "video_preprocessor_config.json").write_text(json.dumps(QWEN3_VIDEO))
     return folder

@@ -27,7 +27,10 @@ Folder = Callable[[str], Path]
 @torch.inference_mode()
 def generated(backbone: HfBackbone) -> list[NDArray[np.float32]]:
     """What the library calls the hidden states of the first step, at the last position."""
-    inputs = backbone.inputs([backbone.prepare(SEGMENT.frames, prompt=backbone.prompt)])
+    shown = backbone.prepare(
+        SEGMENT.frames, prompt=backbone.prompt, frame_seconds=SEGMENT.frame_offsets_seconds
+    )
+    inputs = backbone.inputs([shown])
     made: Any = backbone.model.generate(
         **inputs,
         attention_mask=torch.ones_like(inputs["input_ids"]),

@@ -55,7 +55,7 @@ def test_qwen_patches_and_grid_are_the_librarys(height: int, width: int) -> None
     assert [[1, high // 14, wide // 14]] == theirs["image_grid_thw"].tolist()
     scale = pictures.read_scale({}, defaults=pictures.CLIP)
     pixels = scale.normalise(scale.resize(frame, height=high, width=wide))
-    ours = pictures.patch_rows(pixels, patch=14, merge=2, repeats=2)
+    ours = pictures.patch_rows(np.stack([pixels, pixels]), patch=14, merge=2)
     np.testing.assert_allclose(ours, theirs["pixel_values"], **CLOSE)
 
 

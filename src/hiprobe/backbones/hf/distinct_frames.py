@@ -89,7 +89,9 @@ def _squares(forward: Forward, pixels: Tensor, name: str | None, named: dict[str
 
 
 def _patches(forward: Forward, pixels: Tensor, name: str | None, named: dict[str, Any]) -> Any:
-    grids = named["grid_thw"]
+    # a video's steps in time do not see each other in the tower: each counts as a frame
+    grids = torch.repeat_interleave(named["grid_thw"], named["grid_thw"][:, 0], dim=0)
+    grids[:, 0] = 1
     counts = grids.prod(dim=1).tolist()
     frames = list(torch.split(pixels, counts))
     chosen, places = distinct_frames(frames)

@@ -8,65 +8,21 @@ of all other families.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import torch
 from jinja2 import TemplateError
 from torch import Tensor
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoProcessor
 
-from hiprobe.backbones.hf.families import Family, Pictures
+from hiprobe.backbones.hf.family import Family, Offsets, Pictures, labelled
+from hiprobe.backbones.hf.outline import image_token, outline
+from hiprobe.backbones.loading import AS_PICTURES
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 
 _TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
 _NAMED = ("size", "crop_size", "do_image_splitting", "do_pan_and_scan", "max_image_size")
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A model of a config without weights: where its parts lie, what its forward takes."""
-
-    decoder: str
-    inputs: tuple[str, ...]
-
-
-def model_class(config: Any) -> Any:
-    """The class of transformers that makes text from images with this config.
-
-    Raises:
-        BackboneError: there is none.
-    """
-    try:
-        return AutoModelForImageTextToText._model_mapping[type(config)]
-    except KeyError as error:
-        raise BackboneError(
-            f"{config.model_type} is no image-text-to-text model of transformers; take a "
-            "multimodal model that answers questions about pictures"
-        ) from error
-
-
-def outline(config: Any) -> Outline:
-    """Where the decoder lies in a model of this config, found on the meta device.
-
-    Raises:
-        BackboneError: the decoder has another form than a stack of layers with a final norm.
-    """
-    with torch.device("meta"):
-        model = model_class(config)(config)
-    decoder = model.get_decoder()
-    path = next((name for name, part in model.named_modules() if part is decoder), "")
-    plain = _is_stack(decoder) and not getattr(config, "is_encoder_decoder", False)
-    if not path or not plain:
-        raise BackboneError(
-            f"the decoder of {config.model_type} ({type(decoder).__name__}) is no plain stack "
-            "`layers` with a final `norm`, so that it cannot be read layer by layer here; take "
-            "another model"
-        )
-    return Outline(decoder=path, inputs=tuple(signature(model.forward).parameters))
 
 
 def build_generic(config: Any, folder: Path, *, template: str | None) -> Family:
@@ -75,7 +31,7 @@ def build_generic(config: Any, folder: Path, *, template: str | None) -> Family:
     Raises:
         BackboneError: it has no processor or chat template, or needs what only its own code has.
     """
-    found, token = outline(config), _image_token(config)
+    found, token = outline(config), image_token(config)
     processor = _processor(folder)
     template = template or processor.chat_template or processor.tokenizer.chat_template
     if not template:
@@ -87,27 +43,9 @@ def build_generic(config: Any, folder: Path, *, template: str | None) -> Family:
     return Family(
         decoder=found.decoder,
         visual_token=token,
-        needs_token_types=bool(types),
-        settings=_settings(processor.image_processor),
+        settings={**_settings(processor.image_processor), "frames_as": AS_PICTURES},
         read=_reader(processor, found.inputs, around=_around(processor, template)),
         token_types=types,
-    )
-
-
-def _is_stack(decoder: Any) -> bool:
-    if not hasattr(decoder, "layers") or not hasattr(decoder, "norm"):
-        return False
-    # a layer that looks at pictures from the side has no tokens for them in the prompt
-    return not any(hasattr(layer, "cross_attn") for layer in decoder.layers)
-
-
-def _image_token(config: Any) -> int:
-    for name in ("image_token_id", "image_token_index"):
-        if isinstance(getattr(config, name, None), int):
-            return int(getattr(config, name))
-    raise BackboneError(
-        f"the config of {config.model_type} names no image token: pictures do not stand in its "
-        "prompt, so that it needs code of its own here; take another model"
     )
 
 
@@ -145,20 +83,20 @@ def _around(processor: Any, template: str) -> tuple[str, str]:
 
 def _reader(
     processor: Any, inputs: Sequence[str], *, around: tuple[str, str]
-) -> Callable[[Sequence[Frame]], Pictures]:
+) -> Callable[[Sequence[Frame], Offsets], Pictures]:
     def block(made: Mapping[str, Any], number: int) -> str:
         return around[0] + str(processor.replace_image_token(made, image_idx=number)) + around[1]
 
-    def read(frames: Sequence[Frame]) -> Pictures:
+    def read(frames: Sequence[Frame], _: Offsets) -> Pictures:
         made = processor.image_processor([list(frames)], return_tensors="pt")
         try:
-            blocks = tuple(block(made, i) for i in range(len(frames)))
+            blocks = [block(made, i) for i in range(len(frames))]
         except (AttributeError, KeyError, NotImplementedError) as error:
             raise BackboneError(
                 f"{type(processor).__name__} does not tell its placeholders; update transformers "
                 "or take another model"
             ) from error
-        return Pictures(_tensors(made, inputs), blocks)
+        return Pictures(_tensors(made, inputs), labelled(blocks))
 
     return read
 

@@ -2,61 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoConfig, AutoTokenizer
-from transformers.utils import logging
-
 from hiprobe.backbones.hf.completeness import check_complete
 from hiprobe.backbones.hf.distinct_frames import encode_distinct_frames
-from hiprobe.backbones.hf.families import Family, Parts, build_family, is_known
-from hiprobe.backbones.hf.generic import build_generic, model_class
+from hiprobe.backbones.hf.folder import Plan, loading, plan_of, read_family, read_wording
 from hiprobe.backbones.hf.hardware import choose_device, choose_dtype, memory_errors
 from hiprobe.backbones.hf.headless import without_head
 from hiprobe.backbones.hf.model import HfBackbone
-from hiprobe.backbones.hf.original import (
-    ORIGINAL_TYPE,
-    native_config,
-    read_original,
-)
-from hiprobe.backbones.hf.original_tokenizer import chat_form, original_tokenizer
-from hiprobe.backbones.hf.prompt import Wording, read_template
+from hiprobe.backbones.hf.original import read_original
+from hiprobe.backbones.hf.outline import model_class
+from hiprobe.backbones.hf.prompt import Wording
 from hiprobe.backbones.hf.quantise import check_quantised, quantised
 from hiprobe.backbones.hf.weights import weights_digest
 from hiprobe.backbones.interface import DETECT_PROMPT
-from hiprobe.backbones.loading import TRAINED_RESIZE
-from hiprobe.errors import BackboneError
 
 _TOWERS = ("vision_tower", "vision_model", "visual")
 """Where the models of transformers keep their vision tower."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What is loaded: the folder, its native config already cut, and how.
-
-    `is_cut` tells that a layer was named: layers above it and the head are left out. `form` is the
-    chat template and the end of a turn of an original folder, None for others.
-    """
-
-    folder: Path
-    config: Any
-    layer_count: int
-    is_cut: bool
-    form: tuple[str, str] | None
-    dtype: torch.dtype
-
-    @property
-    def is_original(self) -> bool:
-        """Whether it is in the layout of InternVLChatModel."""
-        return self.form is not None
 
 
 def load_hf(
@@ -68,6 +33,7 @@ def load_hf(
     device: str | None = None,
     resize: str | None = None,
     quantise: str | None = None,
+    frames_as: str | None = None,
 ) -> HfBackbone:
     """Open a local model folder; cut at a layer, the layers above it and the head are not read.
 
@@ -81,6 +47,7 @@ def load_hf(
         device: cuda, mps or cpu; the best there is where None.
         resize: how frames are brought to size, one of `loading.RESIZES`.
         quantise: hold the decoder's weights as int8 or fp8 (needs torchao); as they are where None.
+        frames_as: one of `loading.FRAMES_AS`; a video where None and the family has a way for it.
 
     Raises:
         BackboneError: the folder is incomplete or damaged, needs code of its own, or an option is
@@ -90,10 +57,10 @@ def load_hf(
     place = choose_device(device)
     check_quantised(quantise)
     digest = weights_digest(folder)
-    plan = _plan(folder, cut_at_layer, choose_dtype(place, dtype))
-    with _loading(folder), memory_errors():
-        wording = _read_wording(plan)
-        family = _read_family(plan, wording, resize or TRAINED_RESIZE)
+    plan = plan_of(folder, cut_at_layer, choose_dtype(place, dtype))
+    with loading(folder), memory_errors():
+        wording = read_wording(plan)
+        family = read_family(plan, wording, resize=resize, frames_as=frames_as)
         model = _read_model(plan)
         _speak_plainly(model, wording)
         if plan.is_original:  # its config names the end of a text, not of a turn
@@ -115,66 +82,7 @@ def load_hf(
     )
 
 
-def _plan(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> _Plan:
-    with _loading(folder):
-        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        is_original, form = about["model_type"] == ORIGINAL_TYPE, None
-        if is_original:
-            form = chat_form(about)
-            config = native_config(about, original_tokenizer(folder, end=form[1]))
-        else:
-            config = AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-        text = config.get_text_config()
-        layer_count = int(text.num_hidden_layers)
-        depth = layer_count if cut_at_layer is None else max(1, min(cut_at_layer, layer_count))
-        text.num_hidden_layers = depth
-        if getattr(text, "layer_types", None):
-            text.layer_types = text.layer_types[:depth]
-    return _Plan(folder, config, layer_count, cut_at_layer is not None, form, dtype)
-
-
-def _read_wording(plan: _Plan) -> Wording:
-    if plan.form is not None:
-        template, end = plan.form
-        return Wording(original_tokenizer(plan.folder, end=end), template=template)
-    tokenizer = AutoTokenizer.from_pretrained(
-        plan.folder, local_files_only=True, trust_remote_code=False
-    )
-    return Wording(tokenizer, template=read_template(plan.folder))
-
-
-def _read_family(plan: _Plan, wording: Wording, resize: str) -> Family:
-    parts = Parts(
-        config=plan.config,
-        images=_processor(plan.folder, "preprocessor_config.json", "image_processor"),
-        videos=_processor(plan.folder, "video_preprocessor_config.json", "video_processor"),
-        token=wording.token,
-        resize_by=resize,
-    )
-    if is_known(plan.config.model_type):
-        return build_family(parts)
-    if resize != TRAINED_RESIZE:
-        raise BackboneError(
-            f"{plan.config.model_type} prepares frames by its own processor; open it with "
-            f"resize={TRAINED_RESIZE!r}"
-        )
-    return build_generic(plan.config, plan.folder, template=read_template(plan.folder))
-
-
-def _processor(folder: Path, own_file: str, part: str) -> Mapping[str, Any]:
-    """Settings of a processor: in a file of its own, or a part of processor_config.json."""
-    for path, key in ((folder / own_file, None), (folder / "processor_config.json", part)):
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            found = found.get(key) if key else found
-            if found:
-                return dict(found)
-    return {}
-
-
-def _read_model(plan: _Plan) -> Any:
+def _read_model(plan: Plan) -> Any:
     is_original, kind = plan.is_original, model_class(plan.config)
     model, report = (without_head(kind) if plan.is_cut else kind).from_pretrained(
         None if is_original else plan.folder,
@@ -199,22 +107,3 @@ def _speak_plainly(model: Any, wording: Wording) -> None:
     config.temperature = config.top_p = config.top_k = None
     if config.pad_token_id is None:
         config.pad_token_id = wording.tokenizer.pad_token_id or wording.tokenizer.eos_token_id
-
-
-@contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    """Quiet, and every failure of the libraries as one error that names the folder."""
-    level = logging.get_verbosity()
-    showed_progress = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    except (OSError, KeyError, TypeError, ValueError, ImportError, AttributeError) as error:
-        raise BackboneError(
-            f"the model in {folder} cannot be loaded: {error}; fetch it again, whole"
-        ) from error
-    finally:
-        logging.set_verbosity(level)
-        if showed_progress:
-            logging.enable_progress_bar()

@@ -134,15 +134,37 @@ def budget_size(*, height: int, width: int, factor: int, least: int, most: int) 
     return high, wide
 
 
-def patch_rows(pixels: Pixels, *, patch: int, merge: int, repeats: int) -> Pixels:
-    """Qwen's flat patches `[patches, 3 * repeats * patch * patch]` of pixels `[3, h, w]`.
+def video_size(
+    *, frames: int, height: int, width: int, factor: int, together: int, least: int, most: int
+) -> tuple[int, int]:
+    """Qwen3-VL's size of each frame of a video: as `budget_size`, with one budget for all frames.
 
-    Patches that are merged later follow each other; a still frame stands `repeats` times in time.
+    `least` and `most` are in pixels of the whole video; `together` frames share their patches.
     """
-    channels, height, width = pixels.shape
+    if min(height, width) < factor:
+        grow = max(factor / height, factor / width)
+        height, width = int(height * grow), int(width * grow)
+    high, wide = (max(factor, round(v / factor) * factor) for v in (height, width))
+    counted = max(together, round(frames / together) * together)
+    if counted * high * wide > most:
+        shrink = math.sqrt(frames * height * width / most)
+        high, wide = (
+            max(factor, math.floor(v / shrink / factor) * factor) for v in (height, width)
+        )
+    elif counted * high * wide < least:
+        grow = math.sqrt(least / (frames * height * width))
+        high, wide = (math.ceil(v * grow / factor) * factor for v in (height, width))
+    return high, wide
+
+
+def patch_rows(pixels: Pixels, *, patch: int, merge: int) -> Pixels:
+    """Qwen's flat patches `[patches, 3 * frames * patch * patch]` of `[frames, 3, h, w]`.
+
+    The frames share their patches; patches that are merged later follow each other.
+    """
+    frames, channels, height, width = pixels.shape
     block = patch * merge
     cut = pixels.reshape(
-        channels, height // block, merge, patch, width // block, merge, patch
-    ).transpose(1, 4, 2, 5, 0, 3, 6)
-    rows = np.repeat(cut[:, :, :, :, :, None], repeats, axis=5)
-    return rows.reshape(-1, channels * repeats * patch * patch)
+        frames, channels, height // block, merge, patch, width // block, merge, patch
+    ).transpose(2, 5, 3, 6, 1, 0, 4, 7)
+    return cut.reshape(-1, channels * frames * patch * patch)

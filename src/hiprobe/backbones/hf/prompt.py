@@ -1,4 +1,4 @@
-"""The prompt as token ids: frame labels, placeholders, the model's own chat template."""
+"""The prompt as token ids, in the model's own chat template."""
 
 from __future__ import annotations
 
@@ -15,13 +15,6 @@ CHATML = (
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """Where a folder brings no template: the form that all families here were tuned in."""
-
-
-def user_text(blocks: Sequence[str], *, frame_count: int, prompt: str) -> str:
-    """`Frame1: <image>` lines, then the question; a single block for all frames has no label."""
-    if len(blocks) != frame_count:
-        return "".join(f"{block}\n" for block in blocks) + prompt
-    return "".join(f"Frame{n}: {block}\n" for n, block in enumerate(blocks, start=1)) + prompt
 
 
 class Wording:

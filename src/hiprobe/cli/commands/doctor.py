@@ -22,8 +22,13 @@ from hiprobe.errors import UsageError
 @options.dtype
 @options.device
 @options.quantise
+@options.frames_as
 def doctor(
-    backbone: str | None, dtype: str | None, device: str | None, quantise: str | None
+    backbone: str | None,
+    dtype: str | None,
+    device: str | None,
+    quantise: str | None,
+    frames_as: str | None,
 ) -> None:
     """Check cores, memory, GPU, codecs, backbones and disk; or load one backbone and try it.
 
@@ -41,9 +46,9 @@ def doctor(
     """
     from hiprobe.cli.checks import run_checks
 
-    load = LoadOptions(dtype, device, None, quantise)
+    load = LoadOptions(dtype, device, None, quantise, frames_as)
     if backbone is None and load != LoadOptions():
-        raise UsageError("--dtype, --device and --quantise go with --backbone")
+        raise UsageError("--dtype, --device, --quantise and --frames-as go with --backbone")
     missing = 0
     for check in run_checks() if backbone is None else _tried(backbone, load):
         missing += check.level == "missing"
@@ -64,7 +69,13 @@ def _tried(name: str, load: LoadOptions) -> Iterator[Check]:
     folder = backbone_folder(name, say=say)
     yield Check("folder", "ok", str(folder))
     say("loading the weights ...")
-    opened = open_backbone(folder, dtype=load.dtype, device=load.device, quantise=load.quantise)
+    opened = open_backbone(
+        folder,
+        dtype=load.dtype,
+        device=load.device,
+        quantise=load.quantise,
+        frames_as=load.frames_as,
+    )
     for finding in check_backbone(opened, folder=folder, shape=folder_shape(folder)):
         yield Check(*astuple(finding))
 
