@@ -1,4 +1,4 @@
-"""--dtype, --device, --resize and --quantise from the command line down to the fingerprint."""
+"""How a backbone is opened, from options of the command line down to the fingerprint."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def extract(folder: Path, tmp_path: Path, *options: str) -> Result:
 def test_options_reach_the_states_and_their_fingerprint(
     model_folder: Folder, tmp_path: Path
 ) -> None:
-    folder = model_folder("internvl")
-    options = {"dtype": "bfloat16", "resize": "area"}
-    asked = [part for name, value in options.items() for part in (f"--{name}", value)]
+    folder = model_folder("smolvlm")
+    options = {"dtype": "bfloat16", "resize": "area", "frames_as": "pictures"}
+    asked = [p for name, value in options.items() for p in (f"--{name.replace('_', '-')}", value)]
     done = extract(folder, tmp_path, *asked, "--device", "cpu")
     assert done.exit_code == 0, done.output
     made = next((tmp_path / "out").rglob("*.safetensors"))
@@ -39,6 +39,7 @@ def test_options_reach_the_states_and_their_fingerprint(
     assert states.fingerprint == fingerprint
     assert states.fingerprint.dtype == "bfloat16"
     assert states.fingerprint.settings["resize_by"] == "area"
+    assert states.fingerprint.settings["frames_as"] == "pictures"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,8 @@ def test_options_reach_the_states_and_their_fingerprint(
         (["--quantise", "int2"], "int2"),
         (["--device", "toaster"], "toaster"),
         (["--resize", "nearest"], "nearest"),
+        (["--frames-as", "film"], "film"),
+        (["--frames-as", "pictures"], "reads them as video"),
     ],
 )
 def test_unknown_names_are_refused(
