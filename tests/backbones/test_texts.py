@@ -44,9 +44,12 @@ def test_states_are_those_of_the_whole_decoder(backbone) -> None:
 
 
 def test_a_text_does_not_depend_on_the_texts_beside_it(backbone) -> None:
-    together = backbone.text_states(TEXTS, layers=(3,))
-    alone = backbone.text_states(TEXTS[1:], layers=(3,))
-    assert np.array_equal(together["last"][1], alone["last"][0])
+    texts = [" ".join(TEXTS[:1] * n) for n in (5, 1, 3, 2, 4, 7)] + [TEXTS[1]]
+    together = backbone.text_states(texts, layers=(1, 3))
+    for place, text in enumerate(texts):
+        alone = backbone.text_states([text], layers=(1, 3))
+        for reading in ("last", "text_mean"):
+            np.testing.assert_allclose(together[reading][place], alone[reading][0], atol=1e-5)
 
 
 def test_an_empty_text_or_a_foreign_layer_is_refused(backbone) -> None:

@@ -17,6 +17,11 @@ TextReading = Literal["last", "text_mean"]
 
 TEXT_READINGS: tuple[TextReading, ...] = get_args(TextReading)
 
+TOGETHER = 4
+"""Texts in one pass, for which the decoder's weights are read from memory once."""
+
+_Pieces = tuple[Sequence[int], Sequence[int], Sequence[int]]
+
 
 @runtime_checkable
 class TextsBackbone(Protocol):
@@ -36,12 +41,15 @@ class TextsBackbone(Protocol):
 
 def read_texts(
     decoder: Any,
-    pieces: Sequence[tuple[Sequence[int], Sequence[int], Sequence[int]]],
+    pieces: Sequence[_Pieces],
     *,
     layers: Sequence[int],
     layer_count: int,
 ) -> dict[TextReading, NDArray[np.float32]]:
-    """Run a decoder over token ids, one text after the other.
+    """Run a decoder over token ids, `TOGETHER` texts of about one length at a time.
+
+    Shorter ones are filled up behind their end. Attention looks back only, so what stands there
+    moves none of their states.
 
     Args:
         decoder: with `layers` and `norm`; takes `input_ids`.
@@ -53,9 +61,14 @@ def read_texts(
     check_layers(layers, available=len(decoder.layers), layer_count=layer_count)
     if not pieces or not all(len(own) for _, own, _ in pieces):
         raise StatesError("there is no text to read, or one is empty; give each at least a word")
-    rows = [_read(decoder, parts, layers) for parts in pieces]
+    order = sorted(range(len(pieces)), key=lambda i: sum(map(len, pieces[i])))
+    rows: dict[int, dict[TextReading, NDArray[np.float32]]] = {}
+    for start in range(0, len(order), TOGETHER):
+        some = order[start : start + TOGETHER]
+        rows |= zip(some, _read(decoder, [pieces[i] for i in some], layers), strict=True)
     found: dict[TextReading, NDArray[np.float32]] = {
-        reading: np.stack([row[reading] for row in rows]) for reading in TEXT_READINGS
+        reading: np.stack([rows[i][reading] for i in range(len(pieces))])
+        for reading in TEXT_READINGS
     }
     same = {"last": found["last"], "prompt_mean": found["text_mean"]}
     check_finite(cast("Mapping[Reading, NDArray[np.float32]]", same), dtype="its own precision")
@@ -63,16 +76,23 @@ def read_texts(
 
 
 def _read(
-    decoder: Any, parts: tuple[Sequence[int], Sequence[int], Sequence[int]], layers: Sequence[int]
-) -> dict[TextReading, NDArray[np.float32]]:
+    decoder: Any, pieces: Sequence[_Pieces], layers: Sequence[int]
+) -> list[dict[TextReading, NDArray[np.float32]]]:
     import torch
 
-    before, own, after = parts
-    ids = torch.tensor([[*before, *own, *after]])
+    rows = [[*before, *own, *after] for before, own, after in pieces]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + row[-1:] * (longest - len(row)) for row in rows])
     with torch.inference_mode(), cut_at(decoder, max(1, *layers)) as cut:
         hidden = cut(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
-    text = slice(len(before), len(before) + len(own))
-    return {
-        "last": np.stack([hidden[n][0, -1].float().numpy() for n in layers]),
-        "text_mean": np.stack([hidden[n][0, text].float().mean(dim=0).numpy() for n in layers]),
-    }
+    found: list[dict[TextReading, NDArray[np.float32]]] = []
+    for place, ((before, own, _), row) in enumerate(zip(pieces, rows, strict=True)):
+        text = slice(len(before), len(before) + len(own))
+        states = [hidden[n][place, : len(row)].float() for n in layers]
+        found.append(
+            {
+                "last": np.stack([s[-1].numpy() for s in states]),
+                "text_mean": np.stack([s[text].mean(dim=0).numpy() for s in states]),
+            }
+        )
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from hiprobe.pipeline import (
     extract_views,
 )
 from hiprobe.pipeline.extracted import load_extracted
+from hiprobe.pipeline.progress import Clock
 from hiprobe.reproduce.own_truth import OwnTruth, own_truth
 from hiprobe.reproduce.request import DataSource, Request
 from hiprobe.segment import KEY_FRAMES
@@ -147,6 +148,26 @@ class Extraction:
             for own, view in zip(readings, views, strict=True):
                 self._examples[data.name, key_frames, own] = tuple(view)
         return self._examples[data.name, key_frames, wanted]
+
+    def read_together(self, data: DataSource, counts: Sequence[int]) -> None:
+        """Read each clip under several K in a row, for `examples` to find them in the cache.
+
+        Pictures that several K show are then looked at once, by a backbone that remembers them.
+        What cannot be read is left for `examples` to name.
+        """
+        clips = [c for c in self.clips(data) if c.video.suffix != STATES_SUFFIX]
+        if self.cache is None or not clips:
+            return
+        with self.listen(f"{data.name}, K = {', '.join(map(str, counts))}") as progress:
+            clock = Clock(progress, len(clips))
+            for number, clip in enumerate(clips, start=1):
+                for k in counts:
+                    settings = self.settings(k)
+                    extract_views(
+                        [clip], backbone=self.backbone, settings=settings, cache=self.cache
+                    )
+                clock.name = clip.name
+                clock.tell(number, seconds_of_video=0.0)
 
     def video(
         self, path: Path, *, key_frames: int = KEY_FRAMES, reading: Reading | None = None

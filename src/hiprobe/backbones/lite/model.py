@@ -21,6 +21,7 @@ from hiprobe.backbones.first_token import first_ids, log_probabilities
 from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
 from hiprobe.backbones.interface import DETECT_PROMPT, Speech
 from hiprobe.backbones.lite.projector import Projector, change_features
+from hiprobe.backbones.lite.seen import SeenPictures
 from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
 from hiprobe.backbones.reading import (
     apply_norm,
@@ -66,6 +67,7 @@ class LiteBackbone:
         self._layer_count = layer_count
         self._weights = weights
         self._input_pixels = input_pixels
+        self._seen = SeenPictures(self.vision)
 
     @property
     def layer_count(self) -> int:
@@ -251,11 +253,10 @@ class LiteBackbone:
         return ids
 
     def _feature_maps(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
-        # a stretch shorter than K repeats the same array: each is computed once; one by one, since
-        # what a picture's layers hand on then stays in the processor's cache
-        unique = {id(frame): frame for frame in frames}
+        # one by one: what a picture's layers hand on then stays in the processor's cache
+        unique = {id(frame): frame for frame in frames}  # a short stretch repeats its arrays
         inputs = (network_input([f], pixels=self._input_pixels) for f in unique.values())
-        maps = dict(zip(unique, map(self.vision, inputs), strict=True))
+        maps = dict(zip(unique, map(self._seen.maps, inputs), strict=True))
         coarse, fine = (torch.cat([maps[id(f)][i] for f in frames]) for i in (0, 1))
         return coarse, fine
 

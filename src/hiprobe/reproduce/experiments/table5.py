@@ -37,6 +37,7 @@ def run(bench: Bench) -> Findings:
 def _rows(bench: Bench, data: DataSource, steps: Steps) -> list[Row]:
     table = Table(bench, data, "Key frames", "DLSP layer, logistic regression")
     rows: list[Row] = []
+    bench.extraction.read_together(data, KEY_FRAMES)
     for k in KEY_FRAMES:
         first, *others = bench.request.seeds
         found = [score_variants(bench, data, [PROBE], seed=first, key_frames=k)]
