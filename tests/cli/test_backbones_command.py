@@ -51,7 +51,17 @@ def test_the_document_holds_what_the_table_shows_and_more() -> None:
     assert entry["on_disk"] is False
     assert entry["place"] is None
     assert set(entry["weight_bytes"]) == {"bf16", "fp8", "bf16_to_layer", "fp8_to_layer"}
-    assert found["lite"]["flops"] is None  # not counted
+
+
+def test_lite_is_counted_in_the_format_that_it_runs_in() -> None:
+    entry = document()["lite"]
+    assert (entry["visual_tokens"], entry["positions"], entry["layers"]) == (32, 53, 30)
+    assert set(entry["weight_bytes"]) == {"float32", "float32_to_layer"}
+    assert entry["weight_bytes"]["float32"] == 4 * entry["parameters"]
+    assert 1e10 < entry["flops"]["to_layer"] < entry["flops"]["whole"] < 3e10
+    line = next(ln for ln in run().output.splitlines() if ln.startswith("lite "))
+    assert line.split()[2:10] == ["143", "M", "0.6", "*", "-", "32", "0.014", "0.018"]
+    assert "in float32" in run().output
 
 
 def test_the_frame_changes_what_keeps_its_size() -> None:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.cost import count_segment, middle_layer
 from hiprobe.backbones.interface import Backbone
+from hiprobe.backbones.lite.shape import LiteShape
+from hiprobe.backbones.loading import AS_VIDEO
 from hiprobe.backbones.shape import Shape
 from hiprobe.segment import Frame, Segment
 
@@ -51,7 +53,9 @@ def _frame(rows: Any, columns: Any, centre: int) -> Frame:
     return picture
 
 
-def check_backbone(backbone: Backbone, *, folder: Path, shape: Shape | None) -> Iterator[Finding]:
+def check_backbone(
+    backbone: Backbone, *, folder: Path, shape: Shape | LiteShape | None
+) -> Iterator[Finding]:
     """All checks of an open, whole backbone, one after the other, as they are done.
 
     That it could be opened is the first of them: left-over and missing tensors refuse to load.
@@ -93,7 +97,7 @@ def _segment(frames: Sequence[Frame]) -> Segment:
     )
 
 
-def _weights(backbone: Backbone, folder: Path, shape: Shape | None) -> Finding:
+def _weights(backbone: Backbone, folder: Path, shape: Shape | LiteShape | None) -> Finding:
     from hiprobe.backbones.hf.weights import weight_files
 
     files = weight_files(folder)
@@ -148,17 +152,22 @@ def _words(backbone: Backbone, frames: Sequence[Frame]) -> Finding:
     return Finding("caption", "note", f"{text}; {what}", remedy)
 
 
-def _times(backbone: Backbone, segment: Segment, shape: Shape | None) -> Iterator[Finding]:
+def _times(
+    backbone: Backbone, segment: Segment, shape: Shape | LiteShape | None
+) -> Iterator[Finding]:
     depths = {"to the last layer": backbone.layer_count}
     if backbone.layer_count > 2:
         middle = round(20 / 32 * backbone.layer_count) if shape is None else middle_layer(shape)
         depths = {f"to layer {middle}": middle, **depths}
+    way = str(backbone.fingerprint.settings.get("frames_as", AS_VIDEO))
     for name, layer in depths.items():
         seconds = seconds_of_segment(backbone, segment, layer=layer)
         text = f"{seconds:.3g} s, {1 / seconds:.3g} segments a second"
         if shape is not None:
             height, width = segment.frames[0].shape[:2]
-            flops = count_segment(shape, layer=layer, frame_pixels=(height, width)).flops
+            flops = count_segment(
+                shape, layer=layer, frame_pixels=(height, width), frames_as=way
+            ).flops
             text += f"; {flops / 1e12:.2f} TFLOP, {flops / seconds / 1e12:.2f} TFLOP/s"
         yield Finding(f"a segment {name}", "ok", text)
 

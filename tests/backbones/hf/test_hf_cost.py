@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hf_models import CONFIGS, random_model, token
+from hf_models import CONFIGS, random_model
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForImageTextToText, InternVLForConditionalGeneration
 
 from hiprobe.backbones.catalogue import Entry, find_entry
-from hiprobe.backbones.cost import count_segment, patch_grid, tokens_of_frame
-from hiprobe.backbones.hf.families import Parts, build_family
+from hiprobe.backbones.cost import count_segment
+from hiprobe.backbones.hf.families import build_family
+from hiprobe.backbones.hf.family import Parts
 from hiprobe.backbones.hf.original import native_config
 from hiprobe.backbones.shape import Shape
 from hiprobe.backbones.shape_families import read_shape
@@ -55,49 +57,59 @@ def test_parameters_are_those_of_the_model(name: str) -> None:
     assert sum(p.numel() for p in model.parameters()) == entry.shape.parameters
 
 
-def family_and_shape(kind: str, frame: tuple[int, int]) -> tuple[Any, Shape, Any]:
+WAYS = [*((kind, None) for kind in CONFIGS), ("qwen2_5_vl", "pictures"), ("qwen3_vl", "pictures")]
+"""Families and the way in which frames are shown; None for the default one."""
+
+
+def family_and_shape(kind: str, way: str | None, frame: tuple[int, int]) -> tuple[Any, Shape, Any]:
     config = CONFIGS[kind]()
-    settings = {"min_pixels": 64, "max_pixels": 448 * 448} if kind.startswith("qwen") else {}
-    family = build_family(Parts(config, settings, {}, token=lambda i: f"<{i}>"))
-    shape = read_shape(config.to_dict(), least_pixels=64)
-    assert shape is not None
+    settings = {"min_pixels": 64, "max_pixels": 448 * 448 * 3} if kind.startswith("qwen") else {}
+    family = build_family(Parts(config, settings, settings, lambda i: f"<{i}>"), frames_as=way)
+    shape = read_shape(config.to_dict(), least_pixels=64, least_video_pixels=64)
+    assert isinstance(shape, Shape)
     frames = [np.full((*frame, 3), n, np.uint8) for n in range(3)]
-    return family, shape, family.read(frames)
+    return family, shape, family.read(frames, (0.0, 0.1, 0.2))
+
+
+@pytest.mark.parametrize("frame", [(24, 40), (33, 50), (700, 500)])
+@pytest.mark.parametrize(("kind", "way"), WAYS)
+def test_visual_tokens_are_those_of_the_prompt(
+    kind: str, way: str | None, frame: tuple[int, int]
+) -> None:
+    family, shape, pictures = family_and_shape(kind, way, frame)
+    cost = count_segment(shape, frames=3, frame_pixels=frame, frames_as=way or "video")
+    assert pictures.lead.count(f"<{family.visual_token}>") == cost.visual_tokens
 
 
 @pytest.mark.parametrize("frame", [(24, 40), (33, 50)])
-@pytest.mark.parametrize("kind", CONFIGS)
-def test_visual_tokens_are_those_of_the_prompt(kind: str, frame: tuple[int, int]) -> None:
-    family, shape, pictures = family_and_shape(kind, frame)
-    cost = count_segment(shape, frames=3, frame_pixels=frame)
-    assert "".join(pictures.blocks).count(f"<{family.visual_token}>") == cost.visual_tokens
-
-
-@pytest.mark.parametrize("frame", [(24, 40), (33, 50)])
-@pytest.mark.parametrize("kind", CONFIGS)
-def test_operations_are_those_that_torch_counts(kind: str, frame: tuple[int, int]) -> None:
-    family, shape, pictures = family_and_shape(kind, frame)
+@pytest.mark.parametrize(("kind", "way"), WAYS)
+def test_operations_are_those_that_torch_counts(
+    kind: str, way: str | None, frame: tuple[int, int]
+) -> None:
+    family, shape, pictures = family_and_shape(kind, way, frame)
     config = CONFIGS[kind]()
     config._attn_implementation = "eager"  # so that torch sees attention as plain products
     model = random_model(config)
     model.set_attn_implementation("eager")
-    count = count_segment(shape, frames=3, frame_pixels=frame, text_positions=5)
-    marks = [token("<|vision_start|>"), *[family.visual_token] * count.visual_tokens]
-    ids = torch.tensor([[*_spread(marks, shape, frame, kind), 1, 2, 3, 4][: count.positions]])
+    frames_as = way or "video"
+    count = count_segment(
+        shape, frames=3, frame_pixels=frame, text_positions=5, frames_as=frames_as
+    )
+    ids = torch.tensor([_ids(pictures.lead, family.visual_token, length=count.positions)])
     inputs = {"input_ids": ids, **pictures.tensors}
-    if family.needs_token_types:
-        inputs["mm_token_type_ids"] = (ids == family.visual_token).int()
+    if family.token_types:
+        inputs[family.token_types] = (ids == family.visual_token).int() * family.token_type
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
         model.model(**inputs, use_cache=False)
     assert counter.get_total_flops() == count.flops
 
 
-def _spread(marks: list[int], shape: Shape, frame: tuple[int, int], kind: str) -> list[int]:
-    """Tokens of single frames are told apart by another one where the model asks for it."""
-    if not kind.startswith("qwen"):
-        return marks
-    rows, columns = patch_grid(shape.grid, frame)
-    each = tokens_of_frame(shape.grid, rows, columns)
-    start, picture = marks[0], marks[1]
-    return [start, *[picture] * each, start, *[picture] * each, start, *[picture] * each, 1]
+def _ids(lead: str, visual: int, *, length: int) -> list[int]:
+    """The visual tokens of a prompt, one other token wherever they are interrupted, and more."""
+    runs = re.findall(rf"(?:<{visual}>)+", lead)
+    ids = [1]
+    for run in runs:
+        ids += [*[visual] * run.count(f"<{visual}>"), 1]
+    assert len(ids) <= length
+    return ids + [1] * (length - len(ids))
