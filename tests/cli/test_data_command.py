@@ -1,7 +1,6 @@
 """`hiprobe data` as a user runs it."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hiprobe.datasets.manifest import read_manifest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "datasets"))
 from data_trees import clip, clips, pictures
+from git_server import repository
 
 
 def run(*words: object) -> Result:
@@ -51,6 +51,7 @@ def test_faults_have_their_own_exit_codes(tmp_path: Path) -> None:
     clip(root / "test" / "fight" / "d.mp4", 1, frames=40, crf=30)
     leak = run("check", "folder", root, "-q")
     assert leak.exit_code == 14 and "near-duplicates across splits: 1" in leak.output
+    assert "test/fight/d: the same recording as train/fight/b (likeness" in leak.output
     (root / "train" / "fight" / "e.mp4").write_bytes(b"no video")
     broken = run("check", "folder", root, "-q", "-o", tmp_path / "m.csv")
     assert broken.exit_code == 12 and "cannot be read" in broken.output
@@ -68,7 +69,9 @@ def test_faults_have_their_own_exit_codes(tmp_path: Path) -> None:
 def test_many_findings_are_cut_short_unless_asked(tmp_path: Path) -> None:
     clips(tmp_path / "xd", ("a/Film__#1_label_A.mp4",))
     short, long = (run("check", "xd-violence", tmp_path / "xd", "-q", *a) for a in ((), ("--all",)))
+    assert "missing videos: 800 (800 test)" in short.output
     assert "and 790 more (--all lists them)" in short.output
+    assert "exit code 12: something is missing or cannot be read" in short.output
     assert len(long.output.splitlines()) > 800
 
 
@@ -81,20 +84,40 @@ def test_pack(tmp_path: Path) -> None:
     assert row.video == tmp_path / "videos" / "test" / "08.mp4" and row.spans == ((20, 30),)
 
 
-def test_get_clones_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def led_to_this_disk(hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The real git; only the address is led to a repository on this disk."""
-    source = tmp_path / "hub" / "fight-detection-surv-dataset"
-    clips(source, ("fight/fi001.mp4", "noFight/nofi001.mp4"))
-    who = ["-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "clips"]):
-        subprocess.run(["git", "-C", str(source), *command], check=True, capture_output=True)
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{source.parent.as_uri()}/.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/seymanurakti/")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{hub.as_uri()}/.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")
+    return hub / "seymanurakti" / "fight-detection-surv-dataset"
+
+
+def test_get_clones_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = led_to_this_disk(tmp_path / "hub", monkeypatch)
+    clips(source, ("fight/fi001.mp4", "noFight/nofi001.mp4"))
+    repository(source)
     done = run("get", "surveillance-fights", "-o", tmp_path / "f", "-q")
     assert done.exit_code == 13 and "2 videos, published 300" in done.output, done.output
+    assert "1 fault: 1 count" in done.output and "exit code 13: something differs" in done.output
+    assert "frame-level metrics need spans" in done.output
     rows = read_manifest(path=tmp_path / "f").rows
     assert [(r.class_name, r.label) for r in rows] == [("fight", 1), ("noFight", 0)]
+
+
+def test_get_of_a_repository_that_was_rearranged_says_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = led_to_this_disk(tmp_path / "hub", monkeypatch)
+    clips(source, ("videos/violent/a.mp4", "videos/calm/b.mp4"))
+    repository(source)
+    done = run("get", "surveillance-fights", "-o", tmp_path / "f", "-q")
+    assert done.exit_code == 12
+    assert "none of its 2 videos is named as there; it has videos/calm/b.mp4" in done.output
+    assert f"{tmp_path}/f/fight/*.mp4" in done.output
+    assert f"hiprobe data check folder {tmp_path}/f" in done.output
+    assert (tmp_path / "f" / "videos" / "calm" / "b.mp4").is_file()
+    again = run("get", "surveillance-fights", "-o", tmp_path / "f", "-q")
+    assert again.exit_code == 2 and "holds something" in again.output
 
 
 def test_get_says_where_to_ask_and_what_to_do_without_a_network(

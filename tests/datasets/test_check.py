@@ -333,9 +333,8 @@ def test_a_copy_in_another_split_is_a_leak(tmp_path: Path) -> None:
     clip(root / "test" / "fight" / "again.mp4", 1, frames=40, crf=33, fps=30)
     report = check(root, "folder")
     (leak,) = report.of("leak")
-    assert {leak.video, leak.text.split(":")[0]} == {
-        "test test/fight/again", "and train train/fight/b",
-    }  # fmt: skip
+    assert leak.video == "test/fight/again"
+    assert leak.text.startswith("the same recording as train/fight/b (likeness 0.9")
     assert report.exit_code == 14
 
 
@@ -405,7 +404,7 @@ def test_a_quick_check_does_not_serve_a_full_one(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
     clips(tmp_path / "x", ("a.mp4",))
-    with pytest.raises(DatasetError, match=r"holds nothing of UCF-Crime.*1 videos.*crcv\.ucf"):
+    with pytest.raises(DatasetError, match=r"holds nothing of UCF-Crime.*1 videos[\s\S]*crcv\.ucf"):
         check(tmp_path / "x", "ucf-crime")
     pictures(tmp_path / "y" / "Train" / "Abuse", 0, frames=5, suffix=".png")
     with pytest.raises(DatasetError, match="1 are folders of pictures: extracts"):

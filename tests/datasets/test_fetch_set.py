@@ -1,48 +1,124 @@
-"""Cloning with the real git, from a repository on this disk; and what is said without one."""
+"""Cloning with the real git over HTTP, from a server on this machine that may fail."""
 
+import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from data_trees import clips
+from git_server import GitServer, repository, served
 
 from hiprobe.datasets.catalog import KnownSet, known_set
 from hiprobe.datasets.fetch import clone, how_to_get
 from hiprobe.errors import DownloadError, UsageError
 
+REPOSITORY = "seymanurakti/fight-detection-surv-dataset"
+
 
 @pytest.fixture
-def fights(tmp_path: Path) -> KnownSet:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitServer]:
+    """A server that has the fights where the real one has them."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
-    source = tmp_path / "source"
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    source = tmp_path / "hub" / REPOSITORY
     clips(source, ("fight/fi001.mp4", "noFight/nofi001.mp4"))
-    settings = ["-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false"]
-    for command in (["init", "-q"], ["add", "."], [*settings, "commit", "-q", "-m", "clips"]):
-        subprocess.run(["git", "-C", str(source), *command], check=True, capture_output=True)
-    return replace(known_set("fights"), clone=source.as_uri())
+    repository(source)
+    with served(tmp_path / "hub") as server:
+        yield server
 
 
-def test_a_clone_is_whole_or_not_there(fights: KnownSet, tmp_path: Path) -> None:
-    target = tmp_path / "new" / "fights"
-    clone(fights, folder=target)
+@pytest.fixture
+def fights(hub: GitServer) -> KnownSet:
+    return replace(known_set("fights"), clone=f"{hub.address}/{REPOSITORY}")
+
+
+def test_the_real_address_is_the_authors_own() -> None:
+    assert known_set("fights").clone == f"https://github.com/{REPOSITORY}"
+
+
+def test_a_clone_over_http_is_whole_and_tells_how_far_it_is(
+    fights: KnownSet, tmp_path: Path
+) -> None:
+    target, told = tmp_path / "new" / "fights", list[str]()
+    clone(fights, folder=target, tell=told.append)
     assert (target / "fight" / "fi001.mp4").is_file()
     assert [p.name for p in target.parent.iterdir()] == ["fights"]
+    assert any("100%" in line for line in told)
     with pytest.raises(UsageError, match="holds something"):
         clone(fights, folder=target)
-    broken = replace(fights, clone=(tmp_path / "absent").as_uri())
-    with pytest.raises(DownloadError, match=r"copy the folder to .*/other, then run"):
-        clone(broken, folder=tmp_path / "other")
-    assert not (tmp_path / "other").exists()
+    with pytest.raises(UsageError, match="holds something"):
+        clone(fights, folder=target / "fight" / "fi001.mp4")
 
 
-def test_without_a_network_or_a_repository(tmp_path: Path) -> None:
-    with pytest.raises(
-        DownloadError, match=r"OFFLINE is set[\s\S]*git clone --depth 1 https://github"
-    ):
+def test_a_connection_that_drops_leaves_nothing_and_the_next_run_begins_again(
+    hub: GitServer, fights: KnownSet, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    hub.mood = "drops"
+    with pytest.raises(DownloadError, match=r"fatal: [\s\S]*Nothing was left[\s\S]*again"):
+        clone(fights, folder=folder / "fights")
+    assert list(folder.iterdir()) == []
+    hub.mood = "well"
+    clone(fights, folder=folder / "fights")
+    assert (folder / "fights" / "noFight" / "nofi001.mp4").is_file()
+
+
+def test_without_a_network_it_is_said_what_to_bring_and_where_to(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/{REPOSITORY}"
+    with pytest.raises(DownloadError) as caught:
+        clone(replace(known_set("fights"), clone=nobody), folder=tmp_path / "x")
+    lines = str(caught.value).splitlines()
+    assert "Failed to connect" in lines[0] or "Couldn't connect" in lines[0]
+    assert lines[2].strip() == f"git clone --depth 1 {nobody}"
+    assert str(tmp_path / "x") in lines[3]
+    assert lines[4].strip().startswith(f"hiprobe data check surveillance-fights {tmp_path / 'x'}")
+    with pytest.raises(DownloadError, match="OFFLINE is set"):
         clone(known_set("fights"), folder=tmp_path / "x", offline=True)
+    assert not (tmp_path / "x").exists()
+
+
+def test_no_password_is_asked_for_and_a_moved_repository_is_named(
+    hub: GitServer, fights: KnownSet, tmp_path: Path
+) -> None:
+    absent = replace(fights, clone=f"{hub.address}/nobody/nothing")
+    with pytest.raises(DownloadError, match="not found"):
+        clone(absent, folder=tmp_path / "x")
+    hub.mood = "asks"
+    with pytest.raises(DownloadError, match="no longer public there, or has moved"):
+        clone(fights, folder=tmp_path / "x")
+
+
+def test_an_interrupted_clone_leaves_nothing(hub: GitServer, tmp_path: Path) -> None:
+    hub.mood = "stalls"
+    environment = {
+        **os.environ,
+        "HIPROBE_CACHE": str(tmp_path / "cache"),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{hub.address}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/",
+    }
+    folder = tmp_path / "data"
+    words = ["data", "get", "surveillance-fights", "-o", str(folder / "fights")]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "hiprobe", *words], env=environment, stderr=subprocess.PIPE
+    )
+    assert hub.reached.wait(60)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert list(folder.iterdir()) == []
+
+
+def test_a_set_without_a_public_repository_says_where_to_ask(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no public repository[\s\S]*crcv\.ucf\.edu"):
         clone(known_set("ucf-crime"), folder=tmp_path / "x")
     text = how_to_get(known_set("xd-violence"), tmp_path)

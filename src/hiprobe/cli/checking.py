@@ -9,7 +9,7 @@ import click
 
 from hiprobe.cli.text import print_table
 from hiprobe.datasets.catalog import known_sets
-from hiprobe.datasets.findings import HEADINGS, CheckReport, Finding
+from hiprobe.datasets.findings import EXIT_WORDS, HEADINGS, CheckReport, Finding
 from hiprobe.datasets.manifest_row import Manifest
 
 
@@ -27,29 +27,62 @@ def list_rows() -> list[tuple[str, ...]]:
 
 
 def print_report(report: CheckReport, *, limit: int | None) -> None:
-    """Counts, then findings by kind, `limit` of each; faults before remarks."""
+    """Counts, then findings by kind, `limit` of each; faults before remarks; the verdict last."""
     _print_counts(report)
     for kind, heading in HEADINGS.items():
         found = report.of(kind)
-        if not found:
-            continue
-        word = "" if found[0].is_fault else "remark: "
-        click.echo(f"\n{word}{heading}: {len(found)}")
-        for f in found[:limit]:
-            click.echo(f"  {f.video}: {f.text}" if f.video not in f.text else f"  {f.text}")
-        if limit is not None and len(found) > limit:
-            click.echo(f"  and {len(found) - limit} more (--all lists them)")
-        if kind == "frames":
-            click.echo(f"  in short: {_in_short(found)}")
-    folders = sum(r.video.is_dir() for r in (report.manifest.rows if report.manifest else ()))
-    if folders:
+        if found:
+            _print_findings(heading, found, limit)
+    if report.manifest is not None:
+        _print_remarks(report.manifest)
+    _print_verdict(report)
+
+
+def _print_findings(heading: str, found: tuple[Finding, ...], limit: int | None) -> None:
+    word = "" if found[0].is_fault else "remark: "
+    click.echo(f"\n{word}{heading}: {len(found)}{_by_split(found)}")
+    for f in found[:limit]:
+        click.echo(f"  {f.video}: {f.text}" if f.video not in f.text else f"  {f.text}")
+    if limit is not None and len(found) > limit:
+        click.echo(f"  and {len(found) - limit} more (--all lists them)")
+    if found[0].kind == "frames":
+        click.echo(f"  in short: {_in_short(found)}")
+
+
+def _by_split(found: tuple[Finding, ...]) -> str:
+    """How many of the missing videos belong to each split."""
+    words = Counter(f.text.split()[0] for f in found if f.text.endswith("of the published list"))
+    return f" ({', '.join(f'{n} {split}' for split, n in words.items())})" if words else ""
+
+
+def _print_remarks(manifest: Manifest) -> None:
+    rows = manifest.rows
+    pictures = sum(r.video.is_dir() for r in rows)
+    if pictures:
         click.echo(
-            f"\n{folders} videos are folders of pictures; `hiprobe data pack` makes video files "
+            f"\n{pictures} videos are folders of pictures; `hiprobe data pack` makes video files "
             "of them, which the other commands read"
         )
-    faults = sum(f.is_fault for f in report.findings)
+    if any(r.label for r in rows) and not any(r.spans for r in rows):
+        click.echo(
+            "\nno abnormal frames are known here: the videos can be fitted on and tested as whole "
+            "clips; frame-level metrics need spans"
+        )
+    spans = manifest.span_set
+    if any(r.spans for r in rows):
+        end = "included" if manifest.end == "inclusive" else "not included"
+        click.echo(f"\nspans: {spans}, end frames {end}; half-open from 0 in the manifest")
+
+
+def _print_verdict(report: CheckReport) -> None:
+    faults = Counter(f.kind for f in report.findings if f.is_fault)
+    total = sum(faults.values())
     how = "packets counted, not every frame decoded" if report.quick else "every frame decoded"
-    click.echo(f"\n{'no faults' if not faults else f'{faults} faults'} ({how})")
+    kinds = ", ".join(f"{n} {kind}" for kind, n in faults.items())
+    number = "1 fault" if total == 1 else f"{total} faults"
+    click.echo(f"\n{f'{number}: {kinds}' if total else 'no faults'} ({how})")
+    if report.exit_code:
+        click.echo(f"exit code {report.exit_code}: {EXIT_WORDS[report.exit_code]}")
 
 
 def print_classes(manifest: Manifest) -> None:
@@ -77,11 +110,12 @@ def _print_counts(report: CheckReport) -> None:
                 str(sum(not r.label for r in own)),
                 str(sum(r.label for r in own)),
                 str(sum(bool(r.spans) for r in own)),
+                f"{sum((r.frame_count or 0) / r.fps for r in own if r.fps) / 3600:.2f}",
                 str(sum(r.frame_count or 0 for r in own)),
                 str(sum(b - a for r in own for a, b in r.spans)),
             )
         )
-    head = ("split", "videos", "published", "normal", "anomalous", "with spans", "frames")
+    head = ("split", "videos", "published", "normal", "anomalous", "with spans", "hours", "frames")
     print_table((*head, "abnormal frames"), rows)
     places = ", ".join(f"{name} ({n})" for name, n in sorted(report.folders.items())[:12])
     more = len(report.folders) - 12

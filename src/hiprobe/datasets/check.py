@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiprobe.datasets.catalog import KnownSet, known_set
+from hiprobe.datasets.catalog import FOLDER, KnownSet, known_set
 from hiprobe.datasets.compare import compare_all
 from hiprobe.datasets.files_found import Found, find_all
 from hiprobe.datasets.findings import CheckReport, by_kind
@@ -85,9 +85,11 @@ def _nothing(known: KnownSet, root: Path, files: Sequence[Found]) -> str:
         f" ({pictures} are folders of pictures: extracts that mix videos or keep every tenth frame "
         "are in circulation, and cannot stand for the videos)"
     )
-    place = "\n  ".join(known.place)
+    place = "\n  ".join(known.place).replace("ROOT", str(root))
+    there = ", ".join(str(f.relative) for f in files[:3])
     return (
         f"{root} holds nothing of {known.title}: none of its {len(files)} videos is named as "
-        f"there{extracts if pictures else ''}. "
-        f"It is had at {known.ask}, and placed as\n  {place}"
+        f"there{extracts if pictures else ''}{f'; it has {there}' if there else ''}.\n"
+        f"The set is had at {known.ask}, and placed as\n  {place}\n"
+        f"Videos in folders of your own: hiprobe data check {FOLDER} {root}"
     )

@@ -90,8 +90,12 @@ def _alike(rows: Sequence[ManifestRow], measured: Mapping[object, Measured]) -> 
         one, other = seen[pair.first][0], seen[pair.second][0]
         apart = one.split != other.split and one.split and other.split
         if apart or one.source != other.source:
-            what = "nothing moves in either, same picture" if pair.still else "same recording"
-            text = f"and {other.split or 'video'} {other.name}: {what} ({pair.likeness:.3f})"
-            name = f"{one.split} {one.name}".strip()
-            found.append(Finding("leak" if apart else "alike", name, text))
+            what = "nothing moves, and the same picture" if pair.still else "the same recording"
+            text = f"{what} as {_called(other)} (likeness {pair.likeness:.3f})"
+            found.append(Finding("leak" if apart else "alike", _called(one), text))
     return found
+
+
+def _called(row: ManifestRow) -> str:
+    """Split and name; a name that begins with the folder of its split says it already."""
+    return row.name if row.name.startswith(f"{row.split}/") else f"{row.split} {row.name}".strip()

@@ -65,6 +65,15 @@ _ORDER = (DatasetError, DatasetLeakError, DatasetDiffersError)
 """The gravest first: what cannot be used, what makes results wrong, what moves them."""
 
 
+EXIT_WORDS: Mapping[int, str] = {
+    0: "all is well",
+    DatasetError.exit_code: "something is missing or cannot be read",
+    DatasetLeakError.exit_code: "a video is in two splits",
+    DatasetDiffersError.exit_code: "something differs from what is published",
+}
+"""What each exit code of a check says."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing found; `video` names what it is about."""

@@ -158,6 +158,7 @@ def get(name: str, out: Path | None, quiet: bool) -> None:
       hiprobe data get ucf-crime
     """
     from hiprobe.cli.checking import print_report
+    from hiprobe.cli.cloning import git_progress
     from hiprobe.cli.progress import progress_bar
     from hiprobe.cli.text import say
     from hiprobe.datasets.catalog import known_set
@@ -173,7 +174,8 @@ def get(name: str, out: Path | None, quiet: bool) -> None:
         return
     if not quiet:
         say(f"cloning {known.clone} ({known.licence}) to {folder}")
-    clone(known, folder=folder, offline=offline())
+    with git_progress(quiet=quiet) as tell:
+        clone(known, folder=folder, offline=offline(), tell=tell)
     with progress_bar(f"checking {known.name}", quiet=quiet) as listener:
         found = check_dataset(known.name, folder, progress=listener)
     print_report(found, limit=10)
