@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from hiprobe.backbones.final_norm import FinalNorm
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
 from hiprobe.backbones.prompted import PromptsBackbone
 from hiprobe.errors import BackboneError, StatesError
-from hiprobe.states import READINGS
+from hiprobe.probe import Probe
+from hiprobe.states import READINGS, LabelledStates, States
 
 SEGMENTS = [moving_square(seed=1), moving_square(seed=2, speed=0), moving_square(seed=3, speed=7)]
 
@@ -89,6 +91,55 @@ def test_opened_again_it_gives_the_same_bits(case: BackboneCase, whole: Backbone
     )
     for reading in READINGS:
         np.testing.assert_array_equal(found[reading], expected[reading])
+
+
+def labelled_by(backbone: Backbone) -> list[LabelledStates]:
+    """Ten clips, every second one moving, each read as one segment at three layers."""
+    clips = [moving_square(seed=n, speed=7 * (n % 2)) for n in range(10, 20)]
+    depth = backbone.layer_count
+    layers = tuple(sorted({1, max(1, depth // 2), depth}))
+    rows = backbone.states(clips, layers=layers)["last"]
+    return [
+        LabelledStates(
+            f"clip {n}", n % 2, f"source {n}", states_of(backbone, row[None], layers), None
+        )
+        for n, row in enumerate(rows)
+    ]
+
+
+def states_of(backbone: Backbone, values: NDArray[np.float32], layers: tuple[int, ...]) -> States:
+    count = len(values)
+    return States(
+        values=values,
+        layers=layers,
+        start_seconds=np.arange(count, dtype=np.float64),
+        end_seconds=np.arange(count, dtype=np.float64) + 1,
+        reading="last",
+        fingerprint=backbone.fingerprint,
+        layer_count=backbone.layer_count,
+        failed=np.zeros(count, np.bool_),
+    )
+
+
+def test_a_saved_probe_and_one_fitted_again_give_the_same_scores(
+    case: BackboneCase, whole: Backbone, tmp_path: Path
+) -> None:
+    """Backbone and probe are opened from their folders, then all is fitted once more."""
+    Probe(folds=2).fit(labelled_by(whole)).save(tmp_path)
+    again, loaded = case.open(DETECT_PROMPT, None), Probe.load(tmp_path)
+    refit = Probe(folds=2).fit(labelled_by(again))
+    assert loaded.fingerprint_ == refit.fingerprint_ == again.fingerprint
+    assert (loaded.layer_, loaded.threshold_) == (refit.layer_, refit.threshold_)
+    for name, values in loaded.scorer_.arrays().items():
+        np.testing.assert_array_equal(values, refit.scorer_.arrays()[name])
+    found = []
+    cut = case.open(DETECT_PROMPT, loaded.layer_)  # as detection loads it
+    for backbone, probe in ((cut, loaded), (again, refit)):
+        layers = (probe.layer_,)
+        values = backbone.states(SEGMENTS, layers=layers)["last"]
+        found.append(probe.detect(states_of(backbone, values, layers)).scores)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert len(set(found[0].tolist())) == len(SEGMENTS)
 
 
 def test_clips_of_mixed_lengths_together_are_as_alone(whole: Backbone) -> None:
