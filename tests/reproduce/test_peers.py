@@ -23,6 +23,20 @@ def test_a_published_number_is_never_ours() -> None:
     assert all("trained" in r.setting or "frozen" in r.setting or "LLM" in r.setting for r in rows)
 
 
+def test_the_source_note_separates_first_hand_from_quoted() -> None:
+    own, quoted = source_note("ucf-crime").split("Read in another source only: ")
+    assert "VadCLIP (VadCLIP repository" in own and "VadCLIP (" not in quoted
+    assert "RTFM (" in quoted and "RTFM (" not in own
+
+
+def test_differences_of_released_evaluation_code_stand_in_the_line() -> None:
+    xd, ucf = ({p.name: p for p in peers(name)} for name in ("xd-violence", "ucf-crime"))
+    trapezoid = {name for name, p in xd.items() if "trapezoid" in p.setting}
+    assert trapezoid == {"RTFM", "MGFN", "CLIP-TSA", "VERA", "LAVAD"}
+    assert "bump in the middle of each video; the alternative spans" in ucf["VERA"].setting
+    assert "trapezoid" not in xd["VadCLIP"].setting
+
+
 def test_two_numbers_that_other_tables_confirm() -> None:
     ucf = {p.name: p.value for p in peers("ucf-crime")}
     xd = {p.name: p.value for p in peers("xd-violence")}
@@ -33,5 +47,6 @@ def test_two_numbers_that_other_tables_confirm() -> None:
 def test_what_is_unknown_or_malformed_is_refused() -> None:
     with pytest.raises(UsageError, match="no published numbers"):
         peers("kinds")
-    with pytest.raises(UsageError, match="no fraction"):
-        Peer("x", 86.5, "weak", "somewhere")
+    for value, read in ((86.5, "own"), (0.5, "")):
+        with pytest.raises(UsageError, match="no fraction, or has no"):
+            Peer("x", value, "weak", "somewhere", read)
