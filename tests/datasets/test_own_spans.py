@@ -32,3 +32,8 @@ def test_frames_need_no_times_and_spans_are_sorted() -> None:
         raise AssertionError("the video must not be decoded")
 
     assert to_frames([(9, 12, False), (2, 5, False)], unread) == ((2, 5), (9, 12))
+
+
+def test_stretches_that_share_a_frame_are_one_event() -> None:
+    own = [(5.0, 9.0, False), (2.0, 6.0, False), (3.0, 4.0, False), (9.0, 12.0, False)]
+    assert to_frames(own, lambda: TIMES) == ((2, 9), (9, 12))

@@ -56,19 +56,24 @@ def read_own_spans(root: Path) -> OwnSpans:
 def to_frames(
     own: list[tuple[float, float, bool]], seconds: Callable[[], NDArray[np.float64]]
 ) -> Spans:
-    """Spans in frames, half-open, sorted: a frame is in a stretch when its time is.
+    """Spans in frames, half-open, in order: a frame is in a stretch when its time is.
+
+    Stretches that share a frame are joined: they are one event.
 
     Args:
         seconds: gives the times of the frames, float64 `[frames]`; asked only where needed.
     """
-    spans = []
-    for start, end, in_seconds in own:
+    spans: list[tuple[int, int]] = []
+    for start, end, in_seconds in sorted(own):
         if in_seconds:
             first, last = np.searchsorted(seconds() + 1e-6, (start, end))
         else:
             first, last = int(start), int(end)
-        spans.append((int(first), int(last)))
-    return tuple(sorted(spans))
+        if spans and first < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], int(last)))
+        else:
+            spans.append((int(first), int(last)))
+    return tuple(spans)
 
 
 def _number(cell: str | None, file: Path, line: int) -> float:
