@@ -15,11 +15,12 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from hiprobe.backbones.catalogue import Entry
 from hiprobe.backbones.hf.distinct_frames import encode_distinct_frames
-from hiprobe.backbones.hf.families import Parts, build_family
-from hiprobe.backbones.hf.generic import model_class
+from hiprobe.backbones.hf.families import build_family
+from hiprobe.backbones.hf.family import Parts
 from hiprobe.backbones.hf.headless import without_head
 from hiprobe.backbones.hf.model import HfBackbone
 from hiprobe.backbones.hf.original import native_config
+from hiprobe.backbones.hf.outline import model_class
 from hiprobe.backbones.hf.prompt import Wording
 from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.segment import Segment
@@ -97,11 +98,14 @@ def random_backbone(
         if tower is not None:
             encode_distinct_frames(tower)
     wording = Wording(tokenizer, template=None)
-    images = {"min_pixels": entry.shape.grid.least_pixels} if entry.shape.grid.least_pixels else {}
+    grid = entry.shape.grid
+    images = {"min_pixels": grid.least_pixels} if grid.least_pixels else {}
+    least, most = grid.least_video_pixels, grid.least_video_pixels * 6144  # as on the hub
+    videos = {"min_pixels": least, "max_pixels": most} if least else {}
     return HfBackbone(
         model=model,
         layer_count=entry.shape.layer_count,
-        family=build_family(Parts(config, images, {}, token=wording.token)),
+        family=build_family(Parts(config, images, videos, token=wording.token)),
         wording=wording,
         name=entry.name,
         weights="random",

@@ -94,8 +94,8 @@ def test_opened_again_it_gives_the_same_bits(case: BackboneCase, whole: Backbone
 
 
 def labelled_by(backbone: Backbone) -> list[LabelledStates]:
-    """Ten clips, every second one moving, each read as one segment at three layers."""
-    clips = [moving_square(seed=n, speed=7 * (n % 2)) for n in range(10, 20)]
+    """Six clips, every second one moving, each read as one segment at three layers."""
+    clips = [moving_square(seed=n, speed=7 * (n % 2)) for n in range(10, 16)]
     depth = backbone.layer_count
     layers = tuple(sorted({1, max(1, depth // 2), depth}))
     rows = backbone.states(clips, layers=layers)["last"]
