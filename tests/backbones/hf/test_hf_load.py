@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +18,12 @@ from safetensors.torch import load_file, save_file
 
 from hiprobe.backbones.hf import MODEL_TYPES
 from hiprobe.backbones.hf.hardware import (
+    Hardware,
+    apple_chip,
     choose_device,
     choose_dtype,
     cpu_has_bfloat16_tiles,
+    macos_version,
     memory_errors,
 )
 from hiprobe.backbones.hf.load import load_hf
@@ -174,6 +178,55 @@ def test_bfloat16_is_taken_only_with_tiles(tmp_path: Path, flags: str | None, na
     if flags is not None:
         info.write_text(f"flags\t\t: fpu {flags}\n")
     assert cpu_has_bfloat16_tiles(info) is native
+
+
+@pytest.mark.parametrize(
+    ("device", "hardware", "native"),
+    [
+        ("mps", Hardware(macos=14, apple_chip=3), True),
+        ("mps", Hardware(macos=26, apple_chip=5), True),
+        ("mps", Hardware(macos=13, apple_chip=3), False),
+        ("mps", Hardware(macos=15, apple_chip=2), False),
+        ("mps", Hardware(macos=15), False),
+        ("mps", Hardware(macos=13, cpu_tiles=True, cuda_bfloat16=True), False),
+        ("cuda", Hardware(cuda_bfloat16=True), True),
+        ("cuda", Hardware(cpu_tiles=True), False),
+        ("cpu", Hardware(cpu_tiles=True), True),
+        ("cpu", Hardware(macos=14, apple_chip=4), False),
+        ("xpu", Hardware(cuda_bfloat16=True, cpu_tiles=True), False),
+    ],
+)
+def test_the_format_follows_the_hardware(device: str, hardware: Hardware, native: bool) -> None:
+    chosen = choose_dtype(torch.device(device), hardware=hardware)
+    assert chosen is (torch.bfloat16 if native else torch.float32)
+    assert choose_dtype(torch.device(device), "bfloat16", hardware=hardware) is torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("release", "major"), [("14.5", 14), ("26.0.1", 26), ("13", 13), ("", 0), ("unknown", 0)]
+)
+def test_macos_versions(release: str, major: int) -> None:
+    assert macos_version(release) == major
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("Apple M1", 1),
+        ("Apple M3 Pro", 3),
+        ("Apple M10 Max", 10),
+        ("Intel(R) Xeon(R) W-2140B CPU", 0),
+        ("", 0),
+    ],
+)
+def test_apple_chips(name: str, number: int) -> None:
+    assert apple_chip(name) == number
+
+
+def test_this_machine_is_looked_at() -> None:
+    found = Hardware.here()
+    assert found.cpu_tiles == cpu_has_bfloat16_tiles()
+    assert (found.macos > 0) == (sys.platform == "darwin")
 
 
 def test_memory_that_runs_out_is_one_error() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -31,10 +35,84 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def choose_dtype(device: torch.device, name: str | None = None) -> torch.dtype:
+MPS_BFLOAT16_MACOS = 14
+"""First macOS whose Metal knows bfloat16; before it torch refuses the format on MPS."""
+
+MPS_BFLOAT16_CHIP = 3
+"""First Apple chip (M3) whose GPU computes in bfloat16; Metal emulates it in float32 on M1 and M2.
+Where an Intel Mac has an MPS device, torch refuses the format."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What decides the number format, as one machine has it.
+
+    Attributes:
+        cuda_bfloat16: its CUDA GPU multiplies bfloat16 itself (Ampere on).
+        cpu_tiles: its CPU multiplies bfloat16 matrices itself (AMX).
+        macos: major version of its macOS, 0 on other systems.
+        apple_chip: 3 for an Apple M3 (Pro, Max, Ultra), 0 where it is none of Apple's.
+    """
+
+    cuda_bfloat16: bool = False
+    cpu_tiles: bool = False
+    macos: int = 0
+    apple_chip: int = 0
+
+    @classmethod
+    def here(cls) -> Hardware:
+        """This machine."""
+        return cls(
+            cuda_bfloat16=torch.cuda.is_available()
+            and torch.cuda.is_bf16_supported(including_emulation=False),
+            cpu_tiles=cpu_has_bfloat16_tiles(),
+            macos=macos_version(platform.mac_ver()[0]),
+            apple_chip=apple_chip(_chip_name()),
+        )
+
+    def has_bfloat16(self, device_type: str) -> bool:
+        """Whether a device of this machine computes in bfloat16 itself."""
+        native = {
+            "cuda": self.cuda_bfloat16,
+            "cpu": self.cpu_tiles,
+            "mps": self.macos >= MPS_BFLOAT16_MACOS and self.apple_chip >= MPS_BFLOAT16_CHIP,
+        }
+        return native.get(device_type, False)
+
+
+def macos_version(release: str) -> int:
+    """The major version of a release such as "14.5"; 0 where there is none."""
+    first = release.partition(".")[0]
+    return int(first) if first.isdigit() else 0
+
+
+def apple_chip(name: str) -> int:
+    """The number of a chip such as "Apple M3 Pro"; 0 for other makers' and names not known."""
+    found = re.match(r"Apple M(\d+)\b", name)
+    return int(found[1]) if found else 0
+
+
+def _chip_name() -> str:
+    if platform.system() != "Darwin":
+        return ""
+    asked = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def choose_dtype(
+    device: torch.device, name: str | None = None, *, hardware: Hardware | None = None
+) -> torch.dtype:
     """The named format, else bfloat16 where the hardware has it and float32 where it is emulated.
 
     float16 is never chosen: the deep layers of several models overflow in it.
+
+    Args:
+        device: where the model runs.
+        name: of the format, None for a choice.
+        hardware: what the machine has, `Hardware.here()` where None.
 
     Raises:
         BackboneError: the name is unknown.
@@ -44,10 +122,7 @@ def choose_dtype(device: torch.device, name: str | None = None) -> torch.dtype:
             raise BackboneError(f"dtype {name!r} is unknown; choose one of {', '.join(DTYPES)}")
         chosen: torch.dtype = getattr(torch, name)
         return chosen
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = device.type == "cpu" and cpu_has_bfloat16_tiles()
+    native = (hardware or Hardware.here()).has_bfloat16(device.type)
     return torch.bfloat16 if native else torch.float32
 
 
