@@ -100,7 +100,10 @@ def test_own_detections(tmp_path: Path) -> None:
         ("s.json", {"c": [[0, 1.5, 0.1], [1.5, 3, 0.2]]}, "are these seconds"),
         ("s.json", "{", "cannot be read as scores"),
         ("s.json", [1, 2], "cannot be read as scores"),
-        ("s.csv", "video,value\nc,1\n", "cannot be read as scores .KeyError"),
+        ("s.csv", "video,value\nc,1\n", "columns value, video; score is missing"),
+        ("s.csv", "video,score,start_frame\nc,1,0\n", "end_frame is missing"),
+        ("s.csv", "video,score\nc,1\nc,high\n", "line 3: 'high' are not all numbers"),
+        ("s.csv", "", "columns none; score, video is missing"),
         ("s.txt", "0.1", "no readable score file"),
     ],
 )
@@ -109,6 +112,19 @@ def test_what_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(EvaluationError, match=words):
         read(write(tmp_path / name, content))
+
+
+def test_names_are_compared_with_their_folders_where_they_need_to_be(tmp_path: Path) -> None:
+    videos = [VideoTruth(n, 2, ()) for n in ("fight/1", "normal/1", "normal/2")]
+    truth = Truth("own", tuple(videos))
+    for name in ("fight/1", "normal/1", "2"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / f"{name}.npy", [0.1, len(name)])
+    found = read_scores(tmp_path, truth=truth)
+    assert {n: s[1] for n, s in found.items()} == {"fight/1": 7, "normal/1": 8, "normal/2": 1}
+    np.save(tmp_path / "1.npy", [0, 0])
+    with pytest.raises(EvaluationError, match=r"video '1\.npy' is unknown to own"):
+        read_scores(tmp_path, truth=truth)
 
 
 def test_arrays_of_objects_are_not_unpickled(tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def test_undefined_metrics_are_none_in_the_document_and_logits_have_no_calibrati
 def test_negative_draws_are_refused() -> None:
     with pytest.raises(EvaluationError, match="-1 draws"):
         evaluate_scores(scores=noisy(), truth=TRUTH, draws=-1)
+    with pytest.raises(EvaluationError, match="threshold is nan"):
+        evaluate_scores(scores=noisy(), truth=TRUTH, draws=1, threshold=float("nan"))
 
 
 def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 
+_BOUNDS = {"frame": ("start_frame", "end_frame"), "seconds": ("start_seconds", "end_seconds")}
+"""Columns of a table of segments."""
+
 
 @dataclass(frozen=True)
 class RawScores:
@@ -100,25 +103,36 @@ def _of_list(values: Sequence[Any]) -> RawScores:
 
 def _read_csv(source: Path) -> dict[str, RawScores]:
     with source.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = set(rows[0]) if rows else set()
-    unit = next((u for u in ("frame", "seconds") if _bounds(u)[0] in columns), None)
-    grouped: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        grouped.setdefault(row["video"], []).append(row)
-    return {name: _of_rows(own, unit) for name, own in grouped.items()}
+        reader = csv.DictReader(file)
+        columns = set(reader.fieldnames or ())
+        unit = next((u for u, bounds in _BOUNDS.items() if columns & set(bounds)), None)
+        missing = {"video", "score", *_BOUNDS.get(unit or "", ())} - columns
+        if missing:
+            raise EvaluationError(
+                f"{source} has the columns {', '.join(sorted(columns)) or 'none'}; "
+                f"{', '.join(sorted(missing))} is missing: give video,score and for segments "
+                "start_frame,end_frame or start_seconds,end_seconds"
+            )
+        grouped: dict[str, list[list[float]]] = {}
+        for row in reader:
+            cells = [row["score"], *(row[b] for b in _BOUNDS.get(unit or "", ()))]
+            grouped.setdefault(row["video"], []).append(_numbers(cells, source, reader.line_num))
+    return {name: _of_rows(np.array(own), unit) for name, own in grouped.items()}
 
 
-def _of_rows(rows: Sequence[Mapping[str, str]], unit: str | None) -> RawScores:
-    scores = np.array([row["score"] for row in rows], dtype=np.float64)
+def _numbers(cells: Sequence[str | None], source: Path, line: int) -> list[float]:
+    try:
+        return [float(cell or "") for cell in cells]
+    except ValueError:
+        raise EvaluationError(
+            f"{source}, line {line}: {', '.join(map(repr, cells))} are not all numbers"
+        ) from None
+
+
+def _of_rows(rows: NDArray[np.float64], unit: str | None) -> RawScores:
     if unit is None:
-        return RawScores(scores)
-    starts, ends = (np.array([r[key] for r in rows], dtype=np.float64) for key in _bounds(unit))
-    return RawScores(scores, starts, ends, in_seconds=unit == "seconds")
-
-
-def _bounds(unit: str) -> tuple[str, str]:
-    return ("start_frame", "end_frame") if unit == "frame" else ("start_seconds", "end_seconds")
+        return RawScores(rows[:, 0])
+    return RawScores(rows[:, 0], rows[:, 1], rows[:, 2], in_seconds=unit == "seconds")
 
 
 def load_array(source: Path) -> NDArray[np.float64]:

@@ -192,7 +192,13 @@ def headline_metrics(
 def after_threshold(
     frames: ScoredFrames, truth: Truth, threshold: float, ious: Sequence[float] = DEFAULT_IOUS
 ) -> AfterThreshold:
-    """Metrics that depend on the threshold; a frame is detected where its score exceeds it."""
+    """Metrics that depend on the threshold; a frame is detected where its score exceeds it.
+
+    Raises:
+        EvaluationError: the threshold is no number.
+    """
+    if not np.isfinite(threshold):
+        raise EvaluationError(f"the threshold is {threshold}; give a number")
     variants = {}
     for name, change in (("binary", binary), ("gated", gated)):
         changed = frames.with_scores(change(frames.scores, threshold=threshold))

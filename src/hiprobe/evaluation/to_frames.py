@@ -60,7 +60,7 @@ def segments_to_frames(
 def _tail_remedy(missing: int) -> str:
     if missing < 0:
         return "cut the segments at the video's last frame"
-    return f"score the whole video, or let tail_frames be {missing} to hold the last score"
+    return f"score the whole video, or allow {missing} tail frames, which take the last score"
 
 
 def repeat_to_frames(
