@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -71,6 +72,120 @@ def test_broken_json_gives_what_can_be_read(text: str, expected: tuple[object, .
     assert answer.text == text
 
 
+DRAFT = json.dumps({**FULL, "title": "A draft", "confidence": 0.3})
+FORM = '{"title": "...", "what_happens": "<text>", "why_unusual": "string", "confidence": 0.0}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>\nLet me try {DRAFT}\nNo, better.\n</think>\n\n{json.dumps(FULL)}",
+        f"<think>The title: a fight.</think>\n```json\n{json.dumps(FULL)}\n```",
+        f"I should write {DRAFT}</think>{json.dumps(FULL)}",
+        f"<thinking>{DRAFT}</thinking><answer>{json.dumps(FULL)}</answer>",
+        f"<reasoning>{DRAFT}</reasoning> Final answer: {json.dumps(FULL)}",
+        f"```JSON\r\n{json.dumps(FULL)}\r\n```",
+        f"```json\n{json.dumps(FULL)}",
+        f"The {{object}} you asked for: {json.dumps(FULL)} I hope {{this}} helps.",
+        json.dumps({"response": {"explanation": FULL}}),
+        json.dumps({"events": [FULL, {**FULL, "title": "Another"}]}),
+        json.dumps(json.dumps(FULL)),
+        f"'{json.dumps(FULL)}'",
+        str(FULL),
+        f"{json.dumps(FULL)}<|im_end|>",
+        f"\ufeff{json.dumps(FULL)}",
+        f"{FORM}\n{json.dumps(FULL)}",
+        f'Format: {{"title": string, "what_happens": string}}\n{json.dumps(FULL)}',
+        f"{json.dumps(FULL)}\n{DRAFT}",
+        json.dumps(FULL)[:-1],
+        json.dumps(FULL)[1:],
+        f"{json.dumps(FULL)[:-1]},}}",
+        json.dumps(FULL, indent=2).replace('",\n', '", // as seen\n').replace("0.8", "0.8 # sure"),
+        json.dumps(FULL).replace("0.8", "0,8"),
+        json.dumps({**FULL, "confidence": "0.8"}),
+        json.dumps({**FULL, "confidence": "80 %"}),
+        json.dumps({**FULL, "evidence": ["frame 3", {"box": [1, 2, 3, 4]}], "event": True}),
+        json.dumps({"whatHappens": FULL["what_happens"], "WhyUnusual": "It's violent", **FULL}),
+        json.dumps(FULL, ensure_ascii=False).replace('": ', '"：').replace(', "', '，"'),
+    ],
+)
+def test_answers_of_large_models_are_read_in_full(text: str) -> None:
+    answer = read_answer(text)
+    assert answer.outcome == "parsed" and answer.text == text
+    assert fields(answer) == tuple(FULL.values())
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        # words without escapes of their own
+        (
+            '{"title": "A "fight"", "what_happens": "He says "stop" and hits.", "confidence": 0.8}',
+            ('A "fight"', 'He says "stop" and hits.', None, 0.8),
+        ),
+        (
+            "{“title”: “A fight”, “what_happens”: “They hit.”, “confidence”: 0.8}",
+            ("A fight", "They hit.", None, 0.8),
+        ),
+        (
+            r'{"title": "A \(fight\)", "what_happens": "C:\pc"}',
+            (r"A \(fight\)", r"C:\pc", None, None),
+        ),
+        # cut off by the limit of tokens
+        ('{"title": "A fight", "why_unusual": "It is', ("A fight", None, "It is", None)),
+        ('{"title": "A fight", "what_happens":', ("A fight", None, None, None)),
+        ('{"title": "A fight", "what_happens": "Two \\', ("A fight", "Two", None, None)),
+        ('{"title": "A fight", "what_happens": "Two \\u00', ("A fight", "Two", None, None)),
+        ('{"title": "A fight", "confidence": 0.', ("A fight", None, None, None)),
+        ('{"title": "A fight", "confidence": 1', ("A fight", None, None, None)),
+        ('{"title": "A fight", "confidence": 0.8', ("A fight", None, None, 0.8)),
+        ('```json\n{\n  "title": "A fight",\n  "what_hap', ("A fight", None, None, None)),
+        ('{"title": "' + "A fight. " * 4000, (("A fight. " * 4000)[:19_988], None, None, None)),
+        # wrong types
+        ('{"title": ["A", "fight"], "confidence": "high"}', ("A; fight", None, None, None)),
+        ('{"title": {"en": "A fight"}, "confidence": [0.8]}', ('{"en": "A fight"}', *[None] * 3)),
+        ('{"title": true, "what_happens": 3}', ("true", "3", None, None)),
+        ("{'title': 'A fight', 'why_unusual': None, 'confidence': True}", ("A fight", *[None] * 3)),
+        ('{"title": "A fight", "confidence": "8/10"}', ("A fight", None, None, None)),
+        ('{"title": "A fight", "title": "A quarrel"}', ("A quarrel", None, None, None)),
+    ],
+)
+def test_answers_of_large_models_give_what_is_sound_in_them(
+    text: str, expected: tuple[object, ...]
+) -> None:
+    answer = read_answer(text)
+    assert answer.outcome == "parsed" and answer.text == text
+    found = tuple(v.strip() if isinstance(v, str) else v for v in fields(answer))
+    assert found == tuple(v.strip() if isinstance(v, str) else v for v in expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>{DRAFT}</think>Two people fight in the hall.",
+        '<think>\nI see two men. So {"title": "A fi',
+        "<think>I cannot view the video well, but</think>Two men fight.",
+        FORM,
+        "**Title:** A fight\n**What happens:** They hit.\n**Confidence:** 0.8",
+        "title: A fight\nwhat_happens: They hit.\nconfidence: 0.8",
+        json.dumps(FULL).replace('"', "&quot;"),
+        "| title | A fight |\n|---|---|\n| what_happens | They hit. |",
+        '{"error": "no json"}',
+        "null",
+        "{}",
+        "```json\n```",
+        '<tool_call>{"name": "describe", "arguments": {}}</tool_call>',
+    ],
+)
+def test_what_large_models_say_instead_is_kept_as_text(text: str) -> None:
+    assert read_answer(text) == Answer(text, "text")
+
+
+def test_a_refusal_after_thoughts_is_one() -> None:
+    text = "<think>" + "The frames show a person. " * 20 + "</think>I cannot help with that."
+    assert read_answer(text).outcome == "refused"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -127,8 +242,10 @@ def test_half_characters_can_be_written() -> None:
     assert answer.title is not None and answer.title.encode("utf-8")
 
 
+PLACEHOLDER = re.compile(r"\.{3,}|…|<[\w ]+>|string", re.IGNORECASE)
 printable = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
-word = printable.map(str.strip).filter(bool)
+word = printable.map(str.strip).filter(lambda s: s and not PLACEHOLDER.fullmatch(s))
+"""Words that are no placeholder such as `...` or `<text>`."""
 
 
 @given(st.text(max_size=300))

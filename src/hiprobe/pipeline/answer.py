@@ -1,7 +1,8 @@
 """What became of an answer: fields, words alone, a refusal, or silence.
 
 Models wrap JSON into code fences, talk before and after it, use single quotes, forget commas and
-stop in the middle. What they say is kept word for word in every case, and nothing raises.
+stop in the middle. Some think aloud first. What they say is kept word for word in every case, and
+nothing raises.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from hiprobe.explanation import Outcome
-from hiprobe.pipeline.answer_fields import find_fields, writable
+from hiprobe.pipeline.answer_fields import find_fields, without_thoughts, writable
 
 _REFUSAL = re.compile(
     r"\b(?:can(?:no|['’])t|cannot|can not|won['’]t|unable to|not able to)\s+"
@@ -41,9 +42,10 @@ def read_answer(text: str) -> Answer:
     words = writable(text)
     if not words.strip():
         return Answer(words, "failed", reason="the model said nothing")
-    fields = find_fields(words)
+    said = without_thoughts(words)
+    fields = find_fields(said)
     if fields:
         return Answer(words, "parsed", **fields)
-    if _REFUSAL.search(words[:_REFUSAL_CHARACTERS]):
+    if _REFUSAL.search(said.lstrip()[:_REFUSAL_CHARACTERS]):
         return Answer(words, "refused", reason="the model declined to answer")
     return Answer(words, "text")

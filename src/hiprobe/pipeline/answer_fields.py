@@ -33,19 +33,46 @@ _NAMES = {
 """How a key may be written, in lower case."""
 
 _KEY = re.compile(
-    r"""(?:^|[{,\n\r"'])[ \t]*["'“]?(title|what[_ ]?happens|why[_ ]?unusual|confidence)["'”]?"""
-    r"""[ \t]*[:=][ \t\r\n]*""",
+    r"""(?:^|[{,，\n\r"'])[ \t]*["'“]?(title|what[_ ]?happens|why[_ ]?unusual|confidence)["'”]?"""
+    r"""[ \t]*[:：=][ \t\r\n]*""",
     re.IGNORECASE,
 )
+_FIRST_KEY = re.compile(r"""["“](?:title|what[_ ]?happens)["”]\s*[:：]""", re.IGNORECASE)
+_THOUGHT = re.compile(r"</?(think|thinking|thought|reasoning)>", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\.{3,}|…|<[\w ]+>|string", re.IGNORECASE)
+"""What a model writes that repeats the form before it fills it in."""
+
+_END_OF_BARE = re.compile(r"[,，}\]\r\n]|\s(?:#|//)")
+_DECIMAL_COMMA = re.compile(r"(\d+),(\d+)\s*(?=[}\r\n]|$)")
+_CUT_NUMBER = re.compile(r"\d+\.?")
+_CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?$")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _ENDS = {'"': '"', "'": "'", "“": "”"}
-_AFTER_VALUE = re.compile(r"""\s*(?:[,}\]]|$|["'“]?(?:title|what|why|confidence))""", re.IGNORECASE)
+_PLAIN_ESCAPES = "\"'/\\"
+_AFTER_VALUE = re.compile(
+    r"""\s*(?:[,，}\]]|$|["'“]?(?:title|what|why|confidence)|(?:#|//))""", re.IGNORECASE
+)
 
 
 def find_fields(text: str) -> dict[str, Any]:
     """Known keys with their values; empty unless one of the words is there."""
     looked_at = text[:MOST_CHARACTERS]
-    return _strict(looked_at) or _by_key(looked_at)
+    found = _strict(looked_at) or _by_key(looked_at)
+    if not found and '\\"' in looked_at:  # JSON written into a string of JSON
+        within = _unescaped(looked_at)
+        return _strict(within) or _by_key(within)
+    return found
+
+
+def without_thoughts(text: str) -> str:
+    """What follows a model's thoughts, all of it where it marks none; empty while it still thinks.
+
+    What is written in between is tried out, not answered.
+    """
+    marks = list(_THOUGHT.finditer(text))
+    if not marks:
+        return text
+    return text[marks[-1].end() :] if marks[-1][0].startswith("</") else ""
 
 
 def writable(text: str) -> str:
@@ -80,7 +107,10 @@ def _by_key(text: str) -> dict[str, Any]:
     """Fields found one by one, in what looks like an object that strict JSON refuses."""
     begin = text.find("{")
     if begin < 0:
-        return {}
+        first = _FIRST_KEY.search(text)  # the brace was written for the model, or forgotten
+        if first is None:
+            return {}
+        begin = first.start()
     found: dict[str, Any] = {}
     for match in _KEY.finditer(text, begin):
         found.setdefault(match.group(1), _value(text, match.end()))
@@ -91,8 +121,7 @@ def _value(text: str, start: int) -> str:
     """The value that begins at `start`: a quoted one to the quote that ends it, else to a comma."""
     end = _ENDS.get(text[start : start + 1])
     if end is None:
-        bare = re.split(r"[,}\]\r\n]", text[start:], maxsplit=1)[0].strip()
-        return "" if bare in ("null", "None") else bare
+        return _bare(text[start:])
     position = start + 1
     while (position := text.find(end, position)) >= 0:
         before = text[start + 1 : position]
@@ -101,14 +130,29 @@ def _value(text: str, start: int) -> str:
         if not escaped and _AFTER_VALUE.match(text, position + 1):
             break
         position += 1
-    inner = text[start + 1 : position] if position >= 0 else text[start + 1 :]
-    return _unescaped(inner)
+    if position >= 0:
+        return _unescaped(text[start + 1 : position])
+    return _unescaped(_CUT_ESCAPE.sub("", text[start + 1 :]))
+
+
+def _bare(rest: str) -> str:
+    """A value without quotes, to what ends it; empty for none, and for a number cut short."""
+    comma = _DECIMAL_COMMA.match(rest)
+    if comma:
+        return f"{comma[1]}.{comma[2]}"
+    value, *after = _END_OF_BARE.split(rest, maxsplit=1)
+    value = value.strip()
+    if value in ("null", "None") or (not after and _CUT_NUMBER.fullmatch(value)):
+        return ""
+    return value
 
 
 def _unescaped(inner: str) -> str:
     def plain(found: re.Match[str]) -> str:
         what = found.group(1)
-        return chr(int(what[1:], 16)) if len(what) > 1 else _ESCAPED.get(what, what)
+        if len(what) > 1:
+            return chr(int(what[1:], 16))
+        return _ESCAPED.get(what) or (what if what in _PLAIN_ESCAPES else found[0])
 
     return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", plain, inner, flags=re.DOTALL)
 
@@ -135,7 +179,8 @@ def _words(value: Any) -> str | None:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
-    return writable(text).strip() or None
+    words = writable(text).strip()
+    return None if _PLACEHOLDER.fullmatch(words) else words
 
 
 def _confidence(value: Any) -> float | None:
