@@ -14,8 +14,9 @@ import pytest
 from data_trees import clips
 from git_server import GitServer, repository, served
 
-from hiprobe.datasets.catalog import KnownSet, known_set
+from hiprobe.datasets.catalog import known_set
 from hiprobe.datasets.fetch import clone, how_to_get
+from hiprobe.datasets.known import KnownSet
 from hiprobe.errors import DownloadError, UsageError
 
 REPOSITORY = "seymanurakti/fight-detection-surv-dataset"

@@ -6,7 +6,8 @@ import pytest
 
 from hiprobe.datasets.catalog import known_set, known_sets
 from hiprobe.datasets.files_found import Found
-from hiprobe.datasets.identify import Identity, identify
+from hiprobe.datasets.identify import identify
+from hiprobe.datasets.identity import Identity
 from hiprobe.datasets.lists import published
 from hiprobe.errors import UsageError
 

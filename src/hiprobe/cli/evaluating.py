@@ -8,8 +8,8 @@ import click
 
 from hiprobe.cli.text import format_number, print_table
 from hiprobe.evaluation.document import TABLE_METRICS
-from hiprobe.evaluation.evaluate import Evaluation
 from hiprobe.evaluation.metrics import Interval, PairedDifference
+from hiprobe.evaluation.result import Evaluation
 
 FEW_VIDEOS = 30
 """Below this a bootstrap is too sure of itself, and the output says so."""

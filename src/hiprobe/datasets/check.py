@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiprobe.datasets.catalog import FOLDER, KnownSet, known_set
+from hiprobe.datasets.catalog import FOLDER, known_set
 from hiprobe.datasets.compare import compare_all
 from hiprobe.datasets.files_found import Found, find_all
 from hiprobe.datasets.findings import CheckReport, by_kind
+from hiprobe.datasets.known import KnownSet
 from hiprobe.datasets.lists import published
 from hiprobe.datasets.manifest_row import Manifest
 from hiprobe.datasets.measured_file import kept_file, measure_all

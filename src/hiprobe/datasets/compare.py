@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hiprobe.datasets.catalog import KnownSet
 from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.findings import Finding
 from hiprobe.datasets.fingerprint import near_duplicates
+from hiprobe.datasets.known import KnownSet
 from hiprobe.datasets.lists import Published
 from hiprobe.datasets.manifest_row import ManifestRow
 from hiprobe.datasets.measure import Measured

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hiprobe.datasets.catalog import KnownSet
+from hiprobe.datasets.known import KnownSet
 from hiprobe.errors import DownloadError, StorageError, UsageError
 
 Tell = Callable[[str], None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-from hiprobe.datasets.catalog import KnownSet
 from hiprobe.datasets.clips import looks_normal
 from hiprobe.datasets.files_found import Found, split_of_word
+from hiprobe.datasets.identity import Identity, Lists
+from hiprobe.datasets.known import KnownSet
 from hiprobe.evaluation.truth import NORMAL
 
 XD_CLASSES = {
@@ -21,32 +21,6 @@ XD_CLASSES = {
     "G": "explosion",
 }
 """Codes of the XD-Violence names, `..._label_B2-G-0`."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a file is in its data set."""
-
-    name: str
-    split: str
-    class_name: str
-    label: int
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class Lists:
-    """What the published lists say, by the name without an ending.
-
-    Attributes:
-        classes: class of each video whose class is listed.
-        splits: split of each video whose split is listed.
-        names: the name as it is published.
-    """
-
-    classes: Mapping[str, str] = field(default_factory=dict)
-    splits: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def identify(known: KnownSet, found: Found, lists: Lists) -> Identity | None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from hiprobe.datasets.catalog import FOLDER, KnownSet
+from hiprobe.datasets.catalog import FOLDER
 from hiprobe.datasets.files_found import split_of_word
 from hiprobe.datasets.ground_truth import load_truth, training_videos
-from hiprobe.datasets.identify import Lists
+from hiprobe.datasets.identity import Lists
+from hiprobe.datasets.known import KnownSet
 from hiprobe.datasets.msad import END as MSAD_END
 from hiprobe.datasets.msad import WEAKLY_SUPERVISED, msad_facts
 from hiprobe.datasets.own_spans import read_own_spans

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from hiprobe.datasets.catalog import KnownSet
 from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.findings import Finding
+from hiprobe.datasets.known import KnownSet
 from hiprobe.datasets.lists import Published
 from hiprobe.datasets.manifest_row import ManifestRow, Spans
 from hiprobe.datasets.measure import Measured, frame_seconds

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hiprobe.datasets.catalog import FOLDER, KnownSet
+from hiprobe.datasets.catalog import FOLDER
 from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.findings import Finding
-from hiprobe.datasets.identify import Identity, identify
+from hiprobe.datasets.identify import identify
+from hiprobe.datasets.identity import Identity
+from hiprobe.datasets.known import KnownSet
 from hiprobe.datasets.lists import Published
 from hiprobe.datasets.manifest_csv import absolute, read_csv
 from hiprobe.datasets.manifest_row import ManifestRow

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from hiprobe.evaluation.evaluate import Evaluation
 from hiprobe.evaluation.metrics import PairedDifference
+from hiprobe.evaluation.result import Evaluation
 
 FORMAT = "hiprobe-evaluation"
 VERSION = 1

@@ -10,8 +10,8 @@ import click
 from hiprobe.cli import options
 
 if TYPE_CHECKING:
-    from hiprobe.evaluation.evaluate import Evaluation
     from hiprobe.evaluation.metrics import PairedDifference
+    from hiprobe.evaluation.result import Evaluation
 
 
 @click.command("evaluate")
