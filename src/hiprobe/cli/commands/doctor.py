@@ -8,7 +8,7 @@ import click
 
 from hiprobe.backbones.loading import LoadOptions
 from hiprobe.cli import options
-from hiprobe.cli.checks import Check
+from hiprobe.cli.check_line import Check
 from hiprobe.cli.text import say
 from hiprobe.errors import UsageError
 
