@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hiprobe.cli.detect_report import DetectReport, speed
+from hiprobe.explanation import Explanation
 from hiprobe.pipeline import DetectResult
 from hiprobe.states import Fingerprint, States
 from hiprobe.timeline import Event, Timeline
@@ -54,6 +56,19 @@ def test_without_any_score_it_says_so(capsys: pytest.CaptureFixture[str]) -> Non
     assert report.rows[0][-1] == "-"
 
 
+def test_a_quiet_video_that_was_explained_has_no_empty_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calm = timeline()
+    told = Explanation(kind="summary", start_seconds=0.0, end_seconds=4.0, prompt="?", text="Calm.",
+                       outcome="text")  # fmt: skip
+    calm = replace(calm, explanations=(told,))
+    DetectReport(quiet=True).video(Path("calm.mp4"), calm, result(calm))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("calm.mp4: no event in 4 segments")
+    assert any("Calm." in line for line in lines) and not any("peak" in line for line in lines)
+
+
 def test_several_videos_end_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
     report = DetectReport(quiet=True)
     calm, wild = timeline(), timeline(event=True)
@@ -77,7 +92,7 @@ def test_remarks_on_speed_and_long_segments(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().err
     assert "2.0 s of work, 2.0 x real time for the rest; 3 segments were there already" in told
     assert "a segment lasts 2.4 s here" in told and "--segment-seconds" in told
-    assert speed(result(slow, factor=None)) == "its states were there already; nothing was read"
+    assert speed(result(slow, factor=None)) == "its states were there already, from an earlier run"
     DetectReport(quiet=False).video(Path("x.mp4"), timeline(), result(timeline()))
     assert "--segment-seconds" not in capsys.readouterr().err
 

@@ -272,7 +272,8 @@ def test_layers_lists_bad_clips_and_measures_the_others(tmp_path: Path) -> None:
 def test_info_describes_probe_and_states(probe: Path, tmp_path: Path) -> None:
     write_untrimmed(tmp_path / "day.safetensors")
     result = good(run("info", probe, tmp_path / "day.safetensors"))
-    assert "cv_auc" in result.stdout
+    told = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert ["segments", "24 frames"] in told and ["cv", "auc           1.000"] in told
     assert "40 read at last" in result.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -157,6 +158,9 @@ def test_one_bad_video_is_listed_and_the_manifest_holds_the_rest(
     assert result.exit_code == 3 and "bad.mp4" in result.stderr
     rows = pq.read_table(states / "states.parquet").to_pylist()
     assert {r["file"] for r in rows} == {"0.safetensors"}
+    done = json.loads((states / "hiprobe-run.json").read_text())
+    assert done["results"] == [{"video": str(video), "files": ["0.safetensors"]}]
+    assert [f["video"] for f in done["failures"]] == [str(bad)] and not done["interrupted"]
 
 
 def test_the_lines_of_the_documentation_read_states_back(

@@ -160,3 +160,19 @@ def test_explanations_that_contradict_themselves_are_refused(wrong: dict[str, ob
     Explanation(**good)  # type: ignore[arg-type]
     with pytest.raises(UsageError):
         Explanation(**(good | wrong))  # type: ignore[arg-type]
+
+
+def test_a_rest_of_a_frame_is_no_neighbour_while_there_is_another(video: Path) -> None:
+    base = timeline()
+    ends = base.end_seconds.copy()
+    ends[-1] = 4.1  # the fifth segment is a tenth of the others
+    event = Event(3.0, 4.0, 3, 4, 0.9, 0.9, 3.5)
+    told = explain(replace(base, end_seconds=ends, events=(event,)), video, backbone=Talker())
+    (near,) = [e.start_seconds for e in told.explanations if e.kind == "normal"]
+    assert near == 2.0
+    short = Timeline(
+        base.start_seconds[3:], ends[3:], base.scores[3:], base.smoothed[3:], 0.5, 0.0,
+        (Event(3.0, 4.0, 0, 1, 0.9, 0.9, 3.5),),
+    )  # fmt: skip
+    told = explain(short, video, backbone=Talker())
+    assert [e.start_seconds for e in told.explanations if e.kind == "normal"] == [4.0]

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 from rich.console import Console
 
-from hiprobe.report.console import events_table, layers_table, threshold_table
+from hiprobe.report.console import events_caption, events_table, layers_table, threshold_table
 from hiprobe.report.layers import LayerCurves
 
 
@@ -25,6 +25,17 @@ def test_no_events_and_broken_off(quiet):
     text = printed(events_table(replace(quiet, ended="truncated"), video="a.mp4"))
     assert "no event in 3 segments; the file broke off" in text
     assert "truth" not in text
+
+
+def test_one_segment_is_no_plural(quiet):
+    one = replace(
+        quiet,
+        start_seconds=quiet.start_seconds[:1],
+        end_seconds=quiet.end_seconds[:1],
+        scores=quiet.scores[:1],
+        smoothed=quiet.smoothed[:1],
+    )
+    assert events_caption(one) == "no event in 1 segment; read to its end"
 
 
 def test_markup_in_names_and_words_is_shown_as_written(timeline):

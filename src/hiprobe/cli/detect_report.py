@@ -43,7 +43,7 @@ class DetectReport:
         truth_spans: Sequence[Span] | None = None,
     ) -> None:
         """Events of one video, or in one line that there are none."""
-        if timeline.events or truth_spans is not None or timeline.explanations:
+        if timeline.events or truth_spans is not None:
             print_rich(events_table(timeline, video=file.name, truth_spans=truth_spans))
         else:
             click.echo(f"{file.name}: {events_caption(timeline)}; {_highest(timeline)}")
@@ -108,9 +108,9 @@ def facts(result: DetectResult) -> dict[str, Any]:
 
 
 def speed(result: DetectResult) -> str:
-    """How fast it was, against the camera; or that nothing had to be read."""
+    """How fast it was, against the camera; or that its states were kept from before."""
     if result.real_time_factor is None:
-        return "its states were there already; nothing was read"
+        return "its states were there already, from an earlier run"
     told = f"{result.elapsed_seconds:.1f} s of work, {result.real_time_factor:.1f} x real time"
     if result.known_segments:
         told += f" for the rest; {result.known_segments} segments were there already"

@@ -11,6 +11,7 @@ from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import items_to_extract, parse_layers
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
+from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.text import say
 from hiprobe.pipeline.states_folder import Item, extract_to_file
@@ -32,19 +33,24 @@ def extract_all(
 ) -> None:
     """Extract the states of every video into `out`; a bad one is listed at the end.
 
-    The tables are written also where the run is interrupted, over what is there by then.
+    The tables are written also where the run is interrupted, over what is there by then; so is
+    `hiprobe-run.json`, which names what is done and what could not be used.
     """
     items, failures = items_to_extract(named), Failures()
     session = open_session(how)
     chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
     settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
     session = replace(session, settings=settings)
+    run_file, is_cut_off = RunFile(out), True
     try:
         for number, item in enumerate(items, start=1):
             with failures.of(item.video):
                 _extract(item, out, session, place=f"{number}/{len(items)}")
+                run_file.add(item.video, files=[item.target(out)])
+        is_cut_off = False
     finally:
         _write_tables(items, out, quiet=how.quiet)
+        run_file.write(failures, interrupted=is_cut_off)
     failures.finish()
 
 

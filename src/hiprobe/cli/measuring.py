@@ -48,9 +48,8 @@ def measure_layers(run: Fitting, out: Path) -> None:
         written.append("tsne.png")
     except UsageError as error:  # a handful of clips is too few for a map, not for the rest
         say(f"no t-SNE map: {error}")
-    for name in written:
-        if not run.how.quiet:
-            say(f"wrote {out / name}")
+    if not run.how.quiet:
+        say(f"wrote {out / written[0]}, {', '.join(written[1:])}")
 
 
 def _document(run: Fitting, probe: Probe, curves: LayerCurves) -> dict[str, Any]:

@@ -76,7 +76,8 @@ def describe(event: ProgressEvent, *, known: str = "") -> str:
     """How far a run is, in words; a `known` name is not told again."""
     count = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
     count += f" ({event.skipped} found)" if event.skipped else ""
-    left = "" if event.eta_seconds is None else f", about {format_left(event.eta_seconds)} left"
+    is_done = event.eta_seconds is None or event.done == event.total
+    left = "" if is_done else f", about {format_left(event.eta_seconds or 0.0)} left"
     name = "/".join(PurePath(event.name).parts[-2:])
     at = "" if not name or known.endswith(name) else f"  {name}"
     return f"{count}{left}{at}"

@@ -22,10 +22,11 @@ class RunFile:
     out: Path
     results: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, video: Path, *, events: int, files: Sequence[Path]) -> None:
-        """Note one finished video."""
-        names = [path.name for path in files]
-        self.results.append({"video": str(video), "events": events, "files": names})
+    def add(self, video: Path, *, files: Sequence[Path], events: int | None = None) -> None:
+        """Note one finished video; `events` where some were looked for."""
+        names = [path.relative_to(self.out).as_posix() for path in files]
+        found = {} if events is None else {"events": events}
+        self.results.append({"video": str(video), **found, "files": names})
 
     def over(
         self, files: Sequence[Path], one: Callable[[Path, str], object], failures: Failures

@@ -142,7 +142,11 @@ def peak_segments(event: Event, timeline: Timeline) -> tuple[int, int]:
 
 def _normal_segments(timeline: Timeline) -> list[int]:
     inside = {i for e in timeline.events for i in range(e.first_segment, e.end_segment)}
-    return [i for i in range(len(timeline)) if i not in inside and np.isfinite(timeline.scores[i])]
+    lengths = timeline.end_seconds - timeline.start_seconds
+    free = [i for i in range(len(timeline)) if i not in inside and np.isfinite(timeline.scores[i])]
+    # The last segment may be a frame or two, of which there is nothing to tell.
+    whole = [i for i in free if lengths[i] >= np.median(lengths) / 2]
+    return whole or free
 
 
 def _distance(segment: int, event: Event) -> int:

@@ -26,6 +26,8 @@ EVENT_COLUMNS = (
     "explanation",
 )
 NOTE_COLUMN = "note"
+DIGITS = 6
+"""Of times and scores in tables: microseconds, millionths."""
 
 
 def write_csv(timeline: Timeline, path: Path | str, *, note: str = "") -> None:
@@ -61,7 +63,12 @@ def _write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence
     ):
         writer = csv.writer(handle)
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows([_short(value) for value in row] for row in rows)
+
+
+def _short(value: Any) -> Any:
+    """A number without the tail of its binary form; the JSON file has it in full."""
+    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def segment_rows(timeline: Timeline) -> list[list[Any]]:

@@ -23,16 +23,22 @@ def info(paths: tuple[str, ...]) -> None:
     """
     from hiprobe.cli.failures import Failures
 
-    failures = Failures()
-    for number, name in enumerate(paths):
-        if number:
-            click.echo()
+    failures, told = Failures(), 0
+    for name in paths:
         with failures.of(Path(name)):
             facts = _facts(Path(name))
-            width = max(map(len, facts))
-            for key, value in facts.items():
-                click.echo(f"{key:<{width}}  {value}")
+            if told:
+                click.echo()
+            _print(facts)
+            told += 1
     failures.finish()
+
+
+def _print(facts: dict[str, Any]) -> None:
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        shown = f"{value:.3f}" if isinstance(value, float) else value
+        click.echo(f"{key.replace('_', ' '):<{width}}  {shown}")
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -44,9 +50,18 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _probe_facts(folder: Path) -> dict[str, Any]:
+    from hiprobe.cli.record import read_record
     from hiprobe.probe import Probe
+    from hiprobe.segment import SEGMENT_FRAMES
 
-    return {"probe": folder, **Probe.load(folder).facts()}
+    probe, record = Probe.load(folder), read_record(folder)
+    facts: dict[str, Any] = {"probe": folder, **probe.facts()}
+    if record is not None:
+        seconds = record.segment_seconds
+        facts["segments"] = f"{SEGMENT_FRAMES} frames" if seconds is None else f"{seconds:g} s"
+        if record.failures:
+            facts["left out"] = f"{len(record.failures)} clips that could not be used"
+    return facts
 
 
 def _states_facts(path: Path) -> dict[str, Any]:
