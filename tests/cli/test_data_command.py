@@ -98,7 +98,10 @@ def test_get_clones_and_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     repository(source)
     done = run("get", "surveillance-fights", "-o", tmp_path / "f", "-q")
     assert done.exit_code == 13 and "2 videos, published 300" in done.output, done.output
-    assert "1 fault: 1 count" in done.output and "exit code 13: something differs" in done.output
+    assert (
+        "1 fault: different counts (1)" in done.output
+        and "exit code 13: something differs" in done.output
+    )
     assert "frame-level metrics need spans" in done.output
     rows = read_manifest(path=tmp_path / "f").rows
     assert [(r.class_name, r.label) for r in rows] == [("fight", 1), ("noFight", 0)]

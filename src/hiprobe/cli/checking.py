@@ -9,7 +9,7 @@ import click
 
 from hiprobe.cli.text import print_table
 from hiprobe.datasets.catalog import known_sets
-from hiprobe.datasets.findings import EXIT_WORDS, HEADINGS, CheckReport, Finding
+from hiprobe.datasets.findings import EXIT_WORDS, HEADINGS, SHORT, CheckReport, Finding
 from hiprobe.datasets.manifest_row import Manifest
 
 
@@ -78,7 +78,7 @@ def _print_verdict(report: CheckReport) -> None:
     faults = Counter(f.kind for f in report.findings if f.is_fault)
     total = sum(faults.values())
     how = "packets counted, not every frame decoded" if report.quick else "every frame decoded"
-    kinds = ", ".join(f"{n} {kind}" for kind, n in faults.items())
+    kinds = ", ".join(f"{SHORT[kind]} ({n})" for kind, n in faults.items())
     number = "1 fault" if total == 1 else f"{total} faults"
     click.echo(f"\n{f'{number}: {kinds}' if total else 'no faults'} ({how})")
     if report.exit_code:

@@ -47,6 +47,20 @@ HEADINGS: Mapping[Kind, str] = {
 }
 """In the order of the report."""
 
+SHORT: Mapping[Kind, str] = {
+    "missing": "missing",
+    "unreadable": "unreadable",
+    "damaged": "damaged",
+    "unsplit": "without a split",
+    "overlap": "in two splits",
+    "leak": "near-duplicates across splits",
+    "source": "sources in two splits",
+    "count": "different counts",
+    "frames": "different frame counts",
+    "spans": "spans that do not fit",
+}
+"""Kinds of faults for the line that counts them."""
+
 _ERRORS: Mapping[Kind, type[DatasetError]] = {
     "missing": DatasetError,
     "unreadable": DatasetError,
