@@ -98,8 +98,8 @@ def test_no_password_is_asked_for_and_a_moved_repository_is_named(
         clone(fights, folder=tmp_path / "x")
 
 
-def test_an_interrupted_clone_leaves_nothing(hub: GitServer, tmp_path: Path) -> None:
-    hub.mood = "stalls"
+def get_command(hub: GitServer, tmp_path: Path, *, stderr: int) -> subprocess.Popen[bytes]:
+    """`hiprobe data get` as a user runs it; the address is led to the server of this test."""
     environment = {
         **os.environ,
         "HIPROBE_CACHE": str(tmp_path / "cache"),
@@ -107,16 +107,39 @@ def test_an_interrupted_clone_leaves_nothing(hub: GitServer, tmp_path: Path) -> 
         "GIT_CONFIG_KEY_0": f"url.{hub.address}/.insteadOf",
         "GIT_CONFIG_VALUE_0": "https://github.com/",
     }
-    folder = tmp_path / "data"
-    words = ["data", "get", "surveillance-fights", "-o", str(folder / "fights")]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "hiprobe", *words], env=environment, stderr=subprocess.PIPE
+    words = ["data", "get", "surveillance-fights", "-o", str(tmp_path / "data" / "fights")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "hiprobe", *words],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
     )
+
+
+def test_an_interrupted_clone_leaves_nothing(hub: GitServer, tmp_path: Path) -> None:
+    hub.mood = "stalls"
+    running = get_command(hub, tmp_path, stderr=subprocess.PIPE)
     assert hub.reached.wait(60)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
-    assert list(folder.iterdir()) == []
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_terminal_shows_how_far_the_clone_is(hub: GitServer, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    ours, theirs = pty.openpty()
+    running = get_command(hub, tmp_path, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while piece := os.read(ours, 4096):
+            said += piece
+    except OSError:  # how Linux says that the other side has closed
+        pass
+    os.close(ours)
+    assert running.wait(60) == 13  # 2 of 300 videos
+    assert b"Receiving objects: 100%" in said
 
 
 def test_a_set_without_a_public_repository_says_where_to_ask(tmp_path: Path) -> None:
