@@ -39,7 +39,11 @@ def print_fit(probe: Probe, *, names: Mapping[str, str] | None = None) -> None:
     Args:
         names: text of a prompt -> what the user calls it.
     """
-    print_rich(layers_table(layer_curves(probe)))
+    heads = probe.facts().get("heads")
+    if heads is None:
+        print_rich(layers_table(layer_curves(probe)))
+    else:
+        click.echo(f"attention heads, best first, as layer.number: {heads.replace(',', ', ')}")
     _print_views(probe, names or {})
     _print_modes(probe)
     _print_auc(probe)

@@ -9,8 +9,11 @@ from hiprobe.localize import KAPPA, SIGMA_SEGMENTS
 from hiprobe.probe import Mode, Probe
 from hiprobe.probe.results import Basis
 from hiprobe.prompts import Prompt
-from hiprobe.scorer import Penalty
+from hiprobe.scorer import Penalty, ScorerName
 from hiprobe.states import Reading
+
+HEADS = "heads"
+"""In place of a scorer's name: logistic regression over attention heads."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,12 @@ class FitSettings:
     readings: tuple[Reading, ...] = ("last",)
     prompts: tuple[Prompt, ...] = ()
     seed: int = 0
+    scorer: ScorerName | Literal["heads"] = "logistic"
+
+    @property
+    def reads_heads(self) -> bool:
+        """Whether attention heads are read in place of a hidden state."""
+        return self.scorer == HEADS
 
     def probe(self) -> Probe:
         """An unfitted probe with these settings."""
@@ -42,4 +51,5 @@ class FitSettings:
             penalty=self.penalty,
             threshold_scores=self.threshold_scores,
             seed=self.seed,
+            scorer="logistic" if self.scorer == "heads" else self.scorer,
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hiprobe.backbones.interface import Backbone
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.fit_settings import FitSettings
 from hiprobe.cli.inputs import are_states
@@ -15,11 +16,12 @@ from hiprobe.cli.record import ReadingRecord, read_record, write_record
 from hiprobe.cli.session import DEFAULT_BACKBONE, Session, open_for_probe, open_session
 from hiprobe.cli.text import say
 from hiprobe.datasets.clips import LabelledClip, read_clips
-from hiprobe.errors import LabelError
-from hiprobe.pipeline import ExtractionSettings, extract_views
+from hiprobe.errors import LabelError, UsageError
+from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_views
 from hiprobe.pipeline.states_folder import noted_segment_seconds
 from hiprobe.probe import Probe
 from hiprobe.states import LabelledStates
+from hiprobe.zero_label import fit_heads_probe, head_states_of
 
 
 @dataclass
@@ -89,17 +91,8 @@ class Fitting:
         if not self.how.quiet:
             counts = [sum(c.label == v for c in self.clips) for v in (0, 1)]
             say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
-        plain = self.session.settings if self.session else ExtractionSettings()
-        prompts = [p.text for p in self.settings.prompts] or None
         with progress_bar("clips", quiet=self.how.quiet) as progress:
-            self.views, failed = extract_views(
-                self.clips,
-                backbone=self.session.backbone if self.session else None,
-                prompts=prompts,
-                settings=replace(plain, readings=self.settings.readings),
-                cache=self.session.cache if self.session else None,
-                progress=progress,
-            )
+            self.views, failed = self._read(progress)
         for failure in failed:
             self.failures.add(failure.video, failure.reason)
         if len({e.label for e in self.examples}) < len({c.label for c in self.clips}):
@@ -109,6 +102,35 @@ class Fitting:
                 "replace the files named above"
             )
 
+    def _read(self, progress: Progress | None) -> tuple[list[list[LabelledStates]], list[Failure]]:
+        cache = self.session.cache if self.session else None
+        plain = self.session.settings if self.session else ExtractionSettings()
+        if self.settings.reads_heads:
+            return head_states_of(
+                self.clips,
+                backbone=self._videos_backbone,
+                settings=plain,
+                cache=cache,
+                progress=progress,
+            )
+        return extract_views(
+            self.clips,
+            backbone=self.session.backbone if self.session else None,
+            prompts=[p.text for p in self.settings.prompts] or None,
+            settings=replace(plain, readings=self.settings.readings),
+            cache=cache,
+            progress=progress,
+        )
+
+    @property
+    def _videos_backbone(self) -> Backbone:
+        if self.session is None:
+            raise UsageError(
+                "attention heads are read from videos, and these clips are extracted states; give "
+                "the videos, or leave out --scorer heads"
+            )
+        return self.session.backbone
+
     def fitted(self) -> Probe:
         """A probe fitted on the examples, and on the clips of a known probe where one is given."""
         if self.known is not None:
@@ -116,7 +138,10 @@ class Fitting:
             probe = self.known.add(self.examples)
             self._say_what_is_new(len(probe.names_) - before)
             return probe
-        return self.settings.probe().fit_views(self.views)
+        probe = self.settings.probe()
+        if self.settings.reads_heads:
+            return fit_heads_probe(self.views, backbone=self._videos_backbone, parameters=probe)
+        return probe.fit_views(self.views)
 
     def _say_what_is_new(self, added: int) -> None:
         if not self.how.quiet:

@@ -46,13 +46,20 @@ def default_cache() -> StatesCache:
 def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session:
     """The backbone that a probe was fitted on, no deeper than its layer unless `whole`.
 
+    Of a probe on attention heads it gives those, read no deeper than the deepest of them.
+
     Raises:
         FingerprintError: it is another one.
         BackboneError: it is not to be found under its name.
     """
-    cut = None if whole else probe.layer_
+    from hiprobe.zero_label.head_views import ChosenHeadsView, named_heads
+
+    heads = named_heads(probe.fingerprint_)
+    cut = None if whole else max((head.layer for head in heads), default=probe.layer_)
     like = replace(how, load=how.load.like(probe.fingerprint_))
     session = _open(like, prompt=probe.fingerprint_.prompt, cut_at_layer=cut)
+    if heads:
+        session = replace(session, backbone=ChosenHeadsView(session.backbone, heads))
     probe.check_fingerprint(session.backbone.fingerprint)
     return session
 

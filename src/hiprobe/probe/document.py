@@ -102,6 +102,7 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "reading": fitted.reading,
         "layer": fitted.layer,
         "layer_count": fitted.layer_count,
+        **_heads(fitted.fingerprint),
         "scorer": parameters.scorer,
         "mode": fitted.mode,
         "threshold": fitted.threshold,
@@ -112,6 +113,12 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "sources": len(set(fitted.sources)),
         "cv_auc": fitted.cv_auc,
     }
+
+
+def _heads(fingerprint: Fingerprint) -> dict[str, Any]:
+    """The attention heads that are read in place of a hidden state, as layer.number."""
+    named = fingerprint.settings.get("heads")
+    return {} if named is None else {"heads": named}
 
 
 def _layer_table(document: Mapping[str, Any], found: Arrays) -> LayerTable:

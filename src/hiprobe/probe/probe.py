@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from hiprobe.probe.fitted import Fitted
 from hiprobe.probe.fitting import fit_examples
 from hiprobe.probe.merge import merged
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.scoring import FittedProbe
 from hiprobe.states import LabelledStates
 
@@ -53,6 +55,16 @@ class Probe(FittedProbe):
 
     _examples: tuple[LabelledStates, ...] = ()
     _examples_file: tuple[Path, str] | None = None
+
+    @classmethod
+    def of(
+        cls, fitted: Fitted, parameters: Parameters, examples: Sequence[LabelledStates] = ()
+    ) -> Self:
+        """A probe of a fit that was put together elsewhere, with the clips it was made on."""
+        probe = cls(**parameters.get_params())
+        probe._become(fitted)
+        probe._examples = tuple(examples)
+        return probe
 
     def fit(self, examples: Sequence[LabelledStates]) -> Self:
         """Choose layer and mode, fit the scorer, set the threshold.

@@ -12,6 +12,7 @@ from hiprobe.zero_label.answers import Answered, answered
 from hiprobe.zero_label.choosing import fit_heads_on, head_states_of
 from hiprobe.zero_label.detect import ZeroLabelResult, view_of, zero_label_video
 from hiprobe.zero_label.heads import FittedHeads, Head, fit_heads
+from hiprobe.zero_label.heads_probe import fit_heads_probe
 from hiprobe.zero_label.number import read_number
 from hiprobe.zero_label.questions import METHODS, Method, Questions
 
@@ -26,6 +27,7 @@ __all__ = [
     "answered",
     "fit_heads",
     "fit_heads_on",
+    "fit_heads_probe",
     "head_states_of",
     "read_number",
     "view_of",

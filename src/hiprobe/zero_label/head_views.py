@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hiprobe.backbones.interface import HeadStates
-from hiprobe.errors import BackboneError
+from hiprobe.errors import BackboneError, StatesError
 from hiprobe.segment import Segment
 from hiprobe.states import Fingerprint, Reading
 from hiprobe.zero_label.heads import Head
 from hiprobe.zero_label.questions import HEAD_PROMPTS
 from hiprobe.zero_label.views import View, ViewStates
+
+_HEADS = "heads"
+"""Setting of a fingerprint that names the heads, as layer.number."""
+
+
+def named_heads(fingerprint: Fingerprint) -> tuple[Head, ...]:
+    """The heads whose outputs states of a fingerprint hold; none where they are hidden states.
+
+    Raises:
+        StatesError: it names them in another way than `ChosenHeadsView` does.
+    """
+    named = str(fingerprint.settings.get(_HEADS, ""))
+    pairs = [re.fullmatch(r"(\d+)\.(\d+)", part) for part in named.split(",") if named]
+    found = [Head(int(pair[1]), int(pair[2])) for pair in pairs if pair]
+    if len(found) != len(pairs):
+        raise StatesError(f"heads {named!r} are not named as layer.number; fit the probe again")
+    return tuple(found)
 
 
 @dataclass
@@ -81,7 +99,7 @@ class ChosenHeadsView(View):
         """Of the backbone, with the heads."""
         found = self.fingerprint_of("heads", HEAD_PROMPTS[0])
         chosen = ",".join(f"{h.layer}.{h.number}" for h in self.heads)
-        return replace(found, settings={**found.settings, "heads": chosen})
+        return replace(found, settings={**found.settings, _HEADS: chosen})
 
     def states(
         self,

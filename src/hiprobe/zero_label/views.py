@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones.interface import Backbone, FirstToken, Speech
+from hiprobe.backbones.interface import Backbone, FirstToken, Speech, speech_of
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
@@ -39,6 +39,11 @@ class View:
 
     backbone: Backbone
     layer_count = 1
+
+    @property
+    def speech(self) -> Speech:
+        """How the backbone is asked for words."""
+        return speech_of(self.backbone)
 
     def describe(
         self,

@@ -13,7 +13,7 @@ from hiprobe.cli import options
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
     from hiprobe.probe.results import Basis
-    from hiprobe.scorer import Penalty
+    from hiprobe.scorer import Penalty, ScorerName
     from hiprobe.states import Reading
 
 
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="What is fitted on: key frames over a clip, the mean of its segments, all its segments, "
     "or, for long videos of which a part is abnormal, the highest segment of each (mil).",
+)
+@click.option(
+    "--scorer",
+    type=click.Choice(["logistic", "svm", "mahalanobis", "euclidean", "heads"]),
+    default="logistic",
+    show_default=True,
+    help="Logistic regression as in the paper, or one of its rivals there; heads reads a few "
+    "attention heads, chosen on the clips, in place of a hidden state.",
 )
 @click.option("--layer", type=click.IntRange(min=1), help="Layer to read [default: highest S(l)].")
 @click.option("--kappa", type=float, default=0.2, show_default=True, help="T = mean + kappa x std.")
@@ -82,6 +90,7 @@ def fit(
     add: Path | None,
     normal: str | None,
     mode: Mode | Literal["auto"],
+    scorer: ScorerName | Literal["heads"],
     layer: int | None,
     kappa: float,
     sigma: float,
@@ -114,10 +123,13 @@ def fit(
 
     if add is not None:
         _refuse_settings(ctx, add)
+    if scorer == "heads":
+        _refuse_hidden_states(ctx)
     if prompts is not None and (how.prompt is not None or add is not None):
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
     settings = FitSettings(
         mode=mode,
+        scorer=scorer,
         layer=layer,
         kappa=kappa,
         sigma=sigma,
@@ -141,7 +153,7 @@ def fit(
 def _refuse_settings(ctx: click.Context, add: Path) -> None:
     """An extended probe keeps its settings: say so, rather than pass over what was typed."""
     kept = (
-        *("mode", "layer", "kappa", "sigma", "penalty", "threshold_scores"),
+        *("mode", "scorer", "layer", "kappa", "sigma", "penalty", "threshold_scores"),
         *("reading", "prompt", "seed"),
     )
     typed = [n for n in kept if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
@@ -150,4 +162,15 @@ def _refuse_settings(ctx: click.Context, add: Path) -> None:
         raise click.UsageError(
             f"{add} keeps its settings when clips are added; leave out {names}, or fit anew on "
             "all clips"
+        )
+
+
+def _refuse_hidden_states(ctx: click.Context) -> None:
+    """What says how a hidden state is read means nothing for heads."""
+    names = ("mode", "layer", "reading", "prompt", "prompts")
+    typed = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    if typed:
+        raise click.UsageError(
+            f"--scorer heads reads attention heads of its own choice, under prompts of its own; "
+            f"leave out {', '.join(f'--{name}' for name in typed)}"
         )
