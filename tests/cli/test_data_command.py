@@ -27,7 +27,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_list_names_every_set() -> None:
     done = run("list")
-    assert done.exit_code == 0 and "ucf-crime" in done.output and "val split" in done.output
+    assert (
+        done.exit_code == 0
+        and "ucf-crime" in done.output
+        and "val split, as ubnormal-val" in done.output
+    )
 
 
 def test_check_then_subset_then_clips(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from hiprobe.cli.commands.evaluate import command
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.manifest import Manifest, ManifestRow, write_manifest
+from hiprobe.datasets.truths import find_truth
 from hiprobe.errors import EvaluationError, UsageError
 from hiprobe.evaluation.document import evaluation_document
 from hiprobe.evaluation.evaluate import evaluate_scores
@@ -138,5 +139,6 @@ def test_the_truth_can_be_a_manifest_of_own_videos(tmp_path: Path) -> None:
     assert "at 100% of events found: 0.00" in done.output
     for wrong in (["--split", "val"], ["--spans", "official"], ["--end", "inclusive"]):
         assert CliRunner().invoke(command, [*arguments, *wrong]).exit_code != 0
+    assert find_truth("ped2") == load_truth("ucsd-ped2")
     packaged = [arguments[0], "--dataset", "ucsd-ped2", "--split", "train"]
     assert isinstance(CliRunner().invoke(command, packaged).exception, UsageError)

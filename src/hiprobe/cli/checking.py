@@ -20,7 +20,7 @@ def list_rows() -> list[tuple[str, ...]]:
         counts = [str(known.counts.get(s, "-")) for s in ("train", "val", "test")]
         if "" in known.counts:
             counts = ["-", "-", f"{known.counts['']} in all"]
-        spans = f"{known.truth_split} split" if known.truth else "none"
+        spans = f"{known.truth_split} split, as {known.truth}" if known.truth else "none"
         names = " or ".join((known.name, *known.aliases))
         rows.append((names, *counts, spans, known.title))
     return rows

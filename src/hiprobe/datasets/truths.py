@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hiprobe.datasets.catalog import known_sets
 from hiprobe.datasets.ground_truth import dataset_names, load_truth
 from hiprobe.datasets.manifest import SUFFIXES, manifest_truth, read_manifest
 from hiprobe.errors import UsageError
@@ -17,7 +18,7 @@ def find_truth(
     spans: str | None = None,
     end: EndConvention | None = None,
 ) -> Truth:
-    """Frame-level truth by the name of a data set, or by the path of a manifest.
+    """Frame-level truth by the name of a data set, another name of it, or a manifest's path.
 
     Args:
         split: split of a manifest; None takes its test split, or all of it where it has none.
@@ -36,13 +37,18 @@ def find_truth(
                 "`hiprobe data check`, which writes it"
             )
         return _of_manifest(path, split)
-    truth = load_truth(name, spans=spans, end=end)
+    truth = load_truth(_in_full(name), spans=spans, end=end)
     if split not in (None, truth.split):
         raise UsageError(
             f"the package has the {truth.split} split of {name} only; for another one give a "
             "manifest of `hiprobe data check`"
         )
     return truth
+
+
+def _in_full(name: str) -> str:
+    """`cuhk-avenue` for `avenue`, and so on."""
+    return next((k.truth for k in known_sets() if name in k.aliases and k.truth), name)
 
 
 def _of_manifest(path: Path, split: str | None) -> Truth:
