@@ -13,9 +13,10 @@ from hiprobe.cli.inputs import are_states, expand_videos
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.record import ReadingRecord, read_record
-from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
+from hiprobe.cli.results import save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_for_probe
+from hiprobe.cli.subject import Context, Subject
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events

@@ -11,9 +11,10 @@ from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import are_states, expand_videos
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
-from hiprobe.cli.results import Context, Subject, write_results
+from hiprobe.cli.results import write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
+from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import format_number, print_rich, say
 from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import UsageError

@@ -8,11 +8,11 @@ from hiprobe.pipeline.extract import (
     extract_clip,
     extract_clip_prompts,
     extract_prompts,
-    extract_units,
     extract_video,
 )
 from hiprobe.pipeline.progress import Progress, ProgressEvent
 from hiprobe.pipeline.settings import ExtractionSettings, Stretch
+from hiprobe.pipeline.units import extract_units
 
 __all__ = [
     "DetectResult",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
-from hiprobe.pipeline.extract import Unit, extract_units
 from hiprobe.pipeline.extracted import examples_of_file, is_extracted
 from hiprobe.pipeline.progress import Progress
 from hiprobe.pipeline.settings import ExtractionSettings, Stretch
+from hiprobe.pipeline.units import Unit, extract_units
 from hiprobe.states import LabelledStates
 from hiprobe.store.cache import StatesCache
 

@@ -10,10 +10,10 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
 from hiprobe.pipeline.clip_reader import ClipReader
-from hiprobe.pipeline.extract import Unit
 from hiprobe.pipeline.extracted import refuse_videos
 from hiprobe.pipeline.progress import Clock, Progress, ProgressEvent
 from hiprobe.pipeline.settings import DEFAULTS, ExtractionSettings
+from hiprobe.pipeline.units import Unit
 from hiprobe.states import LabelledStates
 from hiprobe.store.cache import StatesCache
 

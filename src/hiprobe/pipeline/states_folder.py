@@ -11,9 +11,9 @@ from pathlib import Path
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
 from hiprobe.errors import StatesError
-from hiprobe.pipeline.extract import extract_units
 from hiprobe.pipeline.progress import Progress
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
+from hiprobe.pipeline.units import extract_units
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_file import write_states
