@@ -51,6 +51,7 @@ def test_a_probe_on_heads_is_fitted_shown_and_detects(
     fitted = run("fit", clips, "--scorer", "heads", "-o", tmp_path / "probe")
     assert fitted.exit_code == 0, fitted.output
     assert "attention heads, best first, as layer.number: 2.1," in fitted.stdout
+    assert "heads chosen inside each)" in fitted.stdout
     shown = run("info", tmp_path / "probe")
     assert "2.1" in shown.stdout
     video = answering.write_video(tmp_path / "v.mp4", [20, 30, 220, 230, 40])

@@ -83,11 +83,14 @@ def _print_auc(probe: Probe) -> None:
         click.echo("cross-validated AUC: none, there are too few sources for folds")
         return
     folds, sources = len(probe.fold_layers_), len(set(probe.sources_))
-    layers = sorted(set(probe.fold_layers_))
+    layers = ", ".join(map(str, sorted(set(probe.fold_layers_))))
     what = "prompt, reading, layer and mode" if probe.view_table_ else "layer and mode"
+    chosen = "heads chosen inside each"
+    if "heads" not in probe.facts():
+        chosen = f"{what} chosen inside each: layers {layers}"
     click.echo(
         f"cross-validated AUC: {probe.cv_auc_:.3f} (0.5 is chance; {folds} folds over {sources} "
-        f"sources, {what} chosen inside each: layers {', '.join(map(str, layers))})"
+        f"sources, {chosen})"
     )
 
 
