@@ -81,7 +81,7 @@ class FirstTokenView(View):
     """
 
     questions: Questions = QUESTIONS
-    _blank: dict[tuple[int, ...], tuple[float, float]] = field(default_factory=dict)
+    _blank: dict[tuple[float, ...], tuple[float, float]] = field(default_factory=dict)
 
     width = len(FIRST_TOKEN_COLUMNS)
 
@@ -121,8 +121,10 @@ class FirstTokenView(View):
         return logs[..., 0] - logs[..., 1], np.exp(logs).sum(axis=-1)
 
     def _of_blank(self, segment: Segment) -> tuple[float, float]:
-        """Log-odds of both questions for grey frames of the same size and number."""
-        shape = (len(segment.frames), *segment.frames[0].shape)
+        """Log-odds of both questions for grey frames of the same size, number and times."""
+        # to a tenth of a second, as finely as models are told times
+        times = (round(seconds, 1) for seconds in segment.frame_offsets_seconds)
+        shape = (*segment.frames[0].shape, *times)
         if shape not in self._blank:
             grey = np.full(segment.frames[0].shape, GREY, np.uint8)
             blank = replace(segment, frames=(grey,) * len(segment.frames))
