@@ -1,6 +1,6 @@
-"""Ship a run with a weaker low-rank update of the LLM.
+"""Make a run with a weaker low-rank update of the LLM.
 
-    python training/strength.py --run training/runs/split --strength 0.65 --out training/runs/split65
+    python training/strength.py --run training/runs/split --strength 0.65 --out runs/split65
 
 A frozen model and its fine-tuned form agree best with unseen data somewhere between the two
 (Wortsman et al., CVPR 2022). The update is multiplied by `strength`; 0 would be the LLM as it was

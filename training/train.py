@@ -23,33 +23,19 @@ import torch
 from torch import Tensor, nn
 
 from adapters import adapt
-from answers import Part, clip_answer, still_answer
-from captioned import Captioned, read_captioned
+from answers import clip_answer
+from captioned import Captioned
+from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import HERE, Projector, ProjectorConfig, Trained
-from hiprobe.backbones.lite.vision import FEATURE_CHANNELS
+from hiprobe.backbones.lite.projector import HERE, Projector, Trained
+from material import Batch, Material, draw, new_projector, read_material
+from retention import Retention, Whitening, clip_change, last_states
 from run_folder import checkpoint, resume, write_run
-from words import answer_loss, trained_of
+from words import answer_loss, answer_loss_and_states, trained_of
 
 CHECKPOINT_STEPS = 40
-VALIDATION_EVERY = 40  # every fortieth clip is only looked at
-
-
-def new_projector(clips: Captioned, stills: Captioned | None) -> Projector:
-    """A projector with random weights that standardises by the training features."""
-    projector = Projector(ProjectorConfig())
-    moving = _rows(clips, 5)
-    seen = moving if stills is None else torch.cat([moving, _rows(stills, 3)])
-    at = FEATURE_CHANNELS
-    for tokens, rows in ((projector.seen, seen[:, :at]), (projector.change, moving[:, at:])):
-        tokens.mean.copy_(rows.mean(0))
-        tokens.scale.copy_(rows.std(0).clamp_min(1e-3))
-    return projector
-
-
-def _rows(data: Captioned, every: int) -> Tensor:
-    return torch.from_numpy(data.features[::every].astype(np.float32)).flatten(0, 2)
+HEAD_CLIPS = 700  # that the heads begin with
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -73,49 +59,47 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--rank", type=int, default=8, help="of the LLM's update; 0 for none")
     parser.add_argument("--verdict", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--retain", type=float, default=0.0, help="weight of vision kept in states")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ship", action="store_true", help="copy the result into the package")
     return parser.parse_args()
 
 
 @dataclass(frozen=True)
-class Material:
-    """Clips and stills; rows of the clips that are trained on, and of those only looked at."""
+class Learner:
+    """The backbone under training, what of it is trained by its shipped name, and its watcher."""
 
-    clips: Captioned
-    stills: Captioned | None
-    used: np.ndarray
-    held: np.ndarray
+    backbone: LiteBackbone
+    weights: dict[str, nn.Parameter]
+    retention: Retention | None
+    retain: float
 
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """All that the optimiser moves: what ships, and the heads, which do not."""
+        heads = self.retention.named_parameters() if self.retention else ()
+        return self.weights | {f"head.{k}": v for k, v in heads}
 
-@dataclass(frozen=True)
-class Batch:
-    """One question over some clips or stills, and each one's answer."""
-
-    still: bool
-    features: Tensor
-    prompt: str
-    answers: list[list[Part]]
-
-
-def read_material(given: argparse.Namespace) -> Material:
-    clips = read_captioned(given.clips)
-    stills = read_captioned([given.stills]) if given.stills else None
-    rows = np.arange(len(clips.texts))
-    return Material(clips, stills, rows[rows % VALIDATION_EVERY > 0], rows[::VALIDATION_EVERY])
+    def loss(self, batch: Batch) -> Tensor:
+        """Loss of words; on clips with what has been lost of the vision features, weighted."""
+        losses, states = answer_loss_and_states(
+            self.backbone, batch.features, batch.answers, prompt=batch.prompt
+        )
+        if self.retention is None or batch.still or batch.prompt != DETECT_PROMPT:
+            return losses.mean()
+        return losses.mean() + self.retain * self.retention(states, batch.features)
 
 
-def draw(data: Material, given: argparse.Namespace, step: int) -> Batch:
-    """The batch of a step, the same however often a run was interrupted."""
-    rng = np.random.default_rng((given.seed, step))
-    stills = data.stills
-    if stills is not None and (step < given.first_stills or rng.random() < given.stills_share):
-        chosen = rng.choice(len(stills.texts), given.stills_batch, replace=False)
-        prompt, answers = still_answer([stills.texts[i] for i in chosen], rng)
-        return Batch(True, stills.batch(chosen), prompt, answers)
-    chosen = rng.choice(data.used, given.batch, replace=False)
-    prompt, answers = clip_answer([data.clips.texts[i] for i in chosen], rng, given.verdict)
-    return Batch(False, data.clips.batch(chosen), prompt, answers)
+def open_learner(given: argparse.Namespace, data: Material) -> Learner:
+    """Everything that is trained, as it begins."""
+    backbone, weights = open_parts(given, data)
+    if not given.retain:
+        return Learner(backbone, weights, None, 0.0)
+    rows = torch.from_numpy(data.clips.features[data.used].astype(np.float32))
+    whitening = Whitening(clip_change(rows))
+    some = rows[:: max(1, len(rows) // HEAD_CLIPS)]
+    retention = Retention(whitening, last_states(backbone, some), clip_change(some))
+    return Learner(backbone, weights, retention, given.retain)
 
 
 def open_parts(
@@ -135,20 +119,15 @@ def open_parts(
 
 
 def step_once(
-    backbone: LiteBackbone,
-    weights: dict[str, nn.Parameter],
-    optimiser: torch.optim.AdamW,
-    batch: Batch,
-    *,
-    rate: float,
+    learner: Learner, optimiser: torch.optim.AdamW, batch: Batch, *, rate: float
 ) -> float:
     """One step of the optimiser; the loss before it."""
     for group in optimiser.param_groups:
         group["lr"] = rate
-    loss = answer_loss(backbone, batch.features, batch.answers, prompt=batch.prompt).mean()
+    loss = learner.loss(batch)
     optimiser.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(weights.values(), 1.0)
+    nn.utils.clip_grad_norm_(learner.parameters.values(), 1.0)
     optimiser.step()
     return loss.item()
 
@@ -176,6 +155,7 @@ def facts_of(
         "first_stills": given.first_stills,
         "rank": given.rank,
         "verdict": given.verdict,
+        "retain": given.retain,
         "validation_loss": validation_loss(backbone, data.clips, data.held, given.verdict),
     }
 
@@ -185,14 +165,15 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(given.seed)
     data = read_material(given)
-    backbone, weights = open_parts(given, data)
-    optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=0.01)
-    first = resume(given.out, weights, optimiser)
+    learner = open_learner(given, data)
+    backbone, weights = learner.backbone, learner.weights
+    optimiser = torch.optim.AdamW(learner.parameters.values(), lr=given.rate, weight_decay=0.01)
+    first = resume(given.out, learner.parameters, optimiser)
     started, running = time.monotonic(), []
     for step in range(first, given.steps):
         batch = draw(data, given, step)
         rate = given.rate * learning_rate(step, given.steps)
-        loss = step_once(backbone, weights, optimiser, batch, rate=rate)
+        loss = step_once(learner, optimiser, batch, rate=rate)
         running.append((batch.still, loss))
         done = step + 1
         if done % 10 == 0:
@@ -201,7 +182,7 @@ def main() -> None:
         if done % CHECKPOINT_STEPS == 0 or done == given.steps:
             facts = facts_of(given, data, backbone, done)
             print(facts, flush=True)
-            checkpoint(given.out, weights, optimiser, done)
+            checkpoint(given.out, learner.parameters, optimiser, done)
             save(backbone.projector, weights, given.out, facts)
     if given.ship:
         for name in ("projector.safetensors", "projector.json"):

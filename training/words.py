@@ -20,9 +20,20 @@ def answer_loss(
     prompt: str,
 ) -> Tensor:
     """Weighted cross-entropy of each clip's answer, `[clips]`."""
+    return answer_loss_and_states(backbone, features, answers, prompt=prompt)[0]
+
+
+def answer_loss_and_states(
+    backbone: LiteBackbone,
+    features: Tensor,
+    answers: Sequence[Sequence[tuple[str, float]]],
+    *,
+    prompt: str,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The loss of words, and layers 0..L at the last prompt position, `[clips, width]` each."""
     ids, weights = answer_tokens(backbone, answers)
-    losses = token_losses(backbone, features, ids, prompt=prompt)
-    return (losses * weights).sum(1) / weights.sum(1)
+    losses, states = losses_and_states(backbone, features, ids, prompt=prompt)
+    return (losses * weights).sum(1) / weights.sum(1), states
 
 
 def answer_tokens(
@@ -46,13 +57,23 @@ def token_losses(backbone: LiteBackbone, features: Tensor, ids: Tensor, *, promp
 
     `features` are `[texts, frames, tokens_per_frame, channels]`, or one clip for all texts.
     """
+    return losses_and_states(backbone, features, ids, prompt=prompt)[0]
+
+
+def losses_and_states(
+    backbone: LiteBackbone, features: Tensor, ids: Tensor, *, prompt: str
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """`token_losses`, and layers 0..L at the last prompt position (the last after its norm)."""
     prefix, _ = backbone.embed(backbone.projector(features), prompt=prompt)
     words = backbone.decoder.get_input_embeddings()(ids)
     embedded = torch.cat([prefix.expand(len(ids), -1, -1), words], dim=1)
-    hidden = backbone.decoder.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+    hidden = backbone.decoder.model(
+        inputs_embeds=embedded, use_cache=False, output_hidden_states=True
+    ).hidden_states
     start = prefix.shape[1] - 1
-    logits = backbone.decoder.lm_head(hidden[:, start : start + ids.shape[1]])
-    return nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
+    logits = backbone.decoder.lm_head(hidden[-1][:, start : start + ids.shape[1]])
+    losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
+    return losses, tuple(h[:, start] for h in hidden)
 
 
 def trained_of(run: Path | None) -> Trained:
