@@ -69,6 +69,16 @@ def test_a_probe_on_heads_is_fitted_shown_and_detects(
     assert document["explanations"]
 
 
+def test_clips_cannot_be_added_to_it(cuts: list[int | None], clips: Path, tmp_path: Path) -> None:
+    fitted = run("fit", clips, "--scorer", "heads", "-o", tmp_path / "probe")
+    assert fitted.exit_code == 0, fitted.output
+    cuts.clear()
+    added = run("fit", clips, "--add", tmp_path / "probe")
+    assert added.exit_code == 2
+    assert "fit on all clips together" in added.output
+    assert not cuts, "it is refused before a backbone is opened"
+
+
 @pytest.mark.usefixtures("cuts")
 def test_the_papers_rivals_can_be_named(clips: Path, tmp_path: Path) -> None:
     done = run("fit", clips, "--scorer", "mahalanobis", "-o", tmp_path / "probe")

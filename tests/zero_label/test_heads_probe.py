@@ -11,7 +11,7 @@ import pytest
 
 from hiprobe.backbones.interface import Speech
 from hiprobe.datasets.clips import LabelledClip, read_clips
-from hiprobe.errors import FingerprintError, StatesError
+from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.pipeline import detect_video
 from hiprobe.probe import Probe
 from hiprobe.probe.folds import grouped_folds, roc_auc
@@ -87,19 +87,13 @@ def test_it_is_saved_and_detects_as_before(probe: Probe, tmp_path: Path) -> None
     assert len(loaded.examples()) == 12
 
 
-def test_clips_are_added_to_the_same_heads(
-    probe: Probe, views: list[list[LabelledStates]], tmp_path: Path
-) -> None:
+def test_no_clips_are_added_to_heads_that_known_clips_chose(probe: Probe, tmp_path: Path) -> None:
     probe.save(tmp_path / "probe")
-    loaded = Probe.load(tmp_path / "probe")
-    more = []
-    for example in loaded.examples()[:2]:
-        assert example.clip is not None
-        clip = replace(example.clip, values=example.clip.values + np.float32(0.01))
-        more.append(replace(example, name=f"more {example.name}", clip=clip))
-    loaded.add(more)
-    assert named_heads(loaded.fingerprint_) == named_heads(probe.fingerprint_)
-    assert len(loaded.names_) == 14
+    for known in (probe, Probe.load(tmp_path / "probe")):
+        before = known.threshold_
+        with pytest.raises(UsageError, match="fit on all clips together"):
+            known.add(known.examples()[:2])
+        assert known.threshold_ == before
 
 
 def test_a_backbone_without_its_heads_is_refused(probe: Probe, tmp_path: Path) -> None:

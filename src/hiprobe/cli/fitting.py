@@ -53,6 +53,8 @@ class Fitting:
     ) -> Fitting:
         """Read the labels, refuse what cannot work, then extract the states of every clip."""
         known = None if add is None else Probe.load(add)
+        if known is not None:
+            known.check_extendable()
         clips = read_clips(path, normal=normal, both_kinds=known is None)
         if add is None or known is None:
             return cls.of(clips, settings=settings, how=how)

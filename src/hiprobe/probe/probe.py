@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from hiprobe.errors import UsageError
 from hiprobe.probe.fitted import Fitted
 from hiprobe.probe.fitting import fit_examples
 from hiprobe.probe.merge import merged
@@ -100,10 +101,27 @@ class Probe(FittedProbe):
         """Fit again on the clips of the last fit and these; a clip known already counts once.
 
         Raises:
+            UsageError: see `check_extendable`.
             ProbeFolderError: the probe was saved without its clips' states, or they are damaged.
             LabelError: a known clip under another label.
         """
+        self.check_extendable()
         return self.fit(merged(self.examples(), examples))
+
+    def check_extendable(self) -> None:
+        """Refuse a probe on attention heads, of whose clips only the chosen heads are kept.
+
+        Kept heads were chosen on the known clips: scores of those, held out, would be too good.
+
+        Raises:
+            UsageError: it reads attention heads.
+        """
+        if "heads" in self.facts():
+            raise UsageError(
+                "no clips can be added to a probe on attention heads: heads are chosen anew on all "
+                "clips, and of the known ones only the chosen heads are kept; fit on all clips "
+                "together, `hiprobe fit CLIPS --scorer heads` (clips read before are in the cache)"
+            )
 
     def examples(self) -> tuple[LabelledStates, ...]:
         """States of the clips of the last fit; read from the folder after `load`.
