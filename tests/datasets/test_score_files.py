@@ -90,6 +90,28 @@ def test_own_detections(tmp_path: Path) -> None:
     assert read(tmp_path) == FRAMES
 
 
+def detection(video: str, score: float) -> dict[str, Any]:
+    timeline = Timeline(*(np.array([v]) for v in (0.0, 1.0, 0.0, score)), 0.5, 0.4, ())
+    return timeline_document(timeline, video=video, probe={})
+
+
+def test_own_detections_of_videos_of_one_name_stay_apart(tmp_path: Path) -> None:
+    truth = Truth("own", tuple(VideoTruth(n, 30, ()) for n in ("fight/1", "normal/1")))
+    write_json(detection("/data/fight/1.mp4", 0.9), tmp_path / "1.json")
+    write_json(detection("/data/normal/1.mp4", 0.2), tmp_path / "1-2.json")
+    found = read_scores(tmp_path, truth=truth)
+    assert {n: s[0] for n, s in found.items()} == {"fight/1": 0.9, "normal/1": 0.2}
+    write_json(detection("/data/fight/1.mp4", 0.1), tmp_path / "again.json")
+    with pytest.raises(EvaluationError, match=r"two detections of /data/fight/1\.mp4 .*again"):
+        read_scores(tmp_path, truth=truth)
+
+
+def test_a_damaged_detection_in_a_folder_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "c.json", {"format": "hiprobe-timeline", "video": "c"})
+    with pytest.raises(EvaluationError, match="cannot be read as scores"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

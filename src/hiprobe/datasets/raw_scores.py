@@ -34,15 +34,13 @@ def read_raw(source: Path) -> dict[str, RawScores]:
     Raises:
         EvaluationError: no such format, or the file is not as it should be.
     """
-    if source.is_dir():
-        return _read_folder(source)
     readers = {".npz": _read_npz, ".json": _read_json, ".csv": _read_csv}
-    if source.suffix not in readers or not source.is_file():
+    if not source.is_dir() and (source.suffix not in readers or not source.is_file()):
         raise EvaluationError(
             f"{source} is no readable score file; give a .npy, .npz, .json or .csv, or a folder"
         )
     try:
-        return readers[source.suffix](source)
+        return _read_folder(source) if source.is_dir() else readers[source.suffix](source)
     except EvaluationError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -59,7 +57,16 @@ def _read_folder(source: Path) -> dict[str, RawScores]:
     documents = [f for f in sorted(source.glob("*.json")) if _is_timeline(f)]
     if not documents:
         raise EvaluationError(f"{source} holds neither .npy files nor detections in .json")
-    return {name: raw for f in documents for name, raw in _read_json(f).items()}
+    found: dict[str, RawScores] = {}
+    for file in documents:
+        for name, raw in _read_json(file).items():
+            if name in found:
+                raise EvaluationError(
+                    f"{source} holds two detections of {name} (the second: {file.name}); give the "
+                    "results of one run"
+                )
+            found[name] = raw
+    return found
 
 
 def _is_timeline(path: Path) -> bool:
@@ -80,7 +87,7 @@ def _read_json(source: Path) -> dict[str, RawScores]:
     if not isinstance(found, dict):
         raise EvaluationError(f"{source} cannot be read as scores: give {{video: [scores]}}")
     if found.get("format") == "hiprobe-timeline":
-        return {Path(found["video"]).name: _of_timeline(found["segments"])}
+        return {str(found["video"]): _of_timeline(found["segments"])}
     return {str(name): _of_list(values) for name, values in found.items()}
 
 

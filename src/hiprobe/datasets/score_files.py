@@ -123,14 +123,18 @@ def _split(
 
 
 def _finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
-    """Finds a video by its name with folders, or without them where that is one video's only."""
+    """Finds a video by its name with folders, or without them where that is one video's only.
+
+    Folders before those of the name do not count, so that a path on disk does.
+    """
     whole = {_bare(v.name): v for v in truth.videos}
     last = [_bare(v.name).rsplit("/", 1)[-1] for v in truth.videos]
     short = {s: v for s, v in zip(last, truth.videos, strict=True) if last.count(s) == 1}
 
     def find(name: str) -> VideoTruth | None:
-        bare = _bare(name)
-        return whole.get(bare) or short.get(bare.rsplit("/", 1)[-1])
+        parts = _bare(name).split("/")
+        ends = ("/".join(parts[n:]) for n in range(len(parts)))
+        return next((whole[end] for end in ends if end in whole), short.get(parts[-1]))
 
     return find
 
