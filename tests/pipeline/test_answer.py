@@ -237,6 +237,12 @@ def test_lists_and_numbers_become_text() -> None:
     assert fields(read_answer(json.dumps(made))) == ("5", "one; two", '{"a": 1}', None)
 
 
+@pytest.mark.parametrize("depth", [100, 300, 450, 600, 750, 900])
+def test_lists_within_lists_do_not_raise(depth: int) -> None:
+    text = f'{{"title": {"[" * depth}"a"{"]" * depth}, "why_unusual": "b"}}'
+    assert read_answer(text).text == text
+
+
 def test_half_characters_can_be_written() -> None:
     answer = read_answer('{"title": "\\ud800 odd"}')
     assert answer.title is not None and answer.title.encode("utf-8")

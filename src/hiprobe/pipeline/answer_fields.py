@@ -173,9 +173,9 @@ def _words(value: Any) -> str | None:
     """A value as text; lists are joined, what is no text is shown as JSON."""
     if value is None or value == "":
         return None
-    if isinstance(value, list):
-        return "; ".join(filter(None, map(_words, value))) or None
     try:
+        if isinstance(value, list):
+            return "; ".join(filter(None, map(_words, value))) or None
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except (ValueError, RecursionError):
         return None
