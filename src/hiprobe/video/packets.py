@@ -38,15 +38,13 @@ class Packets:
         Args:
             origin_pts: timestamp of the first frame that is shown; times count from it.
         """
-        base = self.time_base_seconds
-        every = [
-            DecodedFrame(i, pts, base, (pts - origin_pts) * base, duration * base, None)
-            for i, (pts, duration) in enumerate(self.times)
-        ]
+        # Packets outside the stretch stay numbers: a recording may have millions of them.
+        base, times = self.time_base_seconds, self.times
         start, end = start_seconds or 0.0, inf if end_seconds is None else end_seconds
-        inside = [mark for mark in every if start <= mark.seconds < end]
-        early = bool(every) and every[-1].seconds < end and self.promise.is_broken_by(every[-1])
-        return [mark_of(mark, position=i) for i, mark in enumerate(inside)], early
+        inside = [t for t in times if start <= (t[0] - origin_pts) * base < end]
+        last = [_mark(t, len(times) - 1, origin_pts, base) for t in times[-1:]]
+        is_cut = any(m.seconds < end and self.promise.is_broken_by(m) for m in last)
+        return [_mark(t, i, origin_pts, base) for i, t in enumerate(inside)], is_cut
 
     def sync_seconds(self, *, origin_pts: int) -> tuple[float, ...]:
         """Times of `sync_pts`."""
@@ -72,6 +70,11 @@ def read_packets(path: Path, *, max_pixels: int = MAX_PIXELS) -> Packets:
 def mark_of(frame: DecodedFrame, *, position: int) -> DecodedFrame:
     """The time of a frame without its picture."""
     return replace(frame, index=position, picture=None)
+
+
+def _mark(time: tuple[int, int], position: int, origin_pts: int, base: float) -> DecodedFrame:
+    pts, duration = time
+    return DecodedFrame(position, pts, base, (pts - origin_pts) * base, duration * base, None)
 
 
 def _demux(container: Any, stream: Any) -> tuple[list[tuple[int, int, bool]], int | None]:
