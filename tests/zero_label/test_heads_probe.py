@@ -11,7 +11,7 @@ import pytest
 
 from hiprobe.backbones.interface import Speech
 from hiprobe.datasets.clips import LabelledClip, read_clips
-from hiprobe.errors import FingerprintError, StatesError, UsageError
+from hiprobe.errors import FingerprintError, LabelError, StatesError, UsageError
 from hiprobe.pipeline import detect_video
 from hiprobe.probe import Probe
 from hiprobe.probe.folds import grouped_folds, roc_auc
@@ -111,6 +111,40 @@ def test_given_thresholds_and_few_sources_hold(views: list[list[LabelledStates]]
     alone = fit_heads_probe(one, backbone=backbone, parameters=Parameters())
     assert alone.cv_auc_ is None
     assert set(alone.few_shot_scores_) == {"training"}
+
+
+def of_noise(views: list[list[LabelledStates]]) -> list[list[LabelledStates]]:
+    """The clips with values that tell nothing: chosen on all of them, heads seem to."""
+    rng, made = np.random.default_rng(5), []  # draws in which the two AUCs lie far apart
+    for view in views:
+        for example in view:
+            assert example.clip is not None
+            values = rng.normal(size=example.clip.values.shape).astype(np.float32)
+            made.append(replace(example, clip=replace(example.clip, values=values)))
+    count = len(views[0])
+    return [made[n : n + count] for n in range(0, len(made), count)]
+
+
+def test_warnings_tell_the_auc_of_heads_that_were_chosen_anew(
+    views: list[list[LabelledStates]],
+) -> None:
+    backbone = answering.Answerer()
+    noise, parameters = of_noise(views), Parameters(folds=3)
+    probe = fit_heads_probe(noise, backbone=backbone, parameters=parameters, top=1)
+    kept = Probe(layer=1, mode="clip", folds=3).fit(probe.examples())
+    assert probe.cv_auc_ is not None
+    assert kept.cv_auc_ is not None
+    assert probe.cv_auc_ < kept.cv_auc_ - 0.1
+    assert f"cross-validated AUC {probe.cv_auc_:.2f}" in probe.warnings_[0]
+    assert len(probe.warnings_) == len(kept.warnings_)
+
+
+def test_too_few_clips_to_choose_heads_inside_folds_are_refused(
+    views: list[list[LabelledStates]],
+) -> None:
+    few = [[view[i] for i in (0, 1, 6, 7)] for view in views]
+    with pytest.raises(LabelError, match="2 normal and 2 anomalous clips are too few"):
+        fit_heads_probe(few, backbone=answering.Answerer(), parameters=Parameters())
 
 
 def test_heads_that_are_named_otherwise_are_refused(probe: Probe) -> None:

@@ -26,6 +26,9 @@ from hiprobe.scorer import FittedScorer, Scorer, make_scorer
 TOP_HEADS = 5
 """Heads that are read (their authors' choice)."""
 
+LEAST_CLIPS = 3
+"""Fewest clips that saliency can be measured on."""
+
 STABILITY = 0.5
 """Weight of a head's deviation over prompts (their authors' choice)."""
 

@@ -14,17 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone
+from hiprobe.errors import LabelError
 from hiprobe.probe import Probe
 from hiprobe.probe.fitted import FewShotScores, Fitted
 from hiprobe.probe.folds import grouped_folds, roc_auc
 from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.results import ThresholdBasis
+from hiprobe.probe.tables import fit_warnings
 from hiprobe.probe.threshold import basis_of, few_shot_threshold, summarise
+from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.scorer import Scorer
 from hiprobe.states import LabelledStates
 from hiprobe.zero_label.choosing import stacked
 from hiprobe.zero_label.head_views import ChosenHeadsView, HeadsView
-from hiprobe.zero_label.heads import TOP_HEADS, FittedHeads, columns, fit_heads
+from hiprobe.zero_label.heads import LEAST_CLIPS, TOP_HEADS, FittedHeads, columns, fit_heads
 
 _Stacks = Sequence[NDArray[np.float32]]
 _GIVEN: ThresholdBasis = "given"
@@ -47,7 +50,7 @@ def fit_heads_probe(
 
     Raises:
         StatesError: a clip has no vector, or shapes differ.
-        LabelError: a class is missing.
+        LabelError: a class is missing, or there are too few clips.
         UsageError: a setting cannot be used.
     """
     count = HeadsView(backbone).heads_backbone.head_count
@@ -55,12 +58,14 @@ def fit_heads_probe(
     own = Probe(**parameters.get_params()).set_params(layer=1, mode="clip", reading=None)
     labels = np.array([e.label for e in views[0]], dtype=np.int64)
     scorer = own.recipe().scorer
+    sources = tuple(e.source for e in views[0])
+    held_out = _held_out(stacks, labels, sources, top=top, scorer=scorer, parameters=own)
     chosen = fit_heads(stacks, labels, top=top, scorer=scorer)
     examples = _as_states(views[0], stacks[0], ChosenHeadsView(backbone, chosen.heads), chosen)
     fitted = own.fit(examples).fitted()
-    sources = tuple(e.source for e in views[0])
-    held_out = _held_out(stacks, labels, sources, top=top, scorer=scorer, parameters=own)
-    return Probe.of(_with_held_out(fitted, held_out, own), own, examples)
+    if held_out is not None:
+        fitted = _with_held_out(fitted, held_out, own, data=training_set(examples))
+    return Probe.of(fitted, own, examples)
 
 
 def _as_states(
@@ -96,6 +101,13 @@ def _held_out(
 ) -> NDArray[np.float64] | None:
     """Scores of clips by heads and weights that have not seen them; None without folds."""
     pairs = grouped_folds(labels, sources, folds=parameters.folds, seed=parameters.seed)
+    fewest = min((len(train) for train, _ in pairs), default=len(labels))
+    if fewest < LEAST_CLIPS:
+        raise LabelError(
+            f"{int((labels == 0).sum())} normal and {int((labels == 1).sum())} anomalous clips "
+            f"are too few: heads are chosen on {LEAST_CLIPS} or more, and anew inside each fold, "
+            f"where {fewest} are left; add clips, or leave out --scorer heads"
+        )
     scores = np.full(len(labels), np.nan)
     for train, held in pairs:
         found = fit_heads([s[train] for s in stacks], labels[train], top=top, scorer=scorer)
@@ -104,11 +116,9 @@ def _held_out(
 
 
 def _with_held_out(
-    fitted: Fitted, held_out: NDArray[np.float64] | None, parameters: Parameters
+    fitted: Fitted, held_out: NDArray[np.float64], parameters: Parameters, *, data: TrainingSet
 ) -> Fitted:
     """The fit with held-out scores for which the heads were chosen anew, and what follows."""
-    if held_out is None:
-        return fitted
     scores: FewShotScores = {**fitted.few_shot_scores, "cross_validated": held_out}
     auc, wanted = roc_auc(fitted.labels, held_out), parameters.threshold_scores
     threshold, basis = parameters.threshold, _GIVEN
@@ -123,4 +133,5 @@ def _with_held_out(
         mode_table={"clip": auc},
         layer_table=replace(fitted.layer_table, cv_auc=np.array([auc])),
         threshold_summary=summarise(threshold, scores=scores, labels=fitted.labels, basis=basis),
+        warnings=(*data.warnings, *fit_warnings(data, auc, fitted.scorer)),
     )
