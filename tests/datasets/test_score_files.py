@@ -91,7 +91,8 @@ def test_own_detections(tmp_path: Path) -> None:
 
 
 def detection(video: str, score: float) -> dict[str, Any]:
-    timeline = Timeline(*(np.array([v]) for v in (0.0, 1.0, 0.0, score)), 0.5, 0.4, ())
+    start, end, own = (np.array([v]) for v in (0.0, 1.0, score))
+    timeline = Timeline(start, end, own, own, 0.5, 0.4, ())
     return timeline_document(timeline, video=video, probe={})
 
 
