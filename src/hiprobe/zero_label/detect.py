@@ -39,7 +39,8 @@ class ZeroLabelResult:
             answer has no score.
         unanswered: segments whose answer held no number.
         failed: segments that did not fit into memory.
-        mass: mean probability of Yes and No together; None for other methods.
+        mass: mean probability of Yes and No together, of segments that did not fail; None for
+            other methods.
     """
 
     detected: DetectResult
@@ -90,9 +91,9 @@ def zero_label_video(
         progress=progress,
     )
     given = scorer.answers(found.states)
-    mass = None if given.mass is None else float(np.mean(given.mass))
-    failed = int(found.states.failed.sum())
-    return ZeroLabelResult(found, int(given.unanswered.sum()), failed, mass)
+    failed = found.states.failed
+    mass = None if given.mass is None else float(given.mass[~failed].mean())
+    return ZeroLabelResult(found, int(given.unanswered.sum()), int(failed.sum()), mass)
 
 
 def view_of(
