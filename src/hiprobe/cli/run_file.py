@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import result_names
+from hiprobe.errors import StorageError
 
 RUN_FORMAT = "hiprobe-run"
 RUN_VERSION = 1
@@ -31,13 +33,14 @@ class RunFile:
     def over(
         self, files: Sequence[Path], one: Callable[[Path, str], object], failures: Failures
     ) -> None:
-        """Do `one(file, name of its results)` for every file; written also when interrupted."""
+        """Do `one(file, name of its results)` for every file; written also when it breaks off."""
         try:
             for file, name in zip(files, result_names(files), strict=True):
                 with failures.of(file):
                     one(file, name)
-        except KeyboardInterrupt:
-            self.write(failures, interrupted=True)
+        except BaseException:
+            with suppress(StorageError):  # a full disk is told by what broke the run off
+                self.write(failures, interrupted=True)
             raise
         self.write(failures, interrupted=False)
 
