@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from answering import GOOD_HEAD, Answerer, segment, write_video
+from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone, FirstToken, HeadStates
 from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import BackboneError, LabelError, StatesError, UsageError
+from hiprobe.segment import Segment
 from hiprobe.store.cache import StatesCache
 from hiprobe.zero_label import (
     answered,
@@ -81,6 +85,29 @@ def test_the_blank_is_asked_once_for_each_size() -> None:
     assert len(answerer.asked) == 4
     view.states([segment(3), segment(4, size=(6, 8))], layers=(1,))
     assert len(answerer.asked) == 8
+
+
+class Timed(Answerer):
+    """Says Yes the more, the later the last key frame comes in its segment."""
+
+    def first_token(
+        self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
+        yes = np.array([0.1 + 0.1 * s.frame_offsets_seconds[-1] for s in segments])
+        both = np.stack([yes, 1 - yes], axis=-1)
+        return np.log(np.broadcast_to(both, (len(prompts), *both.shape)))
+
+
+def test_the_blank_does_not_depend_on_the_segments_before() -> None:
+    one = segment(9)
+    times = np.linspace(0.0, 0.8, len(one.frames))
+    early, late = (
+        replace(one, frame_seconds=tuple(one.start_seconds + s * times)) for s in (1.0, 1.04)
+    )
+    orders = [(early, late), (late, early)]
+    first, second = (FirstTokenView(Timed()).states(o, layers=(1,))["last"][:, 0] for o in orders)
+    np.testing.assert_allclose(first, second[::-1], atol=1e-6)
+    np.testing.assert_allclose(first[:, 4], first[:, 0], atol=1e-2)
 
 
 def test_decoded_numbers_are_the_scores(video: Path) -> None:

@@ -121,13 +121,21 @@ class FirstTokenView(View):
         return logs[..., 0] - logs[..., 1], np.exp(logs).sum(axis=-1)
 
     def _of_blank(self, segment: Segment) -> tuple[float, float]:
-        """Log-odds of both questions for grey frames of the same size, number and times."""
-        # to a tenth of a second, as finely as models are told times
-        times = (round(seconds, 1) for seconds in segment.frame_offsets_seconds)
-        shape = (*segment.frames[0].shape, *times)
+        """Log-odds of both questions for as many grey frames of the same size, at even times."""
+        offsets, count = segment.frame_offsets_seconds, len(segment.frames)
+        # rounded, and then shown so: what a segment gets must not depend on those before it
+        first = round(offsets[0], 2)
+        gap = round((offsets[-1] - offsets[0]) / max(1, count - 1), 3)
+        shape = (*segment.frames[0].shape, count, first, gap)
         if shape not in self._blank:
             grey = np.full(segment.frames[0].shape, GREY, np.uint8)
-            blank = replace(segment, frames=(grey,) * len(segment.frames))
+            blank = replace(
+                segment,
+                start_seconds=0.0,
+                end_seconds=segment.duration_seconds,
+                frames=(grey,) * count,
+                frame_seconds=tuple(first + i * gap for i in range(count)),
+            )
             odd, calm = self._odds([blank])[0][:, 0]
             self._blank[shape] = (float(odd), float(calm))
         return self._blank[shape]
