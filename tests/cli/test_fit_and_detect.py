@@ -77,6 +77,8 @@ def test_a_bad_clip_is_listed_and_the_rest_is_fitted(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert "bad.safetensors" in result.stderr
     ((video, reason),) = read_record(tmp_path / "probe").failures  # type: ignore[union-attr]
+    told = good(run("info", tmp_path / "probe")).stdout
+    assert told.rstrip().endswith("1 clip that could not be used")
     assert video.endswith("bad.safetensors") and "bad.safetensors" in reason
     assert Probe.load(tmp_path / "probe").layer_ == BEST_LAYER
 

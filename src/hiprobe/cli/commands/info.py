@@ -60,7 +60,9 @@ def _probe_facts(folder: Path) -> dict[str, Any]:
         seconds = record.segment_seconds
         facts["segments"] = f"{SEGMENT_FRAMES} frames" if seconds is None else f"{seconds:g} s"
         if record.failures:
-            facts["left out"] = f"{len(record.failures)} clips that could not be used"
+            count = len(record.failures)
+            clips = "1 clip" if count == 1 else f"{count} clips"
+            facts["left out"] = f"{clips} that could not be used"
     return facts
 
 
