@@ -18,7 +18,9 @@ class ClipAndSegments:
     Both hold the same frames, bit for bit, as `read_segments` and `read_clip` give. The frames
     are counted from the packets before, so that the clip's key frames are known when they come
     by; they and the timestamps are what memory holds beyond the segments. Where the packets do
-    not tell the frames (interlaced fields, damage), `whole` decodes the clip again.
+    not tell the frames (interlaced fields, damage), `whole` decodes the clip again. A damaged
+    packet in which no key frame lies counts as a frame there, as in `read_clip`; `outcome` tells
+    of any damage.
 
     Raises:
         UsageError, VideoError: as `read_segments`.

@@ -27,7 +27,8 @@ def read_clip(
     The frames are counted from the packets' timestamps, without decoding; then the key frames
     are decoded, jumping to the sync points before them. Where the packets do not tell the
     frames (damage, missing timestamps, interlaced fields), the clip is decoded twice instead,
-    and what can be decoded counts. Memory holds the key frames and the timestamps only.
+    and what can be decoded counts. A damaged packet in which no key frame lies is not noticed and
+    counts as a frame. Memory holds the key frames and the timestamps only.
 
     Raises:
         UsageError: a number is below 1, or the stretch is empty.
