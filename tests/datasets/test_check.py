@@ -263,6 +263,19 @@ def test_msad_with_its_annotation_and_lists(tmp_path: Path) -> None:
         check(root, "msad")
 
 
+def test_a_span_of_msad_that_holds_no_frame_is_named(tmp_path: Path) -> None:
+    clips(tmp_path, ("MSAD_anomaly_blur/Fire_1.mp4", "MSAD_anomaly_blur/Fire_2.mp4"))
+    (tmp_path / "anomaly_annotation.csv").write_text(
+        "name,scenario,total frames,starting frame of anomaly,ending frame of anomaly\n"
+        "Fire_1,shop,12,9,4\nFire_2,shop,12,40,60\n"
+    )
+    report = check(tmp_path, "msad")
+    assert sorted(f.text.partition(";")[0] for f in report.of("spans")) == [
+        "spans 39-60 of 12 frames",
+        "spans 8-4 of 12 frames",
+    ]
+
+
 def test_own_folder_with_spans_in_seconds(tmp_path: Path) -> None:
     root = tmp_path / "mine"
     clips(root, ("normal/a.mp4", "quarrel/b.mp4", "quarrel/sub/c.mp4"), frames=50)

@@ -48,8 +48,9 @@ def msad_facts(
     for file in sorted(root.rglob(ANNOTATION)):
         for number, cells in enumerate(csv.DictReader(read_text(file).splitlines()), start=2):
             name, frames, start, stop = _row(cells, file, number)
-            first, last = start - 1, min(stop - (end == "half-open"), frames)
-            spans: Spans = ((first, last),) if 0 <= first < last else ()
+            first, last = start - 1, stop - (end == "half-open")
+            # one that holds no frame is kept here: the check names it where it leaves it out
+            spans: Spans = ((first, last),) if first >= 0 else ()
             facts[splits.get(name, "test"), name] = VideoFacts(frames, spans)
     return facts
 
@@ -58,7 +59,7 @@ def _row(cells: Mapping[str, str], file: Path, number: int) -> tuple[str, int, i
     try:
         name = cells[_COLUMNS[0]].strip().removesuffix(".mp4")
         frames, start, stop = (int(float(cells[c])) for c in _COLUMNS[1:])
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DatasetError(
             f"{file}, line {number}: {error!r}; the columns are name, scenario, total "
             "frames, starting frame of anomaly, ending frame of anomaly"
