@@ -1,10 +1,13 @@
 """Spans in seconds meet the frames by the frames' own times."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hiprobe.datasets.own_spans import to_frames
+from hiprobe.datasets.own_spans import NAME, read_own_spans, to_frames
+from hiprobe.errors import LabelError
 
 TIMES = np.array([0.0, 0.1, 0.2, 1.2, 1.3, 5.0])
 """As of a camera that drops frames."""
@@ -37,3 +40,12 @@ def test_frames_need_no_times_and_spans_are_sorted() -> None:
 def test_stretches_that_share_a_frame_are_one_event() -> None:
     own = [(5.0, 9.0, False), (2.0, 6.0, False), (3.0, 4.0, False), (9.0, 12.0, False)]
     assert to_frames(own, lambda: TIMES) == ((2, 9), (9, 12))
+
+
+@pytest.mark.parametrize(
+    "table", ["start_frame,end_frame,video\n1,2\n", "video,start_frame,end_frame\n ,1,2\n"]
+)
+def test_a_line_without_a_video_is_refused(tmp_path: Path, table: str) -> None:
+    (tmp_path / NAME).write_text(table)
+    with pytest.raises(LabelError, match="line 2: the cell of the video is empty"):
+        read_own_spans(tmp_path)

@@ -28,7 +28,7 @@ def read_own_spans(root: Path) -> OwnSpans:
     Columns: `video`, and `start_seconds,end_seconds` or `start_frame,end_frame`; half-open.
 
     Raises:
-        LabelError: the table cannot be read, or a stretch is empty.
+        LabelError: the table cannot be read, names no video, or a stretch is empty.
     """
     file = root / NAME
     found: OwnSpans = defaultdict(list)
@@ -49,7 +49,10 @@ def read_own_spans(root: Path) -> OwnSpans:
         start, end = (_number(cells[c], file, reader.line_num) for c in _UNITS[unit])
         if not 0 <= start < end:
             raise LabelError(f"{file}, line {reader.line_num}: {start:g} to {end:g} is empty")
-        found[Path(cells["video"].strip()).as_posix()].append((start, end, unit == "seconds"))
+        video = (cells["video"] or "").strip()
+        if not video:
+            raise LabelError(f"{file}, line {reader.line_num}: the cell of the video is empty")
+        found[Path(video).as_posix()].append((start, end, unit == "seconds"))
     return found
 
 
