@@ -30,7 +30,7 @@ def find_truth(
         LabelError: the manifest cannot be read.
     """
     path = Path(name)
-    if name not in dataset_names() and (path.suffix.lower() in SUFFIXES or path.is_dir()):
+    if _is_manifest(name):
         if spans is not None or end is not None:
             raise UsageError(
                 f"the spans of {path} were read when it was written; give --spans and --end to "
@@ -44,6 +44,15 @@ def find_truth(
             "manifest of `hiprobe data check`"
         )
     return truth
+
+
+def _is_manifest(name: str) -> bool:
+    path = Path(name)
+    if name in dataset_names():
+        return False
+    if _in_full(name) in dataset_names():  # a folder of that name may hold just the videos
+        return (path / "manifest.csv").is_file()
+    return path.suffix.lower() in SUFFIXES or path.is_dir()
 
 
 def _in_full(name: str) -> str:
