@@ -11,8 +11,9 @@ import pytest
 from video_media import cut_file, make_video
 
 from hiprobe.errors import UsageError, VideoError
-from hiprobe.segment import Segment
+from hiprobe.segment import Segment, key_frame_positions
 from hiprobe.video.both import ClipAndSegments
+from hiprobe.video.decode import FrameReader
 from hiprobe.video.pictures import Pictures
 from hiprobe.video.segments import read_clip_and_outcome, read_segments
 
@@ -69,6 +70,20 @@ def test_variable_frame_rate_and_few_frames(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mkv", frames=6, ticks=ticks, noise=True)
     assert_both_equal(path)
     assert_both_equal(make_video(tmp_path / "one.mp4", frames=1))
+
+
+def test_a_recording_whose_clock_starts_anew_is_seen_to_its_end(tmp_path: Path) -> None:
+    options = {"g": "12", "bf": "2"}
+    part = make_video(tmp_path / "a.mpg", codec="mpeg2video", options=options, noise=True)
+    joined = tmp_path / "joined.mpg"
+    joined.write_bytes(part.read_bytes() * 2)
+    for start in (None, 0.4):
+        assert_both_equal(joined, start_seconds=start)
+        clip, _ = read_clip_and_outcome(joined, start_seconds=start)
+        frames = list(FrameReader(joined, start_seconds=start))
+        assert clip.frame_count == len(frames)
+        centres = [frames[i] for i in key_frame_positions(frame_count=len(frames))]
+        assert clip.frame_seconds == tuple(frame.seconds for frame in centres)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])

@@ -19,7 +19,7 @@ class Packets:
     Attributes:
         count: packets with content; None where the file could not be read to its end.
         times: timestamp and duration of each, in order of showing, in units of
-            `time_base_seconds`; empty where one of them is in doubt.
+            `time_base_seconds`; empty where one of them is in doubt, or the clock starts anew.
         sync_pts: timestamps of the packets at which decoding can begin, ascending.
         promise: what the file says of its own length.
     """
@@ -80,14 +80,18 @@ def _mark(time: tuple[int, int], position: int, origin_pts: int, base: float) ->
 def _demux(container: Any, stream: Any) -> tuple[list[tuple[int, int, bool]], int | None]:
     """(pts, duration, decoding can begin) of each packet that is sure, and how many there are."""
     found: list[tuple[int, int, bool]] = []
-    count = 0
+    count, decoded_at = 0, -inf
     nominal = max(1, round(nominal_frame_seconds(stream) / float(stream.time_base)))
     try:
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
                 continue
             count += 1
-            if packet.pts is not None and not packet.is_corrupt:
+            # Files that were joined as they are start their clock anew: times then say nothing
+            # of the order. The reader of frames goes on counting there.
+            is_behind = packet.dts is not None and packet.dts < decoded_at
+            decoded_at = decoded_at if packet.dts is None else max(decoded_at, packet.dts)
+            if packet.pts is not None and not packet.is_corrupt and not is_behind:
                 found.append((packet.pts, packet.duration or nominal, packet.is_keyframe))
     except READ_ERRORS:
         return [], None
