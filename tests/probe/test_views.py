@@ -10,6 +10,7 @@ from hiprobe.errors import StatesError
 from hiprobe.probe import Probe
 from hiprobe.probe.folds import grouped_folds, roc_auc
 from hiprobe.probe.selection import cross_validate
+from hiprobe.probe.tables import KEPT_VIEW
 from hiprobe.probe.training_set import training_set
 
 
@@ -101,3 +102,16 @@ def test_a_clip_that_failed_in_one_view_is_left_out_of_all(views):
 def test_too_few_sources_take_the_first_view(views):
     probe = Probe().fit_views([views[0][:2], views[1][:2]])
     assert probe.cv_auc_ is None and [r.chosen for r in probe.view_table_] == [True, False]
+
+
+def test_a_view_that_is_kept_when_clips_are_added_is_told(views, tmp_path):
+    probe = Probe(folds=4).fit_views(views)
+    assert KEPT_VIEW not in probe.warnings_
+    probe.save(tmp_path / "probe")
+    more = seen(examples(gap=2.0, seed=9, count=6), prompt="sharp")
+    for known in (probe, Probe.load(tmp_path / "probe")):
+        for _ in range(2):
+            assert known.add(more).warnings_.count(KEPT_VIEW) == 1
+        known.save(tmp_path / "again")
+        assert Probe.load(tmp_path / "again").add(more).warnings_.count(KEPT_VIEW) == 1
+    assert KEPT_VIEW not in Probe(folds=4).fit(views[1]).add(more).warnings_

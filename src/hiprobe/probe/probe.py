@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,7 @@ from hiprobe.probe.fitting import fit_examples
 from hiprobe.probe.merge import merged
 from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.scoring import FittedProbe
+from hiprobe.probe.tables import KEPT_VIEW
 from hiprobe.states import LabelledStates
 
 
@@ -100,13 +102,19 @@ class Probe(FittedProbe):
     def add(self, examples: Sequence[LabelledStates]) -> Self:
         """Fit again on the clips of the last fit and these; a clip known already counts once.
 
+        A prompt and reading that `fit_views` chose are kept, and `warnings_` says what that means.
+
         Raises:
             UsageError: see `check_extendable`.
             ProbeFolderError: the probe was saved without its clips' states, or they are damaged.
             LabelError: a known clip under another label.
         """
         self.check_extendable()
-        return self.fit(merged(self.examples(), examples))
+        kept = bool(self.view_table_) or KEPT_VIEW in self.warnings_
+        self.fit(merged(self.examples(), examples))
+        if kept:
+            self._become(replace(self.fitted(), warnings=(*self.warnings_, KEPT_VIEW)))
+        return self
 
     def check_extendable(self) -> None:
         """Refuse a probe on attention heads, of whose clips only the chosen heads are kept.

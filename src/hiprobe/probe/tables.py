@@ -15,6 +15,13 @@ from hiprobe.separation import silhouette_by_layer
 FEW_SOURCES = 8
 """Fewer sources than this in a class make the cross-validated AUC a rough guide only."""
 
+KEPT_VIEW = (
+    "Prompt and reading were chosen on some of these clips before others were added: the "
+    "cross-validated AUC does not pay for that choice and is a little too good. To choose anew, "
+    "fit on all clips together."
+)
+"""Warning of a probe to which clips were added after `fit_views`."""
+
 
 def layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:
     """Measures of every layer but 0 on all clips of a fit."""
