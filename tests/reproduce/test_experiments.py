@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from hiprobe.reproduce import folds
+from hiprobe.probe.training_set import TrainingSet, training_set
+from hiprobe.reproduce import folds, scored
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.experiments import (
     fig2,
@@ -24,6 +27,7 @@ from hiprobe.reproduce.experiments import (
 from hiprobe.reproduce.fits import Variant, fit_variant
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.result import Findings, Row
+from hiprobe.states import LabelledStates
 
 sys.path.append(str(Path(__file__).parent))
 import toy_states
@@ -102,6 +106,22 @@ def test_the_threshold_moves_what_comes_after_it_only(bench: Bench) -> None:
     assert len(continuous) == 1 and len(binary) > 2
     alarms = [r.ours for r in own if r.metric == "normal clips above T"]
     assert alarms == sorted(alarms, reverse=True)
+
+
+def test_no_variant_is_timed_for_what_all_share(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    def slow(examples: Sequence[LabelledStates]) -> TrainingSet:
+        clock[0] += 100.0
+        return training_set(examples)
+
+    monkeypatch.setattr(scored, "training_set", slow)
+    monkeypatch.setattr(scored, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    data, variants = bench.request.data[0], [Variant("a"), Variant("b", scorer="svm")]
+    found = scored.score_variants(bench, data, variants, seed=77)
+    assert clock[0] and {t.seconds for own in found.values() for t in own} == {0.0}
 
 
 def test_table_3_has_all_pairs_and_says_what_was_fitted(bench: Bench) -> None:
