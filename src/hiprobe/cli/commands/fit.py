@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     "--add",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     metavar="PROBE",
-    help="Extend this probe: fit on its clips and the new ones, with its settings.",
+    help="Extend this probe: fit on its clips and the new ones, with its settings. One on "
+    "attention heads cannot be extended.",
 )
 @options.normal
 @click.option(
