@@ -9,10 +9,11 @@ from typing import Any
 from hiprobe.report.layer_plot import add_paper_axis
 from hiprobe.report.theme import Draw, Theme, add_note, open_frame
 
-COLOURS = ("#1f77c8", "#d98200", "#2a9d5c", "#8d5fc4", "#7a5c4a", "#c2479b")
+COLOURS = ("#1f77c8", "#d98200", "#2a9d5c", "#8d5fc4", "#7a5c4a", "#c2479b", "#5b6770")
 """One for each curve. Red is left to what was detected or chosen."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+CURVES_BESIDE_LEGEND = 4  # more than these leave no room within a panel
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,20 @@ def panels_drawing(
         for axes, panel in zip(grid, panels, strict=False):
             _draw_panel(axes, panel, theme)
             if legend and any(c.name for c in panel.curves):
-                axes.legend(frameon=False, fontsize=7.5)
+                _add_legend(axes, panel)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         add_note(figure, note)
 
     return draw
+
+
+def _add_legend(axes: Any, panel: Panel) -> None:
+    """Within the panel where it leaves room, below it where it would hide many curves."""
+    look: dict[str, Any] = {"frameon": False, "fontsize": 7.5}
+    if len(panel.curves) > CURVES_BESIDE_LEGEND:
+        look |= {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
+    axes.legend(**look)
 
 
 def _draw_panel(axes: Any, panel: Panel, theme: Theme) -> None:
