@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,3 +36,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hf_models import write_model
 
     return write_model(tmp_path_factory.mktemp("tiny"), "smolvlm")
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that a decoder was started on, in order."""
+    from hiprobe.video.pictures import Pictures
+
+    seen: list[Path] = []
+    plain = Pictures._decoded
+
+    def counting(self: Pictures, container: Any, stream: Any) -> Iterator[Any]:
+        seen.append(self._path)
+        yield from plain(self, container, stream)
+
+    monkeypatch.setattr(Pictures, "_decoded", counting)
+    return seen

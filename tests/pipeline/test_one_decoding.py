@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +22,6 @@ from hiprobe.pipeline import (
 from hiprobe.pipeline.states_folder import Item, extract_to_file
 from hiprobe.states import States
 from hiprobe.store.cache import StatesCache
-from hiprobe.video.pictures import Pictures
 
 SETTINGS = ExtractionSettings(readings=("last", "visual_mean"), checkpoint_segments=2)
 
@@ -32,20 +29,6 @@ SETTINGS = ExtractionSettings(readings=("last", "visual_mean"), checkpoint_segme
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "v.mp4", frames=24 * 9 + 5, bright=range(96, 144))
-
-
-@pytest.fixture
-def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Files that a decoder was started on, in order."""
-    seen: list[Path] = []
-    plain = Pictures._decoded
-
-    def counting(self: Pictures, container: Any, stream: Any) -> Iterator[Any]:
-        seen.append(self._path)
-        yield from plain(self, container, stream)
-
-    monkeypatch.setattr(Pictures, "_decoded", counting)
-    return seen
 
 
 def assert_same(one: States, other: States) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import Segment, key_frame_positions
 from hiprobe.video.both import ClipAndSegments
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.pictures import Pictures
 from hiprobe.video.segments import read_clip_and_outcome, read_segments
 
 STRETCHES = [(None, None), (0.4, None), (None, 1.1), (0.52, 1.7)]
@@ -36,20 +34,6 @@ def assert_both_equal(path: Path, **settings: Any) -> None:
     assert both.outcome == apart.outcome
     (whole, outcome), (clip, expected) = both.whole(), read_clip_and_outcome(path, **settings)
     assert same(whole, clip) and outcome == expected
-
-
-@pytest.fixture
-def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Files that a decoder was started on, in order."""
-    seen: list[Path] = []
-    plain = Pictures._decoded
-
-    def counting(self: Pictures, container: Any, stream: Any) -> Iterator[Any]:
-        seen.append(self._path)
-        yield from plain(self, container, stream)
-
-    monkeypatch.setattr(Pictures, "_decoded", counting)
-    return seen
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi", "flv"])
