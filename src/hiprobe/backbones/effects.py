@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.backbones.loading import AREA_RESIZE, TRAINED_RESIZE, LoadOptions
+from hiprobe.backbones.timed_states import TimedStates, open_and_time, timed_states
 from hiprobe.errors import StatesError
 from hiprobe.segment import Segment
 from hiprobe.states import Reading
@@ -28,13 +29,29 @@ class StatesEffect:
         relative: distance of two states as a share of the exact one's length, the mean over
             segments, by layer.
         cosine: the lowest cosine of two states of a segment, by layer.
-        score_change: largest absolute change of a score, None where no score was given.
+        scores: of each segment the exact score and the changed one, None where no score was given.
     """
 
     layers: tuple[int, ...]
     relative: tuple[float, ...]
     cosine: tuple[float, ...]
-    score_change: float | None = None
+    scores: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def score_change(self) -> float | None:
+        """Largest absolute change of a score."""
+        return None if self.scores is None else max(abs(a - b) for a, b in self.scores)
+
+    @property
+    def mean_score_change(self) -> float | None:
+        """Mean absolute change of a score."""
+        if self.scores is None:
+            return None
+        return sum(abs(a - b) for a, b in self.scores) / len(self.scores)
+
+    def crossing(self, threshold: float) -> int:
+        """Segments that are above a threshold one way and not the other."""
+        return sum((a > threshold) != (b > threshold) for a, b in self.scores or ())
 
 
 def states_effect(
@@ -50,34 +67,45 @@ def states_effect(
 
     Args:
         layers: compared one by one; a score is taken of the last of them.
-        score: what a user makes of the states; its largest change is reported.
+        score: what a user makes of the states; its changes are reported.
 
     Raises:
         StatesError: there are no segments, or the backbones are of different shape.
     """
-    if not segments or exact.width != changed.width:
-        raise StatesError(
-            f"{len(segments)} segments, widths {exact.width} and {changed.width}: give one segment "
-            "or more, and two backbones of the same model"
-        )
     one, other = (
-        b.states(segments, layers=layers, readings=(reading,))[reading].astype(np.float64)
-        for b in (exact, changed)
+        timed_states(b, segments, layers=layers, reading=reading) for b in (exact, changed)
     )
+    return effect_between(one, other, score=score)
+
+
+def effect_between(
+    exact: TimedStates, changed: TimedStates, *, score: Score | None = None
+) -> StatesEffect:
+    """As `states_effect`, of states that were read before.
+
+    Raises:
+        StatesError: they are of other layers, another number of segments, or another width.
+    """
+    if (exact.layers, exact.values.shape) != (changed.layers, changed.values.shape):
+        raise StatesError(
+            f"states {exact.values.shape} of layers {list(exact.layers)} and "
+            f"{changed.values.shape} of {list(changed.layers)}: read the same segments and layers "
+            "from the same model"
+        )
+    one, other = (read.values.astype(np.float64) for read in (exact, changed))
     length = np.linalg.norm(one, axis=2)
     apart = np.linalg.norm(one - other, axis=2) / length
     cosine = (one * other).sum(axis=2) / (length * np.linalg.norm(other, axis=2))
+    scores = None
+    if score is not None:
+        pairs = (np.asarray(score(read.values[:, -1])).tolist() for read in (exact, changed))
+        scores = tuple(zip(*pairs, strict=True))
     return StatesEffect(
-        layers=tuple(layers),
+        layers=exact.layers,
         relative=tuple(apart.mean(axis=0).tolist()),
-        cosine=tuple(cosine.min(axis=0).tolist()),
-        score_change=None if score is None else _change(score, one[:, -1], other[:, -1]),
+        cosine=tuple(np.minimum(cosine, 1.0).min(axis=0).tolist()),
+        scores=scores,
     )
-
-
-def _change(score: Score, one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    before, after = (np.asarray(score(v.astype(np.float32))) for v in (one, other))
-    return float(np.abs(before - after).max())
 
 
 def quantisation_effect(
@@ -99,7 +127,8 @@ def quantisation_effect(
     Raises:
         BackboneError: the model cannot be opened, or torchao is missing.
     """
-    return _effect(model, segments, {"quantise": quantise}, layers, options, score)
+    exact = replace(options or LoadOptions(), quantise=None)
+    return _effect(model, segments, exact, replace(exact, quantise=quantise), layers, score)
 
 
 def resize_effect(
@@ -115,23 +144,20 @@ def resize_effect(
     Raises:
         BackboneError: the model cannot be opened, or prepares frames by its own processor.
     """
-    return _effect(model, segments, {"resize": AREA_RESIZE}, layers, options, score)
+    exact = replace(options or LoadOptions(), resize=TRAINED_RESIZE)
+    return _effect(model, segments, exact, replace(exact, resize=AREA_RESIZE), layers, score)
 
 
 def _effect(
     model: str | Path,
     segments: Sequence[Segment],
-    changes: dict[str, str],
+    exact: LoadOptions,
+    changed: LoadOptions,
     layers: Sequence[int],
-    options: LoadOptions | None,
     score: Score | None,
 ) -> StatesEffect:
-    from hiprobe.backbones.registry import open_backbone
-
-    base = {**asdict(options or LoadOptions()), "resize": TRAINED_RESIZE, "quantise": None}
-    if options is not None and "resize" not in changes:
-        base["resize"] = options.resize
-    exact, changed = (
-        open_backbone(model, cut_at_layer=max(layers), **how) for how in (base, {**base, **changes})
+    other, one = (
+        open_and_time(model, segments, options=how, layers=layers, cut_at_layer=max(layers))
+        for how in (changed, exact)  # a change that the model lacks fails before anything is read
     )
-    return states_effect(exact, changed, segments, layers=layers, score=score)
+    return effect_between(one, other, score=score)

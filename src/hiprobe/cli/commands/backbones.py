@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from hiprobe.backbones.loading import LoadOptions
+from hiprobe.cli import options
 from hiprobe.cli.options import Decorator
 from hiprobe.cli.text import say
 
@@ -36,6 +38,7 @@ def backbones(context: click.Context, as_json: bool, frame: str) -> None:
       hiprobe backbones
       hiprobe backbones --json
       hiprobe backbones get internvl2.5-8b
+      hiprobe backbones compare internvl2.5-8b camera.mp4 --quantise int8
     """
     if context.invoked_subcommand is None:
         _print(as_json=as_json, frame=frame)
@@ -98,3 +101,71 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
             name, wheels=wheels, revision=revision, say=None if quiet else say, progress=progress
         )
     click.echo(str(folder))
+
+
+@backbones.command()
+@click.argument("name", metavar="NAME|FOLDER")
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|FOLDER|GLOB...")
+@options.dtype
+@options.resize
+@options.quantise
+@options.frames_as
+@options.device
+@click.option(
+    "--probe",
+    type=click.Path(path_type=Path),
+    help="Also say what becomes of this probe's scores; the usual way is then the probe's own.",
+)
+@click.option(
+    "--segments",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Segments of each video, spread evenly over it.",
+)
+@options.segment_seconds
+@_as_json
+@options.quiet
+def compare(
+    name: str,
+    videos: tuple[str, ...],
+    dtype: str | None,
+    resize: str | None,
+    quantise: str | None,
+    frames_as: str | None,
+    device: str | None,
+    probe: Path | None,
+    segments: int,
+    segment_seconds: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure what a cheaper way of running a backbone does to its states and scores.
+
+    The same segments are read twice: the backbone opened as usual, and with what --dtype,
+    --resize, --quantise and --frames-as change (one or more of them). The two are never in memory
+    together. For some layers the table shows how far the states move, as a share of their length,
+    and the lowest cosine; below it, the time of a segment both ways and, on a GPU, the memory.
+
+    With --probe the backbone is read no deeper than the probe's layer, as `detect` reads it, and
+    a line says how much scores change and how many segments cross the threshold.
+
+    \b
+    Examples:
+      hiprobe backbones compare internvl2.5-8b clips/ --quantise int8
+      hiprobe backbones compare internvl2.5-8b clips/ --resize area --probe my-probe
+      hiprobe backbones compare /models/SmolVLM2-500M camera.mp4 --dtype bfloat16 --json
+    """
+    from hiprobe.cli.compare_report import print_comparison, print_comparison_json
+    from hiprobe.cli.comparing import compare_backbone
+
+    found = compare_backbone(
+        name,
+        videos,
+        load=LoadOptions(dtype, device, resize, quantise, frames_as),
+        probe_folder=probe,
+        segments=segments,
+        segment_seconds=segment_seconds,
+        quiet=quiet,
+    )
+    (print_comparison_json if as_json else print_comparison)(found)

@@ -1,0 +1,85 @@
+"""A few segments of a video, spread evenly over it, without decoding what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, Segment
+from hiprobe.video.probe import video_info
+from hiprobe.video.segments import read_segments
+
+
+@dataclass(frozen=True)
+class SpreadSegments:
+    """Segments that begin at some times of a video; each iteration reads them anew.
+
+    Attributes:
+        starts_seconds: where they begin, ascending.
+        segment_seconds: their length; 24 frames each where None.
+    """
+
+    path: Path
+    starts_seconds: tuple[float, ...]
+    segment_seconds: float | None
+    max_side_pixels: int | None
+
+    def __len__(self) -> int:
+        return len(self.starts_seconds)
+
+    def __iter__(self) -> Iterator[Segment]:
+        """The segments in order.
+
+        Raises:
+            VideoError: the video cannot be read.
+        """
+        for position, start in enumerate(self.starts_seconds):
+            try:
+                yield next(iter(self._from(start)))
+            except VideoError:
+                if position == 0:
+                    raise
+                return  # shorter than its header says
+
+    def _from(self, start_seconds: float) -> Iterator[Segment]:
+        return iter(
+            read_segments(
+                self.path,
+                segment_frames=SEGMENT_FRAMES,
+                segment_seconds=self.segment_seconds,
+                key_frames=KEY_FRAMES,
+                start_seconds=start_seconds or None,
+                max_side_pixels=self.max_side_pixels,
+            )
+        )
+
+
+def spread_segments(
+    path: Path,
+    *,
+    count: int,
+    segment_seconds: float | None = None,
+    max_side_pixels: int | None = None,
+) -> SpreadSegments:
+    """Plan up to `count` segments, in the middles of as many equal parts of the video.
+
+    A video with room for fewer gives fewer, so that none is read twice; one whose header does
+    not say how long it is gives its first.
+
+    Raises:
+        UsageError: `count` is below 1.
+        VideoError: the video cannot be read.
+    """
+    if count < 1:
+        raise UsageError(f"cannot spread {count} segments; give 1 or more")
+    info = video_info(path)
+    duration, fps = info.duration_seconds_from_header, info.fps_from_header
+    length = segment_seconds or (SEGMENT_FRAMES / fps if fps else None)
+    starts: tuple[float, ...] = (0.0,)
+    if duration and length:
+        fitting = min(count, max(1, int(duration / length)))
+        part = duration / fitting
+        starts = tuple(max(0.0, (n + 0.5) * part - length / 2) for n in range(fitting))
+    return SpreadSegments(path, starts, segment_seconds, max_side_pixels)
