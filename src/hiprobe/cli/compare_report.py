@@ -18,7 +18,7 @@ DIGITS = 6
 
 def print_comparison(found: Comparison) -> None:
     """The table of layers, then scores, time and memory."""
-    said = ", ".join(f"{name} {value}" for name, value in found.changes.items())
+    said = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in found.changes.items())
     click.echo(f"{found.name} with {said}, against its usual way; {_counted(found)}")
     if found.usual.fingerprint == found.changed.fingerprint:
         click.echo("both are the same: it is opened that way anyway")
