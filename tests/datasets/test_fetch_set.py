@@ -113,6 +113,8 @@ def get_command(hub: GitServer, tmp_path: Path, *, stderr: int) -> subprocess.Po
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
+        # tests started in the background of a shell hand on a SIGINT that is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
