@@ -22,13 +22,12 @@ from torch import Tensor
 
 from captioned import read_captioned
 from folds import Array, auc, dlsp_layers, folds_by_source, out_of_fold, picked
-from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.scenes.kinds import label_of
 from hiprobe.video.clip import read_clip
 from rivals import read_manifest
-from words import trained_of
+from words import asked, trained_of
 
 BATCH = 8
 READ = ("last", "visual_mean")
@@ -64,10 +63,7 @@ def states(backbone: LiteBackbone, features: Tensor) -> dict[str, Array]:
     """States by reading position, `[clips, layers, width]`, layer 0 first."""
     found: dict[str, list[Array]] = {r: [] for r in READ}
     for batch in features.split(BATCH):
-        embedded, visual = backbone.embed(backbone.projector(batch.float()), prompt=DETECT_PROMPT)
-        hidden = backbone.decoder.model(
-            inputs_embeds=embedded, use_cache=False, output_hidden_states=True
-        ).hidden_states
+        hidden, visual = asked(backbone, batch.float())
         found["last"].append(np.stack([h[:, -1].numpy() for h in hidden], axis=1))
         means = [h[:, visual].mean(1).numpy() for h in hidden]
         found["visual_mean"].append(np.stack(means, axis=1))

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from captioned import Captioned, read_captioned
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.projector import Projector, Trained
+from material import new_projector
 from run_folder import write_run
-from train import new_projector
 
 COMMON = 0.3  # a word in more captions than this says nothing about one of them
 

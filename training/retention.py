@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.backbones.lite.vision import FEATURE_CHANNELS
+from words import asked
 
 LAYERS = (10, 14, 18, 22, 26, 30)
 COMPONENTS = 128
@@ -86,9 +86,6 @@ def last_states(backbone: LiteBackbone, features: Tensor) -> list[Tensor]:
     """Layers 0..L at the last position of the default question, `[clips, width]` each."""
     found = []
     for batch in features.split(24):
-        embedded, _ = backbone.embed(backbone.projector(batch), prompt=DETECT_PROMPT)
-        made = backbone.decoder.model(
-            inputs_embeds=embedded, use_cache=False, output_hidden_states=True
-        )
-        found.append(torch.stack([h[:, -1] for h in made.hidden_states]))
+        hidden, _ = asked(backbone, batch)
+        found.append(torch.stack([h[:, -1] for h in hidden]))
     return list(torch.cat(found, dim=1))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hiprobe.backbones.lite.projector import ProjectorConfig
+from hiprobe.backbones.lite.projector import CONFIG_FILE, WEIGHTS_FILE, ProjectorConfig
 
 
 def write_run(
@@ -23,6 +24,12 @@ def write_run(
     save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "projector.safetensors")
     card = {"projector": config.to_json(), "training": facts}
     (folder / "projector.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def ship(folder: Path) -> None:
+    """Copy a run's weights and card into the package."""
+    for file in (WEIGHTS_FILE, CONFIG_FILE):
+        shutil.copy(folder / file.name, file)
 
 
 def checkpoint(

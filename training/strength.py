@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
 
 from safetensors.torch import load_file
 
-from hiprobe.backbones.lite.projector import CONFIG_FILE, HERE, WEIGHTS_FILE
-from run_folder import write_run
+from hiprobe.backbones.lite.projector import CONFIG_FILE, WEIGHTS_FILE
+from run_folder import ship, write_run
 from words import trained_of
 
 
@@ -36,8 +35,7 @@ def main() -> None:
     config = trained_of(given.run).projector.config
     write_run(given.out, tensors, config=config, facts=facts | {"strength": given.strength})
     if given.ship:
-        for file in (WEIGHTS_FILE, CONFIG_FILE):
-            shutil.copy(given.out / file.name, HERE / file.name)
+        ship(given.out)
 
 
 def _is_update(name: str) -> bool:

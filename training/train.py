@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -28,10 +27,10 @@ from captioned import Captioned
 from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import HERE, Projector, Trained
+from hiprobe.backbones.lite.projector import Projector, Trained
 from material import Batch, Material, draw, new_projector, read_material
 from retention import Retention, Whitening, clip_change, last_states
-from run_folder import checkpoint, resume, write_run
+from run_folder import checkpoint, resume, ship, write_run
 from words import answer_loss, answer_loss_and_states, trained_of
 
 CHECKPOINT_STEPS = 40
@@ -185,8 +184,7 @@ def main() -> None:
             checkpoint(given.out, learner.parameters, optimiser, done)
             save(backbone.projector, weights, given.out, facts)
     if given.ship:
-        for name in ("projector.safetensors", "projector.json"):
-            shutil.copy(given.out / name, HERE / name)
+        ship(given.out)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.model import END_OF_TURN, LiteBackbone
 from hiprobe.backbones.lite.projector import Trained, load_trained
 
@@ -74,6 +75,18 @@ def losses_and_states(
     logits = backbone.decoder.lm_head(hidden[-1][:, start : start + ids.shape[1]])
     losses = nn.functional.cross_entropy(logits.transpose(1, 2), ids, reduction="none")
     return losses, tuple(h[:, start] for h in hidden)
+
+
+def asked(backbone: LiteBackbone, features: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Layers 0..L after the default question, `[clips, positions, width]` each, the last normed.
+
+    Beside them, which positions are visual tokens.
+    """
+    embedded, visual = backbone.embed(backbone.projector(features), prompt=DETECT_PROMPT)
+    hidden: tuple[Tensor, ...] = backbone.decoder.model(
+        inputs_embeds=embedded, use_cache=False, output_hidden_states=True
+    ).hidden_states
+    return hidden, visual
 
 
 def trained_of(run: Path | None) -> Trained:
