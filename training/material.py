@@ -69,5 +69,10 @@ def new_projector(clips: Captioned, stills: Captioned | None) -> Projector:
     return projector
 
 
+def kinds_of(clips: Captioned) -> list[str]:
+    """The kinds of events in some clips, in a fixed order."""
+    return sorted({t["kind"] for t in clips.texts})
+
+
 def _rows(data: Captioned, every: int) -> Tensor:
     return torch.from_numpy(data.features[::every].astype(np.float32)).flatten(0, 2)
