@@ -26,14 +26,14 @@ def is_abnormal(kind: str) -> bool:
 
 
 def clip_answer(
-    texts: list[dict[str, str]], rng: np.random.Generator | None, verdict: bool
+    texts: list[dict[str, str]], rng: np.random.Generator | None
 ) -> tuple[str, list[list[Part]]]:
     """One question for a batch of clips and each one's answer; the default one without `rng`."""
     draw = rng.random() if rng is not None else 0.0
     if draw < 0.6:
-        return DETECT_PROMPT, [_described(t, verdict) for t in texts]
-    if draw < 0.88 or not verdict:
-        return DESCRIBE[int(draw * 1000) % 2], [_described(t, False) for t in texts]
+        return DETECT_PROMPT, [_verdict(t) for t in texts]
+    if draw < 0.88:
+        return DESCRIBE[int(draw * 1000) % 2], [_described(t) for t in texts]
     return YES_NO[int(draw * 1000) % 2], [
         [("Yes" if is_abnormal(t["kind"]) else "No", VERDICT_WEIGHT), (".", 1.0)] for t in texts
     ]
@@ -48,9 +48,12 @@ def still_answer(
     return prompt, [[(c, SCENE_WEIGHT)] for c in captions]
 
 
-def _described(text: dict[str, str], verdict: bool) -> list[Part]:
-    parts: list[Part] = [(text["change"], CHANGE_WEIGHT)]
-    if verdict:
-        word = "Abnormal:" if is_abnormal(text["kind"]) else "Normal:"
-        parts = [(word, VERDICT_WEIGHT), (" " + text["change"], CHANGE_WEIGHT)]
-    return parts + ([(f" {text['scene']}", SCENE_WEIGHT)] if text["scene"] else [])
+def _verdict(text: dict[str, str]) -> list[Part]:
+    """What changes and whether it is abnormal; the place is left to the other questions."""
+    word = "Abnormal:" if is_abnormal(text["kind"]) else "Normal:"
+    return [(word, VERDICT_WEIGHT), (" " + text["change"], CHANGE_WEIGHT)]
+
+
+def _described(text: dict[str, str]) -> list[Part]:
+    scene: list[Part] = [(f" {text['scene']}", SCENE_WEIGHT)] if text["scene"] else []
+    return [(text["change"], CHANGE_WEIGHT), *scene]

@@ -1,8 +1,8 @@
 """Vision features of all training clips, computed once (the vision net is frozen).
 
-    python training/features.py scenes --vision EFFICIENTNET.pth --out training/runs/scenes
-    python training/features.py clips --photographs FOLDER --vision ... --out training/runs/clips
-    python training/features.py stills --photographs FOLDER --vision ... --out training/runs/stills
+    python training/features.py scenes --model MODEL_FOLDER --out training/runs/scenes
+    python training/features.py clips --photographs FOLDER --model ... --out training/runs/clips
+    python training/features.py stills --photographs FOLDER --model ... --out training/runs/stills
 
 Writes float16 `[clips, frames, tokens, channels]` and the captions in parts, so that an
 interrupted run goes on where it stopped.
@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hiprobe.backbones.lite.projector import change_features
+from hiprobe.backbones.lite.load import load_lite
+from hiprobe.backbones.lite.projector import Projector, ProjectorConfig, Trained, change_features
 from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
 from pictures import CaptionedClip, Photographs, degrade, picture_clip, read_photographs
 
@@ -28,10 +29,9 @@ PART = 50
 HELD_OUT_EVERY = 10  # every tenth photograph is never trained on
 
 
-def vision_net(weights: Path) -> EfficientNetLite0:
-    net = EfficientNetLite0()
-    net.load_state_dict(torch.load(weights, weights_only=True))
-    return net.eval().requires_grad_(False)
+def vision_net(model: Path) -> EfficientNetLite0:
+    """The vision net of an assembled model folder; what else is there is not used."""
+    return load_lite(model, trained=Trained(Projector(ProjectorConfig()))).vision
 
 
 def scene_clip(seed: int) -> CaptionedClip:
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("scenes", "clips", "stills"))
     parser.add_argument("--photographs", type=Path)
-    parser.add_argument("--vision", type=Path, required=True, help="EfficientNet-Lite0 .pth")
+    parser.add_argument("--model", type=Path, required=True, help="assembled lite model folder")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=2400)
     parser.add_argument("--first", type=int, default=0, help="number (seed) of the first clip")
@@ -81,7 +81,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     photographs = read_photographs(given.photographs) if given.photographs else None
-    net, make = vision_net(given.vision), clip_maker(given.what, photographs)
+    net, make = vision_net(given.model), clip_maker(given.what, photographs)
     started = time.monotonic()
     for part in range(given.first, given.first + given.clips, PART):
         place = given.out / f"part-{part:06d}.npy"

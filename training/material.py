@@ -29,12 +29,13 @@ class Material:
 
 @dataclass(frozen=True)
 class Batch:
-    """One question over some clips or stills, and each one's answer."""
+    """One question over some clips or stills, each one's answer, and the number of its kind."""
 
     still: bool
     features: Tensor
     prompt: str
     answers: list[list[Part]]
+    kinds: Tensor
 
 
 def read_material(given: argparse.Namespace) -> Material:
@@ -51,10 +52,13 @@ def draw(data: Material, given: argparse.Namespace, step: int) -> Batch:
     if stills is not None and (step < given.first_stills or rng.random() < given.stills_share):
         chosen = rng.choice(len(stills.texts), given.stills_batch, replace=False)
         prompt, answers = still_answer([stills.texts[i] for i in chosen], rng)
-        return Batch(True, stills.batch(chosen), prompt, answers)
+        return Batch(True, stills.batch(chosen), prompt, answers, torch.zeros(0).long())
     chosen = rng.choice(data.used, given.batch, replace=False)
-    prompt, answers = clip_answer([data.clips.texts[i] for i in chosen], rng, given.verdict)
-    return Batch(False, data.clips.batch(chosen), prompt, answers)
+    texts = [data.clips.texts[i] for i in chosen]
+    prompt, answers = clip_answer(texts, rng)
+    names = kinds_of(data.clips)
+    kinds = torch.tensor([names.index(t["kind"]) for t in texts])
+    return Batch(False, data.clips.batch(chosen), prompt, answers, kinds)
 
 
 def new_projector(clips: Captioned, stills: Captioned | None) -> Projector:

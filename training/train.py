@@ -28,13 +28,12 @@ from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.backbones.lite.projector import Projector, Trained
-from material import Batch, Material, draw, new_projector, read_material
-from retention import Retention, Whitening, clip_change, last_states
+from kind_heads import KindHeads
+from material import Batch, Material, draw, kinds_of, new_projector, read_material
 from run_folder import checkpoint, resume, ship, write_run
 from words import answer_loss, answer_loss_and_states, trained_of
 
 CHECKPOINT_STEPS = 40
-HEAD_CLIPS = 700  # that the heads begin with
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -57,8 +56,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stills-batch", type=int, default=24)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--rank", type=int, default=8, help="of the LLM's update; 0 for none")
-    parser.add_argument("--verdict", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--retain", type=float, default=0.0, help="weight of vision kept in states")
+    parser.add_argument("--kinds", type=float, default=0.5, help="weight of the heads for kinds")
+    parser.add_argument("--projector-rate", type=float, default=0.3, help="share of --rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ship", action="store_true", help="copy the result into the package")
     return parser.parse_args()
@@ -66,39 +65,45 @@ def parse() -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Learner:
-    """The backbone under training, what of it is trained by its shipped name, and its watcher."""
+    """The backbone under training, what of it is trained by its shipped name, and its heads."""
 
     backbone: LiteBackbone
     weights: dict[str, nn.Parameter]
-    retention: Retention | None
-    retain: float
+    heads: KindHeads
+    kinds_weight: float
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
         """All that the optimiser moves: what ships, and the heads, which do not."""
-        heads = self.retention.named_parameters() if self.retention else ()
-        return self.weights | {f"head.{k}": v for k, v in heads}
+        return self.weights | {f"head.{k}": v for k, v in self.heads.named_parameters()}
 
     def loss(self, batch: Batch) -> Tensor:
-        """Loss of words; on clips with what has been lost of the vision features, weighted."""
+        """Loss of words; on the default question with that of the kinds, weighted."""
         losses, states = answer_loss_and_states(
             self.backbone, batch.features, batch.answers, prompt=batch.prompt
         )
-        if self.retention is None or batch.still or batch.prompt != DETECT_PROMPT:
+        if batch.prompt != DETECT_PROMPT:
             return losses.mean()
-        return losses.mean() + self.retain * self.retention(states, batch.features)
+        return losses.mean() + self.kinds_weight * self.heads(states, batch.kinds)
 
 
 def open_learner(given: argparse.Namespace, data: Material) -> Learner:
     """Everything that is trained, as it begins."""
     backbone, weights = open_parts(given, data)
-    if not given.retain:
-        return Learner(backbone, weights, None, 0.0)
-    rows = torch.from_numpy(data.clips.features[data.used].astype(np.float32))
-    whitening = Whitening(clip_change(rows))
-    some = rows[:: max(1, len(rows) // HEAD_CLIPS)]
-    retention = Retention(whitening, last_states(backbone, some), clip_change(some))
-    return Learner(backbone, weights, retention, given.retain)
+    width = backbone.projector.config.width
+    heads = KindHeads(width=width, kinds=len(kinds_of(data.clips))).train()
+    return Learner(backbone, weights, heads, given.kinds)
+
+
+def open_optimiser(given: argparse.Namespace, learner: Learner) -> torch.optim.AdamW:
+    """The projector, which has begun without the LLM, moves more slowly than the rest."""
+    slow = [v for k, v in learner.parameters.items() if k.startswith("projector.")]
+    fast = [v for k, v in learner.parameters.items() if not k.startswith("projector.")]
+    groups = [
+        {"params": slow, "peak": given.rate * given.projector_rate},
+        {"params": fast, "peak": given.rate},
+    ]
+    return torch.optim.AdamW(groups, lr=given.rate, weight_decay=0.01)
 
 
 def open_parts(
@@ -118,11 +123,11 @@ def open_parts(
 
 
 def step_once(
-    learner: Learner, optimiser: torch.optim.AdamW, batch: Batch, *, rate: float
+    learner: Learner, optimiser: torch.optim.AdamW, batch: Batch, *, share: float
 ) -> float:
-    """One step of the optimiser; the loss before it."""
+    """One step of the optimiser, at a share of the peak rates; the loss before it."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = group["peak"] * share
     loss = learner.loss(batch)
     optimiser.zero_grad()
     loss.backward()
@@ -153,9 +158,9 @@ def facts_of(
         "stills": len(data.stills.texts) if data.stills else 0,
         "first_stills": given.first_stills,
         "rank": given.rank,
-        "verdict": given.verdict,
-        "retain": given.retain,
-        "validation_loss": validation_loss(backbone, data.clips, data.held, given.verdict),
+        "kinds": given.kinds,
+        "start": given.start.name if given.start else None,
+        "validation_loss": validation_loss(backbone, data.clips, data.held),
     }
 
 
@@ -166,13 +171,13 @@ def main() -> None:
     data = read_material(given)
     learner = open_learner(given, data)
     backbone, weights = learner.backbone, learner.weights
-    optimiser = torch.optim.AdamW(learner.parameters.values(), lr=given.rate, weight_decay=0.01)
+    optimiser = open_optimiser(given, learner)
     first = resume(given.out, learner.parameters, optimiser)
     started, running = time.monotonic(), []
     for step in range(first, given.steps):
         batch = draw(data, given, step)
-        rate = given.rate * learning_rate(step, given.steps)
-        loss = step_once(learner, optimiser, batch, rate=rate)
+        share = learning_rate(step, given.steps)
+        loss = step_once(learner, optimiser, batch, share=share)
         running.append((batch.still, loss))
         done = step + 1
         if done % 10 == 0:
@@ -188,15 +193,13 @@ def main() -> None:
 
 
 @torch.no_grad()
-def validation_loss(
-    backbone: LiteBackbone, data: Captioned, rows: np.ndarray, verdict: bool
-) -> float:
+def validation_loss(backbone: LiteBackbone, data: Captioned, rows: np.ndarray) -> float:
     """Mean loss of the held clips' answers to the default question."""
     found = []
     for start in range(0, len(rows), 12):
         chosen = rows[start : start + 12]
         texts = [data.texts[i] for i in chosen]
-        prompt, answers = clip_answer(texts, None, verdict)
+        prompt, answers = clip_answer(texts, None)
         losses = answer_loss(backbone, data.batch(chosen), answers, prompt=prompt)
         found.append(losses.mean().item())
     return round(float(np.mean(found)), 4)

