@@ -175,6 +175,7 @@ def main() -> None:
     first = resume(given.out, learner.parameters, optimiser)
     started, running = time.monotonic(), []
     for step in range(first, given.steps):
+        torch.manual_seed(given.seed * 1_000_003 + step)  # the same dropout when gone on with
         batch = draw(data, given, step)
         share = learning_rate(step, given.steps)
         loss = step_once(learner, optimiser, batch, share=share)
