@@ -160,21 +160,19 @@ def test_heads_of_a_layer_that_is_not_there_are_refused(layers: list[int]) -> No
 
 
 def test_settings_of_speech_reach_the_words(whole: Backbone) -> None:
-    frames = SEGMENTS[0].frames
-    free = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=40, speech=Speech())
+    frames = SEGMENTS[1].frames
+    prompt = "What does this picture show?"  # lite answers in two sentences, so a token comes twice
+    free = whole.describe(frames, prompt=prompt, max_new_tokens=40, speech=Speech())
     kept = whole.describe(
         frames,
-        prompt=DESCRIBE,
+        prompt=prompt,
         max_new_tokens=40,
         speech=Speech(repetition_penalty=50.0, no_repeat_tokens=1),
     )
-    words = free.split()
-    assert free != kept or len(set(words)) == len(words)  # nothing is said twice: nothing to forbid
+    assert free != kept
     assert isinstance(whole, Speaker)
-    own = whole.describe(frames, prompt=DESCRIBE, max_new_tokens=40)
-    assert own == whole.describe(
-        frames, prompt=DESCRIBE, max_new_tokens=40, speech=speech_of(whole)
-    )
+    own = whole.describe(frames, prompt=prompt, max_new_tokens=40)
+    assert own == whole.describe(frames, prompt=prompt, max_new_tokens=40, speech=speech_of(whole))
 
 
 def test_small_models_are_asked_for_plain_words(whole: Backbone) -> None:
