@@ -27,7 +27,7 @@ from answers import is_abnormal
 from captioned import Captioned, read_captioned
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.projector import Projector, Trained
-from material import kinds_of, new_projector
+from material import kind_numbers, new_projector
 from run_folder import write_run
 from vocabulary import kept_words, targets, word_sets
 
@@ -101,19 +101,19 @@ def lessons(given: argparse.Namespace, model: Path) -> tuple[Lesson, Lesson, Beg
     words = [word_sets(d, backbone.tokenizer) for d in sets]
     kept = kept_words(words[0] + words[1])
     wanted = [targets(w, kept) for w in words]
-    names = kinds_of(sets[1])
     found = [
         Lesson(
             data,
             shares,
-            torch.tensor([names.index(t["kind"]) if t["kind"] in names else 0 for t in data.texts]),
+            kind_numbers(data),
             torch.tensor([float(is_abnormal(t["kind"])) for t in data.texts]),
         )
         for data, shares in zip(sets, wanted, strict=True)
     ]
     table = backbone.decoder.get_input_embeddings().weight.detach()[kept]
     projector = backbone.projector.requires_grad_(True).train()
-    return found[0], found[1], Beginner(projector, table, torch.cat(wanted).mean(0), len(names))
+    kinds = int(found[1].kinds.max()) + 1
+    return found[0], found[1], Beginner(projector, table, torch.cat(wanted).mean(0), kinds)
 
 
 def parse() -> argparse.Namespace:

@@ -19,9 +19,10 @@ VALIDATION_EVERY = 40  # every fortieth clip is only looked at
 
 @dataclass(frozen=True)
 class Material:
-    """Clips and stills; rows of the clips that are trained on, and of those only looked at."""
+    """Clips and their kinds' numbers, stills; rows of the clips trained on, and only looked at."""
 
     clips: Captioned
+    kinds: Tensor
     stills: Captioned | None
     used: np.ndarray
     held: np.ndarray
@@ -42,7 +43,13 @@ def read_material(given: argparse.Namespace) -> Material:
     clips = read_captioned(given.clips)
     stills = read_captioned([given.stills]) if given.stills else None
     rows = np.arange(len(clips.texts))
-    return Material(clips, stills, rows[rows % VALIDATION_EVERY > 0], rows[::VALIDATION_EVERY])
+    return Material(
+        clips,
+        kind_numbers(clips),
+        stills,
+        rows[rows % VALIDATION_EVERY > 0],
+        rows[::VALIDATION_EVERY],
+    )
 
 
 def draw(data: Material, given: argparse.Namespace, step: int) -> Batch:
@@ -56,9 +63,7 @@ def draw(data: Material, given: argparse.Namespace, step: int) -> Batch:
     chosen = rng.choice(data.used, given.batch, replace=False)
     texts = [data.clips.texts[i] for i in chosen]
     prompt, answers = clip_answer(texts, rng)
-    names = kinds_of(data.clips)
-    kinds = torch.tensor([names.index(t["kind"]) for t in texts])
-    return Batch(False, data.clips.batch(chosen), prompt, answers, kinds)
+    return Batch(False, data.clips.batch(chosen), prompt, answers, data.kinds[chosen])
 
 
 def new_projector(clips: Captioned, stills: Captioned | None) -> Projector:
@@ -73,9 +78,10 @@ def new_projector(clips: Captioned, stills: Captioned | None) -> Projector:
     return projector
 
 
-def kinds_of(clips: Captioned) -> list[str]:
-    """The kinds of events in some clips, in a fixed order."""
-    return sorted({t["kind"] for t in clips.texts})
+def kind_numbers(clips: Captioned) -> Tensor:
+    """The kind of each clip's event as a number, 0 for the first by name, `[clips]`."""
+    names = sorted({t["kind"] for t in clips.texts})
+    return torch.tensor([names.index(t["kind"]) for t in clips.texts])
 
 
 def _rows(data: Captioned, every: int) -> Tensor:

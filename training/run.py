@@ -2,9 +2,9 @@
 
     python training/run.py --photographs FLICKR8K --model MODEL_FOLDER --out training/runs
 
-`MODEL_FOLDER` is what `hiprobe backbones get lite` leaves. Each step goes on where it stopped, and
-one that is done is passed over. `--ship` copies the result into the package. The scenes that
-designs are compared on are made too; they are not trained on.
+`MODEL_FOLDER` is what `hiprobe backbones get lite` leaves. Features and training go on where they
+stopped, `first.py` begins anew; what is done is passed over. `--ship` copies the result into the
+package. The scenes that designs are compared on are made too; they are not trained on.
 """
 
 from __future__ import annotations

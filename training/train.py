@@ -29,7 +29,7 @@ from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.backbones.lite.projector import Projector, Trained
 from kind_heads import KindHeads
-from material import Batch, Material, draw, kinds_of, new_projector, read_material
+from material import Batch, Material, draw, new_projector, read_material
 from run_folder import checkpoint, resume, ship, write_run
 from words import answer_loss, answer_loss_and_states, trained_of
 
@@ -91,7 +91,7 @@ def open_learner(given: argparse.Namespace, data: Material) -> Learner:
     """Everything that is trained, as it begins."""
     backbone, weights = open_parts(given, data)
     width = backbone.projector.config.width
-    heads = KindHeads(width=width, kinds=len(kinds_of(data.clips))).train()
+    heads = KindHeads(width=width, kinds=int(data.kinds.max()) + 1).train()
     return Learner(backbone, weights, heads, given.kinds)
 
 
