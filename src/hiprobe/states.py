@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.layer_numbers import layer_numbers
 
 __all__ = [
     "READINGS",
@@ -108,9 +109,15 @@ class States:
         return self.values[:, self.layers.index(number)]
 
     def select_layers(self, numbers: Sequence[int]) -> States:
-        """The same states restricted to some layers."""
-        values = np.stack([self.layer(n) for n in sorted(numbers)], axis=1)
-        return replace(self, values=values, layers=tuple(sorted(numbers)))
+        """The same states restricted to some layers.
+
+        Raises:
+            StatesError: a layer was not extracted.
+            UsageError: they are no list of numbers.
+        """
+        chosen = tuple(sorted(layer_numbers(numbers)))
+        values = np.stack([self.layer(n) for n in chosen], axis=1)
+        return replace(self, values=values, layers=chosen)
 
     def select_rows(self, rows: NDArray[np.bool_]) -> States:
         """The same states restricted to some segments, bool `[segments]`."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hiprobe.errors import StatesError
+from hiprobe.layer_numbers import layer_numbers
 
 
 def head_shape(config: Any) -> tuple[int, int]:
@@ -54,14 +55,16 @@ def stacked_heads(found: dict[int, Tensor], layers: Sequence[int], *, heads: int
     return rows.reshape(*rows.shape[:-1], heads, -1)
 
 
-def check_head_layers(layers: Sequence[int], *, available: int) -> None:
-    """Refuse layers without heads to read.
+def check_head_layers(layers: Sequence[int], *, available: int) -> tuple[int, ...]:
+    """The layers asked for; refuses those without heads to read.
 
     Raises:
         StatesError: none is asked for, or one is not within 1..available.
+        UsageError: they are no list of numbers.
     """
-    if not layers or min(layers) < 1 or max(layers) > available:
+    asked = layer_numbers(layers)
+    if not asked or min(asked) < 1 or max(asked) > available:
         raise StatesError(
-            f"attention heads of layers {tuple(layers)} cannot be read; there are layers "
-            f"1..{available}"
+            f"attention heads of layers {asked} cannot be read; there are layers 1..{available}"
         )
+    return asked

@@ -44,6 +44,9 @@ class Speech:
 class Backbone(Protocol):
     """A frozen multimodal LLM that is read, never trained.
 
+    What a call gives does not depend on the calls before it, nor on other threads: on one object
+    they take turns.
+
     Attributes:
         fingerprint: decides whether two sets of states can be compared; the same for a
             backbone loaded whole and one cut at a layer.
@@ -82,6 +85,7 @@ class Backbone(Protocol):
         Raises:
             BackboneMemoryError: these segments do not fit into memory together.
             StatesError: a layer does not exist, or a state is not finite.
+            UsageError: `layers` or `readings` is one alone, not a list, or of another kind.
         """
         ...
 

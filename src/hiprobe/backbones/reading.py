@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hiprobe.errors import BackboneError, StatesError
-from hiprobe.states import Reading
+from hiprobe.errors import BackboneError, StatesError, UsageError
+from hiprobe.layer_numbers import layer_numbers
+from hiprobe.states import READINGS, Reading
 
 
 @contextmanager
@@ -26,17 +27,37 @@ def cut_at(decoder: Any, layer: int) -> Iterator[Any]:
         decoder.layers, decoder.norm = layers, norm
 
 
-def check_layers(layers: Sequence[int], *, available: int, layer_count: int) -> None:
-    """Refuse layers that are not loaded.
+def check_layers(layers: Sequence[int], *, available: int, layer_count: int) -> tuple[int, ...]:
+    """The layers asked for; refuses those that are not loaded.
 
     Raises:
         StatesError: none is asked for, or one is not within 0..available.
+        UsageError: they are no list of numbers.
     """
-    if not layers or min(layers) < 0 or max(layers) > available:
+    asked = layer_numbers(layers)
+    if not asked or min(asked) < 0 or max(asked) > available:
         raise StatesError(
-            f"layers {tuple(layers)} are not within 0..{available}, what is loaded of "
-            f"{layer_count} layers"
+            f"layers {asked} are not within 0..{available}, what is loaded of {layer_count} layers"
         )
+    return asked
+
+
+def check_readings(readings: Sequence[Reading]) -> tuple[Reading, ...]:
+    """The readings asked for.
+
+    Raises:
+        UsageError: a name alone, or one that is none of `READINGS`.
+    """
+    if isinstance(readings, str):
+        raise UsageError(
+            f"readings={readings!r} is one name, not a list; for one reading give "
+            f"readings=[{readings!r}]"
+        )
+    asked = tuple(readings)
+    unknown = [name for name in asked if name not in READINGS]
+    if unknown:
+        raise UsageError(f"readings {unknown} are unknown; choose of {', '.join(READINGS)}")
+    return asked
 
 
 def check_whole(*, available: int, layer_count: int) -> None:

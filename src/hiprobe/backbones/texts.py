@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, cast, get_args, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones.reading import check_finite, check_layers, cut_at
+from hiprobe.backbones.reading import check_finite, check_layers
 from hiprobe.errors import StatesError
 from hiprobe.states import Reading
 
@@ -58,7 +58,7 @@ def read_texts(
     Raises:
         StatesError: as `TextsBackbone.text_states`.
     """
-    check_layers(layers, available=len(decoder.layers), layer_count=layer_count)
+    layers = check_layers(layers, available=len(decoder.layers), layer_count=layer_count)
     if not pieces or not all(len(own) for _, own, _ in pieces):
         raise StatesError("there is no text to read, or one is empty; give each at least a word")
     order = sorted(range(len(pieces)), key=lambda i: sum(map(len, pieces[i])))
@@ -79,20 +79,29 @@ def _read(
     decoder: Any, pieces: Sequence[_Pieces], layers: Sequence[int]
 ) -> list[dict[TextReading, NDArray[np.float32]]]:
     import torch
+    from torch import Tensor
+
+    from hiprobe.backbones.layers import caught_layers
 
     rows = [[*before, *own, *after] for before, own, after in pieces]
     longest = max(map(len, rows))
     ids = torch.tensor([row + row[-1:] * (longest - len(row)) for row in rows])
-    with torch.inference_mode(), cut_at(decoder, max(1, *layers)) as cut:
-        hidden = cut(input_ids=ids, use_cache=False, output_hidden_states=True).hidden_states
-    found: list[dict[TextReading, NDArray[np.float32]]] = []
-    for place, ((before, own, _), row) in enumerate(zip(pieces, rows, strict=True)):
-        text = slice(len(before), len(before) + len(own))
-        states = [hidden[n][place, : len(row)].float() for n in layers]
-        found.append(
-            {
-                "last": np.stack([s[-1].numpy() for s in states]),
-                "text_mean": np.stack([s[text].mean(dim=0).numpy() for s in states]),
-            }
+    texts = [slice(len(before), len(before) + len(own)) for before, own, _ in pieces]
+
+    def read(hidden: Tensor) -> list[dict[TextReading, Tensor]]:
+        return [
+            {"last": states[len(row) - 1], "text_mean": states[text].mean(dim=0)}
+            for states, row, text in zip(hidden.float(), rows, texts, strict=True)
+        ]
+
+    with torch.inference_mode():
+        caught = caught_layers(
+            lambda: decoder(input_ids=ids, use_cache=False), decoder, layers=layers, read=read
         )
-    return found
+    return [
+        {
+            reading: np.stack([caught[layer][place][reading].numpy() for layer in layers])
+            for reading in TEXT_READINGS
+        }
+        for place in range(len(rows))
+    ]

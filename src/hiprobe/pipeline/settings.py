@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hiprobe.errors import UsageError
+from hiprobe.layer_numbers import layer_numbers
 from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
 from hiprobe.states import READINGS, Reading
 
@@ -64,7 +65,7 @@ class ExtractionSettings:
             UsageError: it does not have one of them.
         """
         wanted = range(1, layer_count + 1) if self.layers is None else self.layers
-        chosen = tuple(sorted(set(wanted)))
+        chosen = tuple(sorted(set(layer_numbers(wanted))))
         if not chosen or not 0 <= chosen[0] <= chosen[-1] <= layer_count:
             raise UsageError(
                 f"layers {list(chosen)} are not within 0..{layer_count} of this backbone"

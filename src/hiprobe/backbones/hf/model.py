@@ -15,18 +15,20 @@ from hiprobe.backbones.first_token import first_ids, log_probabilities
 from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
 from hiprobe.backbones.hf.family import Family
 from hiprobe.backbones.hf.hardware import memory_errors
-from hiprobe.backbones.hf.layers import read_layers
 from hiprobe.backbones.hf.preparing import Prepared, Preparer
 from hiprobe.backbones.hf.prompt import Wording
 from hiprobe.backbones.hf.vision_once import vision_once
 from hiprobe.backbones.interface import Speech
+from hiprobe.backbones.layers import read_layers
 from hiprobe.backbones.reading import (
     apply_norm,
     check_finite,
     check_layers,
+    check_readings,
     check_whole,
     cut_at,
 )
+from hiprobe.backbones.turns import in_turn
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
@@ -110,6 +112,7 @@ class HfBackbone:
         )
         return found[self.prompt]
 
+    @in_turn
     @torch.inference_mode()
     def states_by_prompt(
         self,
@@ -124,7 +127,10 @@ class HfBackbone:
         Raises:
             BackboneMemoryError: these segments do not fit into memory together.
         """
-        check_layers(layers, available=len(self.decoder.layers), layer_count=self.layer_count)
+        layers = check_layers(
+            layers, available=len(self.decoder.layers), layer_count=self.layer_count
+        )
+        readings = check_readings(readings)
         shape = (len(segments), len(layers), self.width)
         made = [{r: np.zeros(shape, np.float32) for r in readings} for _ in prompts]
 
@@ -145,11 +151,13 @@ class HfBackbone:
         return dict(zip(prompts, made, strict=True))
 
     @property
+    @in_turn
     def speech(self) -> Speech:
         """JSON for decoders that are large enough, plain words for the others."""
         size = sum(p.numel() for p in self.decoder.parameters())
         return Speech(structured=size >= STRUCTURED_PARAMETERS)
 
+    @in_turn
     @torch.inference_mode()
     def describe(
         self,
@@ -179,11 +187,13 @@ class HfBackbone:
             )
         return self.wording.words(made[0, prepared.length :].tolist())
 
+    @in_turn
     def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `hiprobe.backbones.final_norm.FinalNorm`."""
         check_whole(available=len(self.decoder.layers), layer_count=self.layer_count)
         return apply_norm(self.decoder.norm, values)
 
+    @in_turn
     @torch.inference_mode()
     def first_token(
         self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
@@ -210,12 +220,13 @@ class HfBackbone:
         """Width of what one head gives."""
         return head_shape(self.decoder.config)[1]
 
+    @in_turn
     @torch.inference_mode()
     def head_states(
         self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
     ) -> NDArray[np.float32]:
         """See `hiprobe.backbones.interface.HeadStates`."""
-        check_head_layers(layers, available=len(self.decoder.layers))
+        layers = check_head_layers(layers, available=len(self.decoder.layers))
         shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
         found = np.zeros(shape, np.float32)
 

@@ -20,6 +20,7 @@ from transformers import (
 from hiprobe.backbones.first_token import first_ids, log_probabilities
 from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
 from hiprobe.backbones.interface import DETECT_PROMPT, Speech
+from hiprobe.backbones.layers import read_layers
 from hiprobe.backbones.lite.projector import Projector, change_features
 from hiprobe.backbones.lite.seen import SeenPictures
 from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
@@ -27,11 +28,12 @@ from hiprobe.backbones.reading import (
     apply_norm,
     check_finite,
     check_layers,
+    check_readings,
     check_whole,
     cut_at,
-    read_positions,
 )
 from hiprobe.backbones.texts import TextReading, read_texts
+from hiprobe.backbones.turns import in_turn
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading
 
@@ -93,6 +95,7 @@ class LiteBackbone:
             },
         )
 
+    @in_turn
     @torch.inference_mode()
     def states(
         self,
@@ -107,6 +110,7 @@ class LiteBackbone:
         )
         return found[self.prompt]
 
+    @in_turn
     @torch.inference_mode()
     def states_by_prompt(
         self,
@@ -118,7 +122,8 @@ class LiteBackbone:
     ) -> Mapping[str, Mapping[Reading, NDArray[np.float32]]]:
         """See `hiprobe.backbones.prompted.PromptsBackbone`: the pictures are looked at once."""
         available = len(self.decoder.model.layers)
-        check_layers(layers, available=available, layer_count=self.layer_count)
+        layers = check_layers(layers, available=available, layer_count=self.layer_count)
+        readings = check_readings(readings)
         visual = [self.visual_tokens([segment.frames]) for segment in segments]
         found: dict[str, dict[Reading, NDArray[np.float32]]] = {}
         for prompt in prompts:
@@ -135,6 +140,7 @@ class LiteBackbone:
         """Plain words, kept from repeating themselves."""
         return SPEECH
 
+    @in_turn
     @torch.inference_mode()
     def describe(
         self,
@@ -164,6 +170,7 @@ class LiteBackbone:
         )
         return str(self.tokenizer.decode(made[0].tolist(), skip_special_tokens=True)).strip()
 
+    @in_turn
     @torch.inference_mode()
     def first_token(
         self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
@@ -180,6 +187,7 @@ class LiteBackbone:
                 found[number, row] = log_probabilities(made.logits[:, -1], ids)[0]
         return found
 
+    @in_turn
     def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `hiprobe.backbones.final_norm.FinalNorm`."""
         check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
@@ -195,12 +203,13 @@ class LiteBackbone:
         """Width of what one head gives."""
         return head_shape(self.decoder.config)[1]
 
+    @in_turn
     @torch.inference_mode()
     def head_states(
         self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
     ) -> NDArray[np.float32]:
         """See `hiprobe.backbones.interface.HeadStates`."""
-        check_head_layers(layers, available=len(self.decoder.model.layers))
+        layers = check_head_layers(layers, available=len(self.decoder.model.layers))
         shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
         found = np.zeros(shape, np.float32)
         for row, segment in enumerate(segments):
@@ -215,6 +224,7 @@ class LiteBackbone:
                 found[number, row] = stacked_heads(caught, layers, heads=self.head_count)[0]
         return found
 
+    @in_turn
     def text_states(
         self, texts: Sequence[str], *, layers: Sequence[int]
     ) -> Mapping[TextReading, NDArray[np.float32]]:
@@ -228,6 +238,7 @@ class LiteBackbone:
         tokens: Tensor = self.projector(self.visual_features(clips))
         return tokens
 
+    @in_turn
     def visual_features(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
         """What the projector reads: `[clips, frames, cells, INPUT_CHANNELS]`."""
         maps = [self._feature_maps(frames) for frames in clips]
@@ -264,17 +275,14 @@ class LiteBackbone:
         self, visual: Tensor, prompt: str, layers: Sequence[int], readings: Sequence[Reading]
     ) -> dict[Reading, NDArray[np.float32]]:
         embedded, is_visual = self.embed(visual, prompt=prompt)
-        with cut_at(self.decoder.model, max(1, *layers)) as decoder:
-            hidden = decoder(
-                inputs_embeds=embedded, use_cache=False, output_hidden_states=True
-            ).hidden_states
-        seen = is_visual.expand(embedded.shape[:2])
-        return {
-            reading: np.stack(
-                [read_positions(hidden[n], reading, seen).numpy() for n in layers], axis=1
-            )
-            for reading in readings
-        }
+        decoder = self.decoder.model
+        return read_layers(
+            lambda: decoder(inputs_embeds=embedded, use_cache=False),
+            decoder,
+            layers=layers,
+            readings=readings,
+            visual=is_visual.expand(embedded.shape[:2]),
+        )
 
 
 def _of_one_length(visual: Sequence[Tensor]) -> list[Tensor]:

@@ -1,10 +1,15 @@
-"""States of a decoder's layers, caught while it runs."""
+"""States of a decoder's layers, caught while it runs, by hooks that last for one pass.
+
+The library has hidden states of its own (`output_hidden_states`). It catches them by hooks that it
+places once, at the first call, on the layers there are then. On a decoder that is cut for that call
+the deeper layers get none, and no later call can read them: so nothing here asks for them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +19,7 @@ from torch import Tensor, nn
 from hiprobe.backbones.reading import cut_at, read_positions
 from hiprobe.states import Reading
 
-_Keep = Callable[[int, Tensor], None]
+_T = TypeVar("_T")
 
 
 def read_layers(
@@ -32,23 +37,47 @@ def read_layers(
         layers: 0 for what the first layer takes.
         visual: bool `[segments, positions]`, true where a visual token stands.
     """
-    found: dict[int, Mapping[Reading, Tensor]] = {}
 
-    def keep(layer: int, hidden: Tensor) -> None:
-        found[layer] = {r: read_positions(hidden, r, visual) for r in readings}
+    def read(hidden: Tensor) -> Mapping[Reading, Tensor]:
+        return {r: read_positions(hidden, r, visual) for r in readings}
 
-    with cut_at(decoder, max(1, *layers)) as cut, ExitStack() as hooks:
-        for layer in set(layers):
-            hooks.enter_context(_watched(cut, layer, keep))
-        run()
+    found = caught_layers(run, decoder, layers=layers, read=read)
     return {
         r: torch.stack([found[layer][r] for layer in layers], dim=1).cpu().numpy() for r in readings
     }
 
 
+def caught_layers(
+    run: Callable[[], object],
+    decoder: Any,
+    *,
+    layers: Sequence[int],
+    read: Callable[[Tensor], _T],
+) -> dict[int, _T]:
+    """Layer -> what `read` makes of its states `[segments, positions, width]`.
+
+    The decoder is run no deeper than the highest layer. What is not asked for is not kept.
+
+    Args:
+        run: a pass of the model that the decoder belongs to.
+        layers: 0 for what the first layer takes.
+        read: takes the states in the model's own format, before the final norm.
+    """
+    found: dict[int, _T] = {}
+
+    def keep(layer: int, hidden: Tensor) -> None:
+        found[layer] = read(hidden)
+
+    with cut_at(decoder, max(1, *layers)) as cut, ExitStack() as hooks:
+        for layer in set(layers):
+            hooks.enter_context(_watched(cut, layer, keep))
+        run()
+    return found
+
+
 @contextmanager
-def _watched(decoder: Any, layer: int, keep: _Keep) -> Iterator[None]:
-    """Calls `keep(layer, state)` in passing, so that only what is asked for stays in memory.
+def _watched(decoder: Any, layer: int, keep: Callable[[int, Tensor], None]) -> Iterator[None]:
+    """Calls `keep(layer, state)` in passing.
 
     Layer 0 is what the first layer takes, l what layer l itself gives: what Qwen3-VL adds to the
     visual positions after its first layers counts as input of the next one, as in the library's
