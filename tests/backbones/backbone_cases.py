@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,29 @@ class BackboneCase:
 
     `open(prompt, cut_at_layer)` loads it; `reference(backbone, segment)` gives the states of all
     positions `[L + 1, positions, width]` by another way than the backbone's own; `poison` breaks
-    a weight of the first layer.
+    a weight of the first layer; `copied` where one that was never called is sooner copied than
+    opened.
     """
 
     open: Callable[[str, int | None], Backbone]
     reference: Callable[[Backbone, Segment], NDArray[np.float32]]
     poison: Callable[[Backbone], None]
+    copied: bool = False
+    _kept: dict[int | None, Backbone] = field(default_factory=dict)
+
+    def fresh(self) -> Backbone:
+        """A whole backbone that nothing was asked of before."""
+        if not self.copied:
+            return self.open(DETECT_PROMPT, None)
+        if None not in self._kept:
+            self._kept[None] = self.open(DETECT_PROMPT, None)
+        return deepcopy(self._kept[None])
+
+    def cut(self) -> Backbone:
+        """One that is cut at layer 1, the same each time."""
+        if 1 not in self._kept:
+            self._kept[1] = self.open(DETECT_PROMPT, 1)
+        return self._kept[1]
 
 
 def lite_case(folder: Path, trained: Trained | None) -> BackboneCase:
@@ -46,7 +64,7 @@ def lite_case(folder: Path, trained: Trained | None) -> BackboneCase:
     def open_lite(prompt: str = DETECT_PROMPT, cut_at_layer: int | None = None) -> Backbone:
         return load_lite(folder, prompt=prompt, cut_at_layer=cut_at_layer, trained=trained)
 
-    return BackboneCase(open=open_lite, reference=_lite_reference, poison=_poison_lite)
+    return BackboneCase(open=open_lite, reference=_lite_reference, poison=_poison_lite, copied=True)
 
 
 @torch.inference_mode()
