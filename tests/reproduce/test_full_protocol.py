@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.backbones.lite.load import load_lite
 from hiprobe.datasets.check import check_dataset
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.manifest import write_manifest
@@ -24,15 +23,13 @@ from hiprobe.reproduce.run import run_one
 from hiprobe.store.cache import StatesCache
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
-import backbone_cases
 import tiny_sets
+from planted import planted_opener
 
 
 @pytest.fixture(scope="module")
 def opener(tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("tiny-lite")
-    trained = backbone_cases.write_tiny_lite(folder)
-    return lambda: load_lite(folder, trained=trained)
+    return planted_opener(tmp_path_factory.mktemp("tiny-lite"))
 
 
 def _bench(root: Path, out: Path, opener, **settings) -> Bench:
@@ -58,7 +55,7 @@ def _ours(found, metric: str):
 def test_table_1_from_a_root_in_the_published_layout(ucf) -> None:
     _, found = ucf
     row = _ours(found, "frame AUC")
-    # hard noise against grey: a probe of random weights already tells them apart
+    # hard noise against grey, which the states tell apart by construction
     assert row.ours > 0.9
     assert len(row.by_seed) == 2 and row.low is not None and row.low <= row.ours <= row.high
     assert [(p.column, p.value) for p in row.paper] == [("UCF-Crime, frame AUC", 0.8672)]
@@ -120,7 +117,7 @@ def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opene
     assert "| VadCLIP: trained on the whole training set" in page and "| 0.8451 |" in page
     row = _ours(found, "frame AP")
     floors = {(r.setting, r.metric): r.ours for r in found.rows if r.section.startswith("Floors")}
-    # five labelled videos and random weights: far above a constant score, if every name is joined
+    # the states tell the kinds apart: far above a constant score, if every name is joined
     assert row.ours > floors["constant", "frame AP"] + 0.25
     assert [(p.column, p.value) for p in row.paper] == [("XD-Violence, frame AP", 0.8215)]
     assert any("3 test videos" in n for n in found.notes)

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hiprobe.backbones.lite.load import load_lite
 from hiprobe.errors import LabelError
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.experiments import ped2
@@ -34,9 +33,9 @@ sys.path += [
     str(Path(__file__).parents[1] / "backbones"),
     str(Path(__file__).parents[1] / "probe"),
 ]
-import backbone_cases
 import probe_states
 import tiny_sets
+from planted import planted_opener
 
 SPANS = ((24, 60), (0, 48), (48, 72))
 
@@ -53,11 +52,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         write_video(place / f"train_{i}.mp4", tiny_sets.span_frames(48, (), seed=9 + i), fps=10)
         lines.append(f"train_{i}.mp4,normal,n{i},,48")
     (place / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
-    trained = backbone_cases.write_tiny_lite(place)
     request = Request(data=(DataSource("small", place / "manifest.csv"),), out=place / "out",
                       seeds=(0,), folds=2, draws=30, mode="segment")  # fmt: skip
-    extraction = Extraction(request, lambda: load_lite(place, trained=trained),
-                            StatesCache(place / "states"))  # fmt: skip
+    extraction = Extraction(request, planted_opener(place), StatesCache(place / "states"))
     return Bench(request, extraction, Kept(place / "kept"), say=lambda line: None)
 
 

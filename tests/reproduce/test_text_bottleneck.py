@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.backbones.lite.load import load_lite
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.errors import DatasetError, UsageError
 from hiprobe.evaluation.truth import VideoTruth
@@ -36,6 +35,7 @@ from hiprobe.video.write import write_video
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
 import backbone_cases
 import tiny_sets
+from planted import planted_opener
 
 NORMAL = ("People walk along a path.", "A path with trees.", "Two people stand and talk.")
 ABNORMAL = ("A man rides a bicycle.", "A small cart drives by.", "A boy on a skateboard.")
@@ -66,8 +66,7 @@ def _bench(out: Path, data: tuple[DataSource, ...], opener=None, **settings) -> 
 @pytest.fixture(scope="module")
 def opener(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("tiny-lite")
-    trained = backbone_cases.write_tiny_lite(folder)
-    return lambda: load_lite(folder, trained=trained)
+    return planted_opener(folder, abnormal_text=lambda text: text in ABNORMAL)
 
 
 @pytest.fixture(scope="module")
