@@ -5,12 +5,13 @@ SHELL := /bin/sh
 BIN := .venv/bin
 OUT ?= hiprobe-demo
 
-.PHONY: help setup demo test lint docs clean
+.PHONY: help setup demo test test-portable lint docs clean
 
 help:
 	@echo "make demo                 set up, fit a probe, detect in an unseen video, write $(OUT)/"
 	@echo "make demo CLIPS=PATH      the same on your labelled clips (folder or CSV)"
 	@echo "make test                 set up, then lint, types and tests"
+	@echo "make test-portable        tests that touch a model, as on other processors"
 	@echo "make lint                 ruff and mypy alone"
 	@echo "make docs                 write the generated pages of docs/ anew"
 	@echo "make clean                remove .venv and caches (not the downloaded weights)"
@@ -28,6 +29,9 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-portable: setup
+	@sh scripts/test_portable.sh $(BIN)/python
 
 docs: setup
 	$(BIN)/python scripts/write_docs.py

@@ -13,6 +13,23 @@ from hiprobe.errors import DownloadError
 from hiprobe.settings import backbones_folder
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--as-if-bfloat16",
+        action="store_true",
+        help="models run in bfloat16 unless a test says otherwise, as on a CPU that has it",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--as-if-bfloat16"):
+        return
+    from hiprobe.backbones.hf import hardware  # loads torch, so only where it is asked for
+
+    of_file, here = hardware.cpu_has_bfloat16_tiles, Path("/proc/cpuinfo")
+    hardware.cpu_has_bfloat16_tiles = lambda cpu_info=here: cpu_info == here or of_file(cpu_info)
+
+
 @pytest.fixture(scope="session")
 def lite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real lite folder: the user's, else assembled for this run."""

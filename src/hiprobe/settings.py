@@ -1,9 +1,18 @@
-"""The only reader of environment variables; everything else takes arguments."""
+"""The only reader and writer of environment variables; everything else takes arguments."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+from hiprobe.processors import usable_processors
+
+_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+"""A thread that waits sleeps, in GNU's OpenMP and in Intel's and LLVM's: by default it spins, and
+takes the processor from whatever else runs on the machine."""
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 _TRUE = {"1", "true", "yes", "on"}
 
@@ -40,6 +49,24 @@ def offline() -> bool:
         os.environ.get(name, "").strip().lower() in _TRUE
         for name in ("HIPROBE_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
+
+
+def share_processors(root: Path = Path("/")) -> None:
+    """Let torch share the machine: to be called before torch is loaded.
+
+    OpenMP reads these variables once, when it is loaded. So they are set here, for this process
+    and its children, unless the user has set one of their kind. Where torch is loaded already, by
+    a program that uses HiProbe as a library, nothing is changed: its threads are that program's.
+
+    Args:
+        root: where `proc` and `sys` lie, from which the number of threads is read.
+    """
+    if "torch" in sys.modules:
+        return
+    if not any(os.environ.get(name) for name in _WAITING):
+        os.environ.update(_WAITING)
+    if not any(os.environ.get(name) for name in _THREADS):
+        os.environ[_THREADS[0]] = str(usable_processors(root))
 
 
 def test_data_folder() -> Path | None:

