@@ -17,9 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.app import app
-from hiprobe.pipeline import ExtractionSettings, extract_video
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.parts import PartFiles
 
@@ -153,18 +151,19 @@ def test_a_kill_loses_no_piece(fits: Fits) -> None:
 
 
 def test_the_resumed_run_has_the_states_of_an_undisturbed_one(
-    fits: Fits, clips: Path, tiny_model: Path
+    fits: Fits, clips: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
+    """To the last bit, so that one is a process like the other: with as many threads."""
     code, printed, err = fits.finished
     assert code == 0, err
     assert "At the threshold" in printed and not pieces(fits.cache)
-    settings = ExtractionSettings(segment_seconds=0.125)
-    video, backbone = clips / "abnormal" / "long.mp4", open_backbone(tiny_model)
-    straight = extract_video(video, backbone=backbone, settings=settings).states["last"]
-    assert len(straight) == SEGMENTS
-    kept = states_of(fits.cache)
-    np.testing.assert_array_equal(kept["long.mp4 segments"], straight.values)
-    assert len(kept) == 8
+    words = ("fit", clips, "-o", tmp_path / "probe", "--backbone", tiny_model, *OPTIONS)
+    assert Run(tmp_path / "cache", *words).end()[0] == 0
+    kept, straight = states_of(fits.cache), states_of(tmp_path / "cache")
+    assert kept.keys() == straight.keys() and len(kept) == 8
+    assert len(straight["long.mp4 segments"]) == SEGMENTS
+    for name, values in straight.items():
+        np.testing.assert_array_equal(kept[name], values, err_msg=name)
 
 
 def test_detect_goes_on_after_ctrl_c(

@@ -58,7 +58,10 @@ def test_two_pictures_shown_eight_times_are_encoded_as_often_as_they_differ(
     assert len(seen) == 3 * still + moving
     for reading in READINGS:
         np.testing.assert_array_equal(copies[reading], found[reading])
-        np.testing.assert_array_equal(together[reading][0], together[reading][2])
+        same, other = together[reading][0], together[reading][2]
+        # what the tower gave is the same to the last bit; rows of one matrix product need not be
+        np.testing.assert_array_equal(same[0], other[0])
+        np.testing.assert_allclose(same, other, rtol=1e-5, atol=1e-5 * np.abs(other).max())
 
 
 @pytest.mark.parametrize("family", [*CONFIGS, *GENERIC])
