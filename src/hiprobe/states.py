@@ -48,7 +48,8 @@ class States:
             segment has no score, it is never counted as normal or abnormal.
 
     Raises:
-        StatesError: shapes do not fit together, or a value is not finite.
+        StatesError: shapes do not fit together, a value is not finite, or the times are not those
+            of stretches one after the other.
     """
 
     values: NDArray[np.float32]
@@ -78,6 +79,7 @@ class States:
         for name in ("start_seconds", "end_seconds", "failed"):
             if getattr(self, name).shape != (n,):
                 raise StatesError(f"{name} has shape {getattr(self, name).shape}, expected ({n},)")
+        _check_times(self.start_seconds, self.end_seconds)
         if self.reading not in READINGS:
             raise StatesError(f"reading {self.reading!r} is unknown; choose one of {READINGS}")
         if not np.isfinite(self.values).all():
@@ -127,6 +129,20 @@ class States:
             start_seconds=self.start_seconds[rows],
             end_seconds=self.end_seconds[rows],
             failed=self.failed[rows],
+        )
+
+
+def _check_times(start: NDArray[np.float64], end: NDArray[np.float64]) -> None:
+    """Times come from files too, and everything after trusts them."""
+    if start.dtype != np.float64 or end.dtype != np.float64:
+        raise StatesError(f"times are {start.dtype} and {end.dtype}, expected float64")
+    row = np.isfinite(start) & np.isfinite(end) & (start >= 0) & (end > start)
+    row[1:] &= start[1:] >= start[:-1]
+    if not row.all():
+        bad = int(np.flatnonzero(~row)[0])
+        raise StatesError(
+            f"segment {bad} lasts from {start[bad]} s to {end[bad]} s; times must be finite, "
+            "begin at 0 or later, end after their start, and not run backwards: extract again"
         )
 
 

@@ -17,6 +17,7 @@ from hiprobe.report.explained import other_words_table
 from hiprobe.report.words import Span
 from hiprobe.segment import SEGMENT_FRAMES
 from hiprobe.timeline import Timeline
+from hiprobe.video.growth import still_written_words
 
 LONG_SEGMENT_SECONDS = 1.5
 """From here on an event of a second or two is drowned in its segment."""
@@ -77,6 +78,8 @@ def remarks(
     """
     typical = float(np.median(timeline.end_seconds - timeline.start_seconds))
     found = [speed(result)]
+    if result.outcome == "end" and result.seconds_since_change is not None:
+        found += filter(None, [still_written_words(result.seconds_since_change)])
     if typical >= LONG_SEGMENT_SECONDS:
         found.append(f"a segment lasts {typical:.1f} s here, {_why_long(typical, segment_seconds)}")
     return found

@@ -15,7 +15,11 @@ _OURS = Path(__file__).parent.parent
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Within the block HiProbe's own warnings are told on stderr; others stay as they are."""
+    """Within the block HiProbe's own warnings are told on stderr; others stay as they are.
+
+    Each is told once: a file is opened many times, and libraries make Python forget what it told.
+    """
+    told: set[str] = set()
     with warnings.catch_warnings():
         others = warnings.showwarning
 
@@ -28,7 +32,9 @@ def plain_warnings() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if _OURS in Path(filename).parents:
-                click.echo(f"warning: {message}", err=True)
+                if str(message) not in told:
+                    told.add(str(message))
+                    click.echo(f"warning: {message}", err=True)
             else:
                 others(message, category, filename, lineno, file, line)
 

@@ -17,6 +17,7 @@ from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stret
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.timeline import Timeline
+from hiprobe.video.growth import seconds_since_change
 
 
 class Detector(Protocol):
@@ -50,6 +51,8 @@ class DetectResult:
         known_segments: segments whose states lay in a file, in the cache, or were kept by an
             interrupted run.
         outcome: "end" or "truncated".
+        seconds_since_change: how long before the end of the work the file was changed; a recording
+            may still go on. None for states.
     """
 
     timeline: Timeline
@@ -58,6 +61,7 @@ class DetectResult:
     real_time_factor: float | None
     known_segments: int
     outcome: str
+    seconds_since_change: float | None = None
 
 
 def detect_video(
@@ -103,7 +107,8 @@ def detect_video(
     known = len(states) - fresh.count
     seconds = float((states.end_seconds - states.start_seconds)[known:].sum())
     factor = seconds / max(elapsed, 1e-9) if fresh.count else None
-    return DetectResult(timeline, states, elapsed, factor, known, found.outcome)
+    changed = None if is_extracted(video) else seconds_since_change(video)
+    return DetectResult(timeline, states, elapsed, factor, known, found.outcome, changed)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from hiprobe.pipeline.settings import ExtractionSettings, Stretch
 from hiprobe.states import VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.parts import PartFiles
+from hiprobe.video.growth import FileStamp
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,16 @@ class Kept:
 
     Attributes:
         keys: prompt -> key of the cache; empty without a cache.
+        stamp: of the file before its content was hashed. A file that is still being written is no
+            longer what its keys say, so nothing of it is kept.
     """
 
     video: Path
     request: Request
     cache: StatesCache | None
     keys: Mapping[str, str]
+    stamp: FileStamp
+    stretch: Stretch
 
     @classmethod
     def of(
@@ -45,14 +50,26 @@ class Kept:
         Raises:
             VideoError: the file cannot be read.
         """
+        stamp = FileStamp.of(video)
         if cache is None:
-            return cls(Path(video), request, None, {})
+            return cls(Path(video), request, None, {}, stamp, stretch)
         cut, made_by = settings.cut(unit, stretch), request.backbone.fingerprint
         keys = {
             prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
             for prompt in request.prompts
         }
-        return cls(Path(video), request, cache, keys)
+        return cls(Path(video), request, cache, keys, stamp, stretch)
+
+    def is_growing(self) -> bool:
+        """Whether the file goes on where it was read to its end; a warning says so then."""
+        if self.stretch.end_seconds is not None or not self.stamp.is_outdated(self.video):
+            return False
+        warnings.warn(
+            f"{self.video} changed while it was read: it is still being written, and what came "
+            "later is missing; run again when it is done",
+            stacklevel=2,
+        )
+        return True
 
     def finished(self) -> dict[str, VideoStates]:
         """Finished states of the prompts that have them."""
@@ -78,7 +95,8 @@ class Kept:
         if self.cache is None or any(s.failed.any() for s in every):
             return
         try:
-            self.cache.put(self.keys[prompt], states, video=self.video)
+            if not self.stamp.is_outdated(self.video):
+                self.cache.put(self.keys[prompt], states, video=self.video)
         except StorageError as error:  # the states are here all the same
             warnings.warn(f"the states of {self.video.name} are not kept: {error}", stacklevel=2)
         self._parts(prompt, self.cache).remove()
@@ -103,7 +121,7 @@ class Kept:
         Raises:
             StorageError: the folder cannot be written.
         """
-        if self.cache is None:
+        if self.cache is None or self.stamp.is_outdated(self.video):
             return
         for prompt in self.request.prompts:
             states = rows.states(prompt, first_row=first_row)

@@ -136,6 +136,8 @@ def _finished(kept: Kept, rows: Rows, *, unit: str, outcome: str) -> dict[str, V
             f"{kept.video}: the backbone ran out of memory on each of {len(rows)} segments, one "
             "at a time; free some memory, or choose a smaller backbone, precision or frame size"
         )
+    if kept.is_growing():
+        outcome = "truncated"
     found = {}
     for prompt in kept.request.prompts:
         states = rows.states(prompt)

@@ -25,7 +25,7 @@ JOINED_NOTE = (
 )
 ENDED_WORDS = {
     "end": "read to its end",
-    "truncated": "the file broke off, later parts are missing",
+    "truncated": "the file broke off or is still being written, later parts are missing",
     "interrupted": "the run was stopped, later parts are missing",
 }
 

@@ -59,13 +59,15 @@ class ClipAndSegments:
         return self._segments.outcome
 
     def __iter__(self) -> Iterator[Segment]:
-        self._frames.picked = PickedFrames(self._frames, self._key_frames)
+        self._frames.picked = PickedFrames(
+            self._frames, self._key_frames, max_side_pixels=self._max_side_pixels
+        )
         yield from self._segments
 
     def whole(self) -> tuple[Segment, Outcome]:
         """The whole clip, after the iteration, and whether it was whole or broke off."""
         picked = self._frames.picked
-        found = picked.segment(self._max_side_pixels) if picked else None
+        found = picked.segment() if picked else None
         if found is not None:
             return found
         return read_clip_and_outcome(

@@ -11,6 +11,8 @@ from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import KEY_FRAMES, Segment, key_frame_positions
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+from hiprobe.video.growth import FileStamp
+from hiprobe.video.held import HeldBytes
 from hiprobe.video.packets import mark_of, read_packets
 
 
@@ -57,17 +59,21 @@ def read_clip_and_outcome(
         raise UsageError(f"key_frames {key_frames}, max_side_pixels {max_side_pixels}: at least 1")
     stretch = FrameReader(path, start_seconds=start_seconds, end_seconds=end_seconds)
     origin_pts = next(iter(FrameReader(stretch.path, max_pixels=stretch.max_pixels))).pts
+    stamp = FileStamp.of(stretch.path)
     packets = read_packets(stretch.path, max_pixels=stretch.max_pixels)
     marks, is_cut = packets.marks(
         origin_pts=origin_pts, start_seconds=start_seconds, end_seconds=end_seconds
     )
     outcome: Outcome = "truncated" if is_cut else "end"
     sync_seconds = packets.sync_seconds(origin_pts=origin_pts)
-    shown = _pick(stretch, marks, sync_seconds, key_frames=key_frames)
+    if end_seconds is None and stamp.is_outdated(stretch.path):
+        outcome = "truncated"  # still being written
+    budget = HeldBytes(max_side_pixels)
+    shown = _pick(stretch, marks, sync_seconds, key_frames=key_frames, budget=budget)
     if not shown:
         marks = [mark_of(f, position=f.index) for f in stretch]
         outcome = stretch.outcome or "end"
-        shown = _pick(stretch, marks, (), key_frames=key_frames)
+        shown = _pick(stretch, marks, (), key_frames=key_frames, budget=budget)
     segment = make_segment(
         shown,
         index=0,
@@ -86,6 +92,7 @@ def _pick(
     sync_seconds: Sequence[float],
     *,
     key_frames: int,
+    budget: HeldBytes,
 ) -> list[DecodedFrame]:
     """The key frames, decoded; empty when one of them is not where the marks put it."""
     if not marks:
@@ -94,27 +101,32 @@ def _pick(
     wanted = [marks[i] for i in positions]
     found: dict[int, DecodedFrame] = {}
     for _, group in groupby(wanted, key=lambda mark: bisect_right(sync_seconds, mark.seconds)):
-        found |= _decode_group(stretch, list(group), whole=not sync_seconds)
+        _decode_group(stretch, list(group), found, budget, whole=not sync_seconds)
     if any(mark.pts not in found for mark in wanted):
         return []
     return [found[mark.pts] for mark in wanted]
 
 
 def _decode_group(
-    stretch: FrameReader, wanted: list[DecodedFrame], *, whole: bool
-) -> dict[int, DecodedFrame]:
+    stretch: FrameReader,
+    wanted: list[DecodedFrame],
+    found: dict[int, DecodedFrame],
+    budget: HeldBytes,
+    *,
+    whole: bool,
+) -> None:
+    """Add the wanted frames to those found, as far as they are there."""
     # Key frames behind the same sync point are decoded in one go from there.
     half_step = wanted[0].time_base_seconds / 2
     start = stretch.start_seconds if whole else max(0.0, wanted[0].seconds - half_step)
     missing = {mark.pts for mark in wanted}
-    found: dict[int, DecodedFrame] = {}
     reader = FrameReader(stretch.path, start_seconds=start, max_pixels=stretch.max_pixels)
     try:
         for frame in reader:
             if frame.pts in missing:
-                found[frame.pts] = frame
-            if len(found) == len(missing) or frame.seconds > wanted[-1].seconds:
+                found[frame.pts] = budget.taken(frame, beside=found.values())
+                missing.remove(frame.pts)
+            if not missing or frame.seconds > wanted[-1].seconds:
                 break
     except VideoError:
-        return found  # packets without a picture behind them: the caller decodes and counts
-    return found
+        return  # packets without a picture behind them: the caller decodes and counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +11,17 @@ from typing import Any
 import av
 
 from hiprobe.errors import VideoError
+from hiprobe.video.growth import seconds_since_change, still_written_words
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is decoded, in pixels; a small file may claim a huge one."""
+
+_LARGE_PIXELS = 4096 * 2304
+
+_COARSEST_TICK_SECONDS = 60
+_LONGEST_HEADER_SECONDS = 1e10
+_NOMINAL_FRAME_SECONDS = 0.04
+_SLOWEST_FPS, _FASTEST_FPS = 1e-5, 1e6
 
 # Only containers that carry their own data. Playlists and scripts (ffconcat, HLS, DASH, SDP, image
 # sequences) can name other files of this machine and are left out. Audio containers are in, so
@@ -33,11 +42,13 @@ READ_ERRORS: tuple[type[Exception], ...] = (
 
 @contextmanager
 def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Any, Any]]:
-    """The open container and its first real video stream (cover pictures do not count).
+    """The open container and its largest video stream (cover pictures do not count).
+
+    A warning tells of other video streams.
 
     Raises:
         VideoError: the file is missing, empty, a folder, not readable, not a video, without a
-            video stream, or its pictures are larger than `max_pixels`.
+            video stream or a clock, or its pictures are larger than `max_pixels`.
     """
     file = Path(path)
     _check_file(file)
@@ -48,9 +59,10 @@ def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tu
             metadata_errors="replace",
         )
     except READ_ERRORS as error:
+        advice = still_written_words(seconds_since_change(file))
         raise VideoError(
             f"{file} is not a video, or too damaged to open ({_cause(error)}); "
-            "check that it plays, or convert it to MP4 again"
+            + (advice or "check that it plays, or convert it to MP4 again")
         ) from error
     with container:
         yield container, _video_stream(container, file=file, max_pixels=max_pixels)
@@ -73,26 +85,64 @@ def _check_file(file: Path) -> None:
 
 
 def _video_stream(container: Any, *, file: Path, max_pixels: int) -> Any:
-    streams = [s for s in container.streams.video if not _is_cover(s)]
-    if not streams:
-        what = "only audio" if container.streams.audio else "no video stream"
-        raise VideoError(f"{file} holds {what}; give a file with moving pictures")
-    stream = streams[0]
+    stream = _largest(container, file=file)
     codec = stream.codec_context
-    if codec is None:
-        raise VideoError(f"{file} uses a video codec that this build cannot decode; convert it")
     if codec.width * codec.height > max_pixels:
         raise VideoError(
             f"{file} has pictures of {codec.width}x{codec.height}, more than the limit of "
             f"{max_pixels} pixels; scale it down or raise max_pixels"
         )
+    if not stream.time_base or stream.time_base > _COARSEST_TICK_SECONDS:
+        raise VideoError(
+            f"{file} has a clock that ticks every {stream.time_base} s, so its frames have no "
+            "times; convert it to MP4"
+        )
     codec.options = {"max_pixels": str(max_pixels)}  # the size may also grow in mid-stream
-    codec.thread_type = "AUTO"
+    # Threads that work on a picture each hold some pictures each.
+    codec.thread_type = "SLICE" if codec.width * codec.height > _LARGE_PIXELS else "AUTO"
     return stream
+
+
+def _largest(container: Any, *, file: Path) -> Any:
+    """The video track with the largest pictures, the first of equals.
+
+    A file may hold a small preview before the real one. A warning names what is passed over.
+    """
+    streams = [s for s in container.streams.video if not _is_cover(s)]
+    if not streams:
+        what = "only audio" if container.streams.audio else "no video stream"
+        raise VideoError(f"{file} holds {what}; give a file with moving pictures")
+    usable = [s for s in streams if s.codec_context is not None]
+    if not usable:
+        raise VideoError(f"{file} uses a video codec that this build cannot decode; convert it")
+    moving = [s for s in usable if not _is_still(s)] or usable
+    chosen = max(moving, key=lambda s: s.codec_context.width * s.codec_context.height)
+    if len(streams) > 1:
+        others = ", ".join(_track_words(s) for s in streams if s is not chosen)
+        warnings.warn(
+            f"{file} has {len(streams)} video tracks: the largest is read, "
+            f"{_track_words(chosen)}; passed over: {others}",
+            stacklevel=1,
+        )
+    return chosen
+
+
+def _track_words(stream: Any) -> str:
+    codec = stream.codec_context
+    size = "of a codec unknown here" if codec is None else f"{codec.width}x{codec.height}"
+    return f"track {stream.index} ({size})"
 
 
 def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _is_still(stream: Any) -> bool:
+    # A poster, or thumbnails of chapters, may be larger than the video beside it.
+    kinds = av.stream.Disposition
+    return stream.frames == 1 or bool(
+        stream.disposition & (kinds.timed_thumbnails | kinds.still_image)
+    )
 
 
 def _cause(error: Exception) -> str:
@@ -107,13 +157,18 @@ def stream_duration_seconds(container: Any, stream: Any) -> float | None:
     go on after the last picture.
     """
     if stream.duration:
-        return float(stream.duration * stream.time_base)
-    tagged = _tagged_seconds(stream.metadata.get("DURATION", ""))
+        return _sane(float(stream.duration * stream.time_base))
+    tagged = _sane(_tagged_seconds(stream.metadata.get("DURATION", "")))
     if tagged is not None:
         return tagged
     if container.duration and len(container.streams) == 1:
-        return float(container.duration / av.time_base)
+        return _sane(float(container.duration / av.time_base))
     return None
+
+
+def _sane(seconds: float | None) -> float | None:
+    # Damage makes durations below zero, or beyond what can be counted with.
+    return seconds if seconds is not None and 0 <= seconds <= _LONGEST_HEADER_SECONDS else None
 
 
 def _tagged_seconds(text: str) -> float | None:
@@ -127,5 +182,11 @@ def _tagged_seconds(text: str) -> float | None:
 
 def nominal_frame_seconds(stream: Any) -> float:
     """Duration of one frame by the header's frame rate; 1/25 s where it gives none."""
+    fps = frame_rate(stream)
+    return 1 / fps if fps else _NOMINAL_FRAME_SECONDS
+
+
+def frame_rate(stream: Any) -> float | None:
+    """Frames a second by the header; None where it gives none, or one that cannot be."""
     rate = stream.average_rate or stream.guessed_rate
-    return float(1 / rate) if rate else 0.04
+    return float(rate) if rate and _SLOWEST_FPS <= rate <= _FASTEST_FPS else None

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from hiprobe.errors import UsageError, VideoError
-from hiprobe.video.container import MAX_PIXELS, nominal_frame_seconds, open_video
+from hiprobe.video.clock import FrameClock
+from hiprobe.video.container import MAX_PIXELS, open_video
 from hiprobe.video.ending import promise_of
 from hiprobe.video.frame import DecodedFrame
-from hiprobe.video.orientation import pixel_aspect_of
+from hiprobe.video.growth import FileStamp
 from hiprobe.video.pictures import Pictures
 
 __all__ = ["DecodedFrame", "FrameReader", "Outcome", "check_stretch"]
@@ -26,10 +27,11 @@ class FrameReader:
     """Frames of a video, or of its stretch `[start_seconds, end_seconds)`, in order of time.
 
     Iterating decodes; each new iteration starts over. A frame without a timestamp, or with one
-    not after its predecessor's, is put one frame duration after its predecessor. A packet that
-    cannot be decoded is skipped; where the file cannot be read on, reading stops and keeps what
-    it has. Both leave `outcome` at "truncated", and so does a header that states clearly more
-    (over 0.5 s and three frames) than could be decoded.
+    not after its predecessor's or more than a year after the first, is put one frame duration
+    after its predecessor. A packet that cannot be decoded is skipped; where the file cannot be
+    read on, reading stops and keeps what it has. Both leave `outcome` at "truncated", and so does
+    a header that states clearly more (over 0.5 s and three frames) than could be decoded, or a
+    file that changes while it is read to its end: it is still being written.
 
     Attributes:
         outcome: None until an iteration has come to its end.
@@ -57,6 +59,7 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         self.outcome, self.frame_count = None, 0
+        stamp = FileStamp.of(self.path)
         with open_video(self.path, max_pixels=self.max_pixels) as (container, stream):
             pictures = Pictures(
                 self.path,
@@ -66,7 +69,7 @@ class FrameReader:
                 max_pixels=self.max_pixels,
             )
             last: DecodedFrame | None = None
-            for frame in _timed(pictures, stream):
+            for frame in _timed(pictures, stream, self.path):
                 last = frame
                 if self.end_seconds is not None and frame.seconds >= self.end_seconds:
                     break
@@ -75,6 +78,7 @@ class FrameReader:
             else:
                 promise = promise_of(self.path, container, stream)
                 pictures.damaged |= last is not None and promise.is_broken_by(last)
+                pictures.damaged |= stamp.is_outdated(self.path)
         if not self.frame_count:
             raise VideoError(self._nothing(last))
         self.outcome = "truncated" if pictures.damaged else "end"
@@ -95,20 +99,16 @@ class FrameReader:
         )
 
 
-def _timed(pictures: Pictures, stream: Any) -> Iterator[DecodedFrame]:
+def _timed(pictures: Pictures, stream: Any, path: Path) -> Iterator[DecodedFrame]:
     """Frames with their times from the first one of the stream on, always rising."""
-    base, aspect = float(stream.time_base), pixel_aspect_of(stream)
-    nominal_pts = max(1, round(nominal_frame_seconds(stream) / base))
-    previous, step = None, nominal_pts
+    clock = FrameClock(stream)
+    base = clock.base_seconds
     for picture in pictures:
-        pts = picture.pts
-        if pts is None or (previous is not None and pts <= previous):
-            pts = 0 if previous is None else previous + step
-        if pictures.origin_pts is None:
-            pictures.origin_pts = pts
-        previous, step = pts, picture.duration or nominal_pts
-        seconds = (pts - pictures.origin_pts) * base
-        yield DecodedFrame(0, pts, base, seconds, step * base, picture, aspect)
+        clock.origin_pts = pictures.origin_pts
+        pts, step = clock.place(picture.pts, picture.duration)
+        pictures.origin_pts = clock.origin_pts
+        aspect = pictures.pixel_aspect
+        yield DecodedFrame(0, pts, base, clock.seconds(pts), step * base, picture, aspect, path)
 
 
 def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -11,11 +12,27 @@ from typing import Any
 import av
 import numpy as np
 
-from hiprobe.errors import StorageError, UsageError
+from hiprobe.errors import StorageError, UsageError, VideoError
 from hiprobe.segment import Frame
 from hiprobe.store.atomic import atomic_path
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
+
+_DISK_ERRORS = frozenset(
+    {
+        errno.EACCES,
+        errno.EBADF,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+    }
+)
+"""What the disk says; all else is said by the encoder, of the pictures or times it was given."""
 
 
 def as_rate(fps: Fraction | float) -> Fraction:
@@ -92,6 +109,7 @@ def encoder_for(path: Path, *, time_base: Fraction, rate: Fraction, crf: int) ->
     Raises:
         UsageError: unknown suffix, a senseless quality, or no frames.
         StorageError: the file cannot be written.
+        VideoError: the encoder or the format refuses the pictures or their times.
     """
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{path} has no suffix of {', '.join(_SUFFIXES)}; choose one of them")
@@ -100,7 +118,7 @@ def encoder_for(path: Path, *, time_base: Fraction, rate: Fraction, crf: int) ->
     options = {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
     with (
         atomic_path(path) as temporary,
-        _storage_errors(path),
+        _own_errors(path),
         av.open(str(temporary), "w", options=options) as container,
     ):
         encoder = Encoder(container, time_base=time_base, rate=rate, crf=crf)
@@ -109,8 +127,15 @@ def encoder_for(path: Path, *, time_base: Fraction, rate: Fraction, crf: int) ->
 
 
 @contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def _own_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        raise StorageError(f"cannot write {path}: {error}; check the disk's free space") from error
+        if error.errno in _DISK_ERRORS:
+            raise StorageError(
+                f"cannot write {path}: {error.strerror}; check the disk's free space"
+            ) from error
+        raise VideoError(
+            f"{path} cannot be encoded ({error.strerror}): its pictures or times are beyond what "
+            "the format holds; convert the source first, or leave it out"
+        ) from error

@@ -42,7 +42,15 @@ class Orientation:
 
 def orientation_of(picture: Any) -> Orientation:
     """From the display matrix of a decoded picture; angles are rounded to quarter turns."""
-    for data in picture.side_data:
+    from av.sidedata.sidedata import SideDataContainer
+
+    try:
+        # `picture.side_data` would tie the picture to itself: it would stay in memory until the
+        # garbage collector comes by, 40 pictures later.
+        found = list(SideDataContainer(picture))
+    except ValueError:  # PyAV does not know each kind of side data that FFmpeg gives
+        return Orientation(turns=round(picture.rotation / 90) % 4)
+    for data in found:
         if data.type.name == "DISPLAYMATRIX":
             content = bytes(data)
             if len(content) == struct.calcsize(_MATRIX):
@@ -52,7 +60,11 @@ def orientation_of(picture: Any) -> Orientation:
 
 def pixel_aspect_of(stream: Any) -> float:
     """Width of a pixel over its height, by the container or else the codec; 1 where unknown."""
-    ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    return sane_aspect(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio)
+
+
+def sane_aspect(ratio: Any) -> float:
+    """A stated pixel aspect as a number; 1 where it is unknown or beyond `WIDEST_PIXEL`."""
     value = float(ratio) if ratio else 1.0
     return value if 1 / WIDEST_PIXEL <= value <= WIDEST_PIXEL else 1.0
 

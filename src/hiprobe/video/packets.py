@@ -7,9 +7,10 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from hiprobe.video.clock import LONGEST_SECONDS, is_sane_duration
 from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_seconds, open_video
 from hiprobe.video.ending import Promise, promise_of
-from hiprobe.video.frame import DecodedFrame
+from hiprobe.video.frame import DecodedFrame, without_picture
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,15 @@ def read_packets(path: Path, *, max_pixels: int = MAX_PIXELS) -> Packets:
         base = float(stream.time_base)
     sure = found if count is not None and len(found) == count else []
     times = sorted((pts, duration) for pts, duration, _ in sure)
+    if times and (times[-1][0] - times[0][0]) * base > LONGEST_SECONDS:
+        sure = times = []  # damaged: the reader of frames counts on there
     sync = sorted(pts for pts, _, is_sync in sure if is_sync)
     return Packets(count, tuple(times), tuple(sync), base, promise)
 
 
 def mark_of(frame: DecodedFrame, *, position: int) -> DecodedFrame:
     """The time of a frame without its picture."""
-    return replace(frame, index=position, picture=None)
+    return replace(without_picture(frame), index=position)
 
 
 def _mark(time: tuple[int, int], position: int, origin_pts: int, base: float) -> DecodedFrame:
@@ -81,7 +84,8 @@ def _demux(container: Any, stream: Any) -> tuple[list[tuple[int, int, bool]], in
     """(pts, duration, decoding can begin) of each packet that is sure, and how many there are."""
     found: list[tuple[int, int, bool]] = []
     count, decoded_at = 0, -inf
-    nominal = max(1, round(nominal_frame_seconds(stream) / float(stream.time_base)))
+    base = float(stream.time_base)
+    nominal = max(1, round(nominal_frame_seconds(stream) / base))
     try:
         for packet in container.demux(stream):
             if packet.size == 0 or packet.is_discard:
@@ -92,7 +96,9 @@ def _demux(container: Any, stream: Any) -> tuple[list[tuple[int, int, bool]], in
             is_behind = packet.dts is not None and packet.dts < decoded_at
             decoded_at = decoded_at if packet.dts is None else max(decoded_at, packet.dts)
             if packet.pts is not None and not packet.is_corrupt and not is_behind:
-                found.append((packet.pts, packet.duration or nominal, packet.is_keyframe))
+                is_sane = is_sane_duration(packet.duration, base_seconds=base)
+                duration = packet.duration if is_sane else nominal
+                found.append((packet.pts, duration, packet.is_keyframe))
     except READ_ERRORS:
         return [], None
     return found, count

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from hiprobe.segment import Segment, key_frame_positions
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+from hiprobe.video.growth import FileStamp
+from hiprobe.video.held import HeldBytes
 from hiprobe.video.packets import mark_of, read_packets
 
 
@@ -31,10 +33,15 @@ class _Plan:
 class PickedFrames:
     """Keeps the key frames of a whole clip while its frames come by."""
 
-    def __init__(self, stretch: FrameReader, key_frames: int) -> None:
+    def __init__(
+        self, stretch: FrameReader, key_frames: int, *, max_side_pixels: int | None
+    ) -> None:
         self._stretch = stretch
+        self._budget = HeldBytes(max_side_pixels)
+        self._max_side_pixels = max_side_pixels
         self._key_frames = key_frames
         self._plan: _Plan | None = None
+        self._stamp: FileStamp | None = None
         self._found: dict[int, DecodedFrame] = {}
         self._first: DecodedFrame | None = None
         self._last: DecodedFrame | None = None
@@ -47,9 +54,9 @@ class PickedFrames:
         if self._plan is not None:
             key = frame.index if self._plan.by_number else frame.pts
             if key in self._plan.wanted:
-                self._found[key] = frame
+                self._found[key] = self._budget.taken(frame, beside=self._found.values())
 
-    def segment(self, max_side_pixels: int | None) -> tuple[Segment, Outcome] | None:
+    def segment(self) -> tuple[Segment, Outcome] | None:
         """The clip; None where its frames are not those that the packets promised."""
         plan = self._plan
         if plan is None or any(key not in self._found for key in plan.wanted):
@@ -65,14 +72,17 @@ class PickedFrames:
             last=last,
             frame_count=plan.frame_count,
             following=None,
-            max_side_pixels=max_side_pixels,
+            max_side_pixels=self._max_side_pixels,
         )
         if plan.by_number:
             return made, self._stretch.outcome or "end"
-        return made, "truncated" if plan.is_cut else "end"
+        is_growing = self._stamp is not None and self._stamp.is_outdated(self._stretch.path)
+        return made, "truncated" if plan.is_cut or is_growing else "end"
 
     def _planned(self, first: DecodedFrame) -> _Plan | None:
         stretch, k = self._stretch, self._key_frames
+        if stretch.end_seconds is None:
+            self._stamp = FileStamp.of(stretch.path)
         packets = read_packets(stretch.path, max_pixels=stretch.max_pixels)
         marks, is_cut = packets.marks(
             origin_pts=first.pts - round(first.seconds / first.time_base_seconds),

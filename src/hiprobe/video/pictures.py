@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.video.container import READ_ERRORS, open_video
+from hiprobe.video.orientation import pixel_aspect_of, sane_aspect
 
 
 class Pictures:
@@ -18,6 +19,7 @@ class Pictures:
     Attributes:
         damaged: whether anything was skipped or broke off.
         origin_pts: timestamp of the first picture of the stream, None until it is known.
+        pixel_aspect: width of a pixel over its height, of the picture handed out last.
     """
 
     def __init__(
@@ -30,6 +32,8 @@ class Pictures:
         self._max_pixels = max_pixels
         self.damaged = False
         self.origin_pts: int | None = None
+        self.pixel_aspect = self._stated_aspect = pixel_aspect_of(stream)
+        self._first_coded: tuple[Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         container, stream = self._container, self._stream
@@ -84,9 +88,18 @@ class Pictures:
                 # A decoder that has been drained already says so by an end-of-file error.
                 self.damaged |= packet is not None
                 pictures = []
+            if pictures:
+                self._note_aspect(stream.codec_context.sample_aspect_ratio)
             yield from pictures
             if packet is None:
                 return
+
+    def _note_aspect(self, coded: Any) -> None:
+        # The container is believed, but it tells of the first pictures only.
+        if self._first_coded is None:
+            self._first_coded = (coded,)
+        changed = (coded,) != self._first_coded
+        self.pixel_aspect = sane_aspect(coded) if changed else self._stated_aspect
 
 
 def _can_seek(container: Any, stream: Any) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hiprobe.errors import VideoError
-from hiprobe.video.container import MAX_PIXELS, open_video, stream_duration_seconds
+from hiprobe.video.container import MAX_PIXELS, frame_rate, open_video, stream_duration_seconds
 from hiprobe.video.decode import FrameReader
 
 
@@ -57,7 +56,7 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             width=frame.size[0],
             height=frame.size[1],
             pixel_format=frame.picture.format.name,
-            fps_from_header=_fps(stream),
+            fps_from_header=frame_rate(stream),
             duration_seconds_from_header=stream_duration_seconds(container, stream),
             frame_count_from_header=stream.frames or None,
             rotation_degrees=-90 * frame.orientation.turns % 360,
@@ -65,8 +64,3 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             pixel_aspect=frame.pixel_aspect,
             has_audio=bool(container.streams.audio),
         )
-
-
-def _fps(stream: Any) -> float | None:
-    rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate else None

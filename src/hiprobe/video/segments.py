@@ -112,10 +112,16 @@ class SegmentReader:
         return floor(round(elapsed / self._segment_seconds, 9))
 
     def _new_stretch(self) -> Thinned:
-        if self._segment_seconds is not None:
-            return Thinned(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset())
-        whole = key_frame_positions(frame_count=self._segment_frames, key_frames=self._key_frames)
-        return Thinned(limit=max(_KEPT_FRAMES, 4 * self._key_frames), pinned=frozenset(whole))
+        pinned: tuple[int, ...] = ()
+        if self._segment_seconds is None:
+            pinned = key_frame_positions(
+                frame_count=self._segment_frames, key_frames=self._key_frames
+            )
+        return Thinned(
+            limit=max(_KEPT_FRAMES, 4 * self._key_frames),
+            pinned=frozenset(pinned),
+            max_side_pixels=self._max_side_pixels,
+        )
 
     def _segment(self, stretch: Thinned, *, index: int, following: DecodedFrame | None) -> Segment:
         shown = stretch.key_frames(self._key_frames)

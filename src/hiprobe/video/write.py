@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 from hiprobe.errors import UsageError
 from hiprobe.segment import Frame
 from hiprobe.video.decode import FrameReader, Outcome
 from hiprobe.video.encoder import as_rate, encoder_for
+from hiprobe.video.shown import picture_of, rate_of, shown, size_of, time_base_of
 
 __all__ = ["WrittenVideo", "as_rate", "redraw_video", "save_clip", "write_video"]
 
@@ -51,7 +53,12 @@ def save_clip(
 ) -> WrittenVideo:
     """Save the frames of `[start_seconds, end_seconds)` as a video of its own, encoded anew.
 
-    Its times count from its first frame. Sound is left out.
+    Its times count from its first frame, its size is that of its first frame, as in
+    `redraw_video`. Sound is left out.
+
+    Raises:
+        VideoError: the video cannot be read, or its pictures cannot be encoded.
+        StorageError: the result cannot be written.
     """
     frames = FrameReader(video, start_seconds=start_seconds, end_seconds=end_seconds)
     return _redraw(frames, Path(path), draw=_unchanged, crf=20)
@@ -63,8 +70,14 @@ def redraw_video(
     """Pass every frame through `draw(rgb, seconds)` and write it with the source's own timing.
 
     Variable frame rates keep their timestamps, memory does not grow with the length, rotated
-    sources come out upright, sound is left out. `draw` may return a picture of another size,
-    the same for all frames; where the source changes its size, `draw` must even that out.
+    sources come out upright, sound is left out. All pictures have the first one's size: where
+    the source changes its size, the others are scaled into it, with black bars; above 9
+    megapixels they are scaled down. `draw` may return a picture of another size, the same for all
+    frames.
+
+    Raises:
+        VideoError: the video cannot be read, or its pictures cannot be encoded.
+        StorageError: the result cannot be written.
     """
     return _redraw(FrameReader(video), Path(path), draw=draw, crf=crf)
 
@@ -78,20 +91,14 @@ def _redraw(
 ) -> WrittenVideo:
     _refuse_same_file(frames.path, path)
     source = iter(frames)
-    first = next(source)  # opening errors come before anything is written
-    base = Fraction(first.time_base_seconds).limit_denominator(10_000_000)
-    rate = Fraction(1 / first.duration_seconds).limit_denominator(1001)
-    origin = first.pts
-    with encoder_for(path, time_base=base, rate=rate, crf=crf) as encoder:
-        frame = first
-        while True:
-            duration = max(1, round(frame.duration_seconds / frame.time_base_seconds))
-            encoder.add(draw(frame.rgb(), frame.seconds), pts=frame.pts - origin, duration=duration)
-            following = next(source, None)
-            if following is None:
-                break
-            frame = following
-    length = frame.end_seconds - first.seconds
+    first = last = next(source)  # opening errors come before anything is written
+    base, size = time_base_of(first), size_of(first)
+    with encoder_for(path, time_base=base, rate=rate_of(first), crf=crf) as encoder:
+        for item in shown(chain([first], source), time_base=base):
+            last = item.frame
+            pixels = picture_of(last, size=size)
+            encoder.add(draw(pixels, item.seconds), pts=item.pts, duration=item.duration)
+    length = last.end_seconds - first.seconds
     return WrittenVideo(path, frames.frame_count, length, frames.outcome or "end")
 
 
