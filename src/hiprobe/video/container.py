@@ -100,31 +100,6 @@ def _cause(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or type(error).__name__)
 
 
-def stream_duration_seconds(container: Any, stream: Any) -> float | None:
-    """Duration of the video that the header states, None where it states none.
-
-    The container's own duration counts only when the video is alone in it, since audio may
-    go on after the last picture.
-    """
-    if stream.duration:
-        return float(stream.duration * stream.time_base)
-    tagged = _tagged_seconds(stream.metadata.get("DURATION", ""))
-    if tagged is not None:
-        return tagged
-    if container.duration and len(container.streams) == 1:
-        return float(container.duration / av.time_base)
-    return None
-
-
-def _tagged_seconds(text: str) -> float | None:
-    # Matroska writers leave "HH:MM:SS.nnnnnnnnn" at each track.
-    try:
-        hours, minutes, seconds = text.strip("\0 ").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return None
-
-
 def nominal_frame_seconds(stream: Any) -> float:
     """Duration of one frame by the header's frame rate; 1/25 s where it gives none."""
     rate = stream.average_rate or stream.guessed_rate
