@@ -14,6 +14,7 @@ from hiprobe.pipeline.settings import ExtractionSettings, Stretch
 from hiprobe.states import VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.parts import PartFiles
+from hiprobe.video.pace import GAP_SECONDS
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Kept:
 
     Attributes:
         keys: prompt -> key of the cache; empty without a cache.
+        former_keys: prompt -> key from before segments were cut at gaps.
     """
 
     video: Path
     request: Request
     cache: StatesCache | None
     keys: Mapping[str, str]
+    former_keys: Mapping[str, str]
 
     @classmethod
     def of(
@@ -46,13 +49,16 @@ class Kept:
             VideoError: the file cannot be read.
         """
         if cache is None:
-            return cls(Path(video), request, None, {})
-        cut, made_by = settings.cut(unit, stretch), request.backbone.fingerprint
-        keys = {
-            prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
-            for prompt in request.prompts
-        }
-        return cls(Path(video), request, cache, keys)
+            return cls(Path(video), request, None, {}, {})
+        made_by = request.backbone.fingerprint
+        keys, former = (
+            {
+                prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
+                for prompt in request.prompts
+            }
+            for cut in (settings.cut(unit, stretch), settings.cut_without_gaps(unit, stretch))
+        )
+        return cls(Path(video), request, cache, keys, former)
 
     def finished(self) -> dict[str, VideoStates]:
         """Finished states of the prompts that have them."""
@@ -61,10 +67,25 @@ class Kept:
             return found
         layers, readings = self.request.layers, self.request.readings
         for prompt, key in self.keys.items():
-            states = self.cache.get(key, layers=layers, readings=readings)
+            states = self.cache.get(key, layers=layers, readings=readings) or self._former(prompt)
             if states is not None:
                 found[prompt] = states
         return found
+
+    def _former(self, prompt: str) -> VideoStates | None:
+        """States from before segments were cut at gaps, where they are the same today.
+
+        A segment that spans a gap is longer than the least gap. Where none is, no gap was there;
+        the few others are read anew, rather than all that was ever read.
+        """
+        if self.cache is None:
+            return None
+        layers, readings = self.request.layers, self.request.readings
+        states = self.cache.get(self.former_keys[prompt], layers=layers, readings=readings)
+        if states is None:
+            return None
+        lengths = [s.end_seconds - s.start_seconds for s in states.states.values()]
+        return None if any((length > GAP_SECONDS).any() for length in lengths) else states
 
     def without(self, prompts: Mapping[str, object]) -> Kept:
         """The same for the other prompts only."""

@@ -11,6 +11,7 @@ from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import KEY_FRAMES, Segment, key_frame_positions
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+from hiprobe.video.pace import with_shown_duration
 from hiprobe.video.packets import mark_of, read_packets
 
 
@@ -65,7 +66,7 @@ def read_clip_and_outcome(
     sync_seconds = packets.sync_seconds(origin_pts=origin_pts)
     shown = _pick(stretch, marks, sync_seconds, key_frames=key_frames)
     if not shown:
-        marks = [mark_of(f, position=f.index) for f in stretch]
+        marks = with_shown_duration([mark_of(f, position=f.index) for f in stretch])
         outcome = stretch.outcome or "end"
         shown = _pick(stretch, marks, (), key_frames=key_frames)
     segment = make_segment(

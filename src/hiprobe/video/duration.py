@@ -11,7 +11,7 @@ Reading = Literal["length", "end", "unknown"]
 """What a stated number is: the length of the video, or the time of its end on the file's clock."""
 
 _COUNTS_FROM_ZERO = ("matroska,webm", "nut", "asf")
-"""Formats whose header states the end on a clock that began at zero, whenever the picture begins."""
+"""Formats whose header states the end on a clock that began at zero, not where the picture does."""
 
 _ONE_FOR_ALL_STREAMS = ("matroska,webm", "flv", "nut", "asf")
 """Formats whose header states one number for the file. Where a stream begins too late to be seen
@@ -29,7 +29,7 @@ class StatedDuration:
     reading: Reading
 
     def length_seconds(self, *, start_seconds: float) -> float:
-        """The length that follows for a video that begins at `start_seconds` of the file's clock."""
+        """The length of a video that begins at `start_seconds` on the file's clock."""
         # An end before the start can be no end: then it was a length after all.
         is_end = self.reading == "end" and self.seconds > start_seconds
         return self.seconds - start_seconds if is_end else self.seconds

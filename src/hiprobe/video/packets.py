@@ -10,6 +10,7 @@ from typing import Any
 from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_seconds, open_video
 from hiprobe.video.ending import Promise, promise_of
 from hiprobe.video.frame import DecodedFrame
+from hiprobe.video.pace import with_shown_duration
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Packets:
         inside = [t for t in times if start <= (t[0] - origin_pts) * base < end]
         last = [_mark(t, len(times) - 1, origin_pts, base) for t in times[-1:]]
         is_cut = any(m.seconds < end and self.promise.is_broken_by(m) for m in last)
-        return [_mark(t, i, origin_pts, base) for i, t in enumerate(inside)], is_cut
+        marks = [_mark(t, i, origin_pts, base) for i, t in enumerate(inside)]
+        return with_shown_duration(marks), is_cut
 
     def sync_seconds(self, *, origin_pts: int) -> tuple[float, ...]:
         """Times of `sync_pts`."""
