@@ -69,7 +69,7 @@ def _of_video(path: Path, *, quick: bool) -> Measured:
 
     clip, outcome = read_clip_and_outcome(path, key_frames=PICTURES, max_side_pixels=_SIDE_PIXELS)
     if quick:
-        count, seconds = clip.frame_count, _seconds_by_packets(path) or clip.duration_seconds
+        count, seconds = clip.frame_count, _seconds_by_packets(path) or _decode(path)[1]
     else:
         count, seconds, outcome = _decode(path)
     problem = f"{path} breaks off after {count} frames" if outcome == "truncated" else ""
@@ -87,7 +87,7 @@ def _decode(path: Path) -> tuple[int, float, Outcome]:
 
 
 def _seconds_by_packets(path: Path) -> float:
-    """Seconds with pictures; 0 where the packets have no times."""
+    """Seconds with pictures; 0 where the packets do not tell the times."""
     from hiprobe.video.pace import pictured_seconds
     from hiprobe.video.packets import read_packets
 
