@@ -17,6 +17,7 @@ from hiprobe.segment import Segment
 from hiprobe.video.both import ClipAndSegments
 from hiprobe.video.pace import GAP_DISTANCES, GAP_SECONDS
 from hiprobe.video.segments import read_clip, read_segments
+from hiprobe.video.spread import spread_segments
 
 HOUR = 3_600_000
 HOLE = [i * 40 for i in range(50)] + [4 * HOUR + 2000 + i * 40 for i in range(50)]
@@ -154,6 +155,12 @@ def test_clip_and_segments_in_one_pass_are_the_same(tmp_path: Path) -> None:
     alone = read_clip(path)
     assert outcome == "end" and whole.frame_seconds == alone.frame_seconds
     assert whole.end_seconds == alone.end_seconds == pytest.approx(14404, abs=2e-3)
+
+
+def test_spread_segments_take_none_twice(tmp_path: Path) -> None:
+    found = list(spread_segments(video(tmp_path, HOLE), count=20))
+    starts = [s.start_seconds for s in found]
+    assert starts and len(set(starts)) == len(starts)
 
 
 @pytest.mark.parametrize("quick", [True, False])
