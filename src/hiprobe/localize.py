@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
+from hiprobe.gaps import pieces
 from hiprobe.timeline import Event
 
 SIGMA_SEGMENTS = 0.4
@@ -21,25 +22,41 @@ TRUNCATE_SIGMAS = 4.0
 """The Gaussian ends after so many sigmas (two segments on either side at the default sigma)."""
 
 
-def smooth(scores: ArrayLike, *, sigma_segments: float = SIGMA_SEGMENTS) -> NDArray[np.float64]:
+def smooth(
+    scores: ArrayLike,
+    *,
+    sigma_segments: float = SIGMA_SEGMENTS,
+    start_seconds: ArrayLike | None = None,
+    end_seconds: ArrayLike | None = None,
+) -> NDArray[np.float64]:
     """Gaussian smoothing over neighbouring segments.
 
-    Edge rule: neighbours that do not exist, before the first, after the last, or failed ones
-    (NaN), are left out and the remaining weights are brought back to a sum of 1. A failed
-    segment stays NaN. The Gaussian is cut at `TRUNCATE_SIGMAS`; sigma 0 changes nothing.
+    Edge rule: neighbours that do not exist, before the first, after the last, behind a gap, or
+    failed ones (NaN), are left out and the remaining weights are brought back to a sum of 1. A
+    failed segment stays NaN. The Gaussian is cut at `TRUNCATE_SIGMAS`; sigma 0 changes nothing.
 
     Args:
         scores: `[segments]`, NaN where the backbone gave up.
         sigma_segments: standard deviation in segments.
+        start_seconds, end_seconds: `[segments]`; without them all segments touch.
 
     Raises:
-        UsageError: sigma is negative or not finite, or scores are not one-dimensional.
+        UsageError: sigma is negative or not finite, or arrays are not `[segments]`.
     """
     values = np.array(scores, dtype=np.float64)
     if values.ndim != 1:
         raise UsageError(f"scores have shape {values.shape}, expected [segments]")
     if not (math.isfinite(sigma_segments) and sigma_segments >= 0):
         raise UsageError(f"sigma is {sigma_segments} segments; give 0 or more")
+    if start_seconds is None or end_seconds is None:
+        return _smooth_piece(values, sigma_segments)
+    _check_shapes(start_seconds, end_seconds, values)
+    parts = [values[p] for p in pieces(start_seconds, end_seconds)]
+    return np.concatenate([_smooth_piece(part, sigma_segments) for part in parts] or [values])
+
+
+def _smooth_piece(values: NDArray[np.float64], sigma_segments: float) -> NDArray[np.float64]:
+    """Smoothing of segments without a gap between them."""
     radius = min(int(TRUNCATE_SIGMAS * sigma_segments + 0.5), len(values))
     if radius == 0:
         return values
@@ -76,8 +93,8 @@ def find_events(
 ) -> tuple[Event, ...]:
     """Runs of consecutive segments strictly above the threshold, in order of time.
 
-    A failed segment (NaN) is above nothing, so it ends an event. The time of the peak is the
-    middle of its segment, the earliest of equals.
+    A failed segment (NaN) is above nothing, so it ends an event, and so does a gap. The time of
+    the peak is the middle of its segment, the earliest of equals.
 
     Args:
         start_seconds, end_seconds, smoothed: `[segments]`.
@@ -89,13 +106,25 @@ def find_events(
     start, end, score = (
         np.asarray(a, dtype=np.float64) for a in (start_seconds, end_seconds, smoothed)
     )
-    if not start.shape == end.shape == score.shape or score.ndim != 1:
-        raise UsageError(f"starts {start.shape}, ends {end.shape}, scores {score.shape} differ")
+    _check_shapes(start, end, score)
     if math.isnan(threshold):
         raise UsageError("the threshold is NaN; give a number between 0 and 1")
-    above = np.concatenate([[False], np.greater(score, threshold), [False]])
-    edges = np.flatnonzero(above[1:] != above[:-1]).reshape(-1, 2)
-    return tuple(_event(int(a), int(b), start, end, score) for a, b in edges)
+    above = np.greater(score, threshold)
+    runs = [run for piece in pieces(start, end) for run in _runs(above, piece)]
+    return tuple(_event(first, stop, start, end, score) for first, stop in runs)
+
+
+def _runs(above: NDArray[np.bool_], piece: slice) -> list[tuple[int, int]]:
+    """Half-open runs of True within a piece."""
+    padded = np.concatenate([[False], above[piece], [False]])
+    edges = np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2) + piece.start
+    return [(int(first), int(stop)) for first, stop in edges]
+
+
+def _check_shapes(start: ArrayLike, end: ArrayLike, scores: ArrayLike) -> None:
+    shapes = [np.shape(a) for a in (start, end, scores)]
+    if len(set(shapes)) != 1 or len(shapes[0]) != 1:
+        raise UsageError(f"starts {shapes[0]}, ends {shapes[1]}, scores {shapes[2]} differ")
 
 
 def _event(first: int, stop: int, start: Any, end: Any, score: Any) -> Event:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
 from hiprobe.explanation import Explanation
+from hiprobe.gaps import Span, gap_spans
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Timeline:
     """Scores of one video's segments and the events found in them.
 
     Attributes:
-        start_seconds, end_seconds: float64 `[segments]`, half-open.
+        start_seconds, end_seconds: float64 `[segments]`, half-open; a segment ends where the next
+            one starts, except before a gap.
         scores: float64 `[segments]`, anomaly probability of each segment (paper, eq. 9);
             NaN where the backbone gave up on a segment.
         smoothed: float64 `[segments]`, after Gaussian smoothing.
@@ -66,6 +68,11 @@ class Timeline:
             raise UsageError(f"timeline arrays differ in shape: {shapes}")
         if self.ended not in ("end", "truncated", "interrupted"):
             raise UsageError(f"ended is {self.ended!r}; expected end, truncated or interrupted")
+
+    @property
+    def gaps(self) -> tuple[Span, ...]:
+        """Stretches between segments for which the video has no pictures, half-open, in seconds."""
+        return gap_spans(self.start_seconds, self.end_seconds)
 
     def __len__(self) -> int:
         return len(self.scores)

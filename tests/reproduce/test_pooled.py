@@ -89,7 +89,8 @@ def test_events_are_matched_in_the_frames_of_all_videos() -> None:
 
 def test_scores_that_end_elsewhere_are_refused() -> None:
     short = scored(video(), [0.1, 0.2, 0.9, 0.4])
-    ends = short.videos[0].end_seconds - 1.6
+    ends = short.videos[0].end_seconds.copy()
+    ends[-1] -= 1.6  # earlier ends would be gaps
     early = VideoScores(short.videos[0].start_seconds, ends, short.videos[0].scores)
     broken = ScoredTest(**{**vars(short), "videos": (early,)})
     with pytest.raises(EvaluationError, match="16 apart"):

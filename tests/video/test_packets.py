@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tracemalloc
 
+from hiprobe.video.duration import StatedDuration
 from hiprobe.video.ending import Promise
 from hiprobe.video.packets import Packets
 
 
 def packets_of(count: int, *, promised_seconds: float | None = None) -> Packets:
     times = tuple((i * 40, 40) for i in range(count))
-    return Packets(count, times, (0,), 0.001, Promise(promised_seconds))
+    stated = None if promised_seconds is None else StatedDuration(promised_seconds, "length")
+    return Packets(count, times, (0,), 0.001, Promise(stated))
 
 
 def test_marks_are_those_of_the_stretch() -> None:

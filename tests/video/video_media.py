@@ -31,12 +31,17 @@ def make_video(
     top_white: bool = False,
     audio: bool = False,
     audio_seconds: float | None = None,
+    audio_codec: str = "aac",
+    begin_seconds: float = 0.0,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
     base_level: int | None = None,
     noise: bool = False,
 ) -> Path:
-    """`ticks` are timestamps in 1/1000 s for a variable frame rate."""
+    """`ticks` are timestamps in 1/1000 s for a variable frame rate.
+
+    The picture begins at `begin_seconds` on the file's clock, the sound at zero.
+    """
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=fps, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
@@ -46,7 +51,8 @@ def make_video(
             stream.codec_context.sample_aspect_ratio = pixel_aspect
         if rotation is not None:
             stream.set_display_rotation(rotation)
-        sound: Any = container.add_stream("aac", rate=8000) if audio else None
+        sound: Any = container.add_stream(audio_codec, rate=8000) if audio else None
+        shift = round(begin_seconds / base)
         for i in range(frames):
             value = level(i) if base_level is None else base_level
             pixels = np.full((size[1], size[0], 3), value, np.uint8)
@@ -55,7 +61,7 @@ def make_video(
             if top_white:
                 pixels[:], pixels[: size[1] // 4] = 0, 255
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = (i if ticks is None else ticks[i]), base
+            frame.pts, frame.time_base = shift + (i if ticks is None else ticks[i]), base
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound is not None:
@@ -70,9 +76,10 @@ def make_audio(path: Path) -> Path:
 
 
 def _add_sound(container: Any, stream: Any, *, seconds: float) -> None:
+    kind = "flt" if stream.name == "libopus" else "fltp"
     samples = np.zeros((1, int(8000 * seconds)), np.float32)
     for at in range(0, samples.shape[1] - 1024, 1024):
-        frame = av.AudioFrame.from_ndarray(samples[:, at : at + 1024], format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[:, at : at + 1024], format=kind, layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 8000, at, Fraction(1, 8000)
         container.mux(stream.encode(frame))
     container.mux(stream.encode())

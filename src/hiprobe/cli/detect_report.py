@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from hiprobe.cli.text import format_number, print_rich, print_table, say
+from hiprobe.gaps import covered_seconds
 from hiprobe.pipeline import DetectResult
 from hiprobe.report.console import events_caption, events_table
 from hiprobe.report.explained import other_words_table
@@ -103,7 +104,7 @@ def facts(result: DetectResult) -> dict[str, Any]:
     """What the report files say of the run."""
     told: dict[str, Any] = {
         "segments": len(result.timeline),
-        "seconds": format_number(float(result.states.end_seconds[-1]), 1),
+        "seconds": format_number(_covered(result.timeline), 1),
     }
     if result.real_time_factor is not None:
         told["speed"] = speed(result)
@@ -127,12 +128,16 @@ def _highest(timeline: Timeline) -> str:
     return f"highest score {highest:.3f}, threshold {timeline.threshold:.3f}"
 
 
+def _covered(timeline: Timeline) -> float:
+    return covered_seconds(timeline.start_seconds, timeline.end_seconds)
+
+
 def _row(name: str, timeline: Timeline) -> tuple[str, ...]:
     inside = sum(e.end_seconds - e.start_seconds for e in timeline.events)
     known = timeline.smoothed[np.isfinite(timeline.smoothed)]
     return (
         name,
-        f"{timeline.end_seconds[-1] - timeline.start_seconds[0]:.1f} s",
+        f"{_covered(timeline):.1f} s",
         str(len(timeline.events)),
         f"{inside:.1f}",
         format_number(float(known.max())) if len(known) else "-",

@@ -68,22 +68,33 @@ def _of_video(path: Path, *, quick: bool) -> Measured:
     from hiprobe.video.clip import read_clip_and_outcome
 
     clip, outcome = read_clip_and_outcome(path, key_frames=PICTURES, max_side_pixels=_SIDE_PIXELS)
-    count, seconds = clip.frame_count, clip.duration_seconds
-    if not quick:
+    if quick:
+        count, seconds = clip.frame_count, _seconds_by_packets(path) or _decode(path)[1]
+    else:
         count, seconds, outcome = _decode(path)
     problem = f"{path} breaks off after {count} frames" if outcome == "truncated" else ""
     return Measured(count, count / seconds, problem, fingerprint(clip.frames))
 
 
 def _decode(path: Path) -> tuple[int, float, Outcome]:
-    """Frames, seconds and outcome of decoding it all."""
+    """Frames, seconds with pictures, and outcome of decoding it all."""
     from hiprobe.video.decode import FrameReader
+    from hiprobe.video.pace import pictured_seconds
 
     reader = FrameReader(path)
-    seconds = 0.0
-    for frame in reader:
-        seconds = frame.end_seconds
+    seconds = pictured_seconds(reader, path)
     return reader.frame_count, seconds, reader.outcome or "end"
+
+
+def _seconds_by_packets(path: Path) -> float:
+    """Seconds with pictures; 0 where the packets do not tell the times."""
+    from hiprobe.video.pace import pictured_seconds
+    from hiprobe.video.packets import read_packets
+
+    packets = read_packets(path)
+    origin = packets.times[0][0] if packets.times else 0
+    marks, _ = packets.marks(origin_pts=origin, start_seconds=None, end_seconds=None)
+    return pictured_seconds(marks, path)
 
 
 def _of_pictures(pictures: Sequence[Path], *, quick: bool) -> Measured:

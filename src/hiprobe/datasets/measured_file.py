@@ -17,7 +17,8 @@ from hiprobe.datasets.measure import Measured, measure
 from hiprobe.errors import StorageError
 from hiprobe.pipeline.progress import Clock, Progress
 
-VERSION = 1
+VERSION = 2
+"""Version 1 called recordings broken that begin late, and counted holes into the frame rate."""
 
 
 def kept_file(root: Path, *, folder: Path) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
+from hiprobe.gaps import without_gaps
 
 _BOUNDS = {"frame": ("start_frame", "end_frame"), "seconds": ("start_seconds", "end_seconds")}
 """Columns of a table of segments."""
@@ -94,6 +95,8 @@ def _read_json(source: Path) -> dict[str, RawScores]:
 def _of_timeline(segments: Sequence[Mapping[str, Any]]) -> RawScores:
     columns = [[s[key] for s in segments] for key in ("smoothed", "start_seconds", "end_seconds")]
     scores, starts, ends = (np.array(c, dtype=np.float64) for c in columns)
+    # Frames are counted, and there are none in a gap.
+    starts, ends = without_gaps(starts, ends)
     return RawScores(scores, starts, ends, in_seconds=True)
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import StatesError, UsageError
+from hiprobe.gaps import covered_seconds
 from hiprobe.pipeline.extract import extract_video
 from hiprobe.pipeline.extracted import is_extracted, load_extracted
 from hiprobe.pipeline.progress import Progress, ProgressEvent
@@ -46,7 +47,7 @@ class DetectResult:
         timeline: scores and events; `timeline.ended` repeats `outcome`.
         states: what was scored.
         elapsed_seconds: time from opening the video to its events.
-        real_time_factor: seconds of video per second of work, without what was known from
+        real_time_factor: seconds of video per second of work, without gaps and what was known from
             before; above 1 is faster than the camera. None where nothing was read anew.
         known_segments: segments whose states lay in a file, in the cache, or were kept by an
             interrupted run.
@@ -105,7 +106,7 @@ def detect_video(
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
     elapsed = time.monotonic() - began
     known = len(states) - fresh.count
-    seconds = float((states.end_seconds - states.start_seconds)[known:].sum())
+    seconds = covered_seconds(states.start_seconds[known:], states.end_seconds[known:])
     factor = seconds / max(elapsed, 1e-9) if fresh.count else None
     changed = None if is_extracted(video) else seconds_since_change(video)
     return DetectResult(timeline, states, elapsed, factor, known, found.outcome, changed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
+from hiprobe.gaps import covered_seconds
 from hiprobe.pipeline.clip_reader import ClipReader
 from hiprobe.pipeline.extracted import refuse_videos
 from hiprobe.pipeline.progress import Clock, Progress, ProgressEvent
@@ -123,4 +124,4 @@ class _Course:
 
 def _length_seconds(example: LabelledStates) -> float:
     states = example.segments if example.segments is not None else example.clip
-    return float(states.end_seconds[-1] - states.start_seconds[0]) if states is not None else 0.0
+    return covered_seconds(states.start_seconds, states.end_seconds) if states is not None else 0.0

@@ -15,6 +15,7 @@ from hiprobe.states import VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.parts import PartFiles
 from hiprobe.video.growth import FileStamp
+from hiprobe.video.pace import GAP_SECONDS
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Kept:
         keys: prompt -> key of the cache; empty without a cache.
         stamp: of the file before its content was hashed. A file that is still being written is no
             longer what its keys say, so nothing of it is kept.
+        former_keys: prompt -> key from before segments were cut at gaps.
     """
 
     video: Path
@@ -33,6 +35,7 @@ class Kept:
     keys: Mapping[str, str]
     stamp: FileStamp
     stretch: Stretch
+    former_keys: Mapping[str, str]
 
     @classmethod
     def of(
@@ -52,13 +55,16 @@ class Kept:
         """
         stamp = FileStamp.of(video)
         if cache is None:
-            return cls(Path(video), request, None, {}, stamp, stretch)
-        cut, made_by = settings.cut(unit, stretch), request.backbone.fingerprint
-        keys = {
-            prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
-            for prompt in request.prompts
-        }
-        return cls(Path(video), request, cache, keys, stamp, stretch)
+            return cls(Path(video), request, None, {}, stamp, stretch, {})
+        made_by = request.backbone.fingerprint
+        keys, former = (
+            {
+                prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
+                for prompt in request.prompts
+            }
+            for cut in (settings.cut(unit, stretch), settings.cut_without_gaps(unit, stretch))
+        )
+        return cls(Path(video), request, cache, keys, stamp, stretch, former)
 
     def is_growing(self) -> bool:
         """Whether the file goes on where it was read to its end; a warning says so then."""
@@ -78,10 +84,25 @@ class Kept:
             return found
         layers, readings = self.request.layers, self.request.readings
         for prompt, key in self.keys.items():
-            states = self.cache.get(key, layers=layers, readings=readings)
+            states = self.cache.get(key, layers=layers, readings=readings) or self._former(prompt)
             if states is not None:
                 found[prompt] = states
         return found
+
+    def _former(self, prompt: str) -> VideoStates | None:
+        """States from before segments were cut at gaps, where they are the same today.
+
+        A segment that spans a gap is longer than the least gap. Where none is, no gap was there;
+        the few others are read anew, rather than all that was ever read.
+        """
+        if self.cache is None:
+            return None
+        layers, readings = self.request.layers, self.request.readings
+        states = self.cache.get(self.former_keys[prompt], layers=layers, readings=readings)
+        if states is None:
+            return None
+        lengths = [s.end_seconds - s.start_seconds for s in states.states.values()]
+        return None if any((length > GAP_SECONDS).any() for length in lengths) else states
 
     def without(self, prompts: Mapping[str, object]) -> Kept:
         """The same for the other prompts only."""

@@ -14,7 +14,7 @@ class ProgressEvent:
     Attributes:
         done: units finished (segments of a video, or clips of a set).
         total: units in all, None where unknown; an estimate for a video.
-        seconds_of_video: length of what is finished.
+        seconds_of_video: length of what is finished, without the gaps in it.
         elapsed_seconds: time since the run began.
         skipped: units of `done` that were found finished from before.
         name: the video or clip at work.

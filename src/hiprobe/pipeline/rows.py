@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.gaps import covered_seconds
 from hiprobe.pipeline.batches import Request, Values
 from hiprobe.segment import Segment
 from hiprobe.states import Reading, States
@@ -30,8 +31,8 @@ class Rows:
 
     @property
     def seconds(self) -> float:
-        """Time from the first segment's start to the last one's end."""
-        return self.end_seconds[-1] - self.start_seconds[0]
+        """Time that the segments cover, gaps left out."""
+        return covered_seconds(self.start_seconds, self.end_seconds)
 
     def add(self, segments: Sequence[Segment], values: Values | None) -> None:
         """Append segments; without values they are failed rows of zeros."""

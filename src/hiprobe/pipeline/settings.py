@@ -10,6 +10,9 @@ from hiprobe.layer_numbers import layer_numbers
 from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
 from hiprobe.states import READINGS, Reading
 
+GAP_RULE = 1
+"""Counted up when segments of videos with gaps are cut in another way (`hiprobe.video.pace`)."""
+
 BATCH_SEGMENTS = 4
 """Segments per forward pass where nothing else is asked for."""
 
@@ -74,6 +77,12 @@ class ExtractionSettings:
 
     def cut(self, unit: str, stretch: Stretch) -> dict[str, str | int | float | None]:
         """What of it decides the frames that the backbone sees: part of the cache key."""
+        # The key frames of a whole clip have no part in the rule of gaps: its key stays as it is.
+        rule: dict[str, str | int | float | None] = {"gaps": GAP_RULE} if unit == "segments" else {}
+        return self.cut_without_gaps(unit, stretch) | rule
+
+    def cut_without_gaps(self, unit: str, stretch: Stretch) -> dict[str, str | int | float | None]:
+        """The same before segments were cut at gaps, under which older states are kept."""
         by_frames = unit == "segments" and self.segment_seconds is None
         return {
             "unit": unit,

@@ -74,6 +74,8 @@ def _estimate_segments(
     video: Path | str, settings: ExtractionSettings, stretch: Stretch
 ) -> int | None:
     info = video_info(video)
+    if info.frame_count_from_header and stretch == WHOLE and settings.segment_seconds is None:
+        return -(-info.frame_count_from_header // settings.segment_frames)
     length, fps = info.duration_seconds_from_header, info.fps_from_header
     if length is None or fps is None:
         return None

@@ -50,10 +50,15 @@ def detection_scores(
     if data.segments is None:
         return scorer.probability(data.vectors("clip", layer)[clips])
     x, owner = data.segment_rows(clips, layer)
-    scores = scorer.probability(x)
+    scores, piece = scorer.probability(x), data.pieces_of(clips)
     return np.array(
-        [smooth(scores[owner == c], sigma_segments=sigma_segments).max() for c in clips]
+        [_highest_smoothed(scores[owner == c], piece[owner == c], sigma_segments) for c in clips]
     )
+
+
+def _highest_smoothed(scores: _Floats, piece: NDArray[np.int64], sigma_segments: float) -> float:
+    parts = [scores[piece == number] for number in np.unique(piece)]
+    return max(float(smooth(part, sigma_segments=sigma_segments).max()) for part in parts)
 
 
 def _highest(scores: _Floats, owner: NDArray[np.int64], labels: NDArray[np.int64]) -> list[int]:

@@ -83,15 +83,16 @@ class FittedProbe(Parameters):
         sigma = self.sigma_segments if sigma_segments is None else sigma_segments
         if threshold is None:
             threshold = self.threshold_ if kappa is None else self._threshold_of(kappa)
-        smoothed = smooth(scores, sigma_segments=sigma)
+        start, end = states.start_seconds, states.end_seconds
+        smoothed = smooth(scores, sigma_segments=sigma, start_seconds=start, end_seconds=end)
         return Timeline(
-            start_seconds=states.start_seconds,
-            end_seconds=states.end_seconds,
+            start_seconds=start,
+            end_seconds=end,
             scores=scores,
             smoothed=smoothed,
             threshold=threshold,
             sigma_segments=sigma,
-            events=find_events(states.start_seconds, states.end_seconds, smoothed, threshold),
+            events=find_events(start, end, smoothed, threshold),
         )
 
     def summarise(self, threshold: float) -> ThresholdSummary:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import FingerprintError, LabelError, StatesError
+from hiprobe.gaps import after_gap
 from hiprobe.probe.folds import Indices
 from hiprobe.states import Fingerprint, LabelledStates, Reading, States
 
@@ -31,6 +32,8 @@ class TrainingSet:
         clips: float32 `[clips, layers, width]`; None where a clip lacks it.
         segments: float32 `[segments of all clips, layers, width]`; None where a clip lacks them.
         owner: int64 `[segments of all clips]`, position of each segment's clip.
+        piece: int64 `[segments of all clips]`, equal where no gap lies between two segments of a
+            clip.
         warnings: plain sentences.
     """
 
@@ -41,6 +44,7 @@ class TrainingSet:
     clips: _States | None
     segments: _States | None
     owner: NDArray[np.int64]
+    piece: NDArray[np.int64]
     reading: Reading
     fingerprint: Fingerprint
     layer_count: int
@@ -75,6 +79,10 @@ class TrainingSet:
         rows = np.isin(self.owner, clips)
         return self.segments[:, self.layers.index(layer)][rows], self.owner[rows]
 
+    def pieces_of(self, clips: Indices) -> NDArray[np.int64]:
+        """`piece` of the rows of `segment_rows`."""
+        return self.piece[np.isin(self.owner, clips)]
+
 
 def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
     """Check labelled states and bring them into arrays.
@@ -101,6 +109,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
             "with the same unit"
         )
     segments = [_usable(e.segments) for e in alive if e.segments is not None and has_segments]
+    pieces = [_pieces(e.segments) for e in alive if e.segments is not None and has_segments]
     return TrainingSet(
         names=tuple(e.name for e in alive),
         labels=np.array([e.label for e in alive], dtype=np.int64),
@@ -109,6 +118,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
         clips=np.concatenate([e.clip.values for e in alive if e.clip]) if has_clip else None,
         segments=np.concatenate(segments) if has_segments else None,
         owner=np.repeat(np.arange(len(segments)), [len(s) for s in segments]).astype(np.int64),
+        piece=np.concatenate([np.zeros(0, np.int64), *pieces]),
         reading=first.reading,
         fingerprint=first.fingerprint,
         layer_count=first.layer_count,
@@ -155,3 +165,9 @@ def _rows(states: States | None) -> int:
 
 def _usable(states: States) -> NDArray[Any]:
     return states.values[~states.failed] if states.failed.any() else states.values
+
+
+def _pieces(states: States) -> NDArray[np.int64]:
+    """Number of each usable segment's piece; failed ones are no gap, so they are left out last."""
+    behind = after_gap(states.start_seconds, states.end_seconds)
+    return np.cumsum(behind, dtype=np.int64)[~states.failed]

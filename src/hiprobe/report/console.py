@@ -17,6 +17,7 @@ from hiprobe.report.words import (
     checked_spans,
     event_words,
     format_seconds,
+    gap_words,
     overlap_seconds,
 )
 from hiprobe.timeline import Event, Timeline
@@ -56,6 +57,8 @@ def events_caption(timeline: Timeline) -> str:
     events = {0: "no event", 1: "1 event"}.get(count, f"{count} events")
     segments = "1 segment" if len(timeline) == 1 else f"{len(timeline)} segments"
     parts = [f"{events} in {segments}", ENDED_WORDS[timeline.ended]]
+    if timeline.gaps:
+        parts.append(f"{gap_words(timeline)} without pictures")
     if failed:
         parts.append(f"{failed} without a score")
     return "; ".join(parts)

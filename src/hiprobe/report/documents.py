@@ -40,7 +40,7 @@ def timeline_document(
     must itself be JSON. `score` and `smoothed` are None for a segment without a score; `event`
     counts from 1. `truth_spans` is None where the truth is not known, empty where there is none.
     `cuts` holds what was measured with and without segments that straddle a cut of a joined
-    video, None where there is nothing of the kind.
+    video, None where there is nothing of the kind. `gaps` are stretches without pictures.
 
     Raises:
         UsageError: the threshold or sigma is not finite, or a truth span is not a stretch.
@@ -62,6 +62,7 @@ def timeline_document(
         "notes": [*notes, STANDING_NOTE],
         "truth_spans": truth,
         "cuts": None if cuts is None else dict(cuts),
+        "gaps": [list(span) for span in timeline.gaps],
         "failed_segments": int(np.isnan(timeline.scores).sum()),
         "events": [plain(asdict(event)) for event in timeline.events],
         "explanations": [plain(asdict(item)) for item in timeline.explanations],

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.gaps import after_gap
 from hiprobe.report.layer_plot import plot_layers, plot_tsne
+from hiprobe.report.shown_time import ShownTime
 from hiprobe.report.theme import Draw, Theme, add_note, open_frame, save_figure
-from hiprobe.report.words import Span, checked_spans, extent_seconds, format_seconds
+from hiprobe.report.words import Span, checked_spans, format_seconds, gap_words
 from hiprobe.timeline import Timeline
 
 __all__ = ["plot_layers", "plot_timeline", "plot_tsne", "timeline_drawing"]
@@ -30,6 +32,9 @@ def plot_timeline(
     note: str | None = None,
 ) -> None:
     """Raw and smoothed score, threshold, detection shaded red, truth as a blue hatched strip.
+
+    Gaps in the pictures are dotted bands, shorter than they lasted; the labels of the axis are
+    true times.
 
     The strip under the curve is drawn only where `truth_spans` is given (empty: a strip with
     nothing in it), with a tick at each cut of a joined video. Segments without a score are grey.
@@ -54,18 +59,20 @@ def timeline_drawing(
 ) -> Draw:
     """What `plot_timeline` draws, for any figure and theme."""
     truth = None if truth_spans is None else checked_spans(truth_spans)
+    axis = ShownTime(timeline)
 
     def draw(figure: Any, theme: Theme) -> None:
         ratios = [12.0] if truth is None else [12.0, 1.0]
         rows = figure.subplots(
             len(ratios), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
         )[:, 0]
-        _draw_scores(rows[0], timeline, theme)
+        _draw_scores(rows[0], timeline, axis, theme)
         handles = rows[0].get_legend_handles_labels()[0]
         if truth is not None:
-            handles.append(_draw_truth(rows[1], truth, theme))
-            handles += _draw_cuts(rows[1], cuts_seconds, theme)
-        _label(figure, rows[-1], timeline, title=title, note=note)
+            handles.append(_draw_truth(rows[1], [axis.span(span) for span in truth], theme))
+            handles += _draw_cuts(rows[1], axis.place(cuts_seconds).tolist(), theme)
+        handles += _draw_gaps(rows, timeline, axis, theme)
+        _label(figure, rows[-1], axis, title=title, note=note)
         place = {"loc": "lower left", "bbox_to_anchor": (-0.008, 1.0), "ncols": len(handles)}
         look = {"frameon": False, "fontsize": 8, "columnspacing": 1.6, "handlelength": 1.8}
         rows[0].legend(handles=handles, **place, **look)
@@ -73,9 +80,9 @@ def timeline_drawing(
     return draw
 
 
-def _draw_scores(axes: Any, timeline: Timeline, theme: Theme) -> None:
+def _draw_scores(axes: Any, timeline: Timeline, axis: ShownTime, theme: Theme) -> None:
     shown = {"facecolor": theme.detected, "alpha": 0.25, "linewidth": 0}
-    raw, smoothed = _steps(timeline, timeline.scores), _steps(timeline, timeline.smoothed)
+    raw, smoothed = (_steps(timeline, axis, v) for v in (timeline.scores, timeline.smoothed))
     axes.plot(*raw, color=theme.faint, linewidth=1.0, label="score by segment")
     axes.plot(*smoothed, color=theme.curve, linewidth=1.8, label="smoothed score")
     axes.axhline(
@@ -87,12 +94,14 @@ def _draw_scores(axes: Any, timeline: Timeline, theme: Theme) -> None:
     )
     for index, event in enumerate(timeline.events):
         label = "detected" if index == 0 else None
-        axes.axvspan(event.start_seconds, event.end_seconds, label=label, zorder=0, **shown)
+        span = axis.span((event.start_seconds, event.end_seconds))
+        axes.axvspan(*span, label=label, zorder=0, **shown)
     failed = np.isnan(timeline.scores)
     spans = zip(timeline.start_seconds[failed], timeline.end_seconds[failed], strict=True)
     for count, span in enumerate(spans):
         label = "no score (backbone gave up)" if count == 0 else None
-        axes.axvspan(*span, facecolor=theme.faint, alpha=0.4, linewidth=0, zorder=0, label=label)
+        look = {"facecolor": theme.faint, "alpha": 0.4, "linewidth": 0, "zorder": 0}
+        axes.axvspan(*axis.span(span), label=label, **look)
     axes.set_ylim(min(-0.03, timeline.threshold - 0.03), max(1.03, timeline.threshold + 0.03))
     axes.set_ylabel("anomaly score")
     axes.grid(axis="y")
@@ -100,18 +109,18 @@ def _draw_scores(axes: Any, timeline: Timeline, theme: Theme) -> None:
 
 
 def _steps(
-    timeline: Timeline, values: NDArray[np.float64]
+    timeline: Timeline, axis: ShownTime, values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Each score held over its segment, broken where time is missing between two segments.
 
     Steps, not points joined by lines: only so do the edges of events meet the threshold.
     """
-    times = np.stack([timeline.start_seconds, timeline.end_seconds], axis=1)
+    places = axis.place(np.stack([timeline.start_seconds, timeline.end_seconds], axis=1))
     heights = np.stack([values, values], axis=1)
-    gaps = np.flatnonzero(np.diff(times.ravel())[1::2] > 1e-3) + 1
+    behind = np.flatnonzero(after_gap(timeline.start_seconds, timeline.end_seconds))
     return (
-        np.insert(times.ravel(), 2 * gaps, np.nan),
-        np.insert(heights.ravel(), 2 * gaps, np.nan),
+        np.insert(places.ravel(), 2 * behind, np.nan),
+        np.insert(heights.ravel(), 2 * behind, np.nan),
     )
 
 
@@ -140,16 +149,32 @@ def _draw_cuts(axes: Any, cuts_seconds: Sequence[float], theme: Theme) -> list[A
     return [Line2D([], [], label="cut", **look, **mark)] if cuts_seconds else []
 
 
-def _label(
-    figure: Any, axes: Any, timeline: Timeline, *, title: str | None, note: str | None
-) -> None:
+def _draw_gaps(rows: Any, timeline: Timeline, axis: ShownTime, theme: Theme) -> list[Any]:
+    """Dotted bands where there are no pictures; their legend entry where there are any."""
+    from matplotlib.patches import Patch
+
+    if not timeline.gaps:
+        return []
+    look: dict[str, Any] = {"facecolor": "none", "edgecolor": theme.faint, "hatch": "...."}
+    for axes in rows:
+        for span in axis.gaps:
+            axes.axvspan(*span, linewidth=0.8, zorder=0, **look)
+    return [Patch(label=f"no pictures ({gap_words(timeline)})", **look)]
+
+
+def _label(figure: Any, axes: Any, axis: ShownTime, *, title: str | None, note: str | None) -> None:
     from matplotlib.ticker import MultipleLocator
 
-    low, high = extent_seconds(timeline)
-    step = next((s for s in TICK_SECONDS if (high - low) / s <= 10), high - low)
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(MultipleLocator(step))
-    axes.xaxis.set_major_formatter(lambda seconds, _: _tick_words(seconds, step))
+    length = axis.high - axis.low
+    step = next((s for s in TICK_SECONDS if length / s <= 10), length)
+    axes.set_xlim(axis.low, axis.high)
+    if axis.gaps:
+        moments = axis.ticks(step)
+        words = [_tick_words(seconds, step) for seconds in moments]
+        axes.set_xticks(axis.place(moments), words)
+    else:
+        axes.xaxis.set_major_locator(MultipleLocator(step))
+        axes.xaxis.set_major_formatter(lambda seconds, _: _tick_words(seconds, step))
     axes.set_xlabel("time")
     if title:
         figure.suptitle(title, fontsize=11, x=0.006, ha="left")

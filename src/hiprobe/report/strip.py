@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.gaps import after_gap
+from hiprobe.report.shown_time import ShownTime
 from hiprobe.report.sprites import load_font, render_text
 from hiprobe.report.theme import TRUTH_RGB
-from hiprobe.report.words import Span, event_spans, extent_seconds
+from hiprobe.report.words import Span, event_spans
 from hiprobe.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 BACKGROUND_RGB = (10, 12, 15)
 BACKGROUND_ALPHA = 165
 DETECTED_DARK_RGB = (120, 26, 28)
+GAP_RGB = (74, 80, 88)
 
 
 def render_strip(
@@ -32,9 +35,9 @@ def render_strip(
     """Colours `[rows, width, 3]` and opacities `[rows, width, 1]` of the strip, uint8.
 
     Events are dark red areas behind the curve, truth a blue band under it, the threshold a
-    dashed line, failed segments gaps in the curve. `size` is height and width in pixels;
-    `inset` pixels at the sides and below stay free for the red border. A note adds a line of
-    its own on top.
+    dashed line, failed segments holes in the curve, gaps in the pictures grey. `size` is height
+    and width in pixels; `inset` pixels at the sides and below stay free for the red border. A
+    note adds a line of its own on top.
     """
     from PIL import Image, ImageDraw
 
@@ -49,6 +52,8 @@ def render_strip(
     chart = _Chart(
         timeline, inset=inset, width=width, top=head, bottom=head + height - inset - band
     )
+    for span in timeline.gaps:
+        drawing.rectangle(chart.box(span, head, chart.bottom - 2), (*GAP_RGB, 225))
     for span in event_spans(timeline):
         drawing.rectangle(chart.box(span, head, chart.bottom - 2), (*DETECTED_DARK_RGB, 225))
     for span in truth:
@@ -82,13 +87,14 @@ class TimeAxis:
     """Columns of a frame that stand for moments of a video."""
 
     def __init__(self, timeline: Timeline, *, inset: int, width: int) -> None:
-        self._low, high = extent_seconds(timeline)
+        self._time = ShownTime(timeline)
         self.first, self.last = inset, width - 1 - inset
-        self._scale = (self.last - self.first) / (high - self._low)
+        self._scale = (self.last - self.first) / (self._time.high - self._time.low)
 
     def column(self, seconds: float) -> int:
         """The column of a moment, held inside the axis."""
-        column = self.first + round((seconds - self._low) * self._scale)
+        place = float(self._time.place(seconds)) - self._time.low
+        column = self.first + round(place * self._scale)
         return min(max(column, self.first), self.last)
 
 
@@ -100,8 +106,11 @@ def _draw_threshold(drawing: Drawing, chart: _Chart, threshold: float) -> None:
 
 def _draw_curve(drawing: Drawing, chart: _Chart, timeline: Timeline) -> None:
     last: tuple[int, int] | None = None
-    columns = (timeline.start_seconds, timeline.end_seconds, timeline.smoothed)
-    for start, end, score in zip(*columns, strict=True):
+    start_seconds, end_seconds = timeline.start_seconds, timeline.end_seconds
+    columns = (start_seconds, end_seconds, timeline.smoothed, after_gap(start_seconds, end_seconds))
+    for start, end, score, is_behind_gap in zip(*columns, strict=True):
+        if is_behind_gap:
+            last = None
         if np.isnan(score):
             last = None
             continue

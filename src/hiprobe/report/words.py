@@ -86,6 +86,15 @@ def event_words(timeline: Timeline, event: Event) -> str | None:
     return None
 
 
+def gap_words(timeline: Timeline) -> str:
+    """How many gaps there are in the pictures, and how long they lasted; empty without any."""
+    lengths = [end - start for start, end in timeline.gaps]
+    if not lengths:
+        return ""
+    told = format_seconds(sum(lengths))
+    return f"1 gap of {told}" if len(lengths) == 1 else f"{len(lengths)} gaps of {told} in all"
+
+
 def extent_seconds(timeline: Timeline) -> Span:
     """First start and last end of the segments; `(0, 1)` where there are none."""
     if not len(timeline):

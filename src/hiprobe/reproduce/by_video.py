@@ -49,8 +49,10 @@ class Fitted:
 
     def smoothed(self, states: States) -> VideoScores:
         """Smoothed scores of one video's segments."""
-        scores = smooth(self.fit.scores(states), sigma_segments=SIGMA_SEGMENTS)
-        return VideoScores(states.start_seconds, states.end_seconds, scores)
+        start, end = states.start_seconds, states.end_seconds
+        raw = self.fit.scores(states)
+        scores = smooth(raw, sigma_segments=SIGMA_SEGMENTS, start_seconds=start, end_seconds=end)
+        return VideoScores(start, end, scores)
 
     def scored(self, test: FrameTest, videos: Sequence[VideoScores]) -> ScoredTest:
         """The same as one scored test, which can be pooled."""

@@ -11,6 +11,7 @@ import numpy as np
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
 from hiprobe.datasets.manifest import ManifestRow
 from hiprobe.errors import UsageError
+from hiprobe.gaps import covered_seconds
 from hiprobe.probe.folds import grouped_folds
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.frame_test import FrameTest, Part, TestVideo
@@ -158,5 +159,7 @@ def _rate(row: ManifestRow, load: Callable[[], States]) -> float:
     from hiprobe.video.probe import video_info
 
     if row.video.suffix == STATES_SUFFIX:
-        return (row.frame_count or 0) / float(load().end_seconds[-1])
+        states = load()
+        seconds = covered_seconds(states.start_seconds, states.end_seconds)
+        return (row.frame_count or 0) / seconds
     return video_info(row.video).fps_from_header or NOMINAL_FPS

@@ -126,4 +126,10 @@ def _highest(fit: Fit, example: LabelledStates) -> float:
     states = example.segments if example.segments is not None else example.clip
     if states is None:  # LabelledStates does not allow it
         return float("nan")
-    return float(np.nanmax(smooth(fit.scores(states), sigma_segments=SIGMA_SEGMENTS)))
+    smoothed = smooth(
+        fit.scores(states),
+        sigma_segments=SIGMA_SEGMENTS,
+        start_seconds=states.start_seconds,
+        end_seconds=states.end_seconds,
+    )
+    return float(np.nanmax(smoothed))

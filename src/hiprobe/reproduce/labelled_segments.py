@@ -15,6 +15,7 @@ from hiprobe.errors import LabelError
 from hiprobe.evaluation.frames import ScoredFrames
 from hiprobe.evaluation.metrics import Ranking, mean_and_median, within_video_auc
 from hiprobe.evaluation.to_frames import seconds_to_frames, segments_to_frames
+from hiprobe.gaps import without_gaps
 from hiprobe.localize import SIGMA_SEGMENTS, smooth
 from hiprobe.pipeline import extract_video
 from hiprobe.reproduce.bench import Bench
@@ -167,11 +168,12 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
         cache=bench.extraction.cache,
     ).states[reading]
     fps = row.fps or video_info(row.video).fps_from_header or 30.0
-    frames = row.frame_count or int(seconds_to_frames(states.end_seconds[-1], fps=fps))
+    counted, ended = without_gaps(states.start_seconds, states.end_seconds)
+    frames = row.frame_count or int(seconds_to_frames(ended[-1], fps=fps))
     labels = np.zeros(frames, np.bool_)
     for start, end in row.spans:
         labels[start:end] = True
-    starts = seconds_to_frames(states.start_seconds, fps=fps)
+    starts = seconds_to_frames(counted, fps=fps)
     ends = np.append(starts[1:], frames)
     kinds = [_kind(labels[a:b]) for a, b in zip(starts, ends, strict=True)]
     return SegmentedVideo(row.name, states, labels, starts, ends, np.array(kinds, np.int64))
@@ -199,7 +201,12 @@ def _joined(videos: Sequence[SegmentedVideo], fit_of: Any) -> ScoredFrames:
     pieces = []
     for video in videos:
         fit: Fit = fit_of(video)
-        scores = smooth(fit.scores(video.states), sigma_segments=SIGMA_SEGMENTS)
+        scores = smooth(
+            fit.scores(video.states),
+            sigma_segments=SIGMA_SEGMENTS,
+            start_seconds=video.states.start_seconds,
+            end_seconds=video.states.end_seconds,
+        )
         pieces.append(
             segments_to_frames(
                 starts=video.starts,

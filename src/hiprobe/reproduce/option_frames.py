@@ -46,4 +46,5 @@ def _again(video: VideoScores, sigma_segments: float) -> VideoScores:
     raw = video.raw
     if raw is None:  # `score_variants` keeps them
         return video
-    return replace(video, scores=smooth(raw, sigma_segments=sigma_segments))
+    times = {"start_seconds": video.start_seconds, "end_seconds": video.end_seconds}
+    return replace(video, scores=smooth(raw, sigma_segments=sigma_segments, **times))

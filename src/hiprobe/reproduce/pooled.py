@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import ScoredFrames
 from hiprobe.evaluation.to_frames import seconds_to_frames
+from hiprobe.gaps import without_gaps
 from hiprobe.reproduce.estimate import Units, clip_units
 from hiprobe.reproduce.frame_test import TestVideo
 from hiprobe.reproduce.scored import ScoredTest, VideoScores
@@ -157,7 +158,8 @@ class _Video:
 
 def _video(video: TestVideo, found: VideoScores) -> _Video:
     """One video's segments brought to its frames."""
-    starts = seconds_to_frames(found.start_seconds, fps=video.fps)
+    counted, _ = without_gaps(found.start_seconds, found.end_seconds)
+    starts = seconds_to_frames(counted, fps=video.fps)
     _check_end(video, found)
     index = np.searchsorted(starts, np.arange(video.frames), side="right") - 1
     index = np.maximum(index, 0)
@@ -185,7 +187,8 @@ def _cut(video: TestVideo, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _check_end(video: TestVideo, found: VideoScores) -> None:
     """Refuse scores that end elsewhere than the video, by more than its last segment."""
-    ended = float(found.end_seconds[-1]) * video.fps
+    _, ends = without_gaps(found.start_seconds, found.end_seconds)
+    ended = float(ends[-1]) * video.fps
     length = float(found.end_seconds[-1] - found.start_seconds[-1]) * video.fps
     if abs(ended - video.frames) > max(length, 1.0) + 1.0:
         raise EvaluationError(

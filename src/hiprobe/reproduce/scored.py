@@ -156,9 +156,12 @@ def _compute(
         states = video.load()
         for name, (variant, fit) in fits.items():
             raw = fit.scores(states_as_read(bench, states, variant))
-            times = [states.start_seconds.tolist(), states.end_seconds.tolist()]
-            smoothed = smooth(raw, sigma_segments=SIGMA_SEGMENTS)
-            pieces[name]["videos"].append([*times, smoothed.tolist(), raw.tolist()])
+            start, end = states.start_seconds, states.end_seconds
+            smoothed = smooth(
+                raw, sigma_segments=SIGMA_SEGMENTS, start_seconds=start, end_seconds=end
+            )
+            columns = (start, end, smoothed, raw)
+            pieces[name]["videos"].append([column.tolist() for column in columns])
     return pieces
 
 

@@ -13,6 +13,7 @@ from hiprobe.video.assemble import make_segment
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
 from hiprobe.video.growth import FileStamp
 from hiprobe.video.held import HeldBytes
+from hiprobe.video.pace import with_shown_duration
 from hiprobe.video.packets import mark_of, read_packets
 
 
@@ -71,7 +72,7 @@ def read_clip_and_outcome(
     budget = HeldBytes(max_side_pixels)
     shown = _pick(stretch, marks, sync_seconds, key_frames=key_frames, budget=budget)
     if not shown:
-        marks = [mark_of(f, position=f.index) for f in stretch]
+        marks = with_shown_duration([mark_of(f, position=f.index) for f in stretch])
         outcome = stretch.outcome or "end"
         shown = _pick(stretch, marks, (), key_frames=key_frames, budget=budget)
     segment = make_segment(

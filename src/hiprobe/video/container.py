@@ -19,7 +19,6 @@ MAX_PIXELS = 8192 * 8192
 _LARGE_PIXELS = 4096 * 2304
 
 _COARSEST_TICK_SECONDS = 60
-_LONGEST_HEADER_SECONDS = 1e10
 _NOMINAL_FRAME_SECONDS = 0.04
 _SLOWEST_FPS, _FASTEST_FPS = 1e-5, 1e6
 
@@ -148,36 +147,6 @@ def _is_still(stream: Any) -> bool:
 def _cause(error: Exception) -> str:
     # strerror leaves out what else PyAV puts into its texts.
     return str(getattr(error, "strerror", None) or type(error).__name__)
-
-
-def stream_duration_seconds(container: Any, stream: Any) -> float | None:
-    """Duration of the video that the header states, None where it states none.
-
-    The container's own duration counts only when the video is alone in it, since audio may
-    go on after the last picture.
-    """
-    if stream.duration:
-        return _sane(float(stream.duration * stream.time_base))
-    tagged = _sane(_tagged_seconds(stream.metadata.get("DURATION", "")))
-    if tagged is not None:
-        return tagged
-    if container.duration and len(container.streams) == 1:
-        return _sane(float(container.duration / av.time_base))
-    return None
-
-
-def _sane(seconds: float | None) -> float | None:
-    # Damage makes durations below zero, or beyond what can be counted with.
-    return seconds if seconds is not None and 0 <= seconds <= _LONGEST_HEADER_SECONDS else None
-
-
-def _tagged_seconds(text: str) -> float | None:
-    # Matroska writers leave "HH:MM:SS.nnnnnnnnn" at each track.
-    try:
-        hours, minutes, seconds = text.strip("\0 ").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return None
 
 
 def nominal_frame_seconds(stream: Any) -> float:

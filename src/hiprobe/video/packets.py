@@ -11,6 +11,7 @@ from hiprobe.video.clock import LONGEST_SECONDS, is_sane_duration
 from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_seconds, open_video
 from hiprobe.video.ending import Promise, promise_of
 from hiprobe.video.frame import DecodedFrame, without_picture
+from hiprobe.video.pace import with_shown_duration
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Packets:
         inside = [t for t in times if start <= (t[0] - origin_pts) * base < end]
         last = [_mark(t, len(times) - 1, origin_pts, base) for t in times[-1:]]
         is_cut = any(m.seconds < end and self.promise.is_broken_by(m) for m in last)
-        return [_mark(t, i, origin_pts, base) for i, t in enumerate(inside)], is_cut
+        marks = [_mark(t, i, origin_pts, base) for i, t in enumerate(inside)]
+        return with_shown_duration(marks), is_cut
 
     def sync_seconds(self, *, origin_pts: int) -> tuple[float, ...]:
         """Times of `sync_pts`."""
@@ -65,7 +67,7 @@ def read_packets(path: Path, *, max_pixels: int = MAX_PIXELS) -> Packets:
     sure = found if count is not None and len(found) == count else []
     times = sorted((pts, duration) for pts, duration, _ in sure)
     if times and (times[-1][0] - times[0][0]) * base > LONGEST_SECONDS:
-        sure = times = []  # damaged: the reader of frames counts on there
+        sure, times = [], []  # damaged: the reader of frames counts on there
     sync = sorted(pts for pts, _, is_sync in sure if is_sync)
     return Packets(count, tuple(times), tuple(sync), base, promise)
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import VideoError
-from hiprobe.video.container import MAX_PIXELS, frame_rate, open_video, stream_duration_seconds
+from hiprobe.video.container import MAX_PIXELS, frame_rate, open_video
 from hiprobe.video.decode import FrameReader
+from hiprobe.video.duration import stated_duration
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
     if frame is None:
         raise VideoError(f"{file} holds no picture; convert or replace it")
     with open_video(file, max_pixels=max_pixels) as (container, stream):
+        stated, start = stated_duration(container, stream), frame.pts * frame.time_base_seconds
+        length = None if stated is None else stated.length_seconds(start_seconds=start)
         return VideoInfo(
             path=file,
             size_bytes=file.stat().st_size,
@@ -57,7 +60,7 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             height=frame.size[1],
             pixel_format=frame.picture.format.name,
             fps_from_header=frame_rate(stream),
-            duration_seconds_from_header=stream_duration_seconds(container, stream),
+            duration_seconds_from_header=length,
             frame_count_from_header=stream.frames or None,
             rotation_degrees=-90 * frame.orientation.turns % 360,
             mirrored=frame.orientation.mirrored,

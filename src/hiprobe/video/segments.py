@@ -11,6 +11,7 @@ from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, Segment, key_frame_posit
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.clip import read_clip, read_clip_and_outcome
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
+from hiprobe.video.pace import Pace
 from hiprobe.video.thinning import Thinned
 
 __all__ = ["SegmentReader", "read_clip", "read_clip_and_outcome", "read_segments"]
@@ -34,7 +35,9 @@ def read_segments(
     A segment holds `segment_frames` consecutive frames or, where `segment_seconds` is given,
     the frames of one window of that many seconds (a window without frames gives no segment).
     The last segment may be shorter. A segment ends where the next one starts; the last ends
-    with the duration of its last frame. Key frames are shrunk to `max_side_pixels` if given.
+    with the duration of its last frame. So does one before a gap (`hiprobe.video.pace` says what
+    is one), which may be shorter too: no segment spans a gap. Key frames are shrunk to
+    `max_side_pixels` if given.
 
     Raises:
         UsageError: a number is below 1, or the stretch is empty.
@@ -92,24 +95,30 @@ class SegmentReader:
         return self._frames.frame_count
 
     def __iter__(self) -> Iterator[Segment]:
-        stretch, index, window = self._new_stretch(), 0, 0
+        pace = Pace(self._frames.path, max_pixels=self._frames.max_pixels)
+        stretch, index = self._new_stretch(), 0
         for frame in self._frames:
-            due = self._window_of(frame)
-            if stretch.count and due != window:
-                yield self._segment(stretch, index=index, following=frame)
+            is_cut = pace.is_after_gap(frame)
+            if stretch.count and (is_cut or self._is_full(stretch, frame)):
+                following = None if is_cut else frame
+                yield self._segment(stretch, index=index, following=following, pace=pace)
                 stretch, index = self._new_stretch(), index + 1
-            window = due
             stretch.add(frame)
             self.held_frames = len(stretch.kept)
         if stretch.count:
-            yield self._segment(stretch, index=index, following=None)
+            yield self._segment(stretch, index=index, following=None, pace=pace)
 
-    def _window_of(self, frame: DecodedFrame) -> int:
+    def _is_full(self, stretch: Thinned, following: DecodedFrame) -> bool:
+        """Whether a frame belongs to the next segment, by their number or by the clock."""
         if self._segment_seconds is None:
-            return frame.index // self._segment_frames
+            return stretch.count == self._segment_frames
+        windows = (self._window_of(f, self._segment_seconds) for f in (stretch.first, following))
+        return len(set(windows)) > 1
+
+    def _window_of(self, frame: DecodedFrame, segment_seconds: float) -> int:
         # Rounding times to 1 ns keeps a frame at 0.3 s out of the window that ends at 3 * 0.1 s.
         elapsed = frame.seconds - (self._frames.start_seconds or 0.0)
-        return floor(round(elapsed / self._segment_seconds, 9))
+        return floor(round(elapsed / segment_seconds, 9))
 
     def _new_stretch(self) -> Thinned:
         pinned: tuple[int, ...] = ()
@@ -123,7 +132,9 @@ class SegmentReader:
             max_side_pixels=self._max_side_pixels,
         )
 
-    def _segment(self, stretch: Thinned, *, index: int, following: DecodedFrame | None) -> Segment:
+    def _segment(
+        self, stretch: Thinned, *, index: int, following: DecodedFrame | None, pace: Pace
+    ) -> Segment:
         shown = stretch.key_frames(self._key_frames)
         return make_segment(
             shown,
@@ -132,6 +143,7 @@ class SegmentReader:
             last=stretch.last,
             frame_count=stretch.count,
             following=following,
+            last_seconds=pace.shown_seconds(stretch.last) if following is None else None,
             max_side_pixels=self._max_side_pixels,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from hiprobe.errors import UsageError, VideoError
@@ -35,13 +36,18 @@ class SpreadSegments:
         Raises:
             VideoError: the video cannot be read.
         """
+        reached = -inf
         for position, start in enumerate(self.starts_seconds):
             try:
-                yield next(iter(self._from(start)))
+                segment = next(iter(self._from(start)))
             except VideoError:
                 if position == 0:
                     raise
                 return  # shorter than its header says
+            # From all starts in a gap the same segment follows.
+            if segment.start_seconds > reached:
+                yield segment
+            reached = segment.start_seconds
 
     def _from(self, start_seconds: float) -> Iterator[Segment]:
         return iter(

@@ -131,8 +131,10 @@ class _Detector:
 
     def detect(self, states: States) -> Timeline:
         scores = self.answers(states).scores
-        smoothed = smooth(scores, sigma_segments=self.sigma_segments)
         start, end = states.start_seconds, states.end_seconds
+        smoothed = smooth(
+            scores, sigma_segments=self.sigma_segments, start_seconds=start, end_seconds=end
+        )
         return Timeline(
             start_seconds=start,
             end_seconds=end,
