@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
+from hiprobe.store.array_files import NUMBERS_LIMIT_BYTES, read_npy, read_npz
+from hiprobe.store.documents import DocumentError, check_schema, read_json
+from hiprobe.store.plain_files import open_plain
+from hiprobe.store.schemas import TimelineScores
 
 _BOUNDS = {"frame": ("start_frame", "end_frame"), "seconds": ("start_seconds", "end_seconds")}
 """Columns of a table of segments."""
@@ -41,9 +46,11 @@ def read_raw(source: Path) -> dict[str, RawScores]:
         )
     try:
         return _read_folder(source) if source.is_dir() else readers[source.suffix](source)
-    except EvaluationError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except EvaluationError as error:
+        if str(source) in str(error):
+            raise
+        raise EvaluationError(f"{source}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         raise EvaluationError(
             f"{source} cannot be read as scores ({type(error).__name__}: {error}); see "
             "`hiprobe evaluate --help` for the formats"
@@ -71,23 +78,24 @@ def _read_folder(source: Path) -> dict[str, RawScores]:
 
 def _is_timeline(path: Path) -> bool:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        found = read_json(path, limit_bytes=NUMBERS_LIMIT_BYTES, nan=True, names=True)
+    except (OSError, DocumentError):
         return False
     return isinstance(found, dict) and found.get("format") == "hiprobe-timeline"
 
 
 def _read_npz(source: Path) -> dict[str, RawScores]:
-    with np.load(source, allow_pickle=False) as arrays:
-        return {name: RawScores(_floats(arrays[name])) for name in arrays.files}
+    return {name: RawScores(_floats(array)) for name, array in read_npz(source).items()}
 
 
 def _read_json(source: Path) -> dict[str, RawScores]:
-    found = json.loads(source.read_text(encoding="utf-8"))
+    found = read_json(source, limit_bytes=NUMBERS_LIMIT_BYTES, nan=True, names=True)
     if not isinstance(found, dict):
         raise EvaluationError(f"{source} cannot be read as scores: give {{video: [scores]}}")
     if found.get("format") == "hiprobe-timeline":
+        check_schema(found, TimelineScores)
         return {str(found["video"]): _of_timeline(found["segments"])}
+    check_schema(found, dict[str, list[float | None | list[float | None]]])
     return {str(name): _of_list(values) for name, values in found.items()}
 
 
@@ -109,7 +117,7 @@ def _of_list(values: Sequence[Any]) -> RawScores:
 
 
 def _read_csv(source: Path) -> dict[str, RawScores]:
-    with source.open(encoding="utf-8-sig", newline="") as file:
+    with _text(source) as file:
         reader = csv.DictReader(file)
         columns = set(reader.fieldnames or ())
         unit = next((u for u, bounds in _BOUNDS.items() if columns & set(bounds)), None)
@@ -125,6 +133,12 @@ def _read_csv(source: Path) -> dict[str, RawScores]:
             cells = [row["score"], *(row[b] for b in _BOUNDS.get(unit or "", ()))]
             grouped.setdefault(row["video"], []).append(_numbers(cells, source, reader.line_num))
     return {name: _of_rows(np.array(own), unit) for name, own in grouped.items()}
+
+
+@contextmanager
+def _text(source: Path) -> Iterator[TextIO]:
+    with open_plain(source, limit_bytes=NUMBERS_LIMIT_BYTES) as file:
+        yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
 def _numbers(cells: Sequence[str | None], source: Path, line: int) -> list[float]:
@@ -149,7 +163,9 @@ def load_array(source: Path) -> NDArray[np.float64]:
         EvaluationError: it is none.
     """
     try:
-        return _floats(np.load(source, allow_pickle=False))
+        return _floats(read_npy(source))
+    except EvaluationError as error:
+        raise EvaluationError(f"{source}: {error}") from error
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{source} is no plain array of numbers: {error}") from error
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from hiprobe.backbones.lite.fetch import file_sha256
 from hiprobe.errors import BackboneError
+from hiprobe.store.documents import read_json
+from hiprobe.store.schemas import LiteManifest
 
 FORMAT_VERSION = 1
 
@@ -43,7 +45,7 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
         BackboneError: there is no readable manifest.
     """
     try:
-        files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+        files = read_json(folder / "manifest.json", LiteManifest)["files"]
         return {str(n): {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in files.items()}
     except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise BackboneError(
