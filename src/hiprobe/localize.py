@@ -17,6 +17,8 @@ SIGMA_SEGMENTS = 0.4
 KAPPA = 0.2
 """Factor of the spread in the threshold (paper, section 4.1)."""
 
+MAX_SIGMA_SEGMENTS = 1e6
+
 TRUNCATE_SIGMAS = 4.0
 """The Gaussian ends after so many sigmas (two segments on either side at the default sigma)."""
 
@@ -38,8 +40,11 @@ def smooth(scores: ArrayLike, *, sigma_segments: float = SIGMA_SEGMENTS) -> NDAr
     values = np.array(scores, dtype=np.float64)
     if values.ndim != 1:
         raise UsageError(f"scores have shape {values.shape}, expected [segments]")
-    if not (math.isfinite(sigma_segments) and sigma_segments >= 0):
-        raise UsageError(f"sigma is {sigma_segments} segments; give 0 or more")
+    if not 0 <= sigma_segments <= MAX_SIGMA_SEGMENTS:
+        raise UsageError(
+            f"sigma is {sigma_segments} segments; give 0 to {MAX_SIGMA_SEGMENTS:g} (beyond it a "
+            "Gaussian is flat over every video)"
+        )
     radius = min(int(TRUNCATE_SIGMAS * sigma_segments + 0.5), len(values))
     if radius == 0:
         return values

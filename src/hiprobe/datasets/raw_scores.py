@@ -95,7 +95,7 @@ def _read_json(source: Path) -> dict[str, RawScores]:
     if found.get("format") == "hiprobe-timeline":
         check_schema(found, TimelineScores)
         return {str(found["video"]): _of_timeline(found["segments"])}
-    check_schema(found, dict[str, list[float | None | list[float | None]]])
+    check_schema(found, dict[str, list[float | list[float | None] | None]])
     return {str(name): _of_list(values) for name, values in found.items()}
 
 

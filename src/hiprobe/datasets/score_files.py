@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 from hiprobe.datasets.raw_scores import RawScores, load_array, read_raw
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import ScoredFrames, check_length, join_frames
-from hiprobe.evaluation.to_frames import repeat_to_frames, seconds_to_frames, segments_to_frames
+from hiprobe.evaluation.to_frames import (
+    MAX_FRAMES,
+    repeat_to_frames,
+    seconds_to_frames,
+    segments_to_frames,
+)
 from hiprobe.evaluation.truth import Truth, VideoTruth
 
 _ENDINGS = (".npy", ".json", ".mp4", ".avi", ".mkv")
@@ -48,12 +53,17 @@ def read_scores(
     Raises:
         EvaluationError: the file cannot be read, or does not have the frames of a video.
     """
+    if not 1 <= repeat <= MAX_FRAMES or not 0 <= tail_frames <= MAX_FRAMES:
+        raise EvaluationError(
+            f"repeat is {repeat} and tail_frames {tail_frames}; give 1 to {MAX_FRAMES:,} frames for "
+            "a score, and 0 or more at the end"
+        )
     source = Path(path)
     if source.suffix == ".npy" and source.is_file():
         raw = _split(load_array(source), truth=truth, repeat=repeat, source=source)
     else:
         raw = read_raw(source)
-    find, rate = _finder(truth), fps or truth.fps
+    find, rate = _finder(truth), truth.fps if fps is None else fps
     result = {}
     for name, scores in raw.items():
         video = find(name)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hiprobe.errors import StatesError
 from hiprobe.states import Fingerprint
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.states_header import read_states_header, read_times
@@ -41,7 +42,14 @@ def write_states_manifest(folder: Path | str) -> Path:
         header = read_states_header(path)
         digest = Fingerprint(**header["fingerprint"]).digest
         made_by[digest] = header["fingerprint"]
-        rows += _rows(path.relative_to(root).as_posix(), header, read_times(path), digest)
+        name = path.relative_to(root).as_posix()
+        try:
+            rows += _rows(name, header, read_times(path), digest)
+        except (KeyError, ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+            raise StatesError(
+                f"{path} is damaged: times or notes that do not fit together ({error}); extract "
+                "it again"
+            ) from error
     about = {"version": VERSION, "fingerprints": made_by}
     schema = _schema(pa).with_metadata({b"hiprobe": json.dumps(about).encode()})
     target = root / MANIFEST_NAME
