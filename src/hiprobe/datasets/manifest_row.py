@@ -70,10 +70,9 @@ class ManifestRow:
     def _check_spans(self) -> None:
         if self.spans and not self.label:
             raise LabelError(f"{self.name} is normal, but has abnormal spans; correct one of them")
+        most = MAX_FRAMES if self.frame_count is None else self.frame_count
         for start, end in self.spans:
-            if not 0 <= start < end <= MAX_FRAMES or (
-                self.frame_count is not None and end > self.frame_count
-            ):
+            if not 0 <= start < end <= most:
                 raise LabelError(
                     f"{self.name}: span {_short(start)}-{_short(end)} does not fit into "
                     f"{'an unknown number of' if self.frame_count is None else self.frame_count} "

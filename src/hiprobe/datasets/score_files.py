@@ -55,8 +55,8 @@ def read_scores(
     """
     if not 1 <= repeat <= MAX_FRAMES or not 0 <= tail_frames <= MAX_FRAMES:
         raise EvaluationError(
-            f"repeat is {repeat} and tail_frames {tail_frames}; give 1 to {MAX_FRAMES:,} frames for "
-            "a score, and 0 or more at the end"
+            f"repeat is {repeat} and tail_frames {tail_frames}; give 1 to {MAX_FRAMES:,} frames "
+            "for a score, and 0 or more at the end"
         )
     source = Path(path)
     if source.suffix == ".npy" and source.is_file():
