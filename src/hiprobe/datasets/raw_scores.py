@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.store.array_files import NUMBERS_LIMIT_BYTES, read_npy, read_npz
 from hiprobe.store.documents import DocumentError, check_schema, read_json
-from hiprobe.store.plain_files import open_plain
+from hiprobe.store.plain_files import open_text
 from hiprobe.store.schemas import TimelineScores
 
 _BOUNDS = {"frame": ("start_frame", "end_frame"), "seconds": ("start_seconds", "end_seconds")}
@@ -117,7 +115,7 @@ def _of_list(values: Sequence[Any]) -> RawScores:
 
 
 def _read_csv(source: Path) -> dict[str, RawScores]:
-    with _text(source) as file:
+    with open_text(source, limit_bytes=NUMBERS_LIMIT_BYTES) as file:
         reader = csv.DictReader(file)
         columns = set(reader.fieldnames or ())
         unit = next((u for u, bounds in _BOUNDS.items() if columns & set(bounds)), None)
@@ -133,12 +131,6 @@ def _read_csv(source: Path) -> dict[str, RawScores]:
             cells = [row["score"], *(row[b] for b in _BOUNDS.get(unit or "", ()))]
             grouped.setdefault(row["video"], []).append(_numbers(cells, source, reader.line_num))
     return {name: _of_rows(np.array(own), unit) for name, own in grouped.items()}
-
-
-@contextmanager
-def _text(source: Path) -> Iterator[TextIO]:
-    with open_plain(source, limit_bytes=NUMBERS_LIMIT_BYTES) as file:
-        yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
 def _numbers(cells: Sequence[str | None], source: Path, line: int) -> list[float]:

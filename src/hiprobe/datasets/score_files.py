@@ -11,7 +11,8 @@ Accepted:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -64,13 +65,14 @@ def read_scores(
     else:
         raw = read_raw(source)
     find, rate = _finder(truth), truth.fps if fps is None else fps
-    result = {}
+    result: dict[str, NDArray[np.float64]] = {}
     for name, scores in raw.items():
         video = find(name)
         if video is None or video.name in result:
             what = "twice" if video else f"unknown to {truth.name}"
             raise EvaluationError(f"{source}: video {name!r} is {what}; correct its name")
-        result[video.name] = _to_frames(scores, video, repeat, tail_frames, rate)
+        with _naming(source):
+            result[video.name] = _to_frames(scores, video, repeat, tail_frames, rate)
     return result
 
 
@@ -88,7 +90,17 @@ def read_frames(
         EvaluationError: the file cannot be read, or has other videos or frames than the truth.
     """
     found = read_scores(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
-    return join_frames(scores=found, truth=truth)
+    with _naming(Path(path)):
+        return join_frames(scores=found, truth=truth)
+
+
+@contextmanager
+def _naming(source: Path) -> Iterator[None]:
+    """Two files are compared at times: an error says which of them it is about."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise EvaluationError(f"{source}: {error}") from error
 
 
 def _to_frames(

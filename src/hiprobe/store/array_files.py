@@ -9,6 +9,7 @@ from __future__ import annotations
 import lzma
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -36,6 +37,12 @@ _ZIP_ERRORS = (
     *(RuntimeError, NotImplementedError),
 )
 """An encrypted member is a RuntimeError, an unknown compression a NotImplementedError."""
+
+_HEADER_ERRORS = (
+    *(ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError),
+    tokenize.TokenError,
+)
+"""Numpy reads a header as Python's own literals, and lets through what the parser raises."""
 
 
 class TensorFile:
@@ -141,7 +148,7 @@ def _array(file: IO[bytes], *, size_bytes: int) -> NDArray[Any]:
     try:
         version = np.lib.format.read_magic(file)
         shape, by_columns, dtype = _header(file, version)
-    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except _HEADER_ERRORS as error:
         raise DocumentError(f"it has no readable NPY header: {_short(error)}") from error
     if dtype.kind not in _KINDS_OF_NUMBERS or min(shape, default=0) < 0:
         raise DocumentError(f"it holds {dtype} of shape {_short(shape)}, not plain numbers")

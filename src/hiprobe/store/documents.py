@@ -92,6 +92,8 @@ def check_schema(found: Any, schema: Any) -> None:
         where = place.rstrip("`") or "$"
         value = _shown(_value_at(found, where))
         raise DocumentError(f"{_field(where)}: {expected}, it holds {value}") from error
+    except UnicodeEncodeError as error:
+        raise DocumentError("a field's name holds half a character (a lone surrogate)") from error
     except RecursionError as error:
         raise DocumentError(_too_deep()) from error
 

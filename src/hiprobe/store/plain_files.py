@@ -7,12 +7,19 @@ opens it here, so that neither can hang a run or fill the memory.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import TextIO
 
 MIB = 1 << 20
+
+TABLE_LIMIT_BYTES = 256 * MIB
+"""Of a list or table of videos: a million rows."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -75,6 +82,28 @@ def read_plain(path: Path | str, *, limit_bytes: int) -> bytes:
     if len(found) > limit_bytes:  # it grew meanwhile
         raise UnfitFileError(path, _too_large(len(found), limit_bytes))
     return found
+
+
+@contextmanager
+def open_text(path: Path | str, *, limit_bytes: int = TABLE_LIMIT_BYTES) -> Iterator[TextIO]:
+    """A regular file as UTF-8 text, with or without a byte order mark; line ends stay as they are.
+
+    Raises:
+        UnfitFileError, OSError: as `open_plain`.
+        UnicodeDecodeError: while reading, where it is no UTF-8.
+    """
+    with open_plain(path, limit_bytes=limit_bytes) as file:
+        yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+
+
+def read_text(path: Path | str, *, limit_bytes: int = TABLE_LIMIT_BYTES) -> str:
+    """All of a regular file as UTF-8 text, line ends as `Path.read_text` gives them.
+
+    Raises:
+        UnfitFileError, OSError, UnicodeDecodeError: as `open_text`.
+    """
+    text = read_plain(path, limit_bytes=limit_bytes).decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _stat(path: Path | str) -> os.stat_result:

@@ -42,6 +42,8 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
             listed = read_json(index, WeightIndex)["weight_map"].values()
         except (OSError, ValueError) as error:
             raise BackboneError(f"{index} cannot be read: {error}; fetch it again") from error
+        if any(len(name) > 255 or "\0" in name for name in listed):
+            raise BackboneError(f"{index} names what can be no file; fetch it again")
         files = tuple(folder / name for name in sorted(set(listed)))
     else:
         files = tuple(sorted(folder.glob("*.safetensors")))
