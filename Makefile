@@ -4,14 +4,17 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 OUT ?= hiprobe-demo
+CASES ?= 20000
+FIRST ?= 0
 
-.PHONY: help setup demo test lint docs clean
+.PHONY: help setup demo test lint docs fuzz clean
 
 help:
 	@echo "make demo                 set up, fit a probe, detect in an unseen video, write $(OUT)/"
 	@echo "make demo CLIPS=PATH      the same on your labelled clips (folder or CSV)"
 	@echo "make test                 set up, then lint, types and tests"
 	@echo "make lint                 ruff and mypy alone"
+	@echo "make fuzz                 read 20,000 damaged documents (CASES=N FIRST=SEED for others)"
 	@echo "make docs                 write the generated pages of docs/ anew"
 	@echo "make clean                remove .venv and caches (not the downloaded weights)"
 
@@ -28,6 +31,9 @@ lint: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+fuzz: setup
+	$(BIN)/python tests/fuzz/fuzz.py --cases $(CASES) --first $(FIRST)
 
 docs: setup
 	$(BIN)/python scripts/write_docs.py

@@ -26,13 +26,14 @@ TOKENS = (
     *("1" + "0" * 400, "9" * 5000, "-" + "9" * 5000, "1000000000000"),
     *('"\\ud800"', '"\\udce9"', '"\\u0000"', '"../../x"', '"x\\ny"', '"' + "x" * 200_000 + '"'),
     *('[1, "a"]', "[[1, 2, 3]]", "[[0, 1e300, 1]]", '{"": 0}', '{"a": {"b": [1]}}', "[null]"),
-    *("[" * 100_000, "[" * 2000 + "]" * 2000, "[" * 40 + "]" * 40, '{"a":' * 3000 + "0" + "}" * 3000),
+    *("[" * 100_000, "[" * 2000 + "]" * 2000, "[" * 40 + "]" * 40),
+    '{"a":' * 3000 + "0" + "}" * 3000,
 )  # fmt: skip
 """JSON texts, some of which no JSON library would write."""
 
 CELLS = (
     *("", " ", "nan", "inf", "-inf", "-1", "0", "1e308", "1e400", "9" * 5000, "1" + "0" * 400),
-    *("\0", '"', 'a"b', "x" * 200_000, "=1+1", "a\nb", '"a\nb"', "²", "٣", "1_000", "0x10", "1e-320"),
+    *("\0", '"', 'a"b', "x" * 200_000, "=1+1", "a\nb", '"a\nb"', "²", "٣", "1_000", "0x10"),
     *("5-3", "0-99999999999999999999", "0-5;2-3", "-", ";;", ",,,,", "é", "\ud7ff", "../../x", "/"),
 )  # fmt: skip
 
@@ -233,8 +234,9 @@ def damage_parquet(rng: Random, data: bytes) -> bytes:
         table = table.remove_column(at)
     else:
         hostile: Any = rng.choice((
-            None, "x", "", 1.5, float("nan"), float("inf"), 2**62, -1, b"\xff\x00", [1], [{"start": 5}],
-            {"a": 1}, True, [{"start": 3, "end": 2**62}], [{"start": None, "end": None}], "a\0b",
+            None, "x", "", 1.5, float("nan"), float("inf"), 2**62, -1, b"\xff\x00", [1],
+            [{"start": 5}], {"a": 1}, True, [{"start": 3, "end": 2**62}],
+            [{"start": None, "end": None}], "a\0b",
         ))  # fmt: skip
         table = table.set_column(at, name, pa.array([hostile] * len(table)))
     made = io.BytesIO()

@@ -64,31 +64,35 @@ def _batch(seeds: Sequence[int]) -> tuple[int, list[Failure]]:
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
         "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
-    child = subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", str(Path(__file__).resolve()), "--child"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
-    )  # fmt: skip
-    assert child.stdin is not None and child.stderr is not None
-    child.stdin.write(" ".join(map(str, seeds)))
-    child.stdin.close()
+    command = [sys.executable, "-X", "faulthandler", str(Path(__file__).resolve()), "--child"]
+    pipe = subprocess.PIPE
     begun, failures = 0, []
-    for line in _lines(child):
-        word, _, rest = line.partition(" ")
-        if word == "begin":
-            begun += 1
-        elif word == "fail":
-            failures.append(Failure(seeds[begun - 1], rest))
-        elif word == "done":
-            child.wait()
-            return len(seeds), failures
-    hung = child.poll() is None
-    child.kill()
-    child.wait()
-    words = child.stderr.read()[-2000:]
-    what = f"hung for {SILENCE_SECONDS} s" if hung else f"died with {child.returncode}"
+    with (
+        tempfile.TemporaryFile() as words,
+        subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=words, text=True, env=env
+        ) as child,
+    ):
+        assert child.stdin is not None
+        child.stdin.write(" ".join(map(str, seeds)))
+        child.stdin.close()
+        for line in _lines(child):
+            word, _, rest = line.partition(" ")
+            if word == "begin":
+                begun += 1
+            elif word == "fail":
+                failures.append(Failure(seeds[begun - 1], rest))
+            elif word == "done":
+                return len(seeds), failures
+        hung = child.poll() is None
+        child.kill()
+        child.wait()
+        what = f"hung for {SILENCE_SECONDS} s" if hung else f"died with {child.returncode}"
+        words.seek(0)
+        what += f": {words.read()[-2000:].decode(errors='replace')}"
     if not begun:
-        raise RuntimeError(f"the child {what} before its first case: {words}")
-    return begun, [*failures, Failure(seeds[begun - 1], f"{what}: {words}")]
+        raise RuntimeError(f"the child {what}")
+    return begun, [*failures, Failure(seeds[begun - 1], what)]
 
 
 def _lines(child: subprocess.Popen[str]) -> Iterator[str]:
@@ -144,6 +148,8 @@ class Sound:
 
         from hiprobe.errors import HiProbeError
 
+        if seed < 0:  # readers that are broken on purpose, to see that the fuzzer finds them
+            return "broken" if seed == -1 else os.abort()
         rng = random.Random(seed)
         kind = rng.choice(KINDS)
         shutil.copytree(self.root / kind.name, folder)

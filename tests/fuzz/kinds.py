@@ -438,7 +438,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("descriptions", (("plain.jsonl", "text"),), _make_descriptions, _read_descriptions,
          _pack_descriptions),
     Kind("cache", (
-        (f"{_KEY}-0.safetensors", "safetensors"), (f"{_KEY}-0.parts/00000000.safetensors", "safetensors"),
+        (f"{_KEY}-0.safetensors", "safetensors"),
+        (f"{_KEY}-0.parts/00000000.safetensors", "safetensors"),
         ("kept.json", "json"), ("note.json", "json"), ("joined.json", "json"),
         ("measured.jsonl", "json"), ("texts.npy", "npy")),
         _make_cache, _read_cache, tolerant=True),

@@ -150,7 +150,8 @@ def _array(file: IO[bytes], *, size_bytes: int) -> NDArray[Any]:
         shape, by_columns, dtype = _header(file, version)
     except _HEADER_ERRORS as error:
         raise DocumentError(f"it has no readable NPY header: {_short(error)}") from error
-    if dtype.kind not in _KINDS_OF_NUMBERS or min(shape, default=0) < 0:
+    whole = all(type(n) is int and n >= 0 for n in shape)  # numpy lets True and -1 through
+    if dtype.kind not in _KINDS_OF_NUMBERS or not whole:
         raise DocumentError(f"it holds {dtype} of shape {_short(shape)}, not plain numbers")
     wanted = math.prod(shape) * dtype.itemsize
     if wanted > size_bytes:

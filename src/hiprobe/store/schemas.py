@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from hiprobe.states import Reading
 
@@ -256,6 +256,7 @@ class ManifestCells(Struct):
     name: str
     split: str
     source: str
+    class_name: str = field(name="class")
     label: int
     spans: list[SpanFields]
     frames: int | None
