@@ -75,12 +75,16 @@ def _make_probe(folder: Path) -> None:
 
 def _mend_probe(folder: Path) -> None:
     try:
+        if (folder / "probe.json").stat().st_size > 1 << 30 or not (
+            folder / "probe.json"
+        ).is_file():
+            return
         document = json.loads((folder / "probe.json").read_text("utf-8"))
         for name in ("tensors", "examples"):
             file = folder / f"{'probe' if name == 'tensors' else name}.safetensors"
             if file.is_file() and file.stat().st_size < 1 << 30:
                 document[f"{name}_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-        (folder / "probe.json").write_text(json.dumps(document), "utf-8")
+        path.write_text(json.dumps(document), "utf-8")
     except (OSError, ValueError, TypeError, RecursionError):
         pass  # the JSON itself is what was damaged
 

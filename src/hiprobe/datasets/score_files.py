@@ -117,7 +117,7 @@ def _to_frames(
     starts, ends = raw.starts, raw.ends
     if raw.in_seconds:
         starts, ends = (seconds_to_frames(t, fps=fps).astype(np.float64) for t in (starts, ends))
-    elif (starts % 1).any() or (ends % 1).any():
+    elif any((bounds != np.floor(bounds)).any() for bounds in (starts, ends)):
         raise EvaluationError(f"{video.name}: frame numbers must be whole; are these seconds?")
     return segments_to_frames(
         starts=starts,

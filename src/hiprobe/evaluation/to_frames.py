@@ -108,8 +108,9 @@ def seconds_to_frames(seconds: ArrayLike, *, fps: float) -> NDArray[np.int64]:
     if not 0 < fps < math.inf:
         raise EvaluationError(f"{fps} frames a second: give a number above 0")
     numbers = np.asarray(seconds, dtype=np.float64)
-    if not (np.abs(numbers) * fps < MAX_NUMBER).all():  # NaN is not below it either
-        at = int(np.argmin(np.abs(numbers) * fps < MAX_NUMBER))
+    sound = np.abs(numbers) < MAX_NUMBER / fps  # NaN is not below it either
+    if not sound.all():
+        at = int(np.argmin(sound))
         raise EvaluationError(f"{numbers.ravel()[at]} s is no time in a video; correct the file")
     # A millionth of a frame absorbs the rounding of times written in decimals.
     return np.ceil(numbers * fps - 1e-6).astype(np.int64)

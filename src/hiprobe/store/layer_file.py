@@ -46,7 +46,10 @@ def read_layer(
         raise StatesError(f"{root} holds no {unit} read at {reading}; extract them")
     if len({row["fingerprint"] for row in rows}) > 1:
         raise StatesError(f"{root} holds states of several backbones or prompts; keep them apart")
-    return rows, np.stack(list(_vectors(root, rows, layer)))
+    vectors = list(_vectors(root, rows, layer))
+    if len({v.shape for v in vectors}) > 1:
+        raise StatesError(f"{root} holds states of several widths; extract them again")
+    return rows, np.stack(vectors)
 
 
 def _read_rows(root: Path) -> list[dict[str, Any]]:

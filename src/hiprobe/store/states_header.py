@@ -40,6 +40,11 @@ def read_times(path: Path | str) -> dict[str, Arrays]:
     found: dict[str, Arrays] = {"segments": {}, "clip": {}}
     for name, array in arrays.items():
         unit, _, what = name.partition("/")
+        if array.ndim != 1 or array.dtype.kind not in "fiub":
+            raise StatesError(
+                f"{path} is damaged: {name} is {array.dtype} of shape {array.shape}, not one number "
+                "for each segment; extract it again"
+            )
         found.setdefault(unit, {})[what] = array
     return found
 

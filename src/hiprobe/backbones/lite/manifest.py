@@ -46,6 +46,8 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """
     try:
         files = read_json(folder / "manifest.json", LiteManifest)["files"]
+        if any(Path(name).name != name or len(name) > 255 or "\0" in name for name in files):
+            raise ValueError("it names what can be no file in this folder")
         return {str(n): {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in files.items()}
     except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise BackboneError(
