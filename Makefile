@@ -4,8 +4,10 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 OUT ?= hiprobe-demo
+CASES ?= 20000
+FIRST ?= 0
 
-.PHONY: help setup demo test test-portable lint docs clean
+.PHONY: help setup demo test test-portable lint docs fuzz clean
 
 help:
 	@echo "make demo                 set up, fit a probe, detect in an unseen video, write $(OUT)/"
@@ -13,6 +15,7 @@ help:
 	@echo "make test                 set up, then lint, types and tests"
 	@echo "make test-portable        tests that touch a model, as on other processors"
 	@echo "make lint                 ruff and mypy alone"
+	@echo "make fuzz                 read 20,000 damaged documents (CASES=N FIRST=SEED for others)"
 	@echo "make docs                 write the generated pages of docs/ anew"
 	@echo "make clean                remove .venv and caches (not the downloaded weights)"
 
@@ -32,6 +35,9 @@ test: lint
 
 test-portable: setup
 	@sh scripts/test_portable.sh $(BIN)/python
+
+fuzz: setup
+	$(BIN)/python tests/fuzz/fuzz.py --cases $(CASES) --first $(FIRST)
 
 docs: setup
 	$(BIN)/python scripts/write_docs.py

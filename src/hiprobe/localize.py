@@ -18,6 +18,8 @@ SIGMA_SEGMENTS = 0.4
 KAPPA = 0.2
 """Factor of the spread in the threshold (paper, section 4.1)."""
 
+MAX_SIGMA_SEGMENTS = 1e6
+
 TRUNCATE_SIGMAS = 4.0
 """The Gaussian ends after so many sigmas (two segments on either side at the default sigma)."""
 
@@ -46,8 +48,11 @@ def smooth(
     values = np.array(scores, dtype=np.float64)
     if values.ndim != 1:
         raise UsageError(f"scores have shape {values.shape}, expected [segments]")
-    if not (math.isfinite(sigma_segments) and sigma_segments >= 0):
-        raise UsageError(f"sigma is {sigma_segments} segments; give 0 or more")
+    if not 0 <= sigma_segments <= MAX_SIGMA_SEGMENTS:
+        raise UsageError(
+            f"sigma is {sigma_segments} segments; give 0 to {MAX_SIGMA_SEGMENTS:g} (beyond it a "
+            "Gaussian is flat over every video)"
+        )
     if start_seconds is None or end_seconds is None:
         return _smooth_piece(values, sigma_segments)
     _check_shapes(start_seconds, end_seconds, values)

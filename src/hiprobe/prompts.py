@@ -6,13 +6,14 @@ A prompt is part of the backbone's fingerprint: states of two prompts are never 
 from __future__ import annotations
 
 import difflib
-import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import UsageError
+from hiprobe.store.documents import check_schema, parse_json
+from hiprobe.store.plain_files import MIB, read_plain
 
 PRESETS = {
     "hazards": "Identify any abnormal events or safety hazards in this video.",
@@ -25,6 +26,9 @@ PRESETS = {
 """Name -> text. The paper names no prompt; "hazards" is the wording of its author's later work."""
 
 DEFAULT_PROMPT = "hazards"
+
+LIMIT_BYTES = MIB
+"""Of a file of prompts: each is asked of every video."""
 
 ALL_PRESETS = "presets"
 """In place of a file: compare all presets."""
@@ -88,8 +92,9 @@ def read_prompts(path: Path | str) -> tuple[Prompt, ...]:
         return tuple(Prompt(n, t) for n, t in PRESETS.items())
     file = Path(path)
     try:
-        found = _parse(file.read_text(encoding="utf-8-sig"), file.suffix.lower())
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        text = read_plain(file, limit_bytes=LIMIT_BYTES).decode("utf-8-sig")
+        found = _parse(text, file.suffix.lower())
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(file, error) from error
     texts = [p.text for p in found]
     twice = sorted({t for t in texts if texts.count(t) > 1})
@@ -110,9 +115,11 @@ def _unreadable(file: Path, error: Exception) -> UsageError:
 
 def _parse(text: str, suffix: str) -> tuple[Prompt, ...]:
     if suffix == ".toml":
-        return _named(tomllib.loads(text)["prompts"].items())
+        named = tomllib.loads(text)["prompts"]
+        check_schema(named, dict[str, str])
+        return _named(named.items())
     if suffix == ".json":
-        document = json.loads(text)
+        document = parse_json(text, list[str] | dict[str, str])
         if isinstance(document, list):
             return tuple(find_prompt(line) for line in document)
         return _named(document.items())

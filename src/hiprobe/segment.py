@@ -18,6 +18,20 @@ SEGMENT_FRAMES = 24
 KEY_FRAMES = 8
 """Key frames K shown to the backbone for one segment (paper, section 4.1)."""
 
+SEGMENT_SECONDS_RANGE = (0.001, 86_400.0)
+"""Least and greatest length of a segment in seconds: shorter than any frame, and a day."""
+
+
+def check_segment_seconds(seconds: float | None) -> None:
+    """Refuse a length that no segment can have; None is a number of frames.
+
+    Raises:
+        UsageError: not finite or out of `SEGMENT_SECONDS_RANGE`.
+    """
+    low, high = SEGMENT_SECONDS_RANGE
+    if seconds is not None and not low <= seconds <= high:
+        raise UsageError(f"segment_seconds is {seconds}; give {low:g} to {high:,.0f} seconds")
+
 
 def key_frame_positions(*, frame_count: int, key_frames: int = KEY_FRAMES) -> tuple[int, ...]:
     """Positions of K key frames in a stretch: the centres of K equal bins.

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,28 @@ def test_young_entries_stay_when_pruned_by_age() -> None:
 
 def test_prune_wants_to_know_what() -> None:
     assert run("cache", "prune").exit_code == 2
+
+
+def test_damaged_entries_are_listed_and_pruned() -> None:
+    put("camera.mp4")
+    folder = states_folder()
+    (folder / "garbage.safetensors").write_bytes(b"garbage")
+    (folder / "empty.safetensors").touch()
+    (folder / "folder.safetensors").mkdir()
+    (folder / "folder.safetensors" / "inside").touch()
+    os.mkfifo(folder / "pipe.safetensors")
+    (folder / "nowhere.safetensors").symlink_to("nowhere")
+    (folder / "zero.safetensors").symlink_to("/dev/zero")
+    shown = run("cache", "show", "--all")
+    assert shown.exit_code == 0
+    assert shown.output.count("(damaged)") == 6
+    assert "camera.mp4" in shown.output
+    assert "removed 7 entries" in run("cache", "prune", "--all").output
+    assert not list(folder.glob("*.safetensors"))
+
+
+def test_a_damaged_entry_under_a_key_is_removed_whatever_it_is() -> None:
+    kept = StatesCache(states_folder())
+    (states_folder() / f"{'b' * 40}-0.safetensors").mkdir(parents=True)
+    assert kept.get("b" * 40, layers=[1], readings=["last"]) is None
+    assert not kept.entries()

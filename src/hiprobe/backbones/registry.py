@@ -5,7 +5,6 @@ Importing this module loads no torch: the command line lists backbones without i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from hiprobe.backbones.names import backbone_folder, get_backbone
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.prompts import PRESETS
 from hiprobe.settings import share_processors
+from hiprobe.store.documents import read_json
 
 __all__ = ["BackboneInfo", "backbone_folder", "get_backbone", "list_backbones", "open_backbone"]
 
@@ -105,7 +105,7 @@ def open_backbone(
 
 def _loader_of(folder: Path) -> _Load:
     try:
-        model_type = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+        model_type = read_json(folder / "config.json", nan=True)["model_type"]
         return _LOADERS.get(model_type, _load_hf)  # the generic path says what it cannot read
     except (OSError, ValueError, TypeError) as error:
         raise BackboneError(f"{folder} has no readable config.json: {error}") from error

@@ -5,7 +5,6 @@ Tests compare the parameters counted here with those of the models themselves.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any
 
 from hiprobe.backbones.lite.shape import LiteShape, read_lite
 from hiprobe.backbones.shape import Grid, Matrix, Shape, Stack, gated_decoder
+from hiprobe.store.documents import read_json
 
 Config = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def read_shape(
 def folder_shape(folder: Path) -> Shape | LiteShape | None:
     """The shape of a model folder; None where its family is not counted or its config damaged."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json", nan=True)
         if config.get("model_type") == LiteShape.family:
             return read_lite(config)
         least = _least_pixels(folder / "preprocessor_config.json")
@@ -52,7 +52,7 @@ def folder_shape(folder: Path) -> Shape | LiteShape | None:
 def _least_pixels(settings: Path) -> int | None:
     if not settings.is_file():
         return None
-    found = json.loads(settings.read_text(encoding="utf-8"))
+    found = read_json(settings, nan=True)
     least = found.get("min_pixels") or (found.get("size") or {}).get("shortest_edge")
     return None if least is None else int(least)
 

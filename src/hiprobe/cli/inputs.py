@@ -122,9 +122,16 @@ def parse_layers(text: str, *, layer_count: int) -> list[int]:
     found: set[int] = set()
     for part in text.split(","):
         first, dash, last = (p.strip() for p in part.partition("-"))
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not _is_number(first) or (dash and not _is_number(last)):
             raise UsageError(f"layers {text!r}: {part!r} is no number or range; write 1,12-20")
-        found.update(range(int(first), int(last or first) + 1))
+        # one above the last layer is enough to be refused below, whatever number was typed
+        found.update(range(int(first), min(int(last or first), layer_count + 1) + 1))
+        if int(first) > layer_count:
+            found.add(int(first))
     if not found or max(found) > layer_count:
         raise UsageError(f"layers {text!r} are not within 0..{layer_count} of this backbone")
     return sorted(found)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hiprobe.backbones.loading import DTYPES, FRAMES_AS, QUANTISED, RESIZES, LoadOptions
+from hiprobe.cli.numbers import MAX_SECONDS, MAX_SEED, MIN_SECONDS, Number, Whole
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 
 READING_NAMES = ("last", "visual_mean", "prompt_mean")
@@ -23,7 +24,7 @@ quiet: Decorator = click.option(
 )
 seed: Decorator = click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=Whole(0, MAX_SEED),
     default=0,
     show_default=True,
     help="For random choices.",
@@ -41,7 +42,7 @@ prompt: Decorator = click.option(
 )
 segment_seconds: Decorator = click.option(
     "--segment-seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(MIN_SECONDS, MAX_SECONDS),
     help="Length of a segment in seconds, for cameras of few frames a second [default: 24 frames, "
     "or what the probe was fitted with].",
 )

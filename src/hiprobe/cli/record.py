@@ -9,6 +9,8 @@ from typing import Any
 
 from hiprobe.errors import ProbeFolderError
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import read_json
+from hiprobe.store.schemas import ReadingDocument
 
 FILE_NAME = "reading.json"
 FORMAT = "hiprobe-reading"
@@ -55,7 +57,7 @@ def read_record(folder: Path) -> ReadingRecord | None:
     """
     path = folder / FILE_NAME
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = read_json(path, ReadingDocument, names=True)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise ValueError(f"format {document['format']}, version {document['version']}")
         seconds = document["segment_seconds"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hiprobe.datasets.video_files import find_videos
 from hiprobe.errors import LabelError
+from hiprobe.store.plain_files import read_text
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _rows_of_folder(root: Path) -> list[ClipRow]:
 
 def _rows_of_table(table: Path) -> list[ClipRow]:
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        text = read_text(table)
     except (OSError, UnicodeDecodeError) as error:
         raise LabelError(f"cannot read {table} as a UTF-8 table: {error}") from error
     lines = text.splitlines()

@@ -43,7 +43,12 @@ def read_manifest(*, path: Path | str) -> Manifest:
         file = file / "manifest.csv"
     if not file.is_file():
         raise LabelError(f"{file} does not exist; `hiprobe data check` writes a manifest")
-    return read_parquet(file) if file.suffix.lower() == ".parquet" else read_csv(file)
+    try:
+        return read_parquet(file) if file.suffix.lower() == ".parquet" else read_csv(file)
+    except LabelError as error:
+        if str(file) in str(error):
+            raise
+        raise LabelError(f"{file}: {error}") from error
 
 
 def write_manifest(manifest: Manifest, *, path: Path | str) -> None:

@@ -12,6 +12,7 @@ from hiprobe.datasets.clips import looks_normal
 from hiprobe.datasets.manifest_row import FORMAT, VERSION, Manifest, ManifestRow, Spans
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.truth import EndConvention
+from hiprobe.store.plain_files import open_text
 
 COLUMNS = ("video", "name", "split", "class", "label", "source", "frames", "fps", "spans")
 SET_COLUMNS = ("dataset", "span_set", "end", "note", "format")
@@ -26,7 +27,7 @@ def read_csv(path: Path) -> Manifest:
     In a table of one's own `label` may be a class name; what is absent is unknown.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_text(path) as file:
             reader = csv.DictReader(file)
             header = [name.strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = header

@@ -9,26 +9,29 @@ from typing import Any
 
 from hiprobe.datasets.manifest_row import FORMAT, VERSION, Manifest, ManifestRow
 from hiprobe.errors import LabelError
+from hiprobe.store.documents import DocumentError, check_schema, parse_json
+from hiprobe.store.parquet_file import read_table
+from hiprobe.store.schemas import ManifestAbout, ManifestCells
 
 KEY = b"hiprobe"
 
 
 def read_parquet(path: Path) -> Manifest:
     """Read what `write_parquet` wrote."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        table = read_table(path)
+    except (OSError, DocumentError) as error:
         raise LabelError(f"cannot read {path} as Parquet: {error}") from error
-    about = _about(table.schema.metadata or {}, path)
+    about = _about(table.metadata, path)
     try:
-        rows = tuple(_row(cells, path) for cells in table.to_pylist())
+        check_schema(about, ManifestAbout)
+        rows = tuple(_row(cells, path) for cells in table.rows)
         return Manifest(
             about["dataset"], rows, about["span_set"], about["end"], about.get("note", "")
         )
-    except (KeyError, TypeError) as error:
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LabelError(f"{path} lacks a column, or holds another type: {error}") from error
 
 
@@ -80,6 +83,7 @@ def _cells(row: ManifestRow, video: str) -> dict[str, Any]:
 
 
 def _row(cells: Mapping[str, Any], path: Path) -> ManifestRow:
+    check_schema(cells, ManifestCells)
     return ManifestRow(
         video=path.parent / cells["video"],
         name=cells["name"],
@@ -95,8 +99,8 @@ def _row(cells: Mapping[str, Any], path: Path) -> ManifestRow:
 
 def _about(metadata: Mapping[bytes, bytes], path: Path) -> dict[str, Any]:
     try:
-        about: dict[str, Any] = json.loads(metadata.get(KEY, b"{}"))
-    except ValueError:
+        about: dict[str, Any] = parse_json(metadata.get(KEY, b"{}"), dict[str, Any])
+    except DocumentError:
         about = {}
     if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
         found = f"{about.get('format', 'no manifest')} {about.get('version', '')}".strip()

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 
 from hiprobe.errors import LabelError
+from hiprobe.evaluation.to_frames import MAX_FRAMES
 from hiprobe.evaluation.truth import NORMAL, EndConvention
 
 FORMAT = "hiprobe-manifest"
@@ -54,8 +55,12 @@ class ManifestRow:
                 f"{self.name}: label {self.label!r}, split {self.split!r}; labels are 0 (normal) "
                 "and 1 (anomalous), splits train, val, test or empty"
             )
-        if self.frame_count is not None and self.frame_count < 1:
-            raise LabelError(f"{self.name}: {self.frame_count} frames; a video has at least 1")
+        if self.frame_count is not None and not 1 <= self.frame_count <= MAX_FRAMES:
+            raise LabelError(
+                f"{self.name}: {_short(self.frame_count)} frames; a video has 1 to {MAX_FRAMES:,}"
+            )
+        if "\0" in str(self.video):
+            raise LabelError(f"{self.name}: {str(self.video)!r} can be no file's name")
         if self.fps is not None and not (isfinite(self.fps) and self.fps > 0):
             raise LabelError(f"{self.name}: {self.fps} frames a second; it must be above 0")
         self._check_spans()
@@ -65,10 +70,11 @@ class ManifestRow:
     def _check_spans(self) -> None:
         if self.spans and not self.label:
             raise LabelError(f"{self.name} is normal, but has abnormal spans; correct one of them")
+        most = MAX_FRAMES if self.frame_count is None else self.frame_count
         for start, end in self.spans:
-            if not 0 <= start < end or (self.frame_count is not None and end > self.frame_count):
+            if not 0 <= start < end <= most:
                 raise LabelError(
-                    f"{self.name}: span {start}-{end} does not fit into "
+                    f"{self.name}: span {_short(start)}-{_short(end)} does not fit into "
                     f"{'an unknown number of' if self.frame_count is None else self.frame_count} "
                     "frames; spans are half-open and count from 0"
                 )
@@ -116,3 +122,8 @@ class Manifest:
     def split(self, *names: str) -> tuple[ManifestRow, ...]:
         """Rows of these splits, in order."""
         return tuple(r for r in self.rows if r.split in names)
+
+
+def _short(number: int) -> str:
+    """A whole number as text; Python refuses to write one of thousands of digits."""
+    return str(number) if abs(number) < 10**20 else "more than 10^20"

@@ -16,9 +16,15 @@ from hiprobe.datasets.fingerprint import SHAPE
 from hiprobe.datasets.measure import Measured, measure
 from hiprobe.errors import StorageError
 from hiprobe.pipeline.progress import Clock, Progress
+from hiprobe.store.documents import parse_json
+from hiprobe.store.plain_files import MIB, read_plain
+from hiprobe.store.schemas import MeasuredLine
 
 VERSION = 2
 """Version 1 called recordings broken that begin late, and counted holes into the frame rate."""
+
+LIMIT_BYTES = 1024 * MIB
+"""A line has 3 kB: the set would have 300,000 videos."""
 
 
 def kept_file(root: Path, *, folder: Path) -> Path:
@@ -87,9 +93,13 @@ def _read(kept: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     if not kept.is_file():
         return found
-    for text in kept.read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        lines = read_plain(kept, limit_bytes=LIMIT_BYTES).splitlines()
+    except OSError:  # measured again
+        return found
+    for text in lines:
         try:
-            line = json.loads(text)
+            line = parse_json(text, MeasuredLine, nan=True, names=True)
             if line["version"] == VERSION:
                 found[line["key"][0]] = line
         except (ValueError, KeyError, TypeError, IndexError):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.manifest_row import Spans
 from hiprobe.errors import LabelError
+from hiprobe.store.plain_files import read_text
 
 NAME = "spans.csv"
 
@@ -31,11 +32,18 @@ def read_own_spans(root: Path) -> OwnSpans:
         LabelError: the table cannot be read, names no video, or a stretch is empty.
     """
     file = root / NAME
-    found: OwnSpans = defaultdict(list)
     if not file.is_file():
-        return found
+        return {}
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        return _read(file)
+    except csv.Error as error:
+        raise LabelError(f"{file} is no table: {error}") from error
+
+
+def _read(file: Path) -> OwnSpans:
+    found: OwnSpans = defaultdict(list)
+    try:
+        lines = read_text(file).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise LabelError(f"cannot read {file} as a UTF-8 table: {error}") from error
     reader = csv.DictReader(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,10 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 from hiprobe.gaps import without_gaps
+from hiprobe.store.array_files import NUMBERS_LIMIT_BYTES, read_npy, read_npz
+from hiprobe.store.documents import DocumentError, check_schema, read_json
+from hiprobe.store.plain_files import open_text
+from hiprobe.store.schemas import TimelineScores
 
 _BOUNDS = {"frame": ("start_frame", "end_frame"), "seconds": ("start_seconds", "end_seconds")}
 """Columns of a table of segments."""
@@ -42,9 +45,11 @@ def read_raw(source: Path) -> dict[str, RawScores]:
         )
     try:
         return _read_folder(source) if source.is_dir() else readers[source.suffix](source)
-    except EvaluationError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except EvaluationError as error:
+        if str(source) in str(error):
+            raise
+        raise EvaluationError(f"{source}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         raise EvaluationError(
             f"{source} cannot be read as scores ({type(error).__name__}: {error}); see "
             "`hiprobe evaluate --help` for the formats"
@@ -72,23 +77,24 @@ def _read_folder(source: Path) -> dict[str, RawScores]:
 
 def _is_timeline(path: Path) -> bool:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        found = read_json(path, limit_bytes=NUMBERS_LIMIT_BYTES, nan=True, names=True)
+    except (OSError, DocumentError):
         return False
     return isinstance(found, dict) and found.get("format") == "hiprobe-timeline"
 
 
 def _read_npz(source: Path) -> dict[str, RawScores]:
-    with np.load(source, allow_pickle=False) as arrays:
-        return {name: RawScores(_floats(arrays[name])) for name in arrays.files}
+    return {name: RawScores(_floats(array)) for name, array in read_npz(source).items()}
 
 
 def _read_json(source: Path) -> dict[str, RawScores]:
-    found = json.loads(source.read_text(encoding="utf-8"))
+    found = read_json(source, limit_bytes=NUMBERS_LIMIT_BYTES, nan=True, names=True)
     if not isinstance(found, dict):
         raise EvaluationError(f"{source} cannot be read as scores: give {{video: [scores]}}")
     if found.get("format") == "hiprobe-timeline":
+        check_schema(found, TimelineScores)
         return {str(found["video"]): _of_timeline(found["segments"])}
+    check_schema(found, dict[str, list[float | list[float | None] | None]])
     return {str(name): _of_list(values) for name, values in found.items()}
 
 
@@ -112,7 +118,7 @@ def _of_list(values: Sequence[Any]) -> RawScores:
 
 
 def _read_csv(source: Path) -> dict[str, RawScores]:
-    with source.open(encoding="utf-8-sig", newline="") as file:
+    with open_text(source, limit_bytes=NUMBERS_LIMIT_BYTES) as file:
         reader = csv.DictReader(file)
         columns = set(reader.fieldnames or ())
         unit = next((u for u, bounds in _BOUNDS.items() if columns & set(bounds)), None)
@@ -152,7 +158,9 @@ def load_array(source: Path) -> NDArray[np.float64]:
         EvaluationError: it is none.
     """
     try:
-        return _floats(np.load(source, allow_pickle=False))
+        return _floats(read_npy(source))
+    except EvaluationError as error:
+        raise EvaluationError(f"{source}: {error}") from error
     except (OSError, ValueError) as error:
         raise EvaluationError(f"{source} is no plain array of numbers: {error}") from error
 

@@ -11,7 +11,8 @@ Accepted:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,12 @@ from numpy.typing import NDArray
 from hiprobe.datasets.raw_scores import RawScores, load_array, read_raw
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import ScoredFrames, check_length, join_frames
-from hiprobe.evaluation.to_frames import repeat_to_frames, seconds_to_frames, segments_to_frames
+from hiprobe.evaluation.to_frames import (
+    MAX_FRAMES,
+    repeat_to_frames,
+    seconds_to_frames,
+    segments_to_frames,
+)
 from hiprobe.evaluation.truth import Truth, VideoTruth
 
 _ENDINGS = (".npy", ".json", ".mp4", ".avi", ".mkv")
@@ -48,19 +54,25 @@ def read_scores(
     Raises:
         EvaluationError: the file cannot be read, or does not have the frames of a video.
     """
+    if not 1 <= repeat <= MAX_FRAMES or not 0 <= tail_frames <= MAX_FRAMES:
+        raise EvaluationError(
+            f"repeat is {repeat} and tail_frames {tail_frames}; give 1 to {MAX_FRAMES:,} frames "
+            "for a score, and 0 or more at the end"
+        )
     source = Path(path)
     if source.suffix == ".npy" and source.is_file():
         raw = _split(load_array(source), truth=truth, repeat=repeat, source=source)
     else:
         raw = read_raw(source)
-    find, rate = _finder(truth), fps or truth.fps
-    result = {}
+    find, rate = _finder(truth), truth.fps if fps is None else fps
+    result: dict[str, NDArray[np.float64]] = {}
     for name, scores in raw.items():
         video = find(name)
         if video is None or video.name in result:
             what = "twice" if video else f"unknown to {truth.name}"
             raise EvaluationError(f"{source}: video {name!r} is {what}; correct its name")
-        result[video.name] = _to_frames(scores, video, repeat, tail_frames, rate)
+        with _naming(source):
+            result[video.name] = _to_frames(scores, video, repeat, tail_frames, rate)
     return result
 
 
@@ -78,7 +90,17 @@ def read_frames(
         EvaluationError: the file cannot be read, or has other videos or frames than the truth.
     """
     found = read_scores(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
-    return join_frames(scores=found, truth=truth)
+    with _naming(Path(path)):
+        return join_frames(scores=found, truth=truth)
+
+
+@contextmanager
+def _naming(source: Path) -> Iterator[None]:
+    """Two files are compared at times: an error says which of them it is about."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise EvaluationError(f"{source}: {error}") from error
 
 
 def _to_frames(
@@ -95,7 +117,7 @@ def _to_frames(
     starts, ends = raw.starts, raw.ends
     if raw.in_seconds:
         starts, ends = (seconds_to_frames(t, fps=fps).astype(np.float64) for t in (starts, ends))
-    elif (starts % 1).any() or (ends % 1).any():
+    elif any((bounds != np.floor(bounds)).any() for bounds in (starts, ends)):
         raise EvaluationError(f"{video.name}: frame numbers must be whole; are these seconds?")
     return segments_to_frames(
         starts=starts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hiprobe.errors import DatasetError
+from hiprobe.store.plain_files import read_text as read_plain_text
 
 
 def read_text(file: Path) -> str:
@@ -14,6 +15,6 @@ def read_text(file: Path) -> str:
         DatasetError: it cannot be read, or is no UTF-8.
     """
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return read_plain_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"cannot read the list {file}: {error}") from error

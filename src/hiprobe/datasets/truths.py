@@ -7,7 +7,7 @@ from pathlib import Path
 from hiprobe.datasets.catalog import known_sets
 from hiprobe.datasets.ground_truth import dataset_names, load_truth
 from hiprobe.datasets.manifest import SUFFIXES, manifest_truth, read_manifest
-from hiprobe.errors import UsageError
+from hiprobe.errors import EvaluationError, UsageError
 from hiprobe.evaluation.truth import EndConvention, Truth
 
 
@@ -64,4 +64,7 @@ def _of_manifest(path: Path, split: str | None) -> Truth:
     manifest = read_manifest(path=path)
     if split is None and manifest.split("test"):
         split = "test"
-    return manifest_truth(manifest, split=split)
+    try:
+        return manifest_truth(manifest, split=split)
+    except EvaluationError as error:
+        raise EvaluationError(f"{path}: {error}") from error

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import check_length
+
+MAX_FRAMES = 100_000_000
+"""Of one video: five weeks at 30 frames a second."""
+
+MAX_NUMBER = 2.0**53
+"""Above it a float no longer holds every whole number, and an int64 soon overflows."""
 
 
 def segments_to_frames(
@@ -32,7 +40,7 @@ def segments_to_frames(
     Raises:
         EvaluationError: a gap, an overlap, an empty segment, or another count of frames.
     """
-    first, last = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+    first, last = (_frame_numbers(bounds, name) for bounds in (starts, ends))
     values = np.asarray(scores, dtype=np.float64)
     if not len(first) == len(last) == len(values) or not len(values):
         raise EvaluationError(
@@ -57,6 +65,13 @@ def segments_to_frames(
     return np.repeat(values, last - first)
 
 
+def _frame_numbers(bounds: ArrayLike, name: str) -> NDArray[np.int64]:
+    numbers = np.asarray(bounds)
+    if not (np.abs(numbers) < MAX_NUMBER).all():
+        raise EvaluationError(f"{name}: a segment begins or ends at no number of a frame")
+    return numbers.astype(np.int64)
+
+
 def _tail_remedy(missing: int) -> str:
     if missing < 0:
         return "cut the segments at the video's last frame"
@@ -72,8 +87,10 @@ def repeat_to_frames(
         EvaluationError: the scores do not cover the video, or go on after its end.
     """
     values = np.asarray(scores, dtype=np.float64).ravel()
-    if repeat < 1:
-        raise EvaluationError(f"repeat is {repeat}; give the frames of one segment, at least 1")
+    if not 1 <= repeat <= MAX_FRAMES:
+        raise EvaluationError(
+            f"repeat is {repeat}; give the frames of one segment, 1 to {MAX_FRAMES:,}"
+        )
     starts = np.arange(len(values), dtype=np.int64) * repeat
     ends = starts + repeat
     if len(values) and starts[-1] < frames < ends[-1]:
@@ -88,5 +105,12 @@ def seconds_to_frames(seconds: ArrayLike, *, fps: float) -> NDArray[np.int64]:
 
     A half-open stretch of seconds becomes the half-open range of the frames that begin in it.
     """
+    if not 0 < fps < math.inf:
+        raise EvaluationError(f"{fps} frames a second: give a number above 0")
+    numbers = np.asarray(seconds, dtype=np.float64)
+    sound = np.abs(numbers) < MAX_NUMBER / fps  # NaN is not below it either
+    if not sound.all():
+        at = int(np.argmin(sound))
+        raise EvaluationError(f"{numbers.ravel()[at]} s is no time in a video; correct the file")
     # A millionth of a frame absorbs the rounding of times written in decimals.
-    return np.ceil(np.asarray(seconds, dtype=np.float64) * fps - 1e-6).astype(np.int64)
+    return np.ceil(numbers * fps - 1e-6).astype(np.int64)

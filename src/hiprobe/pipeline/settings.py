@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hiprobe.errors import UsageError
 from hiprobe.layer_numbers import layer_numbers
-from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
+from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, check_segment_seconds
 from hiprobe.states import READINGS, Reading
 
 GAP_RULE = 1
@@ -56,8 +57,7 @@ class ExtractionSettings:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
         if self.max_side_pixels is not None and self.max_side_pixels < 1:
             raise UsageError(f"max_side_pixels is {self.max_side_pixels}; give 1 or more")
-        if self.segment_seconds is not None and not self.segment_seconds > 0:
-            raise UsageError(f"segment_seconds is {self.segment_seconds}; give more than 0 seconds")
+        check_segment_seconds(self.segment_seconds)
         if not self.readings or set(self.readings) - set(READINGS):
             raise UsageError(f"readings {list(self.readings)}: choose one or more of {READINGS}")
 
@@ -107,7 +107,7 @@ class Stretch:
 
     def __post_init__(self) -> None:
         start, end = self.start_seconds or 0.0, self.end_seconds
-        if start < 0 or (end is not None and not end > start):
+        if not 0 <= start < math.inf or (end is not None and not end > start):
             raise UsageError(
                 f"the stretch from {self.start_seconds} to {end} s is empty or before the start; "
                 "give 0 <= start < end"

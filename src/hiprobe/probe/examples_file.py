@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.states import Fingerprint, LabelledStates, States
+from hiprobe.store.documents import check_values, parse_json
+from hiprobe.store.schemas import ExamplesNotes
 
 Unit = Literal["clip", "segments"]
 
@@ -43,7 +45,9 @@ def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
     Raises:
         KeyError, TypeError, ValueError, StatesError: arrays and notes do not fit together.
     """
-    notes = json.loads(text)
+    notes = parse_json(text, ExamplesNotes, names=True)
+    check_values(notes["fingerprint"])
+    _refuse_unequal_rows(arrays, notes)
     taken = {"clip": 0, "segments": 0}
     examples = []
     for clip in notes["clips"]:
@@ -64,6 +68,15 @@ def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
             )
         )
     return tuple(examples)
+
+
+def _refuse_unequal_rows(arrays: _Arrays, notes: Mapping[str, Any]) -> None:
+    """More rows than the notes share out, or fewer, would give a clip the states of another."""
+    for unit in ("clip", "segments"):
+        shared_out = sum(int(clip[unit] or 0) for clip in notes["clips"])
+        found = {len(a) if a.ndim else 0 for n, a in arrays.items() if n.startswith(f"{unit}/")}
+        if found - {shared_out}:
+            raise ValueError(f"{unit}: arrays of {sorted(found)} rows for {shared_out} in the note")
 
 
 def _note(example: LabelledStates) -> dict[str, Any]:

@@ -22,13 +22,20 @@ from hiprobe.probe.examples_file import pack_examples, unpack_examples
 from hiprobe.probe.fitted import Fitted
 from hiprobe.probe.parameters import Parameters
 from hiprobe.states import LabelledStates
+from hiprobe.store.array_files import STATES_LIMIT_BYTES, open_tensors
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import DocumentError, check_schema, check_values, read_json
+from hiprobe.store.plain_files import MIB, open_plain
+from hiprobe.store.schemas import ProbeDocument
 
 FORMAT = "hiprobe-probe"
 VERSION = 1
 JSON_NAME = "probe.json"
 TENSORS_NAME = "probe.safetensors"
 EXAMPLES_NAME = "examples.safetensors"
+
+LIMIT_BYTES = 1024 * MIB
+"""Of the arrays of a probe: a few for each layer and dimension of one hidden state."""
 
 ExamplesFile = tuple[Path, str]
 """File of the clips' states, and its SHA-256."""
@@ -81,14 +88,14 @@ def read_probe(folder: Path) -> SavedProbe:
         ProbeFolderError: missing, damaged, foreign or of another version.
     """
     document = _read_document(folder)
-    arrays, _ = _read_arrays(folder / TENSORS_NAME, str(document.get("tensors_sha256")))
+    arrays, _ = _read_arrays(folder / TENSORS_NAME, document["tensors_sha256"], LIMIT_BYTES)
     try:
         settings = dict(document["settings"])
         Parameters(**settings)
         digest = document["examples_sha256"]
         kept = None if digest is None else (folder / EXAMPLES_NAME, str(digest))
         return SavedProbe(settings, fitted_from(document, arrays), kept)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ProbeFolderError(
             f"{folder} is damaged: {JSON_NAME} lacks or distorts {error}; fit the probe again"
         ) from error
@@ -105,17 +112,17 @@ def read_examples(file: ExamplesFile | None) -> tuple[LabelledStates, ...]:
             "this probe was saved without the states of its clips, so none can be added; fit it "
             "again on all clips"
         )
-    arrays, notes = _read_arrays(*file)
+    arrays, notes = _read_arrays(*file, STATES_LIMIT_BYTES)
     try:
         return unpack_examples(arrays, notes)
-    except (KeyError, TypeError, ValueError, StatesError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, StatesError) as error:
         raise ProbeFolderError(f"{file[0]} is damaged: {error}; fit the probe again") from error
 
 
 def _read_document(folder: Path) -> dict[str, Any]:
     path = folder / JSON_NAME
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = read_json(path, names=True)
     except OSError as error:
         raise ProbeFolderError(
             f"{folder} is no probe: {JSON_NAME} cannot be read ({error.strerror}); give a folder "
@@ -131,6 +138,11 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ProbeFolderError(
             f"{path} has format version {version}, this HiProbe reads {VERSION}; {remedy}"
         )
+    try:
+        check_schema(document, ProbeDocument)
+        check_values([document["fingerprint"], document["views"]])
+    except DocumentError as error:
+        raise ProbeFolderError(f"{path} is damaged: {error}; fit the probe again") from error
     return document
 
 
@@ -146,22 +158,19 @@ def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
         return _sha256(temporary)
 
 
-def _read_arrays(path: Path, sha256: str) -> tuple[Arrays, str]:
-    from safetensors import SafetensorError, safe_open
-
+def _read_arrays(path: Path, sha256: str, limit_bytes: int) -> tuple[Arrays, str]:
     try:
-        if _sha256(path) != sha256:
+        if _sha256(path, limit_bytes) != sha256:
             raise ProbeFolderError(
                 f"{path} is not the file that {JSON_NAME} names: damaged, or of another probe; "
                 "fit the probe again"
             )
-        with safe_open(str(path), framework="numpy") as file:
-            notes = (file.metadata() or {}).get("hiprobe", "")
-            return {n: file.get_tensor(n) for n in file.keys()}, notes  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        with open_tensors(path, limit_bytes=limit_bytes) as file:
+            return {name: file.array(name) for name in file.names}, file.note
+    except (OSError, DocumentError) as error:
         raise ProbeFolderError(f"cannot read {path}: {error}; fit the probe again") from error
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+def _sha256(path: Path, limit_bytes: int | None = None) -> str:
+    with open_plain(path, limit_bytes=limit_bytes) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

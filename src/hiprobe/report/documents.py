@@ -17,6 +17,8 @@ from hiprobe.explanation import Explanation
 from hiprobe.report.tables import SEGMENT_COLUMNS, plain, segment_rows
 from hiprobe.report.words import STANDING_NOTE, Span, checked_spans
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import check_schema, read_json
+from hiprobe.store.schemas import TimelineDocument
 from hiprobe.timeline import Event, Timeline
 
 FORMAT = "hiprobe-timeline"
@@ -95,8 +97,9 @@ def read_timeline(path: Path | str) -> Timeline:
     """
     document = read_document(path)
     try:
+        check_schema(document, TimelineDocument)
         return _timeline(document)
-    except (KeyError, TypeError, ValueError, HiProbeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, HiProbeError) as error:
         raise UsageError(
             f"{path} is damaged: {type(error).__name__}: {error}; run detection again"
         ) from error
@@ -109,7 +112,7 @@ def read_document(path: Path | str) -> dict[str, Any]:
         UsageError: the file is missing, is not such a document, or has another version.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = read_json(path, names=True)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -119,7 +122,7 @@ def read_document(path: Path | str) -> dict[str, Any]:
             f"{path} has version {document.get('version')!r}, this HiProbe reads up to {VERSION}: "
             "run detection again or use the HiProbe that wrote it"
         )
-    return document
+    return dict(document)
 
 
 def _timeline(document: Mapping[str, Any]) -> Timeline:

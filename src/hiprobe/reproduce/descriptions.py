@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,12 @@ from numpy.typing import NDArray
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import Truth, VideoTruth
+from hiprobe.store.documents import DocumentError, parse_json
+from hiprobe.store.plain_files import MIB, open_plain
+from hiprobe.store.schemas import DescribedLine
+
+LIMIT_BYTES = 2048 * MIB
+"""Of the file, and of what it unfolds to: a line for each video, a sentence for each frame."""
 
 SUFFIX = "_frame_descriptions.jsonl.gz"
 
@@ -98,8 +105,19 @@ def _video(
 
 def _read(path: Path) -> dict[str, list[str]]:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            lines = [json.loads(line) for line in file if line.strip()]
+        with open_plain(path, limit_bytes=LIMIT_BYTES) as plain:
+            lines = [parse_json(line, DescribedLine) for line in _lines(plain) if line.strip()]
         return {str(line["video"]): [str(t) for t in line["descriptions"]] for line in lines}
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read as descriptions: {error}") from error
+
+
+def _lines(plain: BinaryIO) -> Iterator[bytes]:
+    """Lines of a compressed text; one that goes on without end is not kept in memory."""
+    left = LIMIT_BYTES
+    with gzip.open(plain) as unfolded:
+        while line := unfolded.readline(left + 1):
+            left -= len(line)
+            if left < 0:
+                raise DocumentError(f"it unfolds to more than {LIMIT_BYTES / MIB:,.0f} MiB")
+            yield line

@@ -16,6 +16,8 @@ from hiprobe.evaluation.to_frames import seconds_to_frames
 from hiprobe.reproduce.extraction import Extraction
 from hiprobe.reproduce.frame_test import Part, TestVideo
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import read_json
+from hiprobe.store.schemas import JoinedFacts
 from hiprobe.video.join import JoinPart, join_clips
 from hiprobe.video.write import as_rate
 
@@ -104,7 +106,7 @@ def _join(ordered: Sequence[LabelledClip], path: Path) -> dict[str, Any]:
 def _read(path: Path, names: Sequence[str]) -> dict[str, Any] | None:
     """Facts of a finished video of just these clips."""
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        facts: dict[str, Any] = read_json(path, JoinedFacts, names=True)
     except (OSError, ValueError):
         return None
     return facts if facts.get("clips") == list(names) else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import read_json
 
 VERSION = 1
 """Raised when experiments compute something else, so that old pieces are not taken."""
@@ -57,7 +58,7 @@ class Kept:
 def _read(path: Path, text: str) -> JsonValue | None:
     """The kept value; None where it is absent, damaged or of another key."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, nan=True, names=True)
     except (OSError, ValueError):
         return None
     whole = isinstance(found, dict) and found.get("key") == text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from hiprobe.reproduce.registry import EXPERIMENTS
 from hiprobe.reproduce.result import ExperimentResult, Figure, Findings
 from hiprobe.reproduce.writer import JSON_NAME
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import read_json
+from hiprobe.store.schemas import ExperimentDocument
 
 FIGURES = "figures/results"
 
@@ -63,7 +64,7 @@ def read_result(folder: Path) -> ExperimentResult:
     """
     path = folder / JSON_NAME
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = read_json(path, ExperimentDocument, names=True)
         if (document["format"], document["version"]) != (FORMAT, VERSION):
             raise ValueError(f"format {document['format']}, version {document['version']}")
         figures = tuple(Figure(f["name"], f["caption"], _drawn) for f in document["figures"])
@@ -79,7 +80,7 @@ def read_result(folder: Path) -> ExperimentResult:
             seconds=float(document["seconds"]),
             date=document["date"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise UsageError(f"{path} is no result of this version ({error}); run it again") from error
 
 

@@ -14,6 +14,7 @@ from hiprobe.backbones.texts import TEXT_READINGS, TextReading, TextsBackbone
 from hiprobe.errors import UsageError
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.descriptions import DescribedSet
+from hiprobe.store.array_files import read_npy
 from hiprobe.store.atomic import atomic_path
 
 CHUNK = 32
@@ -88,8 +89,8 @@ def _place(bench: Bench, name: str, texts: Sequence[str], made: str) -> Path:
 
 def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     try:
-        found: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        found: NDArray[np.float32] = read_npy(path)
+    except (OSError, ValueError):
         return None
     return found if found.shape == shape else None
 

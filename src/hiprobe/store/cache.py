@@ -18,7 +18,7 @@ from hiprobe.errors import StatesError
 from hiprobe.states import Fingerprint, Reading, VideoStates
 from hiprobe.store.cache_entries import CacheEntry, list_entries, prune_entries
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.parts import PARTS_SUFFIX, PartFiles
+from hiprobe.store.parts import PARTS_SUFFIX, PartFiles, remove_entry
 from hiprobe.store.states_file import read_states, write_states
 from hiprobe.store.states_header import read_states_header
 
@@ -69,7 +69,7 @@ class StatesCache:
                 if set(layers) <= set(header["layers"]) and set(readings) <= found:
                     return _restrict(read_states(path), layers, readings)
             except StatesError:
-                path.unlink(missing_ok=True)
+                remove_entry(path)
         return None
 
     def put(self, key: str, states: VideoStates, *, video: Path | str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import StatesError
-from hiprobe.store.parts import FINISHED, PARTS_SUFFIX, remove_if_empty
+from hiprobe.store.parts import FINISHED, PARTS_SUFFIX, remove_entry, remove_if_empty
 from hiprobe.store.states_header import read_states_header
 
 _LEFTOVER_SECONDS = 3600.0
@@ -38,13 +38,16 @@ def list_entries(folder: Path) -> list[CacheEntry]:
 def prune_entries(
     folder: Path, *, max_bytes: int | None, older_than_seconds: float | None
 ) -> list[CacheEntry]:
-    """Remove entries of an age, then the oldest until `max_bytes` are left; what was removed."""
+    """Remove entries of an age, then the oldest until `max_bytes` are left; what was removed.
+
+    Damaged ones, whatever they are (folders, pipes), are entries like the others.
+    """
     entries, now = list_entries(folder), time.time()
     total, removed = sum(e.size_bytes for e in entries), []
     for entry in entries:
         old = older_than_seconds is not None and now - entry.modified_seconds > older_than_seconds
-        if old or (max_bytes is not None and total > max_bytes):
-            entry.path.unlink(missing_ok=True)
+        wanted = old or max_bytes == 0 or (max_bytes is not None and total > max_bytes)
+        if wanted and remove_entry(entry.path):
             total -= entry.size_bytes
             removed.append(entry)
     _remove_leftovers(folder)
@@ -53,7 +56,7 @@ def prune_entries(
 
 def _entry(path: Path) -> CacheEntry | None:
     try:
-        stat = path.stat()
+        stat = path.lstat()
     except OSError:  # another process removed it meanwhile
         return None
     try:
@@ -64,9 +67,9 @@ def _entry(path: Path) -> CacheEntry | None:
         path=path,
         size_bytes=stat.st_size,
         modified_seconds=stat.st_mtime,
-        video=str(header.get("notes", {}).get("video", "(damaged)")),
-        model=str(header.get("fingerprint", {}).get("model", "")),
-        prompt=str(header.get("fingerprint", {}).get("prompt", "")),
+        video=header["notes"].get("video", "") if header else "(damaged)",
+        model=header["fingerprint"]["model"] if header else "",
+        prompt=header["fingerprint"]["prompt"] if header else "",
         layers=tuple(header.get("layers", ())),
         partial=path.parent.suffix == PARTS_SUFFIX,
     )

@@ -11,6 +11,9 @@ from typing import Any
 
 from hiprobe.errors import StorageError, VideoError
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import read_json
+from hiprobe.store.plain_files import open_plain
+from hiprobe.store.schemas import HashNote
 
 _RACY_SECONDS = 2.0
 """A file changed this recently may change again without a new timestamp: do not trust it."""
@@ -32,7 +35,7 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
         note = None if remembered_in is None else remembered_in / f"{_name(path)}.json"
         digest = None if note is None else _read(note, stamp)
         if digest is None:
-            with path.open("rb") as opened:
+            with open_plain(path) as opened:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
             if note is not None and time.time() - stat.st_mtime > _RACY_SECONDS:
                 _remember(note, {"stamp": stamp, "sha256": digest})
@@ -48,9 +51,9 @@ def _name(path: Path) -> str:
 
 def _read(note: Path, stamp: list[int]) -> str | None:
     try:
-        known: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        known: dict[str, Any] = read_json(note, HashNote)
         return str(known["sha256"]) if known["stamp"] == stamp else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return None
 
 

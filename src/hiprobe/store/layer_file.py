@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
 from hiprobe.states import Reading
+from hiprobe.store.array_files import open_tensors
+from hiprobe.store.documents import DocumentError, check_schema
+from hiprobe.store.parquet_file import read_table
+from hiprobe.store.schemas import StatesRow
 from hiprobe.store.states_manifest import MANIFEST_NAME
 
 
@@ -42,26 +46,29 @@ def read_layer(
         raise StatesError(f"{root} holds no {unit} read at {reading}; extract them")
     if len({row["fingerprint"] for row in rows}) > 1:
         raise StatesError(f"{root} holds states of several backbones or prompts; keep them apart")
-    return rows, np.stack(list(_vectors(root, rows, layer)))
+    vectors = list(_vectors(root, rows, layer))
+    if len({v.shape for v in vectors}) > 1:
+        raise StatesError(f"{root} holds states of several widths; extract them again")
+    return rows, np.stack(vectors)
 
 
 def _read_rows(root: Path) -> list[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = root / MANIFEST_NAME
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+        rows = read_table(path).rows
+    except (OSError, DocumentError) as error:
         raise StatesError(
             f"cannot read {path}: {error}; give a folder that `hiprobe extract` wrote"
         ) from error
+    for row in rows:
+        try:
+            check_schema(row, StatesRow)
+        except DocumentError as error:
+            raise StatesError(f"{path} is damaged: {error}; extract again") from error
     return rows
 
 
 def _vectors(root: Path, rows: list[dict[str, Any]], layer: int) -> Iterator[NDArray[np.float32]]:
-    from safetensors import SafetensorError, safe_open
-
     opened: dict[tuple[str, str], NDArray[np.float32]] = {}
     for row in rows:
         if layer not in row["layers"]:
@@ -69,11 +76,15 @@ def _vectors(root: Path, rows: list[dict[str, Any]], layer: int) -> Iterator[NDA
         key = (row["file"], row["tensor"])
         if key not in opened:
             try:
-                with safe_open(str(root / row["file"]), framework="numpy") as file:
-                    tensor = file.get_slice(row["tensor"])
-                    opened = {key: tensor[:, row["layers"].index(layer)]}
-            except (OSError, SafetensorError) as error:
+                with open_tensors(root / row["file"]) as file:
+                    opened = {key: file.column(row["tensor"], row["layers"].index(layer))}
+            except (OSError, DocumentError) as error:
                 raise StatesError(
                     f"cannot read {root / row['file']}: {error}; extract it again"
                 ) from error
+        if not 0 <= row["row"] < len(opened[key]):
+            raise StatesError(
+                f"{root / row['file']} has {len(opened[key])} rows, and the manifest names row "
+                f"{row['row']}; extract again"
+            )
         yield opened[key][row["row"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,11 @@ class PartFiles:
                 piece = read_states(self.folder / f"{row:08d}.safetensors")
             except StatesError:
                 return pieces
+            rows = max((len(s) for s in piece.states.values()), default=0)
+            if not rows:  # no piece of ours: the next would be sought under the same name for ever
+                return pieces
             pieces.append(piece)
-            row += max(len(s) for s in piece.states.values())
+            row += rows
 
     def write(self, first_row: int, states: Mapping[Reading, States], *, video: str) -> None:
         """Keep one piece that begins at a segment number.
@@ -46,8 +50,20 @@ class PartFiles:
     def remove(self) -> None:
         """Drop all pieces."""
         for path in self.folder.glob(FINISHED):
-            path.unlink(missing_ok=True)
+            remove_entry(path)
         remove_if_empty(self.folder)
+
+
+def remove_entry(path: Path) -> bool:
+    """Remove whatever lies under an entry's name, a folder with all in it; False if it stays."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError:  # not ours to remove
+        return False
+    return True
 
 
 def remove_if_empty(folder: Path) -> None:

@@ -66,7 +66,7 @@ def read_states(path: Path | str) -> VideoStates:
             clip=_unpack("clip", arrays, header),
             outcome=str(header["outcome"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StatesError(f"{path} is damaged: {cause_of(error)}; extract it again") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
+from hiprobe.store.array_files import open_tensors
+from hiprobe.store.documents import DocumentError, check_schema, check_values, parse_json
+from hiprobe.store.schemas import StatesHeader
 
 FORMAT_VERSION = 1
 
@@ -38,7 +40,12 @@ def read_times(path: Path | str) -> dict[str, Arrays]:
     found: dict[str, Arrays] = {"segments": {}, "clip": {}}
     for name, array in arrays.items():
         unit, _, what = name.partition("/")
-        found[unit][what] = array
+        if array.ndim != 1 or array.dtype.kind not in "fiub":
+            raise StatesError(
+                f"{path} is damaged: {name} is {array.dtype} of shape {array.shape}, not one number "
+                "for each segment; extract it again"
+            )
+        found.setdefault(unit, {})[what] = array
     return found
 
 
@@ -50,17 +57,14 @@ def load_states_file(
     Raises:
         StatesError: missing, damaged, foreign or of another version; the message says which.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            header = _checked_header((file.metadata() or {}).get("hiprobe"), path)
-            names = list(file.keys())
+        with open_tensors(path) as file:
+            header, names = _checked_header(file.note, path), file.names
             header["readings"] = {u: _readings(names, u) for u in ("segments", "clip")}
             if wanted is not None:
                 names = [n for n in names if n.partition("/")[2] in wanted]
-            return header, {n: file.get_tensor(n) for n in names}
-    except (SafetensorError, OSError) as error:
+            return header, {n: file.array(n) for n in names}
+    except (DocumentError, OSError) as error:
         raise StatesError(
             f"cannot read states from {path}: {cause_of(error)}; extract them again"
         ) from error
@@ -71,10 +75,10 @@ def _readings(names: list[str], unit: str) -> list[str]:
     return sorted(set(found) - set(TIMES))
 
 
-def _checked_header(text: str | None, path: Path) -> dict[str, Any]:
+def _checked_header(text: str, path: Path) -> dict[str, Any]:
     try:
-        header = json.loads(text or "")
-    except ValueError:
+        header = parse_json(text, names=True)
+    except DocumentError:
         header = None
     if not isinstance(header, dict):
         raise StatesError(f"{path} holds no HiProbe states; write it with `hiprobe extract`")
@@ -83,7 +87,12 @@ def _checked_header(text: str | None, path: Path) -> dict[str, Any]:
             f"{path} has states format {header.get('version')}, this version reads "
             f"{FORMAT_VERSION}; extract it again"
         )
-    return header
+    try:
+        check_schema(header, StatesHeader)
+        check_values(header["fingerprint"])
+    except DocumentError as error:
+        raise StatesError(f"{path} is damaged: {error}; extract it again") from error
+    return dict(header)
 
 
 def cause_of(error: BaseException) -> str:

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hiprobe.errors import StatesError
 from hiprobe.states import Fingerprint
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.documents import MAX_WHOLE
 from hiprobe.store.states_header import read_states_header, read_times
 
 MANIFEST_NAME = "states.parquet"
@@ -41,7 +43,14 @@ def write_states_manifest(folder: Path | str) -> Path:
         header = read_states_header(path)
         digest = Fingerprint(**header["fingerprint"]).digest
         made_by[digest] = header["fingerprint"]
-        rows += _rows(path.relative_to(root).as_posix(), header, read_times(path), digest)
+        name = path.relative_to(root).as_posix()
+        try:
+            rows += _rows(name, header, read_times(path), digest)
+        except (KeyError, ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+            raise StatesError(
+                f"{path} is damaged: times or notes that do not fit together ({error}); extract "
+                "it again"
+            ) from error
     about = {"version": VERSION, "fingerprints": made_by}
     schema = _schema(pa).with_metadata({b"hiprobe": json.dumps(about).encode()})
     target = root / MANIFEST_NAME
@@ -61,16 +70,16 @@ def _rows(
     notes = header["notes"]
     label = notes.get("label")
     shared = {
-        "video": notes.get("video"),
-        "sha256": notes.get("sha256"),
+        "video": _written(notes.get("video")),
+        "sha256": _written(notes.get("sha256")),
         "time_base_seconds": _number(notes.get("time_base_seconds")),
         "layers": header["layers"],
         "file": file,
         "outcome": header["outcome"],
         "fingerprint": digest,
-        "label": None if label is None else int(label),
-        "class": notes.get("class"),
-        "source": notes.get("source"),
+        "label": None if label is None else _label(label),
+        "class": _written(notes.get("class")),
+        "source": _written(notes.get("source")),
     }
     for unit, readings in header["readings"].items():
         for reading in readings:
@@ -96,7 +105,20 @@ def _times(times: Mapping[str, Any], row: int, notes: Mapping[str, str]) -> dict
         if "first_pts" in notes:
             steps = round(seconds / float(notes["time_base_seconds"]))
             found[f"{end}_pts"] = int(notes["first_pts"]) + steps
+            if abs(found[f"{end}_pts"]) > MAX_WHOLE:
+                raise ValueError(f"its first_pts is {notes['first_pts'][:40]}")
     return found
+
+
+def _label(text: str) -> int:
+    if text not in ("0", "1"):
+        raise ValueError(f"its label is {text!r}, not 0 or 1")
+    return int(text)
+
+
+def _written(text: str | None) -> str | None:
+    """Text as Parquet can hold it: a byte of a file name that is no UTF-8 is shown as `\\xe9`."""
+    return text and text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _number(text: str | None) -> float | None:

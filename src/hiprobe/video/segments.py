@@ -7,7 +7,13 @@ from math import floor
 from pathlib import Path
 
 from hiprobe.errors import UsageError
-from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, Segment, key_frame_positions
+from hiprobe.segment import (
+    KEY_FRAMES,
+    SEGMENT_FRAMES,
+    Segment,
+    check_segment_seconds,
+    key_frame_positions,
+)
 from hiprobe.video.assemble import make_segment
 from hiprobe.video.clip import read_clip, read_clip_and_outcome
 from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
@@ -70,8 +76,7 @@ class SegmentReader:
         max_side_pixels: int | None,
     ) -> None:
         _check_counts(segment_frames, key_frames, max_side_pixels)
-        if segment_seconds is not None and not segment_seconds > 0:
-            raise UsageError(f"segment_seconds is {segment_seconds}; give more than 0 seconds")
+        check_segment_seconds(segment_seconds)
         self._frames = frames
         self._segment_frames = segment_frames
         self._segment_seconds = segment_seconds

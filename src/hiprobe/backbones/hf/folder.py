@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from hiprobe.backbones.hf.original_tokenizer import chat_form, original_tokenize
 from hiprobe.backbones.hf.prompt import Wording, read_template
 from hiprobe.backbones.loading import AS_VIDEO, TRAINED_RESIZE
 from hiprobe.errors import BackboneError
+from hiprobe.store.documents import read_json
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def plan_of(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> Plan:
         BackboneError: its config cannot be read.
     """
     with loading(folder):
-        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        about = read_json(folder / "config.json", nan=True)
         is_original, form = about["model_type"] == ORIGINAL_TYPE, None
         if is_original:
             form = chat_form(about)
@@ -114,7 +114,7 @@ def _processor(folder: Path, own_file: str, part: str) -> Mapping[str, Any]:
     """Settings of a processor: in a file of its own, or a part of processor_config.json."""
     for path, key in ((folder / own_file, None), (folder / "processor_config.json", part)):
         if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path, nan=True)
             found = found.get(key) if key else found
             if found:
                 return dict(found)

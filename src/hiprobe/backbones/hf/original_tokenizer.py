@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 from hiprobe.backbones.hf.prompt import CHATML
 from hiprobe.backbones.hf.sentence_pieces import build_tokenizer, read_pieces
 from hiprobe.errors import BackboneError
+from hiprobe.store.documents import read_json
 
 CONTEXT_TOKEN = "<IMG_CONTEXT>"
 _PHI3 = (
@@ -91,4 +91,4 @@ def _add(tokenizer: Tokenizer, tokens: Mapping[int, str]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return dict(read_json(path, nan=True)) if path.is_file() else {}

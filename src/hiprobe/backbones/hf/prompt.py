@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import BackboneError
+from hiprobe.store.documents import read_json
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
@@ -84,5 +85,5 @@ def read_template(folder: Path) -> str | None:
         return plain.read_text(encoding="utf-8")
     wrapped = folder / "chat_template.json"
     if wrapped.is_file():
-        return str(json.loads(wrapped.read_text(encoding="utf-8"))["chat_template"])
+        return str(read_json(wrapped, nan=True)["chat_template"])
     return None

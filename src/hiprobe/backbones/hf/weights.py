@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import BackboneError
+from hiprobe.store.documents import check_schema, parse_json, read_json
+from hiprobe.store.plain_files import open_plain
+from hiprobe.store.schemas import TensorEntry, WeightIndex
 
 SAMPLE_BYTES = 4096
 _LARGEST_HEADER_BYTES = 100_000_000
@@ -37,9 +39,11 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
-            listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        except (ValueError, KeyError, AttributeError) as error:
+            listed = read_json(index, WeightIndex)["weight_map"].values()
+        except (OSError, ValueError) as error:
             raise BackboneError(f"{index} cannot be read: {error}; fetch it again") from error
+        if any(len(name) > 255 or "\0" in name for name in listed):
+            raise BackboneError(f"{index} names what can be no file; fetch it again")
         files = tuple(folder / name for name in sorted(set(listed)))
     else:
         files = tuple(sorted(folder.glob("*.safetensors")))
@@ -73,8 +77,6 @@ def _tensors(folder: Path) -> Iterator[Tensors]:
         header, offset = _header(path)
         size = path.stat().st_size
         for name, entry in header.items():
-            if name == "__metadata__":
-                continue
             start, end = (offset + int(at) for at in entry["data_offsets"])
             if end > size:
                 raise BackboneError(f"{path} is cut off at {size} bytes; fetch it again")
@@ -83,11 +85,15 @@ def _tensors(folder: Path) -> Iterator[Tensors]:
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > _LARGEST_HEADER_BYTES:
                 raise ValueError(f"a header of {length} bytes")
-            return json.loads(file.read(length)), 8 + length
+            header = parse_json(file.read(length))
+            about = header.pop("__metadata__", {}) if isinstance(header, dict) else {}
+            check_schema(about, dict[str, str])
+            check_schema(header, dict[str, TensorEntry])
+            return header, 8 + length
     except (OSError, ValueError, struct.error) as error:
         raise BackboneError(f"{path} is no safetensors file: {error}; fetch it again") from error
 

@@ -5,13 +5,14 @@ Pickled weights and code are never fetched.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from hiprobe.backbones.hub.record import RemoteFile
 from hiprobe.errors import DownloadError
+from hiprobe.store.documents import read_json
+from hiprobe.store.schemas import WeightIndex
 
 INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
@@ -56,9 +57,9 @@ def weights(files: Sequence[RemoteFile], folder: Path, *, hub: str) -> tuple[Rem
     if not index.is_file():
         return (found[_SINGLE],) if _SINGLE in found else tuple(found.values())
     try:
-        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        named = set(read_json(index, WeightIndex)["weight_map"].values())
         return tuple(found[name] for name in sorted(named))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise DownloadError(
             f"{INDEX} of {hub} is damaged or names a file that is not there: {error}"
         ) from error

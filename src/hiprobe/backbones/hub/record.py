@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hiprobe.store.documents import read_json
+from hiprobe.store.schemas import FetchedDocument
+
 FILE_NAME = "hiprobe.json"
 FORMAT = "hiprobe-fetched"
 VERSION = 1
@@ -66,7 +69,7 @@ def write_record(folder: Path, record: Record) -> None:
 def read_record(folder: Path) -> Record | None:
     """The record of a folder; None where there is none, or it cannot be read."""
     try:
-        document: dict[str, Any] = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        document: dict[str, Any] = read_json(folder / FILE_NAME, FetchedDocument)
         if (document["format"], document["version"]) != (FORMAT, VERSION):
             return None
         files = tuple(RemoteFile(**file) for file in document["files"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from hiprobe.backbones.lite.model import LiteBackbone
 from hiprobe.backbones.lite.projector import Trained, load_trained
 from hiprobe.backbones.lite.vision import EfficientNetLite0
 from hiprobe.errors import BackboneError
+from hiprobe.store.documents import read_json
 
 
 def load_lite(
@@ -32,7 +32,7 @@ def load_lite(
         BackboneError: the folder is incomplete or not a lite backbone.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json", nan=True)
         manifest = (folder / "manifest.json").read_bytes()
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         decoder_config = LlamaConfig(**config["decoder"])

@@ -9,6 +9,8 @@ from typing import Any
 
 from hiprobe.backbones.lite.fetch import file_sha256
 from hiprobe.errors import BackboneError
+from hiprobe.store.documents import read_json
+from hiprobe.store.schemas import LiteManifest
 
 FORMAT_VERSION = 1
 
@@ -43,7 +45,9 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
         BackboneError: there is no readable manifest.
     """
     try:
-        files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+        files = read_json(folder / "manifest.json", LiteManifest)["files"]
+        if any(Path(name).name != name or len(name) > 255 or "\0" in name for name in files):
+            raise ValueError("it names what can be no file in this folder")
         return {str(n): {"bytes": e["bytes"], "sha256": e["sha256"]} for n, e in files.items()}
     except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise BackboneError(
@@ -56,5 +60,7 @@ def damaged_files(folder: Path) -> tuple[str, ...]:
     return tuple(
         name
         for name, entry in read_manifest(folder).items()
-        if not (folder / name).is_file() or file_sha256(folder / name) != entry["sha256"]
+        if not (folder / name).is_file()
+        or (folder / name).stat().st_size != entry["bytes"]  # before a terabyte of it is hashed
+        or file_sha256(folder / name) != entry["sha256"]
     )

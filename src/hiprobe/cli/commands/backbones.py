@@ -8,6 +8,7 @@ import click
 
 from hiprobe.backbones.loading import LoadOptions
 from hiprobe.cli import options
+from hiprobe.cli.numbers import Whole
 from hiprobe.cli.options import Decorator
 from hiprobe.cli.text import say
 
@@ -118,7 +119,7 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
 )
 @click.option(
     "--segments",
-    type=click.IntRange(min=1),
+    type=Whole(1, 100_000),
     default=8,
     show_default=True,
     help="Segments of each video, spread evenly over it.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hiprobe.cli.numbers import Number
 from hiprobe.cli.text import format_bytes, print_table
 
 
@@ -53,8 +54,8 @@ def show(everything: bool) -> None:
 
 
 @cache.command()
-@click.option("--max-gb", type=click.FloatRange(min=0), help="Remove the oldest down to this.")
-@click.option("--older-than-days", type=click.FloatRange(min=0), help="Remove what is older.")
+@click.option("--max-gb", type=Number(0, 1e6), help="Remove the oldest down to this.")
+@click.option("--older-than-days", type=Number(0, 1e6), help="Remove what is older.")
 @click.option("--all", "everything", is_flag=True, help="Remove everything.")
 def prune(max_gb: float | None, older_than_days: float | None, everything: bool) -> None:
     """Remove cached states by age or size.

@@ -8,6 +8,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.formats import formats as output_formats
+from hiprobe.cli.numbers import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number
 
 
 @click.command()
@@ -16,9 +17,17 @@ from hiprobe.cli.formats import formats as output_formats
 @options.out("hiprobe-results")
 @output_formats
 @click.option("--explain", is_flag=True, help="Let the model describe events, beside normal ones.")
-@click.option("--threshold", type=float, help="Threshold on the smoothed score [default: T].")
-@click.option("--kappa", type=float, help="T = mean + kappa x std of the few-shot scores.")
-@click.option("--sigma", type=click.FloatRange(min=0), help="Smoothing, in segments.")
+@click.option(
+    "--threshold",
+    type=Number(-MAX_SCORE, MAX_SCORE),
+    help="Threshold on the smoothed score [default: T].",
+)
+@click.option(
+    "--kappa",
+    type=Number(-MAX_KAPPA, MAX_KAPPA),
+    help="T = mean + kappa x std of the few-shot scores.",
+)
+@click.option("--sigma", type=Number(0, MAX_SIGMA), help="Smoothing, in segments.")
 @click.option("--clips", is_flag=True, help="Save each event as a clip of its own.")
 @options.how_to_read(with_prompt=False)
 def detect(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.numbers import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.metrics import PairedDifference
@@ -35,30 +36,34 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--repeat",
-    type=click.IntRange(min=1),
+    type=Whole(1, MAX_FRAMES),
     default=1,
     show_default=True,
     help="Frames that one score of a plain list stands for.",
 )
 @click.option(
     "--tail-frames",
-    type=click.IntRange(min=0),
+    type=Whole(0, MAX_FRAMES),
     default=0,
     show_default=True,
     help="Frames that may be missing at a video's end; they take its last score.",
 )
 @click.option(
     "--fps",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(0, 1e6, low_open=True),
     help="Frames a second for times in seconds [default: the data set's].",
 )
-@click.option("--threshold", type=float, help="T for events and the variants after threshold.")
 @click.option(
-    "--iou", "ious", type=click.FloatRange(0, 1, min_open=True), multiple=True,
+    "--threshold",
+    type=Number(-MAX_SCORE, MAX_SCORE),
+    help="T for events and the variants after threshold.",
+)
+@click.option(
+    "--iou", "ious", type=Number(0, 1, low_open=True), multiple=True,
     help="Least overlap of a matched event; may be given several times [default: 0.1, 0.3, 0.5].",
 )  # fmt: skip
 @click.option(
-    "--recall", "recalls", type=click.FloatRange(0, 1, min_open=True), multiple=True,
+    "--recall", "recalls", type=Number(0, 1, low_open=True), multiple=True,
     help="Share of events found at which false alarms are counted [default: 0.5, 0.8].",
 )  # fmt: skip
 @click.option(
@@ -67,7 +72,7 @@ if TYPE_CHECKING:
     metavar="OTHER",
     help="Other scores of the same kind: a paired test over videos.",
 )
-@click.option("--draws", type=click.IntRange(min=0), default=1000, show_default=True,
+@click.option("--draws", type=Whole(0, MAX_DRAWS), default=1000, show_default=True,
               help="Bootstrap draws of videos for the intervals.")  # fmt: skip
 @options.seed
 @click.option("--json", "document", type=click.Path(path_type=Path), help="Write all of it here.")

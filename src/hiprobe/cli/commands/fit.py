@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from hiprobe.cli import options
+from hiprobe.cli.numbers import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, Whole
 
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
@@ -49,11 +50,17 @@ if TYPE_CHECKING:
     help="Logistic regression as in the paper, or one of its rivals there; heads reads a few "
     "attention heads, chosen on the clips, in place of a hidden state.",
 )
-@click.option("--layer", type=click.IntRange(min=1), help="Layer to read [default: highest S(l)].")
-@click.option("--kappa", type=float, default=0.2, show_default=True, help="T = mean + kappa x std.")
+@click.option("--layer", type=Whole(1, MAX_LAYER), help="Layer to read [default: highest S(l)].")
+@click.option(
+    "--kappa",
+    type=Number(-MAX_KAPPA, MAX_KAPPA),
+    default=0.2,
+    show_default=True,
+    help="T = mean + kappa x std.",
+)
 @click.option(
     "--sigma",
-    type=click.FloatRange(min=0),
+    type=Number(0, MAX_SIGMA),
     default=0.4,
     show_default=True,
     help="Smoothing, in segments.",

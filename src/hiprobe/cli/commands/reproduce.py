@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.numbers import MAX_DRAWS, MAX_SEED, Number, Whole
 
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
@@ -34,31 +35,31 @@ if TYPE_CHECKING:
     show_default=True,
     help="What probes are fitted on; auto chooses inside each training fold, and takes longer.",
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, help="How many.")
+@click.option("--seeds", type=Whole(1, 10_000), default=5, show_default=True, help="How many.")
 @click.option(
     "--first-seed",
-    type=click.IntRange(min=0),
+    type=Whole(0, MAX_SEED - 10_000),
     default=0,
     show_default=True,
     help="The others follow it one by one.",
 )
 @click.option(
     "--folds",
-    type=click.IntRange(min=2),
+    type=Whole(2, 10_000),
     default=8,
     show_default=True,
     help="Of the cross-validation, grouped by source.",
 )
 @click.option(
     "--draws",
-    type=click.IntRange(min=1),
+    type=Whole(1, MAX_DRAWS),
     default=1000,
     show_default=True,
     help="Bootstrap draws of sources for the intervals.",
 )
 @click.option(
     "--labelled-share",
-    type=click.FloatRange(min=0, max=1, min_open=True),
+    type=Number(0, 1, low_open=True),
     default=0.01,
     show_default=True,
     help="Part of the training split that is labelled, where a data set has a test split.",

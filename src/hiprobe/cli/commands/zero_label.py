@@ -9,6 +9,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.formats import formats as output_formats
+from hiprobe.cli.numbers import MAX_SCORE, MAX_SIGMA, Number
 
 if TYPE_CHECKING:
     from hiprobe.zero_label import Method
@@ -35,8 +36,12 @@ METHOD_NAMES = ("first-token", "decoded", "heads")
 @options.normal
 @options.out("hiprobe-zero-label")
 @output_formats
-@click.option("--threshold", type=float, help="Threshold on the smoothed score [default: 0.5].")
-@click.option("--sigma", type=click.FloatRange(min=0), help="Smoothing, in segments.")
+@click.option(
+    "--threshold",
+    type=Number(-MAX_SCORE, MAX_SCORE),
+    help="Threshold on the smoothed score [default: 0.5].",
+)
+@click.option("--sigma", type=Number(0, MAX_SIGMA), help="Smoothing, in segments.")
 @options.how_to_read(with_prompt=False)
 def zero_label(
     videos: tuple[str, ...],

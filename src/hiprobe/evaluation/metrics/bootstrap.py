@@ -17,6 +17,10 @@ HEADLINES = ("auc", "average_precision", "auc_anomalous", "average_precision_ano
 """Metrics that get an interval, in the order of the table."""
 
 
+MAX_DRAWS = 100_000
+"""Each draw holds a number for each video; an interval of 95 % settles long before."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """Percentile interval; `draws` counts those in which the metric was defined."""
@@ -37,8 +41,10 @@ class PairedDifference:
 
 def video_weights(*, videos: int, draws: int, seed: int = 0) -> NDArray[np.float64]:
     """How often each video is drawn, float64 `[draws, videos]`, by seed (Efron 1979)."""
-    if draws < 1 or videos < 1:
-        raise EvaluationError(f"{draws} draws of {videos} videos: both must be at least 1")
+    if not 1 <= draws <= MAX_DRAWS or videos < 1:
+        raise EvaluationError(
+            f"{draws} draws of {videos} videos: give 1 to {MAX_DRAWS:,} draws of at least 1 video"
+        )
     chances = np.full(videos, 1 / videos)
     counts = np.random.default_rng(seed).multinomial(videos, chances, size=draws)
     return counts.astype(np.float64)

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.numbers import Number
 
 
 @click.command("subset")
 @click.argument("manifest", type=click.Path(exists=True, path_type=Path))
-@click.option("--fraction", type=click.FloatRange(0, 1, min_open=True), default=0.01,
+@click.option("--fraction", type=Number(0, 1, low_open=True), default=0.01,
               show_default=True, help="How much of the split.")  # fmt: skip
 @options.seed
 @click.option("--split", help="Draw from this split [default: train, or all without splits].")

@@ -1,0 +1,418 @@
+"""What each kind of document must hold, as structs that `store.documents` checks against.
+
+A field that is missing here is not checked and may be there: later versions add some. Strings that
+are one of a few, and fields that belong together, are checked by the values built from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from hiprobe.states import Reading
+
+Whole = Annotated[int, Meta(ge=0, le=2**53)]
+"""Counts and sizes; above it a float cannot hold them."""
+
+Layer = Annotated[int, Meta(ge=0, le=10_000)]
+Width = Annotated[int, Meta(ge=1, le=10_000_000)]
+Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
+"""Scores and thresholds: room is left for what is computed from them."""
+
+Seconds = Annotated[float, Meta(ge=-1e9, le=1e9)]
+"""Thirty years on either side of a clock's zero."""
+
+Label = Literal[0, 1]
+Setting = str | int | float | bool
+Mode = Literal["clip", "segment_mean", "segment", "mil"]
+
+
+class FingerprintFields(Struct, forbid_unknown_fields=True):
+    """A `Fingerprint`."""
+
+    model: str
+    weights: str
+    dtype: str
+    prompt: str
+    settings: dict[str, Setting]
+
+
+class ProbeSettings(Struct, forbid_unknown_fields=True):
+    """The settings of a `Probe`."""
+
+    layer: Annotated[int, Meta(ge=1, le=10_000)] | Literal["dlsp", "last", "middle"] = "dlsp"
+    scorer: Literal["logistic", "svm", "mahalanobis", "euclidean"] = "logistic"
+    c: Number | None = None
+    penalty: Literal["l2", "none"] = "l2"
+    balance: Literal["weights", "resample", "none"] = "weights"
+    mode: Mode | Literal["auto"] = "auto"
+    standardise: bool = True
+    reading: Reading | None = None
+    bins: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    kappa: Number = 0.0
+    sigma_segments: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    threshold: Number | None = None
+    threshold_scores: Literal["cross_validated", "training"] = "cross_validated"
+    folds: Annotated[int, Meta(ge=2, le=1_000_000)] = 2
+    seed: Whole = 0
+
+
+class ScorerFields(Struct):
+    """What of a fitted scorer is no array."""
+
+    kind: Literal["linear", "distance"]
+    slope: Number
+    bias: Number
+    convergence: ConvergenceFields | None = None
+
+
+class ConvergenceFields(Struct, forbid_unknown_fields=True):
+    """How a minimisation ended."""
+
+    iterations: Whole
+    converged: bool
+    minimum_exists: bool
+
+
+class ThresholdFields(Struct, forbid_unknown_fields=True):
+    """What a threshold means on the clips."""
+
+    threshold: Number
+    basis: Literal["cross_validated", "training", "given"]
+    measured_on: Literal["cross_validated", "training", "given"]
+    found: Whole
+    anomalous: Whole
+    flagged: Whole
+    normal: Whole
+
+
+class ViewFields(Struct, forbid_unknown_fields=True):
+    """A prompt and reading that was compared."""
+
+    prompt: str
+    reading: Reading
+    cv_auc: Number | None
+    folds: Whole
+    chosen: bool
+
+
+class ClipFields(Struct):
+    """A clip of a fit."""
+
+    name: str
+    label: Label
+    source: str
+
+
+class ProbeDocument(Struct):
+    """`probe.json`."""
+
+    settings: ProbeSettings
+    fingerprint: FingerprintFields
+    reading: Reading
+    layer_count: Layer
+    width: Width
+    layer: Layer
+    mode: Mode
+    mode_auc: dict[Mode, Number | None]
+    cv_auc: Number | None
+    fold_layers: list[Layer]
+    fold_modes: list[Mode]
+    views: list[ViewFields]
+    scorer: ScorerFields
+    threshold: Number
+    threshold_summary: ThresholdFields
+    layers: list[Layer]
+    has_saliency: bool
+    clips: list[ClipFields]
+    warnings: list[str]
+    tensors_sha256: str
+    examples_sha256: str | None
+
+
+class ExampleFields(ClipFields):
+    """A clip whose states are kept; how many rows of each kind are its own."""
+
+    class_name: str
+    clip: Whole | None
+    segments: Whole | None
+
+
+class ExamplesNotes(Struct):
+    """The note in `examples.safetensors`."""
+
+    fingerprint: FingerprintFields
+    reading: Reading
+    layers: list[Layer]
+    layer_count: Layer
+    clips: list[ExampleFields]
+
+
+class FailureFields(Struct):
+    """A file that could not be used."""
+
+    video: str
+    reason: str
+
+
+class ReadingDocument(Struct):
+    """`reading.json`."""
+
+    format: str
+    version: int
+    backbone: str
+    segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
+    failures: list[FailureFields] = []
+
+
+class StatesHeader(Struct):
+    """The note in a file of states."""
+
+    fingerprint: FingerprintFields
+    layer_count: Layer
+    layers: list[Layer]
+    outcome: Literal["end", "truncated"]
+    notes: dict[str, str]
+
+
+class SegmentFields(Struct):
+    """A segment of a timeline; None where it has no score."""
+
+    start_seconds: Seconds
+    end_seconds: Seconds
+    score: Number | None
+    smoothed: Number | None
+
+
+class EventFields(Struct, forbid_unknown_fields=True):
+    """An event of a timeline."""
+
+    start_seconds: Seconds
+    end_seconds: Seconds
+    first_segment: Whole
+    end_segment: Whole
+    peak: Number
+    mean: Number
+    peak_seconds: Seconds
+    explanation: str | None = None
+
+
+class ExplanationFields(Struct, forbid_unknown_fields=True):
+    """A model's words about a stretch."""
+
+    kind: Literal["event", "normal", "summary"]
+    start_seconds: Seconds
+    end_seconds: Seconds
+    prompt: str
+    text: str
+    outcome: Literal["parsed", "text", "refused", "failed"] = "text"
+    title: str | None = None
+    what_happens: str | None = None
+    why_unusual: str | None = None
+    confidence: float | None = None
+    reason: str | None = None
+    event: Whole | None = None
+
+
+class TimelineDocument(Struct):
+    """A detection as JSON."""
+
+    video: str
+    ended: str
+    threshold: Number
+    sigma_segments: Number
+    segments: list[SegmentFields]
+    events: list[EventFields]
+    explanations: list[ExplanationFields]
+
+
+class SegmentScore(Struct):
+    """What an evaluation takes of a timeline's segment."""
+
+    start_seconds: Seconds
+    end_seconds: Seconds
+    smoothed: float | None
+
+
+class TimelineScores(Struct):
+    """What an evaluation takes of a timeline."""
+
+    video: str
+    segments: list[SegmentScore]
+
+
+class SpanFields(Struct):
+    """An abnormal stretch in frames."""
+
+    start: int
+    end: int
+
+
+class ManifestCells(Struct):
+    """A row of a manifest in Parquet."""
+
+    video: str
+    name: str
+    split: str
+    source: str
+    class_name: str = field(name="class")
+    label: int
+    spans: list[SpanFields]
+    frames: int | None
+    fps: float | None
+
+
+class ManifestAbout(Struct):
+    """The facts of a manifest's set, in the schema's metadata."""
+
+    dataset: str
+    span_set: str
+    end: Literal["inclusive", "half-open"]
+    note: str = ""
+
+
+class RemoteFileFields(Struct, forbid_unknown_fields=True):
+    """A file of a hub repository."""
+
+    name: str
+    size: Whole
+    sha256: str | None = None
+    git_sha1: str | None = None
+
+
+class FetchedDocument(Struct):
+    """`hiprobe.json` of a fetched model."""
+
+    format: str
+    version: int
+    hub: str
+    revision: str
+    endpoint: str
+    files: list[RemoteFileFields]
+
+
+class ListedFile(Struct):
+    """A file of an assembled model."""
+
+    bytes: Whole
+    sha256: str
+
+
+class LiteManifest(Struct):
+    """`manifest.json` of the lite backbone."""
+
+    files: dict[str, ListedFile]
+
+
+class TensorEntry(Struct):
+    """A tensor in the header of a safetensors file."""
+
+    dtype: str
+    shape: list[Whole]
+    data_offsets: tuple[Whole, Whole]
+
+
+class WeightIndex(Struct):
+    """`model.safetensors.index.json`."""
+
+    weight_map: dict[str, str]
+
+
+class JoinedFacts(Struct):
+    """What is kept beside a joined video."""
+
+    clips: list[str]
+    frames: Whole
+    fps: Annotated[float, Meta(gt=0, le=1e6)]
+    spans: list[tuple[Whole, Whole]]
+    parts: list[tuple[Whole, Whole, str]]
+
+
+class StatesRow(Struct):
+    """A row of `states.parquet`, as far as a layer is read by it."""
+
+    unit: str
+    reading: str
+    layers: list[Layer]
+    file: str
+    tensor: str
+    row: Whole
+    failed: bool
+    fingerprint: str
+
+
+class HashNote(Struct):
+    """The remembered hash of a file."""
+
+    stamp: list[int]
+    sha256: str
+
+
+class MeasuredLine(Struct):
+    """A kept measurement of a data set's file."""
+
+    version: int
+    key: tuple[str, int, int, int]
+    mode: Literal["quick", "full"]
+    frames: Whole | None
+    fps: float | None
+    problem: str
+    picture: str | None
+
+
+class PaperFields(Struct, forbid_unknown_fields=True):
+    """A published number."""
+
+    column: str
+    value: float
+
+
+class RowFields(Struct, forbid_unknown_fields=True):
+    """A number of a table of `reproduce`."""
+
+    data: str
+    setting: str
+    metric: str
+    ours: float | None
+    low: float | None
+    high: float | None
+    by_seed: list[float | None]
+    paper: list[PaperFields]
+    protocol: str
+    seeds: list[Whole]
+    seconds: float
+    section: str
+    count: bool
+
+
+class FigureFields(Struct):
+    """A picture of an experiment."""
+
+    name: str
+    caption: str
+
+
+class ExperimentDocument(Struct):
+    """The result of an experiment."""
+
+    format: str
+    version: int
+    experiment: str
+    title: str
+    command: str
+    machine: str
+    backbone: str
+    data: dict[str, str]
+    seconds: float
+    date: str
+    notes: list[str]
+    figures: list[FigureFields]
+    rows: list[RowFields]
+
+
+class DescribedLine(Struct):
+    """Descriptions of one video's frames."""
+
+    video: str
+    descriptions: list[str]
