@@ -13,7 +13,8 @@ from hiprobe.errors import StatesError, UsageError
 from hiprobe.pipeline.extract import extract_video
 from hiprobe.pipeline.extracted import is_extracted, load_extracted
 from hiprobe.pipeline.progress import Progress, ProgressEvent
-from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
+from hiprobe.pipeline.settings import WHOLE, ExtractionSettings, Stretch
+from hiprobe.provenance import Provenance
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.timeline import Timeline
@@ -30,6 +31,11 @@ class Detector(Protocol):
     @property
     def reading_(self) -> Reading:
         """The position at which it reads it."""
+        ...
+
+    @property
+    def provenance_(self) -> Provenance | None:
+        """How the clips of its fit were read, where that is known."""
         ...
 
     def detect(self, states: States) -> Timeline:
@@ -66,7 +72,7 @@ def detect_video(
     probe: Detector,
     backbone: Backbone | None,
     score: Callable[[States], Timeline] | None = None,
-    settings: ExtractionSettings = DEFAULTS,
+    settings: ExtractionSettings | None = None,
     stretch: Stretch = WHOLE,
     cache: StatesCache | None = None,
     progress: Progress | None = None,
@@ -75,7 +81,8 @@ def detect_video(
 
     Args:
         score: how states become a timeline, `probe.detect` unless given (other thresholds).
-        settings: how the video is cut; layer and reading are the probe's own.
+        settings: how the video is cut; as the probe's clips were where None. Layer and reading
+            are the probe's own.
 
     Raises:
         VideoError, BackboneMemoryError, StatesError: as `extract_video`.
@@ -84,6 +91,7 @@ def detect_video(
     """
     began = time.monotonic()
     fresh = _Fresh(progress)
+    own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
     if is_extracted(video) and backbone is None:
         found = load_extracted(video, layers=(probe.layer_,), fingerprint=None)
     elif backbone is None:
@@ -92,7 +100,7 @@ def detect_video(
         found = extract_video(
             video,
             backbone=backbone,
-            settings=replace(settings, layers=(probe.layer_,), readings=(probe.reading_,)),
+            settings=replace(own, layers=(probe.layer_,), readings=(probe.reading_,)),
             stretch=stretch,
             cache=cache,
             progress=fresh,

@@ -83,16 +83,6 @@ def extract_to_file(
     return True
 
 
-def noted_segment_seconds(path: Path) -> float | None:
-    """Length of the segments that a file of states was cut into; None for a number of frames.
-
-    Raises:
-        StatesError: the file is damaged.
-    """
-    text = read_states_header(path)["notes"].get("segment_seconds", "")
-    return float(text) if text else None
-
-
 def _request_digest(
     item: Item, digest: str, backbone: Backbone, settings: ExtractionSettings
 ) -> str:

@@ -89,6 +89,7 @@ def fit_training_set(
             threshold, scores=choice.scores, labels=data.labels, basis=basis
         ),
         warnings=(*data.warnings, *fit_warnings(data, cv_auc, choice.scorer)),
+        provenance=data.provenance,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.localize import find_events, smooth
 from hiprobe.probe.fitted import FewShotScores, Fitted
@@ -15,6 +16,7 @@ from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary, ViewRow
 from hiprobe.probe.threshold import few_shot_threshold, summarise
 from hiprobe.probe.training_set import Mode
+from hiprobe.provenance import Provenance
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import Fingerprint, Reading, States
 from hiprobe.timeline import Timeline
@@ -43,6 +45,7 @@ class FittedProbe(Parameters):
     threshold_summary_: ThresholdSummary
     warnings_: tuple[str, ...]
     view_table_: tuple[ViewRow, ...]
+    provenance_: Provenance | None
 
     def score(self, states: States) -> NDArray[np.float64]:
         """Anomaly probability of each segment, float64 `[segments]`, NaN where it failed (eq. 9).
@@ -114,6 +117,18 @@ class FittedProbe(Parameters):
                 f"{fingerprint.digest}: {self.fingerprint_.difference(fingerprint)}; use the "
                 "probe's backbone and prompt, or fit a probe for this one"
             )
+
+    def backbone_spec(self) -> BackboneSpec:
+        """The backbone of the fit: `probe.backbone_spec().open()` opens it again.
+
+        Where the examples did not say its name or folder, it is the model's type, which may not be
+        a name that can be opened.
+        """
+        self._check_fitted()
+        made = self.fingerprint_
+        known = None if self.provenance_ is None else self.provenance_.backbone
+        spec = (known or BackboneSpec(made.model)).like(made)
+        return replace(spec, prompt=made.prompt)
 
     def facts(self) -> dict[str, Any]:
         """What the probe is, as JSON values to show and to write beside results."""

@@ -121,6 +121,7 @@ class _Detector:
     sigma_segments: float
     layer_: int = 1
     reading_: Reading = "last"
+    provenance_: None = None
 
     def answers(self, states: States) -> Answered:
         if self.heads is None:
