@@ -16,11 +16,13 @@ from hiprobe.cli.results import save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_for_probe, say_if_cut_is_unknown
 from hiprobe.cli.subject import Context, Subject
+from hiprobe.cli.text import say
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events
 from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.probe import Probe
+from hiprobe.probe.threshold import reach_warning
 from hiprobe.states import States
 from hiprobe.timeline import Timeline
 
@@ -61,6 +63,7 @@ class Detection:
     ) -> Detection:
         """Load the probe, find the files, and open the backbone where a video needs it."""
         probe, files = Probe.load(folder), expand_videos(named)
+        _check_reach(probe, scoring)
         session, opened_as = None, None
         if not all(map(are_states, files)):
             say_if_cut_is_unknown(probe, how)
@@ -145,6 +148,17 @@ class Detection:
             paths += save_event_clips(subject, context)
         self.run_file.add(subject.video, events=len(subject.timeline.events), files=paths)
         self.report.written(paths)
+
+
+def _check_reach(probe: Probe, scoring: Scoring) -> None:
+    """Refuse a T that no score can lie above before a video is read; of the probe's own, say it.
+
+    Raises:
+        UsageError: as `Probe.threshold_for`.
+    """
+    threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+    for line in reach_warning(threshold):
+        say(f"warning: {line}")
 
 
 def _with_truth(subject: Subject, truth: Truth) -> Subject:

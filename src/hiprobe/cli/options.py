@@ -125,7 +125,7 @@ def how_opened(*chosen: Decorator) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def called(**given: Any) -> Any:
-            return command(spec=_spec_of(given), **given)
+            return command(spec=spec_of_options(given), **given)
 
         decorated: Callable[..., Any] = called
         for option in reversed(chosen):
@@ -150,7 +150,7 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
         def called(
             *, segment_seconds: float | None, no_cache: bool, quiet: bool, **given: Any
         ) -> Any:
-            how = SessionOptions(_spec_of(given), segment_seconds, not no_cache, quiet)
+            how = SessionOptions(spec_of_options(given), segment_seconds, not no_cache, quiet)
             try:
                 return command(how=how, **given)
             except KeyboardInterrupt:
@@ -164,7 +164,7 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
     return decorate
 
 
-def _spec_of(given: dict[str, Any]) -> BackboneSpec:
+def spec_of_options(given: dict[str, Any]) -> BackboneSpec:
     """The spec that some of a command's options make; they are taken out of `given`.
 
     Raises:

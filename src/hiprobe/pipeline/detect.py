@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,6 +106,8 @@ def detect_video(
             cache=cache,
             progress=fresh,
         )
+    if is_extracted(video):
+        _tell_of_another_cut(found.provenance, probe.provenance_, video)
     states = _segments(found, probe.reading_, video)
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
     elapsed = time.monotonic() - began
@@ -112,6 +115,17 @@ def detect_video(
     seconds = float((states.end_seconds - states.start_seconds)[known:].sum())
     factor = seconds / max(elapsed, 1e-9) if fresh.count else None
     return DetectResult(timeline, states, elapsed, factor, known, found.outcome)
+
+
+def _tell_of_another_cut(
+    made: Provenance | None, fitted: Provenance | None, video: Path | str
+) -> None:
+    if made is not None and fitted is not None and not made.is_cut_as(fitted):
+        warnings.warn(
+            f"{video} holds states of {made.cut_words()}, the probe was fitted on "
+            f"{fitted.cut_words()}: its scores are of another kind; extract the video again so",
+            stacklevel=3,
+        )
 
 
 @dataclass

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import FingerprintError, StatesError, UsageError
-from hiprobe.localize import find_events, smooth
+from hiprobe.localize import check_threshold, find_events, smooth
 from hiprobe.probe.fitted import FewShotScores, Fitted
 from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary, ViewRow
@@ -81,11 +81,11 @@ class FittedProbe(Parameters):
 
         Raises:
             FingerprintError, StatesError: as `score`.
+            UsageError: as `threshold_for`.
         """
         scores = self.score(states)
         sigma = self.sigma_segments if sigma_segments is None else sigma_segments
-        if threshold is None:
-            threshold = self.threshold_ if kappa is None else self._threshold_of(kappa)
+        threshold = self.threshold_for(threshold=threshold, kappa=kappa)
         smoothed = smooth(scores, sigma_segments=sigma)
         return Timeline(
             start_seconds=states.start_seconds,
@@ -96,6 +96,24 @@ class FittedProbe(Parameters):
             sigma_segments=sigma,
             events=find_events(states.start_seconds, states.end_seconds, smoothed, threshold),
         )
+
+    def threshold_for(self, *, threshold: float | None = None, kappa: float | None = None) -> float:
+        """The T that `detect` takes: a given one, one computed from kappa, or the probe's own.
+
+        Raises:
+            UsageError: a given threshold, or that of kappa, lies where no score or every score is
+                above it. The probe's own is not refused; `warnings_` told of it when it was fitted.
+        """
+        self._check_fitted()
+        if threshold is not None:
+            check_threshold(threshold)
+            return threshold
+        if kappa is None:
+            return self.threshold_
+        wanted = self.threshold_scores
+        found = few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
+        check_threshold(found, named=f"with kappa {kappa:g} the threshold is")
+        return found
 
     def summarise(self, threshold: float) -> ThresholdSummary:
         """What a threshold means on the clips of the fit, on held-out scores where there are."""
@@ -148,10 +166,6 @@ class FittedProbe(Parameters):
     def _become(self, fitted: Fitted) -> None:
         for field in fields(fitted):
             setattr(self, f"{field.name}_", getattr(fitted, field.name))
-
-    def _threshold_of(self, kappa: float) -> float:
-        wanted = self.threshold_scores
-        return few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "scorer_"):
