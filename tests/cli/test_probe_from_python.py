@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,8 @@ def test_detection_in_python_does_too(fitted: Path) -> None:
 
 
 def test_the_user_may_still_say_otherwise(fitted: Path) -> None:
-    good(run("detect", fitted, "v.mp4", "-o", "out", "--segment-seconds", 3))
+    done = good(run("detect", fitted, "v.mp4", "-o", "out", "--segment-seconds", 3))
+    assert "the probe was fitted on segments of 2 s" in done.stderr
     assert segments_of(Path("out/v.json")) == [(0.0, 3.0), (3.0, 6.0)]
 
 
@@ -125,8 +127,11 @@ def test_states_cut_otherwise_than_the_probes_clips_are_said(
     same = ("--dtype", "bfloat16", "--resize", "area", "--frames-as", "pictures")
     how = ("--backbone", tiny_model, "--prompt", "motion", *same)
     good(run("extract", "v.mp4", "-o", "s", *how, "--segment-seconds", 3))
-    with pytest.warns(UserWarning, match=r"segments of 3 s .* fitted on segments of 2 s"):
-        good(run("detect", fitted, "s/v.safetensors", "-o", "out"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        done = good(run("detect", fitted, "s/v.safetensors", "-o", "out"))
+    assert "warning: s/v.safetensors holds states of segments of 3 s" in done.stderr
+    assert "fitted on segments of 2 s with 3 key frames" in done.stderr
 
 
 def test_states_cut_in_two_ways_are_not_fitted_together(place: Path, tiny_model: Path) -> None:

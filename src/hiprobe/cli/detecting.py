@@ -14,7 +14,7 @@ from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.results import save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
-from hiprobe.cli.session import Session, open_for_probe, say_if_cut_is_unknown
+from hiprobe.cli.session import Session, open_for_probe, say_how_it_is_cut
 from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import say
 from hiprobe.errors import BackboneMemoryError, UsageError
@@ -66,7 +66,7 @@ class Detection:
         _check_reach(probe, scoring)
         session, opened_as = None, None
         if not all(map(are_states, files)):
-            say_if_cut_is_unknown(probe, how)
+            say_how_it_is_cut(probe, how)
             session, opened_as = open_for_probe(probe, how, whole=False), how
         return cls(probe, files, wanted, scoring, session, how.quiet, cut=opened_as)
 

@@ -17,7 +17,7 @@ from hiprobe.cli.session import (
     Session,
     open_for_probe,
     open_session,
-    say_if_cut_is_unknown,
+    say_how_it_is_cut,
 )
 from hiprobe.cli.text import say
 from hiprobe.datasets.clips import LabelledClip, read_clips
@@ -82,7 +82,7 @@ class Fitting:
             if known is None:
                 session = open_session(how)
             else:
-                say_if_cut_is_unknown(known, how)
+                say_how_it_is_cut(known, how)
                 session = open_for_probe(known, how, whole=True)
         run = cls(tuple(clips), settings, how, session, known)
         run._extract()

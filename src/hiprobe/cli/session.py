@@ -11,6 +11,7 @@ from hiprobe.cli.text import say
 from hiprobe.errors import BackboneError, BackboneMemoryError
 from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.probe import Probe
+from hiprobe.segment import SEGMENT_FRAMES
 from hiprobe.store.cache import StatesCache
 
 
@@ -40,13 +41,20 @@ def default_cache() -> StatesCache:
     return StatesCache(states_folder())
 
 
-def say_if_cut_is_unknown(probe: Probe, how: SessionOptions) -> None:
-    """Say which segments are taken where neither the probe nor the user says it."""
-    if not how.quiet and probe.provenance_ is None and how.segment_seconds is None:
-        usual = ExtractionSettings()
+def say_how_it_is_cut(probe: Probe, how: SessionOptions) -> None:
+    """Say which segments are taken, where these may not be those of the probe's clips."""
+    made, seconds = probe.provenance_, how.segment_seconds
+    if how.quiet:
+        return
+    if made is None and seconds is None:
         say(
-            f"the probe does not say how its clips were cut: {usual.segment_frames} frames are "
-            "taken for a segment; --segment-seconds gives another length"
+            f"the probe does not say how its clips were cut: {SEGMENT_FRAMES} frames are taken for "
+            "a segment; --segment-seconds gives another length"
+        )
+    elif made is not None and seconds not in (None, made.segment_seconds):
+        say(
+            f"note: segments of {seconds:g} s are asked for, and the probe was fitted on segments "
+            f"of {made.segment_words()}; its scores are meant for those"
         )
 
 
