@@ -90,6 +90,30 @@ def adaptive_threshold(few_shot_scores: ArrayLike, *, kappa: float = KAPPA) -> f
     return float(values.mean() + kappa * values.std())
 
 
+def out_of_reach(threshold: float) -> str | None:
+    """What is wrong with a threshold that parts no scores, in words; None where nothing is.
+
+    Scores are probabilities, 0 to 1, and an event lies strictly above the threshold.
+    """
+    if not threshold < 1:
+        return "scores go from 0 to 1, so none can lie above it"
+    return "scores go from 0 to 1, so all of them lie above it" if threshold < 0 else None
+
+
+def check_threshold(threshold: float, *, named: str = "the threshold is") -> None:
+    """Refuse a threshold that no score, or every score, lies above.
+
+    Args:
+        named: how the message begins, before the value.
+
+    Raises:
+        UsageError: it is not within `[0, 1)`.
+    """
+    wrong = out_of_reach(threshold)
+    if wrong is not None:
+        raise UsageError(f"{named} {threshold:g}; {wrong}: choose 0 or more and less than 1")
+
+
 def find_events(
     start_seconds: ArrayLike,
     end_seconds: ArrayLike,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.layer_numbers import layer_numbers
+
+if TYPE_CHECKING:
+    from hiprobe.provenance import Provenance
 
 __all__ = [
     "READINGS",
@@ -154,11 +157,13 @@ class VideoStates:
         states: per reading, one row per segment; may be empty where only `clip` was wanted.
         outcome: "end" the video was read to its end; "truncated" it broke off (damaged file).
         clip: per reading, one row from key frames over the whole video; empty where not wanted.
+        provenance: how the video was cut and by which backbone it was read, where that is known.
     """
 
     states: Mapping[Reading, States]
     outcome: str = "end"
     clip: Mapping[Reading, States] = field(default_factory=dict)
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         if self.outcome not in ("end", "truncated"):
@@ -178,6 +183,7 @@ class LabelledStates:
         clip: one row, key frames over the whole clip; None where not extracted.
         segments: one row per segment; None where not extracted.
         class_name: the user's own name of the class.
+        provenance: how the clip was cut and by which backbone it was read, where that is known.
     """
 
     name: str
@@ -186,6 +192,7 @@ class LabelledStates:
     clip: States | None
     segments: States | None
     class_name: str = ""
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from hiprobe.backbones import registry
 from hiprobe.backbones.registry import open_backbone
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
 from hiprobe.probe import Probe
 
@@ -122,13 +122,15 @@ def test_the_two_are_never_in_memory_together(
     opened: list[weakref.ref[Any]] = []
     alive: list[int] = []
 
-    def watched(*words: Any, **named: Any) -> Any:
+    plain = BackboneSpec.open
+
+    def watched(spec: BackboneSpec, **named: Any) -> Any:
         alive.append(sum(ref() is not None for ref in opened))
-        backbone: Any = open_backbone(*words, **named)
+        backbone: Any = plain(spec, **named)
         opened.append(weakref.ref(backbone.decoder))
         return backbone
 
-    monkeypatch.setattr(registry, "open_backbone", watched)
+    monkeypatch.setattr(BackboneSpec, "open", watched)
     compared(tiny_model, video, "--resize", "area", "--segments", 1)
     assert alive == [0, 0]
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Speech
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
 from hiprobe.errors import BackboneError, BackboneMemoryError
 from hiprobe.segment import Frame, Segment
@@ -67,18 +68,18 @@ class Opener:
     opened: list[int | None]
     fits: bool = True
 
-    def __call__(self, name: str, *, cut_at_layer: int | None = None, **how: object) -> Reader:
-        self.opened.append(cut_at_layer)
-        if cut_at_layer is None and not self.fits:
+    def open(self, spec: BackboneSpec) -> Reader:
+        self.opened.append(spec.cut_at_layer)
+        if spec.cut_at_layer is None and not self.fits:
             raise BackboneMemoryError("the whole model does not fit")
-        return Reader(cut_at_layer)
+        return Reader(spec.cut_at_layer)
 
 
 @pytest.fixture
 def opener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opener:
     monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
     made = Opener([])
-    monkeypatch.setattr("hiprobe.backbones.registry.open_backbone", made)
+    monkeypatch.setattr(BackboneSpec, "open", lambda spec, **_: made.open(spec))
     return made
 
 

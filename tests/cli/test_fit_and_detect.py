@@ -16,8 +16,8 @@ from cli_states import (
 from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
-from hiprobe.cli.record import read_record
 from hiprobe.probe import Probe
+from hiprobe.probe.reading_file import read_record
 from hiprobe.report.documents import VERSION, read_timeline
 
 
@@ -124,7 +124,9 @@ def test_add_counts_a_known_clip_once_and_says_so(tmp_path: Path) -> None:
 def test_add_refuses_other_settings(tmp_path: Path) -> None:
     first = write_clip_folder(tmp_path / "a", clips_per_class=4)
     good(run("fit", first, "-o", tmp_path / "probe"))
-    result = run("fit", first, "--add", tmp_path / "probe", "--kappa", 0.2, "--prompt", "Else?")
+    result = run(
+        "fit", first, "--add", tmp_path / "probe", "--kappa", 0.2, "--prompt", "What else?"
+    )
     assert result.exit_code == 2 and "leave out --kappa, --prompt" in result.stderr
 
 
@@ -177,10 +179,10 @@ def test_detect_finds_the_event_and_writes_every_format(probe: Path, tmp_path: P
 def test_a_threshold_above_all_leaves_no_event(probe: Path, tmp_path: Path) -> None:
     write_untrimmed(tmp_path / "day.safetensors")
     result = good(
-        run("detect", probe, tmp_path / "day.safetensors", "-o", tmp_path, "--threshold", 1.1)
+        run("detect", probe, tmp_path / "day.safetensors", "-o", tmp_path, "--threshold", 0.9999)
     )
     assert "no event in 40 segments" in result.stdout
-    assert read_timeline(tmp_path / "day.json").threshold == 1.1
+    assert read_timeline(tmp_path / "day.json").threshold == 0.9999
 
 
 def test_kappa_and_sigma_change_the_timeline(probe: Path, tmp_path: Path) -> None:
@@ -275,7 +277,7 @@ def test_info_describes_probe_and_states(probe: Path, tmp_path: Path) -> None:
     write_untrimmed(tmp_path / "day.safetensors")
     result = good(run("info", probe, tmp_path / "day.safetensors"))
     told = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
-    assert ["segments", "24 frames"] in told and ["cv", "auc           1.000"] in told
+    assert ["segments", "unknown"] in told and ["cv", "auc           1.000"] in told
     assert "40 read at last" in result.stdout
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
@@ -29,11 +30,11 @@ def cuts(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """A backbone in place of a fetched one; where it was cut each time it was opened."""
     seen: list[int | None] = []
 
-    def opened(name: str, *, cut_at_layer: int | None = None, **_: object) -> answering.Answerer:
-        seen.append(cut_at_layer)
+    def opened(spec: BackboneSpec, **_: object) -> answering.Answerer:
+        seen.append(spec.cut_at_layer)
         return answering.Answerer()
 
-    monkeypatch.setattr("hiprobe.backbones.registry.open_backbone", opened)
+    monkeypatch.setattr(BackboneSpec, "open", opened)
     return seen
 
 

@@ -9,10 +9,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli import options
 from hiprobe.cli.app import Commands
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.plain_warnings import plain_warnings
+from hiprobe.prompts import PRESETS
 
 
 def command(seen: list[SessionOptions], *, stop: bool = False) -> click.Group:
@@ -44,7 +46,8 @@ def test_one_value_holds_how_videos_are_read() -> None:
     result = CliRunner().invoke(command(seen), ["read", *words])
     assert result.exit_code == 0, result.output
     (how,) = seen
-    assert (how.backbone, how.prompt, how.segment_seconds) == ("b", "motion", 0.5)
+    assert how.backbone == BackboneSpec("b", prompt=PRESETS["motion"])
+    assert how.segment_seconds == 0.5
     assert (how.cached, how.quiet) == (False, True)
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.cli.record import FILE_NAME, ReadingRecord, read_record, write_record
 from hiprobe.errors import ProbeFolderError
+from hiprobe.probe.reading_file import FILE_NAME, ReadingRecord, read_record, write_record
 
 
 @pytest.mark.parametrize("seconds", [None, 1.5])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
 from hiprobe.video.write import write_video
 
@@ -102,10 +103,8 @@ def test_videos_are_joined_scored_by_frame_and_drawn(
     folder = tmp_path / "model"
     folder.mkdir()
     trained = backbone_cases.write_tiny_lite(folder)
-    monkeypatch.setattr(
-        "hiprobe.cli.reproducing.open_backbone",
-        lambda name, *, prompt, say: load_lite(folder, trained=trained),
-    )
+    opened = load_lite(folder, trained=trained)
+    monkeypatch.setattr(BackboneSpec, "open", lambda spec, **_: opened)
     table, out = write_clips(tmp_path / "clips"), tmp_path / "out"
     words = ("--data", table, "-o", out, "--seeds", "1", "--folds", "2", "--draws", "5")
     monkeypatch.setattr("hiprobe.reproduce.experiments.table5.KEY_FRAMES", (1, 8))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
 from hiprobe.cli.commands.zero_label import METHOD_NAMES
 from hiprobe.zero_label import METHODS
@@ -28,8 +29,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backbone that answers in place of a fetched one."""
     backbone = answering.Answerer(answers=("Nothing.", "0.9"))
-    opener = "hiprobe.backbones.registry.open_backbone"
-    monkeypatch.setattr(opener, lambda name, **_: backbone)
+    monkeypatch.setattr(BackboneSpec, "open", lambda spec, **_: backbone)
 
 
 @pytest.fixture

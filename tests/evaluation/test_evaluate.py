@@ -83,7 +83,8 @@ def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:
     for name, values in (("good", truth.labels() + 0.0), ("poor", rng.random(2010))):
         np.save(tmp_path / f"{name}.npy", values)
     arguments = [str(tmp_path / "good.npy"), "--dataset", "ucsd-ped2", "--draws", "20"]
-    compared = ["--compare", str(tmp_path / "poor.npy"), "--json", str(tmp_path / "o.json")]
+    poor = str(tmp_path / "poor.npy")
+    compared = ["--compare", poor, "--json", str(tmp_path / "o.json")]
     done = CliRunner().invoke(
         command, [*arguments, "--threshold", "0.5", *compared], catch_exceptions=False
     )
@@ -91,7 +92,7 @@ def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:
     assert "2,010 frames, 1,648 abnormal; official spans, half-open" in done.output
     for words in ("video-label oracle", "oracle x centre prior", "centre prior", "constant"):
         assert words in done.output
-    assert "SCORES minus OTHER" in done.output
+    assert f"SCORES minus {poor}" in done.output
     assert "with 12 videos the test is too sure of itself" in done.output
     document = json.loads((tmp_path / "o.json").read_text())
     assert (document["metrics"]["auc"], document["split"], document["seed"]) == (1, "test", 0)
@@ -100,6 +101,31 @@ def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:
     assert document["alarms"][0]["normal_share"] == 0
     alone = CliRunner().invoke(command, [*arguments, "--draws", "0", *compared])
     assert isinstance(alone.exception, UsageError)
+
+
+def test_several_files_are_compared_and_each_is_named(tmp_path: Path) -> None:
+    rng, truth = np.random.default_rng(0), load_truth("ucsd-ped2")
+    for name in ("own", "one", "two"):
+        np.save(tmp_path / f"{name}.npy", truth.labels() * 0.2 + rng.random(2010))
+    one, two = str(tmp_path / "one.npy"), str(tmp_path / "two.npy")
+    words = ["--dataset", "ucsd-ped2", "--draws", "20", "--json", str(tmp_path / "o.json")]
+    own = str(tmp_path / "own.npy")
+    done = CliRunner().invoke(command, [own, *words, "--compare", one, "--compare", two])
+    assert done.exit_code == 0, done.output
+    assert f"SCORES minus {one}" in done.output and f"SCORES minus {two}" in done.output
+    document = json.loads((tmp_path / "o.json").read_text())
+    assert [c["other"] for c in document["comparisons"]] == [one, two]
+    found = [c["metrics"]["auc"]["difference"] for c in document["comparisons"]]
+    assert found[0] != found[1] and document["compared"]["auc"]["difference"] == found[0]
+
+
+def test_a_threshold_above_all_scores_is_told_with_the_highest(tmp_path: Path) -> None:
+    np.save(tmp_path / "s.npy", np.linspace(0, 0.75, 2010))
+    words = [str(tmp_path / "s.npy"), "--dataset", "ucsd-ped2", "--draws", "5"]
+    done = CliRunner().invoke(command, [*words, "--threshold", "80"])
+    assert "no score lies above the threshold 80, the highest is 0.75" in done.output
+    done = CliRunner().invoke(command, [*words, "--threshold", "0.7"])
+    assert "no score lies above" not in done.output
 
 
 def test_the_split_is_said_where_it_is_not_the_test_split(tmp_path: Path) -> None:

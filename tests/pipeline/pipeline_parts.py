@@ -75,6 +75,7 @@ class BrightProbe:
 
     layer_: int = 3
     reading_: Reading = "last"
+    provenance_: None = None
 
     def detect(self, states: States) -> Timeline:
         values = np.abs(states.layer(self.layer_)).sum(axis=1).astype(np.float64)

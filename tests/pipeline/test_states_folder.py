@@ -13,9 +13,10 @@ from pipeline_parts import ColourBackbone, write_video
 from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import StatesError, VideoError
 from hiprobe.pipeline import ExtractionSettings, extract_clip, extract_video
-from hiprobe.pipeline.states_folder import Item, extract_to_file, noted_segment_seconds
+from hiprobe.pipeline.states_folder import Item, extract_to_file
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.layer_file import read_layer
+from hiprobe.store.states_file import read_states
 from hiprobe.store.states_manifest import MANIFEST_NAME, write_states_manifest
 from hiprobe.video.segments import read_segments
 
@@ -98,7 +99,8 @@ def test_a_file_that_is_there_is_made_again_only_where_something_changed(
     for change in ({"layers": (1,)}, {"segment_seconds": 0.5}, {"key_frames": 4}):
         assert extract(video, out, **change) and not extract(video, out, **change)
     target = out / "cam" / "late.safetensors"
-    assert noted_segment_seconds(target) is None
+    made = read_states(target).provenance
+    assert made is not None and (made.segment_seconds, made.key_frames) == (None, 4)
     target.write_bytes(target.read_bytes()[:200])
     assert extract(video, out)
     video.write_bytes(write_video(tmp_path / "other.mp4", frames=30).read_bytes())

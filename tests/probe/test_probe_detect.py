@@ -39,7 +39,7 @@ def test_a_failed_segment_has_no_score(probe, video):
 
 
 def test_settings_of_detection_take_the_place_of_the_probes(probe, video):
-    assert probe.detect(video, threshold=2.0, kappa=0.1).events == ()
+    assert probe.detect(video, threshold=0.9999, kappa=0.1).threshold == 0.9999
     scores = probe.few_shot_scores_["cross_validated"]
     assert probe.detect(video, kappa=1.0).threshold == adaptive_threshold(scores, kappa=1.0)
     plain = probe.detect(video, sigma_segments=0)

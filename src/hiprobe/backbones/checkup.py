@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from hiprobe.backbones.cost import count_segment, middle_layer
 from hiprobe.backbones.interface import Backbone
 from hiprobe.backbones.lite.shape import LiteShape
-from hiprobe.backbones.loading import AS_VIDEO
 from hiprobe.backbones.shape import Shape
+from hiprobe.backbones.spec import AS_VIDEO
 from hiprobe.segment import Frame, Segment
 
 States = NDArray[np.float32]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.backbones.loading import AREA_RESIZE, TRAINED_RESIZE, LoadOptions
+from hiprobe.backbones.spec import AREA_RESIZE, TRAINED_RESIZE, BackboneSpec
 from hiprobe.backbones.timed_states import TimedStates, open_and_time, timed_states
 from hiprobe.errors import StatesError
 from hiprobe.segment import Segment
@@ -109,34 +108,31 @@ def effect_between(
 
 
 def quantisation_effect(
-    model: str | Path,
+    spec: BackboneSpec,
     segments: Sequence[Segment],
     *,
     quantise: str,
     layers: Sequence[int],
-    options: LoadOptions | None = None,
     score: Score | None = None,
 ) -> StatesEffect:
     """What one-byte weights do to a model's states: it is opened both ways, one after the other.
 
     Args:
-        model: a name, hub id or folder, as for `open_backbone`.
-        quantise: one of `loading.QUANTISED`.
-        options: how it is opened otherwise.
+        spec: the model and how it is opened otherwise.
+        quantise: one of `spec.QUANTISED`.
 
     Raises:
         BackboneError: the model cannot be opened, or torchao is missing.
     """
-    exact = replace(options or LoadOptions(), quantise=None)
-    return _effect(model, segments, exact, replace(exact, quantise=quantise), layers, score)
+    exact = replace(spec, quantise=None)
+    return _effect(segments, exact, replace(exact, quantise=quantise), layers, score)
 
 
 def resize_effect(
-    model: str | Path,
+    spec: BackboneSpec,
     segments: Sequence[Segment],
     *,
     layers: Sequence[int],
-    options: LoadOptions | None = None,
     score: Score | None = None,
 ) -> StatesEffect:
     """What the faster resize does to a model's states; arguments as in `quantisation_effect`.
@@ -144,20 +140,19 @@ def resize_effect(
     Raises:
         BackboneError: the model cannot be opened, or prepares frames by its own processor.
     """
-    exact = replace(options or LoadOptions(), resize=TRAINED_RESIZE)
-    return _effect(model, segments, exact, replace(exact, resize=AREA_RESIZE), layers, score)
+    exact = replace(spec, resize=TRAINED_RESIZE)
+    return _effect(segments, exact, replace(exact, resize=AREA_RESIZE), layers, score)
 
 
 def _effect(
-    model: str | Path,
     segments: Sequence[Segment],
-    exact: LoadOptions,
-    changed: LoadOptions,
+    exact: BackboneSpec,
+    changed: BackboneSpec,
     layers: Sequence[int],
     score: Score | None,
 ) -> StatesEffect:
     other, one = (
-        open_and_time(model, segments, options=how, layers=layers, cut_at_layer=max(layers))
-        for how in (changed, exact)  # a change that the model lacks fails before anything is read
+        open_and_time(replace(way, cut_at_layer=max(layers)), segments, layers=layers)
+        for way in (changed, exact)  # a change that the model lacks fails before anything is read
     )
     return effect_between(one, other, score=score)

@@ -6,54 +6,50 @@ Importing this module loads no torch: the command line lists backbones without i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from hiprobe.backbones.hf import MODEL_TYPES
-from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
+from hiprobe.backbones.interface import Backbone
 from hiprobe.backbones.listing import BackboneInfo, list_backbones
 from hiprobe.backbones.lite.assemble import MODEL_TYPE
-from hiprobe.backbones.loading import TRAINED_RESIZE, LoadOptions
 from hiprobe.backbones.names import backbone_folder, get_backbone
-from hiprobe.errors import BackboneError, UsageError
-from hiprobe.prompts import PRESETS
-from hiprobe.settings import share_processors
+from hiprobe.backbones.spec import DEFAULT_BACKBONE, TRAINED_RESIZE, BackboneSpec
+from hiprobe.errors import BackboneError
 from hiprobe.store.documents import read_json
 
 __all__ = ["BackboneInfo", "backbone_folder", "get_backbone", "list_backbones", "open_backbone"]
 
 
-def _load_lite(
-    folder: Path, prompt: str, cut_at_layer: int | None, options: LoadOptions
-) -> Backbone:
+def _load_lite(folder: Path, spec: BackboneSpec) -> Backbone:
     from hiprobe.backbones.lite.load import load_lite
 
-    runs = LoadOptions(dtype="float32", device="cpu", resize=TRAINED_RESIZE)
-    for name, value in asdict(options).items():
-        if value not in (None, getattr(runs, name)):
+    runs = {"dtype": "float32", "device": "cpu", "resize": TRAINED_RESIZE}
+    for name in ("dtype", "device", "resize", "quantise", "frames_as"):
+        value = getattr(spec, name)
+        if value not in (None, runs.get(name)):
             raise BackboneError(
                 f"the lite backbone runs in float32 on the CPU, as it was trained; leave out "
                 f"{name} {value!r}"
             )
-    return load_lite(folder, prompt=prompt, cut_at_layer=cut_at_layer)
+    return load_lite(folder, prompt=spec.text, cut_at_layer=spec.cut_at_layer)
 
 
-def _load_hf(folder: Path, prompt: str, cut_at_layer: int | None, options: LoadOptions) -> Backbone:
+def _load_hf(folder: Path, spec: BackboneSpec) -> Backbone:
     from hiprobe.backbones.hf.load import load_hf
 
     return load_hf(
         folder,
-        prompt=prompt,
-        cut_at_layer=cut_at_layer,
-        dtype=options.dtype,
-        device=options.device,
-        resize=options.resize,
-        quantise=options.quantise,
-        frames_as=options.frames_as,
+        prompt=spec.text,
+        cut_at_layer=spec.cut_at_layer,
+        dtype=spec.dtype,
+        device=spec.device,
+        resize=spec.resize,
+        quantise=spec.quantise,
+        frames_as=spec.frames_as,
     )
 
 
-_Load = Callable[[Path, str, int | None, LoadOptions], Backbone]
+_Load = Callable[[Path, BackboneSpec], Backbone]
 
 
 _LOADERS: dict[str, _Load] = {
@@ -64,7 +60,7 @@ _LOADERS: dict[str, _Load] = {
 
 
 def open_backbone(
-    name: str | Path = "lite",
+    name: str | Path = DEFAULT_BACKBONE,
     *,
     prompt: str | None = None,
     cut_at_layer: int | None = None,
@@ -84,7 +80,7 @@ def open_backbone(
         prompt: what the backbone is asked, or a name of `hiprobe.prompts.PRESETS`;
             `DETECT_PROMPT` where None.
         cut_at_layer: load no deeper than this layer (it cannot describe then).
-        dtype, device, resize, quantise, frames_as: see `LoadOptions`.
+        dtype, device, resize, quantise, frames_as: see `BackboneSpec`.
         say: takes lines about a download.
 
     Raises:
@@ -93,17 +89,26 @@ def open_backbone(
         DownloadError: the backbone had to be fetched and could not.
         UsageError: `cut_at_layer` is negative, or the name of an option is unknown.
     """
-    options = LoadOptions(dtype, device, resize, quantise, frames_as)
-    if cut_at_layer is not None and cut_at_layer < 0:
-        raise UsageError(f"cannot cut a backbone at layer {cut_at_layer}; choose 0 or above")
-    share_processors()
-    folder = backbone_folder(name, say=say)
-    load = _loader_of(folder)
-    text = DETECT_PROMPT if prompt is None else PRESETS.get(prompt, prompt)
-    return load(folder, text, cut_at_layer, options)
+    choices = {
+        "prompt": prompt,
+        "cut_at_layer": cut_at_layer,
+        "dtype": dtype,
+        "device": device,
+        "resize": resize,
+        "quantise": quantise,
+        "frames_as": frames_as,
+    }
+    if isinstance(name, Path):
+        return BackboneSpec.of_folder(name, **choices).open(say=say)
+    return BackboneSpec(name, **choices).open(say=say)  # type: ignore[arg-type]
 
 
-def _loader_of(folder: Path) -> _Load:
+def loader_of(folder: Path) -> _Load:
+    """What opens a model folder, by the type of model that it names.
+
+    Raises:
+        BackboneError: its config.json cannot be read, or names no type.
+    """
     try:
         model_type = read_json(folder / "config.json", nan=True)["model_type"]
         return _LOADERS.get(model_type, _load_hf)  # the generic path says what it cannot read

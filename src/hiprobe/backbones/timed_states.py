@@ -5,15 +5,14 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.backbones.loading import LoadOptions
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import StatesError
 from hiprobe.segment import Segment
 from hiprobe.states import Fingerprint, Reading
@@ -72,31 +71,24 @@ def timed_states(
 
 
 def open_and_time(
-    model: str | Path,
+    spec: BackboneSpec,
     segments: Iterable[Segment],
     *,
     layers: Layers,
-    options: LoadOptions,
-    prompt: str | None = None,
-    cut_at_layer: int | None = None,
     reading: Reading = "last",
     say: Callable[[str], None] | None = None,
 ) -> TimedStates:
     """Open a backbone, read segments, and let go of it: the next one has its memory.
 
     Args:
-        model, prompt, cut_at_layer, say: as for `open_backbone`.
+        say: takes lines about a download.
 
     Raises:
         BackboneError: the model cannot be opened in this way.
         StatesError, BackboneMemoryError: as `timed_states`.
     """
-    from hiprobe.backbones.registry import open_backbone
-
     _forget_gpu_peak()
-    backbone = open_backbone(
-        model, prompt=prompt, cut_at_layer=cut_at_layer, say=say, **asdict(options)
-    )
+    backbone = spec.open(say=say)
     chosen = layers(backbone) if callable(layers) else layers
     return timed_states(backbone, segments, layers=chosen, reading=reading)
 

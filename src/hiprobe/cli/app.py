@@ -22,6 +22,7 @@ from hiprobe.cli.commands.info import info
 from hiprobe.cli.commands.layers import layers
 from hiprobe.cli.commands.reproduce import reproduce
 from hiprobe.cli.commands.zero_label import zero_label
+from hiprobe.cli.once import refuse_repeats
 from hiprobe.cli.plain_warnings import plain_warnings
 from hiprobe.errors import HiProbeError, StorageError
 
@@ -49,6 +50,19 @@ class Commands(click.Group):
             if error.errno not in NO_SPACE:
                 raise
             _end(ctx, f"the disk is full ({error}); free some space", StorageError.exit_code)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; an option with one value that is given twice is refused.
+
+        Raises:
+            click.UsageError: there is no such command, or an option is given twice.
+        """
+        name, found, words = super().resolve_command(ctx, args)
+        if found is not None and not ctx.resilient_parsing:
+            refuse_repeats(found, name, words, parent=ctx)
+        return name, found, words
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Commands in the order in which one meets them, not of the alphabet."""

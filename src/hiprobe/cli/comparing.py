@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hiprobe.backbones.effects import StatesEffect, effect_between
 from hiprobe.backbones.interface import Backbone
-from hiprobe.backbones.loading import LoadOptions
+from hiprobe.backbones.spec import CHOICES, BackboneSpec
 from hiprobe.backbones.timed_states import TimedStates, open_and_time
 from hiprobe.cli.inputs import expand_videos
 from hiprobe.cli.progress import progress_bar
-from hiprobe.cli.record import read_record
 from hiprobe.cli.text import say
 from hiprobe.errors import UsageError
 from hiprobe.pipeline.progress import Clock, Progress
-from hiprobe.pipeline.settings import DEFAULTS
+from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.probe import Probe
 from hiprobe.segment import Segment
 from hiprobe.video.spread import SpreadSegments, spread_segments
 
 SHOWN_LAYERS = 5
-CHANGES = ("dtype", "resize", "quantise", "frames_as")
-"""What can be changed; the device only moves states by rounding."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,6 @@ class Comparison:
 class _Plan:
     """What is read, the same for both ways."""
 
-    name: str
     videos: tuple[SpreadSegments, ...]
     probe: Probe | None
     quiet: bool
@@ -59,7 +56,7 @@ def compare_backbone(
     name: str,
     named: Sequence[str],
     *,
-    load: LoadOptions,
+    spec: BackboneSpec,
     probe_folder: Path | None,
     segments: int,
     segment_seconds: float | None,
@@ -75,15 +72,15 @@ def compare_backbone(
         BackboneError: the model cannot be opened in one of the ways.
         FingerprintError: the probe belongs to another backbone.
     """
-    changes = _changes_of(load)
+    changes = _changes_of(spec)
     probe = None if probe_folder is None else _load_probe(probe_folder)
-    if probe_folder is not None and segment_seconds is None:
-        record = read_record(probe_folder)
-        segment_seconds = record.segment_seconds if record else None
-    plan = _Plan(name, _planned(named, segments, segment_seconds), probe, quiet)
-    usual_way = LoadOptions(device=load.device)
+    cut = ExtractionSettings.like(None if probe is None else probe.provenance_)
+    if segment_seconds is not None:
+        cut = replace(cut, segment_seconds=segment_seconds)
+    plan = _Plan(_planned(named, segments, cut), probe, quiet)
+    usual_way = BackboneSpec(name, device=spec.device)
     if probe is not None:
-        usual_way = usual_way.like(probe.fingerprint_)
+        usual_way = replace(usual_way.over(probe.backbone_spec()), cut_at_layer=probe.layer_)
     changed = _read(plan, replace(usual_way, **changes), way="changed")
     usual = _read(plan, usual_way, way="usual")
     if probe is not None:
@@ -93,9 +90,9 @@ def compare_backbone(
     return Comparison(name, changes, usual, changed, effect, probe)
 
 
-def _changes_of(load: LoadOptions) -> dict[str, str]:
-    changes = {f.name: getattr(load, f.name) for f in fields(load) if f.name in CHANGES}
-    found = {name: value for name, value in changes.items() if value is not None}
+def _changes_of(spec: BackboneSpec) -> dict[str, Any]:
+    """What is chosen of it; the device only moves states by rounding."""
+    found = {n: getattr(spec, n) for n in CHOICES if getattr(spec, n) is not None}
     if not found:
         raise click.UsageError(
             "say what to change: --quantise int8|fp8, --resize area, --dtype FORMAT or "
@@ -114,31 +111,30 @@ def _load_probe(folder: Path) -> Probe:
 
 
 def _planned(
-    named: Sequence[str], count: int, segment_seconds: float | None
+    named: Sequence[str], count: int, cut: ExtractionSettings
 ) -> tuple[SpreadSegments, ...]:
     return tuple(
         spread_segments(
             video,
             count=count,
-            segment_seconds=segment_seconds,
-            max_side_pixels=DEFAULTS.max_side_pixels,
+            segment_frames=cut.segment_frames,
+            segment_seconds=cut.segment_seconds,
+            key_frames=cut.key_frames,
+            max_side_pixels=cut.max_side_pixels,
         )
         for video in expand_videos(named)
     )
 
 
-def _read(plan: _Plan, options: LoadOptions, *, way: str) -> TimedStates:
+def _read(plan: _Plan, spec: BackboneSpec, *, way: str) -> TimedStates:
     probe = plan.probe
     if not plan.quiet:
-        say(f"opening the backbone {plan.name}, the {way} way")
+        say(f"opening the backbone {spec.known_as}, the {way} way")
     with progress_bar(f"the {way} way", quiet=plan.quiet) as progress:
         return open_and_time(
-            plan.name,
+            spec,
             _told(plan.videos, progress),
             layers=lambda backbone: _layers(backbone, probe),
-            options=options,
-            prompt=None if probe is None else probe.fingerprint_.prompt,
-            cut_at_layer=None if probe is None else probe.layer_,
             reading="last" if probe is None else probe.reading_,
             say=None if plan.quiet else say,
         )

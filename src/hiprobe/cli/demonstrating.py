@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.detect_settings import Scoring, Truth, Wanted
 from hiprobe.cli.detecting import Detection
 from hiprobe.cli.failures import Failures
@@ -32,7 +33,7 @@ def demonstrate(
     *,
     normal: str | None,
     out: Path,
-    backbone: str | None,
+    backbone: BackboneSpec,
     seed: int,
     quiet: bool,
 ) -> None:

@@ -12,16 +12,17 @@ from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import are_states, expand_videos
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
-from hiprobe.cli.record import ReadingRecord, read_record
 from hiprobe.cli.results import save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
-from hiprobe.cli.session import Session, open_for_probe
+from hiprobe.cli.session import Session, open_for_probe, say_how_it_is_cut
 from hiprobe.cli.subject import Context, Subject
+from hiprobe.cli.text import say
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events
-from hiprobe.pipeline.settings import DEFAULTS
+from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.probe import Probe
+from hiprobe.probe.threshold import reach_warning
 from hiprobe.states import States
 from hiprobe.timeline import Timeline
 
@@ -31,8 +32,7 @@ class Detection:
     """One run of `hiprobe detect`.
 
     `cut` says how the session was opened when its backbone is cut at the probe's layer; None
-    where it is whole and can speak. `noted_seconds` is the length of segments that the probe was
-    fitted with, None for a number of frames.
+    where it is whole and can speak.
     """
 
     probe: Probe
@@ -43,13 +43,13 @@ class Detection:
     quiet: bool
     truth: Truth | None = None
     cut: SessionOptions | None = None
-    noted_seconds: float | None = None
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
         self.run_file = RunFile(self.wanted.out)
-        asked = self.session.settings.segment_seconds if self.session else self.noted_seconds
-        self.report = DetectReport(self.quiet, asked)
+        noted = ExtractionSettings.like(self.probe.provenance_)
+        settings = self.session.settings if self.session else noted
+        self.report = DetectReport(self.quiet, settings.segment_seconds)
 
     @classmethod
     def prepare(
@@ -63,25 +63,12 @@ class Detection:
     ) -> Detection:
         """Load the probe, find the files, and open the backbone where a video needs it."""
         probe, files = Probe.load(folder), expand_videos(named)
-        record = read_record(folder) or ReadingRecord(probe.fingerprint_.model, None)
-        session, own = None, None
+        _check_reach(probe, scoring)
+        session, opened_as = None, None
         if not all(map(are_states, files)):
-            own = replace(
-                how,
-                backbone=how.backbone or record.backbone,
-                segment_seconds=how.segment_seconds or record.segment_seconds,
-            )
-            session = open_for_probe(probe, own, whole=False)
-        return cls(
-            probe,
-            files,
-            wanted,
-            scoring,
-            session,
-            how.quiet,
-            cut=own,
-            noted_seconds=record.segment_seconds,
-        )
+            say_how_it_is_cut(probe, how)
+            session, opened_as = open_for_probe(probe, how, whole=False), how
+        return cls(probe, files, wanted, scoring, session, how.quiet, cut=opened_as)
 
     def all(self) -> None:
         """Every file, then the list of what failed; the exit code follows from it."""
@@ -98,7 +85,7 @@ class Detection:
                 probe=self.probe,
                 backbone=self.session.backbone if self.session else None,
                 score=self._score,
-                settings=self.session.settings if self.session else DEFAULTS,
+                settings=self.session.settings if self.session else None,
                 cache=self.session.cache if self.session else None,
                 progress=progress,
             )
@@ -161,6 +148,17 @@ class Detection:
             paths += save_event_clips(subject, context)
         self.run_file.add(subject.video, events=len(subject.timeline.events), files=paths)
         self.report.written(paths)
+
+
+def _check_reach(probe: Probe, scoring: Scoring) -> None:
+    """Refuse a T that no score can lie above before a video is read; of the probe's own, say it.
+
+    Raises:
+        UsageError: as `Probe.threshold_for`.
+    """
+    threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+    for line in reach_warning(threshold):
+        say(f"warning: {line}")
 
 
 def _with_truth(subject: Subject, truth: Truth) -> Subject:

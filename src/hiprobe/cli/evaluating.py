@@ -65,8 +65,8 @@ def print_classes(result: Evaluation) -> None:
     print_table(("class", "videos", "abnormal frames", "ROC-AUC", "AP", "within a video"), rows)
 
 
-def print_details(result: Evaluation) -> None:
-    """False alarms, calibration, and what depends on the threshold."""
+def print_details(result: Evaluation, *, highest: float) -> None:
+    """False alarms, calibration, and what depends on the threshold; `highest` is of all scores."""
     click.echo(f"\n{result.within_videos} videos have an AUC within the video")
     for rate in result.alarms:
         click.echo(
@@ -80,9 +80,14 @@ def print_details(result: Evaluation) -> None:
         error, brier = result.calibration.expected_error, result.calibration.brier
         click.echo(f"calibration: expected error {error:.4f}, Brier score {brier:.4f}")
     _print_after(result)
+    if result.after is not None and not highest > result.after.threshold:
+        click.echo(
+            f"note: no score lies above the threshold {result.after.threshold:.4g}, the highest is "
+            f"{highest:.4g}; nothing was detected"
+        )
 
 
-def print_comparison(compared: Mapping[str, PairedDifference], *, videos: int) -> None:
+def print_comparison(compared: Mapping[str, PairedDifference], *, other: str, videos: int) -> None:
     """Differences of two score files with their intervals and p-values."""
     rows = [
         (
@@ -93,7 +98,7 @@ def print_comparison(compared: Mapping[str, PairedDifference], *, videos: int) -
         )
         for name, d in compared.items()
     ]
-    click.echo("\nSCORES minus OTHER, on the same draws of videos:")
+    click.echo(f"\nSCORES minus {other}, on the same draws of videos:")
     print_table(("metric", "difference", "95 % interval", "p"), rows)
     if videos < FEW_VIDEOS:
         click.echo(

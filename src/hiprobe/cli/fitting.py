@@ -7,19 +7,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.fit_settings import FitSettings
 from hiprobe.cli.inputs import are_states
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
-from hiprobe.cli.record import ReadingRecord, read_record, write_record
-from hiprobe.cli.session import DEFAULT_BACKBONE, Session, open_for_probe, open_session
+from hiprobe.cli.session import (
+    Session,
+    open_for_probe,
+    open_session,
+    say_how_it_is_cut,
+)
 from hiprobe.cli.text import say
 from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_views
-from hiprobe.pipeline.states_folder import noted_segment_seconds
 from hiprobe.probe import Probe
+from hiprobe.probe.reading_file import ReadingRecord, write_record
+from hiprobe.provenance import Provenance
 from hiprobe.states import LabelledStates
 from hiprobe.zero_label import fit_heads_probe, head_states_of
 
@@ -58,12 +64,6 @@ class Fitting:
         clips = read_clips(path, normal=normal, both_kinds=known is None)
         if add is None or known is None:
             return cls.of(clips, settings=settings, how=how)
-        record = read_record(add) or ReadingRecord(known.fingerprint_.model, None)
-        how = replace(
-            how,
-            backbone=how.backbone or record.backbone,
-            segment_seconds=how.segment_seconds or record.segment_seconds,
-        )
         settings = replace(settings, readings=(known.reading_,))
         return cls.of(clips, settings=settings, how=how, known=known)
 
@@ -79,7 +79,11 @@ class Fitting:
         """Extract the states of clips; no backbone is opened where all of them are states."""
         session = None
         if not all(are_states(c.video) for c in clips):
-            session = open_session(how) if known is None else open_for_probe(known, how, whole=True)
+            if known is None:
+                session = open_session(how)
+            else:
+                say_how_it_is_cut(known, how)
+                session = open_for_probe(known, how, whole=True)
         run = cls(tuple(clips), settings, how, session, known)
         run._extract()
         return run
@@ -95,6 +99,8 @@ class Fitting:
             say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
         with progress_bar("clips", quiet=self.how.quiet) as progress:
             self.views, failed = self._read(progress)
+        if self.session is None:
+            self.views = [[_as_told(e, self.how) for e in view] for view in self.views]
         for failure in failed:
             self.failures.add(failure.video, failure.reason)
         if len({e.label for e in self.examples}) < len({c.label for c in self.clips}):
@@ -162,12 +168,33 @@ class Fitting:
         return probe
 
     def _record(self, probe: Probe) -> ReadingRecord:
-        """How the clips were read; extracted states tell it themselves."""
-        seconds, backbone = self.how.segment_seconds, self.how.backbone or DEFAULT_BACKBONE
-        if self.session is None:
-            bad = {file for file, _ in self.failures.items}
-            used = next(c.video for c in self.clips if c.video not in bad)
-            seconds = seconds or noted_segment_seconds(used)
-            backbone = self.how.backbone or probe.fingerprint_.model
+        made = probe.provenance_
+        opened = None if made is None else made.backbone
+        name = probe.fingerprint_.model if opened is None else opened.known_as
         failures = tuple((str(file), reason) for file, reason in self.failures.items)
-        return ReadingRecord(backbone, seconds, failures)
+        return ReadingRecord(name, None if made is None else made.segment_seconds, failures)
+
+
+def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
+    """States from a file, with what the user says of how they were made.
+
+    Raises:
+        UsageError: the file itself says that they were cut otherwise.
+    """
+    made, seconds = example.provenance, how.segment_seconds
+    if made is None and seconds is None and how.backbone == BackboneSpec():
+        return example
+    if made is not None and seconds not in (None, made.segment_seconds):
+        raise UsageError(
+            f"{example.name} holds states of {made.cut_words()}, so --segment-seconds {seconds:g} "
+            "cannot be had from it; leave it out, or give the video"
+        )
+    known = made or Provenance(segment_seconds=seconds)
+    backbone = how.backbone.over(known.backbone or BackboneSpec(example_model(example)))
+    return replace(example, provenance=replace(known, backbone=backbone))
+
+
+def example_model(example: LabelledStates) -> str | None:
+    """The type of model that made an example's states."""
+    states = example.clip if example.clip is not None else example.segments
+    return None if states is None else states.fingerprint.model

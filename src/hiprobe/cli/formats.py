@@ -10,9 +10,12 @@ import click
 FORMATS = ("json", "csv", "png", "mp4", "html")
 
 
-def chosen_formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    """The formats of a comma-separated list, each once."""
-    chosen = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",") if part.strip()))
+def chosen_formats(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The formats of all comma-separated lists, each once."""
+    parts = (part.strip().lower() for part in ",".join(value).split(","))
+    chosen = tuple(dict.fromkeys(part for part in parts if part))
     unknown = sorted(set(chosen) - set(FORMATS))
     if unknown or not chosen:
         raise click.BadParameter(
@@ -25,8 +28,9 @@ formats: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--format",
     "formats",
     metavar="LIST",
-    default="json,csv,png",
+    multiple=True,
+    default=("json,csv,png",),
     show_default=True,
     callback=chosen_formats,
-    help="What to write: json, csv, png, mp4, html.",
+    help="What to write: json, csv, png, mp4, html; may be given several times.",
 )

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from hiprobe.backbones.loading import DTYPES, FRAMES_AS, QUANTISED, RESIZES, LoadOptions
+from hiprobe.backbones.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
 from hiprobe.cli.numbers import MAX_SECONDS, MAX_SEED, MIN_SECONDS, Number, Whole
-from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
+from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
 
 READING_NAMES = ("last", "visual_mean", "prompt_mean")
 """The readings of `hiprobe.states`, which is not loaded for a help text."""
@@ -83,6 +83,9 @@ frames_as: Decorator = click.option(
     "or each as a picture [default: the probe's; else a video where the model has a way for it].",
 )
 
+numbers: tuple[Decorator, ...] = (dtype, device, quantise, resize, frames_as)
+"""How a backbone's numbers are held and its pictures made."""
+
 
 def out(default: str) -> Decorator:
     """`--out` with the command's own default folder."""
@@ -113,6 +116,26 @@ def reading(*, several: bool = False, auto: bool = False) -> Decorator:
     )
 
 
+def how_opened(*chosen: Decorator) -> Decorator:
+    """Options of a backbone, handed to the command as one `spec: BackboneSpec`.
+
+    Args:
+        chosen: those that the command has; the others stay open.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(**given: Any) -> Any:
+            return command(spec=spec_of_options(given), **given)
+
+        decorated: Callable[..., Any] = called
+        for option in reversed(chosen):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
 def how_to_read(*, with_prompt: bool = True) -> Decorator:
     """The options that say how videos are read, handed to the command as one `how`.
 
@@ -121,29 +144,16 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
     and --quiet.
     """
     asked = [prompt] if with_prompt else []
-    numbers = [dtype, device, quantise, resize, frames_as]
     stack = [backbone, *asked, segment_seconds, *numbers, no_cache, quiet]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def called(
-            *,
-            backbone: str | None,
-            segment_seconds: float | None,
-            no_cache: bool,
-            quiet: bool,
-            dtype: str | None,
-            device: str | None,
-            quantise: str | None,
-            resize: str | None,
-            frames_as: str | None,
-            prompt: str | None = None,
-            **own: Any,
+            *, segment_seconds: float | None, no_cache: bool, quiet: bool, **given: Any
         ) -> Any:
-            load = LoadOptions(dtype, device, resize, quantise, frames_as)
-            how = SessionOptions(backbone, prompt, segment_seconds, not no_cache, quiet, load)
+            how = SessionOptions(spec_of_options(given), segment_seconds, not no_cache, quiet)
             try:
-                return command(how=how, **own)
+                return command(how=how, **given)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(how.after_interrupt) from None
 
@@ -155,19 +165,30 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
     return decorate
 
 
+def spec_of_options(given: dict[str, Any]) -> BackboneSpec:
+    """The spec that some of a command's options make; they are taken out of `given`.
+
+    Raises:
+        UsageError: the prompt is one word that names no preset.
+    """
+    names = {name: option.removeprefix("--").replace("-", "_") for name, option in OPTIONS.items()}
+    chosen = {name: given.pop(own, None) for name, own in names.items()}
+    if chosen["prompt"] is not None:
+        chosen["prompt"] = find_prompt(chosen["prompt"]).text
+    return BackboneSpec(**chosen)
+
+
 @dataclass(frozen=True)
 class SessionOptions:
     """How videos are read, as the user said it; None is the default, or the probe's own way.
 
-    `prompt` is the name of a preset or a text; `load` is how the backbone's numbers are held.
+    `backbone` holds what was chosen of it, and nothing of what was left open.
     """
 
-    backbone: str | None = None
-    prompt: str | None = None
+    backbone: BackboneSpec = field(default_factory=BackboneSpec)
     segment_seconds: float | None = None
     cached: bool = True
     quiet: bool = False
-    load: LoadOptions = field(default_factory=LoadOptions)
 
     @property
     def after_interrupt(self) -> str:

@@ -10,14 +10,12 @@ from typing import Literal
 
 import click
 
-from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
-from hiprobe.cli.session import DEFAULT_BACKBONE, default_cache
+from hiprobe.cli.session import default_cache
 from hiprobe.cli.text import print_table, say
 from hiprobe.probe import Mode
-from hiprobe.prompts import find_prompt
 from hiprobe.reproduce.extraction import Extraction
 from hiprobe.reproduce.page import write_page
 from hiprobe.reproduce.registry import EXPERIMENTS
@@ -55,12 +53,10 @@ class Reproduction:
         Raises:
             UsageError: no data, or a setting out of its range.
         """
-        prompt = None if how.prompt is None else find_prompt(how.prompt).text
         request = Request(
             data=name_data(paths, normal=normal),
             out=out,
-            backbone=how.backbone or DEFAULT_BACKBONE,
-            prompt=prompt,
+            backbone=how.backbone,
             readings=readings,
             mode=mode,
             seeds=seeds,
@@ -69,12 +65,9 @@ class Reproduction:
             segment_seconds=how.segment_seconds,
             labelled_share=labelled_share,
         )
-        opener = partial(
-            open_backbone, request.backbone, prompt=prompt, say=None if how.quiet else say
-        )
         extraction = Extraction(
             request,
-            opener,
+            partial(request.backbone.open, say=None if how.quiet else say),
             default_cache() if how.cached else None,
             partial(progress_bar, quiet=how.quiet),
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hiprobe.backbones.interface import Backbone
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.text import say
+from hiprobe.errors import BackboneError, BackboneMemoryError
 from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.probe import Probe
-from hiprobe.prompts import find_prompt
+from hiprobe.segment import SEGMENT_FRAMES
 from hiprobe.store.cache import StatesCache
-
-DEFAULT_BACKBONE = "lite"
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,9 @@ def open_session(how: SessionOptions) -> Session:
     """Open a backbone, fetching it where it is not on this disk yet, and say so.
 
     Raises:
-        BackboneError, DownloadError: as `open_backbone`.
-        UsageError: the prompt is one word that names no preset.
+        BackboneError, DownloadError: as `BackboneSpec.open`.
     """
-    prompt = None if how.prompt is None else find_prompt(how.prompt).text
-    return _open(how, prompt=prompt, cut_at_layer=None)
+    return _open(how.backbone, how, settings=ExtractionSettings())
 
 
 def default_cache() -> StatesCache:
@@ -43,10 +41,28 @@ def default_cache() -> StatesCache:
     return StatesCache(states_folder())
 
 
+def say_how_it_is_cut(probe: Probe, how: SessionOptions) -> None:
+    """Say which segments are taken, where these may not be those of the probe's clips."""
+    made, seconds = probe.provenance_, how.segment_seconds
+    if how.quiet:
+        return
+    if made is None and seconds is None:
+        say(
+            f"the probe does not say how its clips were cut: {SEGMENT_FRAMES} frames are taken for "
+            "a segment; --segment-seconds gives another length"
+        )
+    elif made is not None and seconds not in (None, made.segment_seconds):
+        say(
+            f"note: segments of {seconds:g} s are asked for, and the probe was fitted on segments "
+            f"of {made.segment_words()}; its scores are meant for those"
+        )
+
+
 def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session:
     """The backbone that a probe was fitted on, no deeper than its layer unless `whole`.
 
-    Of a probe on attention heads it gives those, read no deeper than the deepest of them.
+    It reads as the probe's clips were read, as far as `how` does not say otherwise. Of a probe on
+    attention heads it gives those, read no deeper than the deepest of them.
 
     Raises:
         FingerprintError: it is another one.
@@ -56,29 +72,28 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
 
     heads = named_heads(probe.fingerprint_)
     cut = None if whole else max((head.layer for head in heads), default=probe.layer_)
-    like = replace(how, load=how.load.like(probe.fingerprint_))
-    session = _open(like, prompt=probe.fingerprint_.prompt, cut_at_layer=cut)
+    own = probe.backbone_spec()
+    spec = replace(how.backbone.over(own), prompt=own.prompt, cut_at_layer=cut)
+    settings = ExtractionSettings.like(probe.provenance_)
+    try:
+        session = _open(spec, how, settings=settings)
+    except BackboneError as error:
+        if how.backbone.name is not None or isinstance(error, BackboneMemoryError):
+            raise
+        raise BackboneError(
+            f"{error}; {spec.known_as} is what the probe was fitted on; if it lies elsewhere now, "
+            "give --backbone"
+        ) from error
     if heads:
         session = replace(session, backbone=ChosenHeadsView(session.backbone, heads))
     probe.check_fingerprint(session.backbone.fingerprint)
     return session
 
 
-def _open(how: SessionOptions, *, prompt: str | None, cut_at_layer: int | None) -> Session:
-    from hiprobe.backbones.registry import open_backbone
-
+def _open(spec: BackboneSpec, how: SessionOptions, *, settings: ExtractionSettings) -> Session:
     if not how.quiet:  # loading the libraries alone takes seconds
-        say(f"opening the backbone {how.backbone or DEFAULT_BACKBONE}")
-    settings = ExtractionSettings(segment_seconds=how.segment_seconds)
-    opened = open_backbone(
-        how.backbone or DEFAULT_BACKBONE,
-        prompt=prompt,
-        cut_at_layer=cut_at_layer,
-        dtype=how.load.dtype,
-        device=how.load.device,
-        resize=how.load.resize,
-        quantise=how.load.quantise,
-        frames_as=how.load.frames_as,
-        say=None if how.quiet else say,
-    )
+        say(f"opening the backbone {spec.known_as}")
+    opened = spec.open(say=None if how.quiet else say)
+    if how.segment_seconds is not None:
+        settings = replace(settings, segment_seconds=how.segment_seconds)
     return Session(opened, settings, default_cache() if how.cached else None, how.quiet)

@@ -18,7 +18,7 @@ from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import format_number, print_rich, say
 from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import UsageError
-from hiprobe.localize import SIGMA_SEGMENTS
+from hiprobe.localize import SIGMA_SEGMENTS, check_threshold
 from hiprobe.report.console import events_table
 from hiprobe.zero_label import (
     FittedHeads,
@@ -51,6 +51,8 @@ class Asked:
     sigma: float | None = None
 
     def __post_init__(self) -> None:
+        if self.threshold is not None:
+            check_threshold(self.threshold)
         if (self.method == "heads") != (self.choose_on is not None):
             need = "needs" if self.method == "heads" else "takes no"
             raise UsageError(

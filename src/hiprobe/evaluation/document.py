@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,17 +29,23 @@ def evaluation_document(
     evaluation: Evaluation,
     *,
     floors: Mapping[str, Mapping[str, float]] | None = None,
-    compared: Mapping[str, PairedDifference] | None = None,
+    compared: Sequence[tuple[str, Mapping[str, PairedDifference]]] = (),
 ) -> dict[str, Any]:
     """An evaluation as a dictionary of JSON values; a metric without a value is None.
 
     Args:
         floors: metrics of scores that use no picture, by their names.
-        compared: differences to other scores, by metric.
+        compared: name of other scores, and the differences to them by metric. All of them stand
+            under `comparisons`; `compared` holds the first alone, as in earlier versions.
     """
     facts = asdict(evaluation)
     facts["floors"] = {name: dict(own) for name, own in (floors or {}).items()}
-    facts["compared"] = {name: asdict(one) for name, one in (compared or {}).items()}
+    differences = [
+        {"other": other, "metrics": {name: asdict(one) for name, one in found.items()}}
+        for other, found in compared
+    ]
+    facts["compared"] = differences[0]["metrics"] if differences else {}
+    facts["comparisons"] = differences
     if evaluation.after is not None:
         rates = [
             {"precision": e.precision, "recall": e.recall, "f1": e.f1}

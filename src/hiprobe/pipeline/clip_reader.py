@@ -71,6 +71,7 @@ class ClipReader:
                 whole[prompt].clip[reading] if whole else None,
                 segments[prompt].states[reading] if segments else None,
                 clip.class_name,
+                self.settings.provenance(self.backbone),
             )
             for prompt in prompts
             for reading in self.settings.readings

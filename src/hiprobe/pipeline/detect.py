@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from hiprobe.gaps import covered_seconds
 from hiprobe.pipeline.extract import extract_video
 from hiprobe.pipeline.extracted import is_extracted, load_extracted
 from hiprobe.pipeline.progress import Progress, ProgressEvent
-from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
+from hiprobe.pipeline.settings import WHOLE, ExtractionSettings, Stretch
+from hiprobe.provenance import Provenance
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.timeline import Timeline
@@ -32,6 +34,11 @@ class Detector(Protocol):
     @property
     def reading_(self) -> Reading:
         """The position at which it reads it."""
+        ...
+
+    @property
+    def provenance_(self) -> Provenance | None:
+        """How the clips of its fit were read, where that is known."""
         ...
 
     def detect(self, states: States) -> Timeline:
@@ -71,7 +78,7 @@ def detect_video(
     probe: Detector,
     backbone: Backbone | None,
     score: Callable[[States], Timeline] | None = None,
-    settings: ExtractionSettings = DEFAULTS,
+    settings: ExtractionSettings | None = None,
     stretch: Stretch = WHOLE,
     cache: StatesCache | None = None,
     progress: Progress | None = None,
@@ -80,7 +87,8 @@ def detect_video(
 
     Args:
         score: how states become a timeline, `probe.detect` unless given (other thresholds).
-        settings: how the video is cut; layer and reading are the probe's own.
+        settings: how the video is cut; as the probe's clips were where None. Layer and reading
+            are the probe's own.
 
     Raises:
         VideoError, BackboneMemoryError, StatesError: as `extract_video`.
@@ -89,6 +97,7 @@ def detect_video(
     """
     began = time.monotonic()
     fresh = _Fresh(progress)
+    own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
     if is_extracted(video) and backbone is None:
         found = load_extracted(video, layers=(probe.layer_,), fingerprint=None)
     elif backbone is None:
@@ -97,11 +106,13 @@ def detect_video(
         found = extract_video(
             video,
             backbone=backbone,
-            settings=replace(settings, layers=(probe.layer_,), readings=(probe.reading_,)),
+            settings=replace(own, layers=(probe.layer_,), readings=(probe.reading_,)),
             stretch=stretch,
             cache=cache,
             progress=fresh,
         )
+    if is_extracted(video):
+        _tell_of_another_cut(found.provenance, probe.provenance_, video)
     states = _segments(found, probe.reading_, video)
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
     elapsed = time.monotonic() - began
@@ -110,6 +121,17 @@ def detect_video(
     factor = seconds / max(elapsed, 1e-9) if fresh.count else None
     changed = None if is_extracted(video) else seconds_since_change(video)
     return DetectResult(timeline, states, elapsed, factor, known, found.outcome, changed)
+
+
+def _tell_of_another_cut(
+    made: Provenance | None, fitted: Provenance | None, video: Path | str
+) -> None:
+    if made is not None and fitted is not None and not made.is_cut_as(fitted):
+        warnings.warn(
+            f"{video} holds states of {made.cut_words()}, the probe was fitted on "
+            f"{fitted.cut_words()}: its scores are of another kind; extract the video again so",
+            stacklevel=3,
+        )
 
 
 @dataclass

@@ -14,7 +14,7 @@ from hiprobe.explanation import Explanation, Kind
 from hiprobe.pipeline.answer import Answer, read_answer
 from hiprobe.pipeline.asking import Prompts, prompts_for
 from hiprobe.pipeline.progress import Clock, Progress
-from hiprobe.pipeline.settings import MAX_SIDE_PIXELS
+from hiprobe.provenance import MAX_SIDE_PIXELS
 from hiprobe.segment import KEY_FRAMES
 from hiprobe.timeline import Event, Timeline
 from hiprobe.video.clip import read_clip

@@ -48,6 +48,7 @@ def load_extracted(
         states={r: _restrict(s, layers) for r, s in states.states.items()},
         clip={r: _restrict(s, layers) for r, s in states.clip.items()},
         outcome=states.outcome,
+        provenance=states.provenance,
     )
 
 
@@ -89,7 +90,9 @@ def _example(
             f"{clip.video} holds no states of {clip.name} read at {reading} by "
             f"{' or '.join(want)}; extract it again"
         )
-    return LabelledStates(clip.name, clip.label, clip.source, whole, segments, clip.class_name)
+    return LabelledStates(
+        clip.name, clip.label, clip.source, whole, segments, clip.class_name, found.provenance
+    )
 
 
 def _within(states: States, clip: LabelledClip) -> States | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
+from hiprobe.backbones.spec import spec_of
 from hiprobe.errors import UsageError
 from hiprobe.layer_numbers import layer_numbers
+from hiprobe.provenance import MAX_SIDE_PIXELS, Provenance
 from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES, check_segment_seconds
 from hiprobe.states import READINGS, Reading
 
@@ -19,9 +22,6 @@ BATCH_SEGMENTS = 4
 
 CHECKPOINT_SEGMENTS = 64
 """Segments after which the states of an unfinished video are kept."""
-
-MAX_SIDE_PIXELS = 1280
-"""Key frames are shrunk to this longer side: backbones look at far less, memory holds them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,28 @@ class ExtractionSettings:
         check_segment_seconds(self.segment_seconds)
         if not self.readings or set(self.readings) - set(READINGS):
             raise UsageError(f"readings {list(self.readings)}: choose one or more of {READINGS}")
+
+    @classmethod
+    def like(cls, provenance: Provenance | None) -> Self:
+        """Settings that cut videos as those of a provenance were; the defaults without one."""
+        if provenance is None:
+            return cls()
+        return cls(
+            segment_frames=provenance.segment_frames,
+            segment_seconds=provenance.segment_seconds,
+            key_frames=provenance.key_frames,
+            max_side_pixels=provenance.max_side_pixels,
+        )
+
+    def provenance(self, backbone: object) -> Provenance:
+        """What goes with the states that a backbone gives under these settings."""
+        return Provenance(
+            backbone=spec_of(backbone),
+            segment_frames=self.segment_frames,
+            segment_seconds=self.segment_seconds,
+            key_frames=self.key_frames,
+            max_side_pixels=self.max_side_pixels,
+        )
 
     def layers_of(self, layer_count: int) -> tuple[int, ...]:
         """The layers to read of a backbone with `layer_count` layers, ascending, each once.

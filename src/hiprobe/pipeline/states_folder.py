@@ -14,7 +14,6 @@ from hiprobe.errors import StatesError
 from hiprobe.pipeline.progress import Progress
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
 from hiprobe.pipeline.units import extract_units
-from hiprobe.segment import check_segment_seconds
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_file import write_states
@@ -82,25 +81,6 @@ def extract_to_file(
     notes = {"request": wanted, "sha256": digest, **_notes(item, settings)}
     write_states(target, replace(segments[own], clip=whole[own].clip), notes=notes)
     return True
-
-
-def noted_segment_seconds(path: Path) -> float | None:
-    """Length of the segments that a file of states was cut into; None for a number of frames.
-
-    Raises:
-        StatesError: the file is damaged.
-    """
-    text = read_states_header(path)["notes"].get("segment_seconds", "")
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-        check_segment_seconds(seconds)
-    except ValueError as error:  # a UsageError is one, and here the file is at fault
-        raise StatesError(
-            f"{path} is damaged: its note segment_seconds is {text!r}; extract it again"
-        ) from error
-    return seconds
 
 
 def _request_digest(

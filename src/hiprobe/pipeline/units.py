@@ -13,6 +13,7 @@ from hiprobe.pipeline.keeping import Kept
 from hiprobe.pipeline.progress import Clock, Progress
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
 from hiprobe.pipeline.streaming import pass_over_both, pass_over_clip, pass_over_segments
+from hiprobe.provenance import Provenance
 from hiprobe.states import VideoStates
 from hiprobe.store.cache import StatesCache
 from hiprobe.video.probe import video_info
@@ -56,11 +57,14 @@ def extract_units(
         parts |= pass_over_segments(segments, settings, stretch, clock)
     elif clip.request.prompts:
         whole |= pass_over_clip(clip, settings, stretch)
-    return _in_order(whole, request.prompts), _in_order(parts, request.prompts)
+    made = settings.provenance(backbone)
+    return _in_order(whole, request.prompts, made), _in_order(parts, request.prompts, made)
 
 
-def _in_order(found: dict[str, VideoStates], prompts: Sequence[str]) -> dict[str, VideoStates]:
-    return {prompt: found[prompt] for prompt in prompts if prompt in found}
+def _in_order(
+    found: dict[str, VideoStates], prompts: Sequence[str], made: Provenance
+) -> dict[str, VideoStates]:
+    return {p: replace(found[p], provenance=made) for p in prompts if p in found}
 
 
 def _clock(

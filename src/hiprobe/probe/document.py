@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hiprobe.probe.fitted import Fitted
 from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.results import LayerTable, ThresholdSummary, ViewRow
+from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import Fingerprint
@@ -46,6 +47,7 @@ def fitted_document(fitted: Fitted) -> dict[str, Any]:
             for n, y, s in zip(fitted.names, fitted.labels, fitted.sources, strict=True)
         ],
         "warnings": list(fitted.warnings),
+        "provenance": None if fitted.provenance is None else fitted.provenance.to_json(),
     }
 
 
@@ -89,7 +91,13 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         threshold_summary=ThresholdSummary(**document["threshold_summary"]),
         warnings=tuple(document["warnings"]),
         view_table=tuple(ViewRow(**row) for row in document["views"]),
+        provenance=_provenance(document.get("provenance")),
     )
+
+
+def _provenance(document: Mapping[str, Any] | None) -> Provenance | None:
+    """How the clips were read; None in folders of earlier versions, and where it is not known."""
+    return None if document is None else Provenance.from_json(document)
 
 
 def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:

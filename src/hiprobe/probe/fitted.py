@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import StatesError
 from hiprobe.probe.results import Basis, LayerTable, ThresholdSummary, ViewRow
 from hiprobe.probe.training_set import Mode
+from hiprobe.provenance import Provenance
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import Fingerprint, Reading
 
@@ -47,6 +48,7 @@ class Fitted:
     threshold_summary: ThresholdSummary
     warnings: tuple[str, ...]
     view_table: tuple[ViewRow, ...] = ()
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         if len(self.scorer.weights) != self.width or not 1 <= self.layer <= self.layer_count:

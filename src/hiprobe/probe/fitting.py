@@ -21,7 +21,7 @@ from hiprobe.probe.selection import (
     cross_validate,
 )
 from hiprobe.probe.tables import fit_warnings, layer_table
-from hiprobe.probe.threshold import basis_of, few_shot_threshold, summarise
+from hiprobe.probe.threshold import basis_of, few_shot_threshold, reach_warning, summarise
 from hiprobe.probe.training_set import Mode, TrainingSet, training_set
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import LabelledStates
@@ -88,7 +88,12 @@ def fit_training_set(
         threshold_summary=summarise(
             threshold, scores=choice.scores, labels=data.labels, basis=basis
         ),
-        warnings=(*data.warnings, *fit_warnings(data, cv_auc, choice.scorer)),
+        warnings=(
+            *data.warnings,
+            *fit_warnings(data, cv_auc, choice.scorer),
+            *reach_warning(threshold),
+        ),
+        provenance=data.provenance,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hiprobe.probe.document import Arrays, fitted_arrays, fitted_document, fitte
 from hiprobe.probe.examples_file import pack_examples, unpack_examples
 from hiprobe.probe.fitted import Fitted
 from hiprobe.probe.parameters import Parameters
+from hiprobe.probe.reading_file import recorded_provenance, remove_record
 from hiprobe.states import LabelledStates
 from hiprobe.store.array_files import STATES_LIMIT_BYTES, open_tensors
 from hiprobe.store.atomic import atomic_path
@@ -59,6 +60,9 @@ def write_probe(
 ) -> ExamplesFile | None:
     """Write a fitted probe, with its clips' states where given; returns their file.
 
+    The list of clips left out (`reading.json`) is `hiprobe fit`'s to write; one that belongs to a
+    probe written here before is removed.
+
     Raises:
         StorageError: a file cannot be written.
     """
@@ -75,6 +79,7 @@ def write_probe(
     }
     with atomic_path(folder / JSON_NAME) as temporary:
         temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", "utf-8")
+    remove_record(folder)  # of the probe that was here before
     if digest is None:
         kept.unlink(missing_ok=True)
         return None
@@ -94,7 +99,10 @@ def read_probe(folder: Path) -> SavedProbe:
         Parameters(**settings)
         digest = document["examples_sha256"]
         kept = None if digest is None else (folder / EXAMPLES_NAME, str(digest))
-        return SavedProbe(settings, fitted_from(document, arrays), kept)
+        fitted = fitted_from(document, arrays)
+        if "provenance" not in document:  # of an earlier version, which kept it in a file beside
+            fitted = replace(fitted, provenance=recorded_provenance(folder))
+        return SavedProbe(settings, fitted, kept)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ProbeFolderError(
             f"{folder} is damaged: {JSON_NAME} lacks or distorts {error}; fit the probe again"

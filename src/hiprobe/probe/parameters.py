@@ -6,7 +6,7 @@ import inspect
 from typing import Any, Literal, Self, get_args
 
 from hiprobe.errors import UsageError
-from hiprobe.localize import KAPPA, SIGMA_SEGMENTS, smooth
+from hiprobe.localize import KAPPA, SIGMA_SEGMENTS, check_threshold, smooth
 from hiprobe.probe.results import Basis
 from hiprobe.probe.selection import LayerChoice, Recipe
 from hiprobe.probe.training_set import Mode
@@ -106,6 +106,8 @@ class Parameters:
         )
 
     def _refuse_unusable(self) -> None:
+        if self.threshold is not None:
+            check_threshold(self.threshold)
         smooth([0.0], sigma_segments=self.sigma_segments)
         if self.folds < 2:
             raise UsageError(f"folds is {self.folds}; cross-validation needs 2 or more")

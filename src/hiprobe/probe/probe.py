@@ -51,6 +51,8 @@ class Probe(FittedProbe):
             or that of its vector where no segments were extracted.
         labels_, names_, sources_: of the clips, in the order of the scores.
         fold_layers_, fold_modes_: what was chosen inside each training fold.
+        provenance_: how the clips were cut and by which backbone they were read, which `save` keeps
+            for `detect`; None where the examples do not say it.
         view_table_: prompts and readings that were compared, empty where there was one only.
         threshold_summary_: what T means on these clips.
         warnings_: plain sentences.
@@ -141,7 +143,8 @@ class Probe(FittedProbe):
 
         self._check_fitted()
         if not self._examples:
-            self._examples = read_examples(self._examples_file)
+            found = read_examples(self._examples_file)
+            self._examples = tuple(replace(e, provenance=self.provenance_) for e in found)
         return self._examples
 
     def save(self, folder: Path | str, *, keep_examples: bool = True) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import FingerprintError, StatesError, UsageError
-from hiprobe.localize import find_events, smooth
+from hiprobe.localize import check_threshold, find_events, smooth
 from hiprobe.probe.fitted import FewShotScores, Fitted
 from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.results import LayerTable, ThresholdBasis, ThresholdSummary, ViewRow
 from hiprobe.probe.threshold import few_shot_threshold, summarise
 from hiprobe.probe.training_set import Mode
+from hiprobe.provenance import Provenance
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import Fingerprint, Reading, States
 from hiprobe.timeline import Timeline
@@ -43,6 +45,7 @@ class FittedProbe(Parameters):
     threshold_summary_: ThresholdSummary
     warnings_: tuple[str, ...]
     view_table_: tuple[ViewRow, ...]
+    provenance_: Provenance | None
 
     def score(self, states: States) -> NDArray[np.float64]:
         """Anomaly probability of each segment, float64 `[segments]`, NaN where it failed (eq. 9).
@@ -78,11 +81,11 @@ class FittedProbe(Parameters):
 
         Raises:
             FingerprintError, StatesError: as `score`.
+            UsageError: as `threshold_for`.
         """
         scores = self.score(states)
         sigma = self.sigma_segments if sigma_segments is None else sigma_segments
-        if threshold is None:
-            threshold = self.threshold_ if kappa is None else self._threshold_of(kappa)
+        threshold = self.threshold_for(threshold=threshold, kappa=kappa)
         start, end = states.start_seconds, states.end_seconds
         smoothed = smooth(scores, sigma_segments=sigma, start_seconds=start, end_seconds=end)
         return Timeline(
@@ -94,6 +97,24 @@ class FittedProbe(Parameters):
             sigma_segments=sigma,
             events=find_events(start, end, smoothed, threshold),
         )
+
+    def threshold_for(self, *, threshold: float | None = None, kappa: float | None = None) -> float:
+        """The T that `detect` takes: a given one, one computed from kappa, or the probe's own.
+
+        Raises:
+            UsageError: a given threshold, or that of kappa, lies where no score or every score is
+                above it. The probe's own is not refused; `warnings_` told of it when it was fitted.
+        """
+        self._check_fitted()
+        if threshold is not None:
+            check_threshold(threshold)
+            return threshold
+        if kappa is None:
+            return self.threshold_
+        wanted = self.threshold_scores
+        found = few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
+        check_threshold(found, named=f"with kappa {kappa:g} the threshold is")
+        return found
 
     def summarise(self, threshold: float) -> ThresholdSummary:
         """What a threshold means on the clips of the fit, on held-out scores where there are."""
@@ -116,6 +137,18 @@ class FittedProbe(Parameters):
                 "probe's backbone and prompt, or fit a probe for this one"
             )
 
+    def backbone_spec(self) -> BackboneSpec:
+        """The backbone of the fit: `probe.backbone_spec().open()` opens it again.
+
+        Where the examples did not say its name or folder, it is the model's type, which may not be
+        a name that can be opened.
+        """
+        self._check_fitted()
+        made = self.fingerprint_
+        known = None if self.provenance_ is None else self.provenance_.backbone
+        spec = (known or BackboneSpec(made.model)).like(made)
+        return replace(spec, prompt=made.prompt)
+
     def facts(self) -> dict[str, Any]:
         """What the probe is, as JSON values to show and to write beside results."""
         from hiprobe.probe.document import probe_facts
@@ -134,10 +167,6 @@ class FittedProbe(Parameters):
     def _become(self, fitted: Fitted) -> None:
         for field in fields(fitted):
             setattr(self, f"{field.name}_", getattr(fitted, field.name))
-
-    def _threshold_of(self, kappa: float) -> float:
-        wanted = self.threshold_scores
-        return few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "scorer_"):

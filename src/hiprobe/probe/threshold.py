@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.localize import adaptive_threshold
+from hiprobe.localize import adaptive_threshold, out_of_reach
 from hiprobe.probe.fitted import FewShotScores
 from hiprobe.probe.results import Basis, ThresholdBasis, ThresholdSummary
 
@@ -22,6 +22,14 @@ def few_shot_threshold(scores: FewShotScores, *, wanted: Basis, kappa: float) ->
         UsageError: kappa is not finite.
     """
     return adaptive_threshold(scores[basis_of(scores, wanted)], kappa=kappa)
+
+
+def reach_warning(threshold: float) -> tuple[str, ...]:
+    """What to say of a T that no score, or every score, lies above."""
+    wrong = out_of_reach(threshold)
+    if wrong is None:
+        return ()
+    return (f"The threshold is {threshold:.3f}; {wrong}. Choose another kappa.",)
 
 
 def summarise(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import FingerprintError, LabelError, StatesError
 from hiprobe.gaps import after_gap
 from hiprobe.probe.folds import Indices
+from hiprobe.provenance import Provenance
 from hiprobe.states import Fingerprint, LabelledStates, Reading, States
 
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
@@ -35,6 +36,7 @@ class TrainingSet:
         piece: int64 `[segments of all clips]`, equal where no gap lies between two segments of a
             clip.
         warnings: plain sentences.
+        provenance: how the clips were read; None where none of them says it.
     """
 
     names: tuple[str, ...]
@@ -50,6 +52,7 @@ class TrainingSet:
     layer_count: int
     width: int
     warnings: tuple[str, ...] = ()
+    provenance: Provenance | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -90,7 +93,8 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
     Raises:
         LabelError: a class is missing.
         FingerprintError: states of more than one backbone.
-        StatesError: states differ in layers, reading or width, or share no unit.
+        StatesError: states differ in layers, reading or width, share no unit, or come from clips
+            that were cut in different ways.
     """
     _refuse_one_class(examples)
     first = _any_states(examples[0])
@@ -98,6 +102,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
         for states in (example.clip, example.segments):
             if states is not None:
                 _refuse_stranger(states, first, example.name)
+    provenance = _common_provenance(examples)
     alive = [e for e in examples if _rows(e.clip) or _rows(e.segments)]
     lost = [e.name for e in examples if not (_rows(e.clip) or _rows(e.segments))]
     _refuse_one_class(alive)
@@ -124,7 +129,21 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
         layer_count=first.layer_count,
         width=first.width,
         warnings=(f"No states could be made of {', '.join(lost)}: left out.",) if lost else (),
+        provenance=provenance,
     )
+
+
+def _common_provenance(examples: Sequence[LabelledStates]) -> Provenance | None:
+    """That of the first clip that has one; those without one may have been read in any way."""
+    known = [(e.name, e.provenance) for e in examples if e.provenance is not None]
+    for name, other in known:
+        first_name, first = known[0]
+        if not other.is_cut_as(first):
+            raise StatesError(
+                f"{name} was cut into {other.cut_words()}, {first_name} into {first.cut_words()}: "
+                "their states do not compare; read all clips with the same settings"
+            )
+    return known[0][1] if known else None
 
 
 def _refuse_one_class(examples: Sequence[LabelledStates]) -> None:

@@ -206,7 +206,7 @@ class Extraction:
         found = next(iter(self._examples.values()), ())
         states = [s for e in found[:1] for s in (e.clip, e.segments) if s is not None]
         if not states and self._backbone is None:
-            return self.request.backbone
+            return self.request.backbone.known_as
         made = states[0].fingerprint if states else self.backbone.fingerprint
         return f"{made.model}, {made.dtype}, fingerprint {made.digest}"
 

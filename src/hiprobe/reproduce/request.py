@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import UsageError
 from hiprobe.probe import Mode
 from hiprobe.states import READINGS, Reading
@@ -38,8 +39,7 @@ class Request:
     Attributes:
         data: at least one set of clips; names differ.
         out: folder of the results; each experiment has its own folder in it.
-        backbone: name or folder.
-        prompt: None for the backbone's default.
+        backbone: which one, and how it is opened.
         readings: positions extracted together; the first is the one experiments read.
         mode: what a probe is fitted on, see `Mode`; "auto" chooses inside each training fold.
         seeds: of folds, draws and joined videos.
@@ -52,8 +52,7 @@ class Request:
 
     data: tuple[DataSource, ...]
     out: Path
-    backbone: str = "lite"
-    prompt: str | None = None
+    backbone: BackboneSpec = field(default_factory=BackboneSpec)
     readings: tuple[Reading, ...] = ("last",)
     mode: Mode | Literal["auto"] = "clip"
     seeds: tuple[int, ...] = tuple(range(DEFAULT_SEEDS))

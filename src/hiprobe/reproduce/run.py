@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import UsageError
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.extraction import Extraction
@@ -59,7 +63,7 @@ def run_one(
         name=one.name,
         title=one.title,
         findings=findings,
-        command=command_words(request, one.name),
+        command=shlex.join(command_words(request, one.name)),
         machine=machine_words(),
         backbone=extraction.backbone_words(),
         data={d.name: findings.data.get(d.name) or extraction.summary(d) for d in request.data},
@@ -70,25 +74,40 @@ def run_one(
     return result
 
 
-def command_words(request: Request, name: str) -> str:
-    """The command that gives this result; a path is shown by its last two parts."""
+def command_words(request: Request, name: str) -> list[str]:
+    """The words of the command that gives this result.
+
+    A path is shown by its last two parts, a backbone's folder by its name: results are published,
+    and where things lie on this machine is not.
+    """
     words = ["hiprobe", "reproduce", name]
     for data in request.data:
         words += ["--data", "/".join(data.path.parts[-2:])]
-        words += ["--normal", data.normal] if data.normal else []
-    folder = request.backbone.rstrip("/").rpartition("/")[2]
-    words += ["--backbone", folder or request.backbone]
-    words += ["--prompt", f'"{request.prompt}"'] if request.prompt else []
+    for normal in dict.fromkeys(d.normal for d in request.data if d.normal):
+        words += ["--normal", normal]
+    words += _shown(request.backbone).command_words()
     words += [w for r in request.readings for w in ("--reading", r)]
     words += ["--mode", request.mode, "--seeds", str(len(request.seeds))]
     words += ["--first-seed", str(request.seeds[0])] if request.seeds[0] else []
     words += ["--folds", str(request.folds)] if request.folds != DEFAULT_FOLDS else []
     words += ["--draws", str(request.draws)] if request.draws != DEFAULT_DRAWS else []
     if request.labelled_share != DEFAULT_SHARE:
-        words += ["--labelled-share", f"{request.labelled_share:g}"]
+        words += ["--labelled-share", _plain(request.labelled_share)]
     if request.segment_seconds is not None:
-        words += ["--segment-seconds", f"{request.segment_seconds:g}"]
-    return " ".join(words)
+        words += ["--segment-seconds", _plain(request.segment_seconds)]
+    return words
+
+
+def _shown(spec: BackboneSpec) -> BackboneSpec:
+    """The spec without the place of a folder; the name of the default one is written out."""
+    folder = Path(spec.known_as).expanduser()
+    return replace(spec, name=folder.absolute().name if folder.is_dir() else spec.known_as)
+
+
+def _plain(value: float) -> str:
+    """A number as short as it can be without becoming another one."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _with_data(one: Experiment, data_sets: int) -> Experiment:

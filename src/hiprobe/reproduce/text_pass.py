@@ -40,7 +40,7 @@ def text_states(
     backbone = bench.extraction.backbone
     if not isinstance(backbone, TextsBackbone):
         raise UsageError(
-            f"{bench.request.backbone} does not read texts in place of pictures; use lite"
+            f"{bench.request.backbone.known_as} does not read texts in place of pictures; use lite"
         )
     seen: dict[str, NDArray[np.float32]] = {}
     rows = []

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hiprobe.errors import StatesError, StorageError
+from hiprobe.provenance import Provenance
 from hiprobe.states import Fingerprint, Reading, States, VideoStates
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.states_header import FORMAT_VERSION, TIMES, Arrays, cause_of, load_states_file
@@ -48,6 +49,7 @@ def write_states(
         "layer_count": first.layer_count,
         "layers": list(first.layers),
         "outcome": video.outcome,
+        "provenance": None if video.provenance is None else video.provenance.to_json(),
         "notes": dict(notes or {}),
     }
     _save(Path(path), arrays, header)
@@ -65,9 +67,24 @@ def read_states(path: Path | str) -> VideoStates:
             states=_unpack("segments", arrays, header),
             clip=_unpack("clip", arrays, header),
             outcome=str(header["outcome"]),
+            provenance=_provenance(header),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StatesError(f"{path} is damaged: {cause_of(error)}; extract it again") from error
+
+
+def _provenance(header: Mapping[str, Any]) -> Provenance | None:
+    """How the video was read; None where the file was not made by an extraction.
+
+    Files of earlier versions noted the length of segments in seconds alone, since `hiprobe extract`
+    left all else at its defaults.
+    """
+    if header.get("provenance") is not None:
+        return Provenance.from_json(header["provenance"])
+    seconds = header.get("notes", {}).get("segment_seconds")
+    if seconds is None:
+        return None
+    return Provenance(segment_seconds=float(seconds) if seconds else None)
 
 
 def _as_video_states(states: VideoStates | Mapping[Reading, States] | States) -> VideoStates:

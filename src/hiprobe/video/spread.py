@@ -19,13 +19,16 @@ class SpreadSegments:
 
     Attributes:
         starts_seconds: where they begin, ascending.
-        segment_seconds: their length; 24 frames each where None.
+        segment_seconds: their length; `segment_frames` each where None.
+        key_frames: K of each.
     """
 
     path: Path
     starts_seconds: tuple[float, ...]
     segment_seconds: float | None
     max_side_pixels: int | None
+    segment_frames: int = SEGMENT_FRAMES
+    key_frames: int = KEY_FRAMES
 
     def __len__(self) -> int:
         return len(self.starts_seconds)
@@ -53,9 +56,9 @@ class SpreadSegments:
         return iter(
             read_segments(
                 self.path,
-                segment_frames=SEGMENT_FRAMES,
+                segment_frames=self.segment_frames,
                 segment_seconds=self.segment_seconds,
-                key_frames=KEY_FRAMES,
+                key_frames=self.key_frames,
                 start_seconds=start_seconds or None,
                 max_side_pixels=self.max_side_pixels,
             )
@@ -66,7 +69,9 @@ def spread_segments(
     path: Path,
     *,
     count: int,
+    segment_frames: int = SEGMENT_FRAMES,
     segment_seconds: float | None = None,
+    key_frames: int = KEY_FRAMES,
     max_side_pixels: int | None = None,
 ) -> SpreadSegments:
     """Plan up to `count` segments, in the middles of as many equal parts of the video.
@@ -82,10 +87,12 @@ def spread_segments(
         raise UsageError(f"cannot spread {count} segments; give 1 or more")
     info = video_info(path)
     duration, fps = info.duration_seconds_from_header, info.fps_from_header
-    length = segment_seconds or (SEGMENT_FRAMES / fps if fps else None)
+    length = segment_seconds or (segment_frames / fps if fps else None)
     starts: tuple[float, ...] = (0.0,)
     if duration and length:
         fitting = min(count, max(1, int(duration / length)))
         part = duration / fitting
         starts = tuple(max(0.0, (n + 0.5) * part - length / 2) for n in range(fitting))
-    return SpreadSegments(path, starts, segment_seconds, max_side_pixels)
+    return SpreadSegments(
+        path, starts, segment_seconds, max_side_pixels, segment_frames, key_frames
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import UsageError
-from hiprobe.localize import SIGMA_SEGMENTS, find_events, smooth
+from hiprobe.localize import SIGMA_SEGMENTS, check_threshold, find_events, smooth
 from hiprobe.pipeline import (
     DetectResult,
     ExtractionSettings,
@@ -75,11 +75,14 @@ def zero_label_video(
         threshold: T, `THRESHOLD` where None.
 
     Raises:
-        UsageError: heads are missing, or given for another method.
+        UsageError: heads are missing, or given for another method; no score lies above T, or every
+            one.
         BackboneError: the backbone does not offer what the method reads.
         VideoError, BackboneMemoryError, StatesError: as `extract_video`.
     """
     _check_heads(method, heads)
+    if threshold is not None:
+        check_threshold(threshold)
     scorer = _Detector(method, heads, THRESHOLD if threshold is None else threshold, sigma_segments)
     found = detect_video(
         video,
@@ -121,6 +124,7 @@ class _Detector:
     sigma_segments: float
     layer_: int = 1
     reading_: Reading = "last"
+    provenance_: None = None
 
     def answers(self, states: States) -> Answered:
         if self.heads is None:

@@ -21,7 +21,7 @@ from hiprobe.probe.folds import grouped_folds, roc_auc
 from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.results import ThresholdBasis
 from hiprobe.probe.tables import fit_warnings
-from hiprobe.probe.threshold import basis_of, few_shot_threshold, summarise
+from hiprobe.probe.threshold import basis_of, few_shot_threshold, reach_warning, summarise
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.scorer import Scorer
 from hiprobe.states import LabelledStates
@@ -133,5 +133,9 @@ def _with_held_out(
         mode_table={"clip": auc},
         layer_table=replace(fitted.layer_table, cv_auc=np.array([auc])),
         threshold_summary=summarise(threshold, scores=scores, labels=fitted.labels, basis=basis),
-        warnings=(*data.warnings, *fit_warnings(data, auc, fitted.scorer)),
+        warnings=(
+            *data.warnings,
+            *fit_warnings(data, auc, fitted.scorer),
+            *reach_warning(threshold),
+        ),
     )

@@ -14,8 +14,8 @@ from hf_models import CONFIGS, LAYERS
 from hiprobe.backbones.effects import quantisation_effect, resize_effect, states_effect
 from hiprobe.backbones.hf import pictures
 from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.loading import LoadOptions
 from hiprobe.backbones.registry import open_backbone
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import BackboneError, StatesError, UsageError
 
 SEGMENTS = [moving_square(seed=1), moving_square(seed=3, speed=7)]
@@ -25,7 +25,10 @@ needs_torchao = pytest.mark.skipif(
     importlib.util.find_spec("torchao") is None,
     reason="torchao is not installed: pip install 'hiprobe[quantised]'",
 )
-FLOAT32 = LoadOptions(dtype="float32", device="cpu")
+
+
+def float32(folder: Path) -> BackboneSpec:
+    return BackboneSpec.of_folder(folder, dtype="float32", device="cpu")
 
 
 def test_the_same_backbone_twice_differs_in_nothing(model_folder: Folder) -> None:
@@ -62,7 +65,7 @@ def test_the_faster_resize_is_another_fingerprint_and_other_states(
     trained, area = (load_hf(model_folder(family), resize=r) for r in (None, "area"))
     assert "resize_by" not in trained.fingerprint.settings
     assert area.fingerprint.settings["resize_by"] == "area"
-    effect = resize_effect(model_folder(family), SEGMENTS, layers=[1, LAYERS], options=FLOAT32)
+    effect = resize_effect(float32(model_folder(family)), SEGMENTS, layers=[1, LAYERS])
     assert all(0 < value < 0.5 for value in effect.relative)
 
 
@@ -82,9 +85,9 @@ def test_unknown_names_are_refused_before_anything_is_read(options: dict[str, st
 
 def test_a_probe_is_used_in_the_format_it_was_fitted_in(model_folder: Folder) -> None:
     made = load_hf(model_folder("internvl"), dtype="bfloat16", resize="area").fingerprint
-    like = LoadOptions().like(made)
+    like = BackboneSpec().like(made)
     assert (like.dtype, like.resize, like.quantise) == ("bfloat16", "area", None)
-    assert LoadOptions(dtype="float32").like(made).dtype == "float32"
+    assert BackboneSpec(dtype="float32").like(made).dtype == "float32"
     again = open_backbone(model_folder("internvl"), dtype=like.dtype, resize=like.resize)
     assert again.fingerprint == made
 
@@ -102,7 +105,7 @@ def test_one_byte_weights_give_near_states_under_their_own_fingerprint(
     model_folder: Folder, family: str, quantise: str, most: float
 ) -> None:
     effect = quantisation_effect(
-        model_folder(family), SEGMENTS, quantise=quantise, layers=ALL, options=FLOAT32
+        float32(model_folder(family)), SEGMENTS, quantise=quantise, layers=ALL
     )
     assert all(0 < value < most for value in effect.relative)
     backbone = load_hf(model_folder(family), dtype="float32", quantise=quantise)

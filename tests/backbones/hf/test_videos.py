@@ -33,7 +33,7 @@ from hiprobe.backbones.hf.family import Family, Parts
 from hiprobe.backbones.hf.load import load_hf
 from hiprobe.backbones.hf.model import HfBackbone
 from hiprobe.backbones.hf.smolvlm import number_word
-from hiprobe.backbones.loading import LoadOptions
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.segment import Segment, key_frame_positions
 
@@ -309,9 +309,9 @@ def test_the_way_is_part_of_the_fingerprint_and_found_again(
     assert video.fingerprint.settings["frames_as"] == "video"
     assert video.fingerprint.digest != shown.fingerprint.digest
     assert "frames_as" in video.fingerprint.difference(shown.fingerprint)
-    like = LoadOptions().like(shown.fingerprint)
+    like = BackboneSpec().like(shown.fingerprint)
     assert like.frames_as == "pictures"
-    assert LoadOptions(frames_as="video").like(shown.fingerprint).frames_as == "video"
+    assert BackboneSpec(frames_as="video").like(shown.fingerprint).frames_as == "video"
     again = load_hf(model_folder(family), frames_as=like.frames_as)
     assert again.fingerprint == shown.fingerprint
 
@@ -329,7 +329,7 @@ def test_a_way_that_a_model_does_not_have_is_refused(
 
 def test_an_unknown_way_and_missing_times_are_refused(model_folder: Folder) -> None:
     with pytest.raises(UsageError, match="frames_as 'film'"):
-        LoadOptions(frames_as="film")
+        BackboneSpec(frames_as="film")
     backbone = load_hf(model_folder("qwen3_vl"))
     with pytest.raises(UsageError, match="8 frames and 3 times"):
         backbone.prepare(SEGMENT.frames, prompt="What?", frame_seconds=[0.0, 0.1, 0.2])

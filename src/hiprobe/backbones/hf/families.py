@@ -15,7 +15,7 @@ from hiprobe.backbones.hf.family import Family, Offsets, Parts, Pictures, labell
 from hiprobe.backbones.hf.qwen import qwen_pictures
 from hiprobe.backbones.hf.qwen_video import QWEN2_5_VIDEO, QWEN2_VIDEO, QWEN3_VIDEO, qwen_video
 from hiprobe.backbones.hf.smolvlm import smolvlm_pictures, smolvlm_video
-from hiprobe.backbones.loading import AS_PICTURES, AS_VIDEO
+from hiprobe.backbones.spec import AS_PICTURES, AS_VIDEO
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 
@@ -25,7 +25,7 @@ def build_family(parts: Parts, *, frames_as: str | None = None) -> Family:
 
     Args:
         parts: what it is made from.
-        frames_as: one of `hiprobe.backbones.loading.FRAMES_AS`; None for a video, where the
+        frames_as: one of `hiprobe.backbones.spec.FRAMES_AS`; None for a video, where the
             family has a way for videos, else pictures.
 
     Raises:

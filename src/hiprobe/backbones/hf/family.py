@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from hiprobe.backbones.hf import pictures
-from hiprobe.backbones.loading import TRAINED_RESIZE
+from hiprobe.backbones.spec import TRAINED_RESIZE
 from hiprobe.segment import Frame
 
 Offsets = Sequence[float]
@@ -35,7 +35,7 @@ class Pictures:
 class Parts:
     """What a family is made from: config, processor settings, and the text of a token id.
 
-    `resize_by` is one of `hiprobe.backbones.loading.RESIZES`.
+    `resize_by` is one of `hiprobe.backbones.spec.RESIZES`.
     """
 
     config: Any

@@ -18,7 +18,7 @@ from hiprobe.backbones.hf.generic import build_generic
 from hiprobe.backbones.hf.original import ORIGINAL_TYPE, native_config
 from hiprobe.backbones.hf.original_tokenizer import chat_form, original_tokenizer
 from hiprobe.backbones.hf.prompt import Wording, read_template
-from hiprobe.backbones.loading import AS_VIDEO, TRAINED_RESIZE
+from hiprobe.backbones.spec import AS_VIDEO, TRAINED_RESIZE
 from hiprobe.errors import BackboneError
 from hiprobe.store.documents import read_json
 

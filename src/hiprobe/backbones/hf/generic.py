@@ -17,7 +17,7 @@ from transformers import AutoProcessor
 
 from hiprobe.backbones.hf.family import Family, Offsets, Pictures, labelled
 from hiprobe.backbones.hf.outline import image_token, outline
-from hiprobe.backbones.loading import AS_PICTURES
+from hiprobe.backbones.spec import AS_PICTURES
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from hiprobe.backbones.loading import DTYPES
+from hiprobe.backbones.spec import DTYPES
 from hiprobe.errors import BackboneError, BackboneMemoryError
 
 # what allocators of the CPU and of Apple's GPU say, in a plain RuntimeError

@@ -45,9 +45,9 @@ def load_hf(
         cut_at_layer: load no deeper than this layer (it cannot describe then).
         dtype: float32, bfloat16 or float16; by what the hardware does natively where None.
         device: cuda, mps or cpu; the best there is where None.
-        resize: how frames are brought to size, one of `loading.RESIZES`.
+        resize: how frames are brought to size, one of `spec.RESIZES`.
         quantise: hold the decoder's weights as int8 or fp8 (needs torchao); as they are where None.
-        frames_as: one of `loading.FRAMES_AS`; a video where None and the family has a way for it.
+        frames_as: one of `spec.FRAMES_AS`; a video where None and the family has a way for it.
 
     Raises:
         BackboneError: the folder is incomplete or damaged, needs code of its own, or an option is

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hiprobe.backbones.loading import AREA_RESIZE, RESIZES, TRAINED_RESIZE
+from hiprobe.backbones.spec import AREA_RESIZE, RESIZES, TRAINED_RESIZE
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 

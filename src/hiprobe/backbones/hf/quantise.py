@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hiprobe.backbones.loading import QUANTISED
+from hiprobe.backbones.spec import QUANTISED
 from hiprobe.errors import BackboneError
 
 

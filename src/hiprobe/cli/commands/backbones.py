@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hiprobe.backbones.loading import LoadOptions
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli import options
 from hiprobe.cli.numbers import Whole
 from hiprobe.cli.options import Decorator
@@ -107,11 +107,9 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
 @backbones.command()
 @click.argument("name", metavar="NAME|FOLDER")
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO|FOLDER|GLOB...")
-@options.dtype
-@options.resize
-@options.quantise
-@options.frames_as
-@options.device
+@options.how_opened(
+    options.dtype, options.resize, options.quantise, options.frames_as, options.device
+)
 @click.option(
     "--probe",
     type=click.Path(path_type=Path),
@@ -130,11 +128,7 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
 def compare(
     name: str,
     videos: tuple[str, ...],
-    dtype: str | None,
-    resize: str | None,
-    quantise: str | None,
-    frames_as: str | None,
-    device: str | None,
+    spec: BackboneSpec,
     probe: Path | None,
     segments: int,
     segment_seconds: float | None,
@@ -163,7 +157,7 @@ def compare(
     found = compare_backbone(
         name,
         videos,
-        load=LoadOptions(dtype, device, resize, quantise, frames_as),
+        spec=spec,
         probe_folder=probe,
         segments=segments,
         segment_seconds=segment_seconds,

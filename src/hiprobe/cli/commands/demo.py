@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli import options
 
 
@@ -18,11 +19,11 @@ from hiprobe.cli import options
 )
 @options.normal
 @options.out("hiprobe-demo")
-@options.backbone
+@options.how_opened(options.backbone, options.prompt, *options.numbers)
 @options.seed
 @options.quiet
 def demo(
-    clips: Path | None, normal: str | None, out: Path, backbone: str | None, seed: int, quiet: bool
+    clips: Path | None, normal: str | None, out: Path, spec: BackboneSpec, seed: int, quiet: bool
 ) -> None:
     """Fit on a handful of clips and detect in an untrimmed video of unseen sources.
 
@@ -38,4 +39,4 @@ def demo(
     """
     from hiprobe.cli.demonstrating import demonstrate
 
-    demonstrate(clips, normal=normal, out=out, backbone=backbone, seed=seed, quiet=quiet)
+    demonstrate(clips, normal=normal, out=out, backbone=spec, seed=seed, quiet=quiet)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from hiprobe.backbones.loading import LoadOptions
+from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli import options
 from hiprobe.cli.check_line import Check
 from hiprobe.cli.text import say
@@ -14,22 +14,16 @@ from hiprobe.errors import UsageError
 
 
 @click.command()
-@click.option(
-    "--backbone",
-    metavar="NAME|FOLDER",
-    help="Check this backbone instead: weights, states, words for a test picture, time, memory.",
+@options.how_opened(
+    click.option(
+        "--backbone",
+        metavar="NAME|FOLDER",
+        help="Check this backbone instead: weights, states, words for a test picture, time, "
+        "memory.",
+    ),
+    *options.numbers,
 )
-@options.dtype
-@options.device
-@options.quantise
-@options.frames_as
-def doctor(
-    backbone: str | None,
-    dtype: str | None,
-    device: str | None,
-    quantise: str | None,
-    frames_as: str | None,
-) -> None:
+def doctor(spec: BackboneSpec) -> None:
     """Check cores, memory, GPU, codecs, backbones and disk; or load one backbone and try it.
 
     With --backbone: every tensor of the files must have its place in the model and none may be
@@ -46,11 +40,10 @@ def doctor(
     """
     from hiprobe.cli.checks import run_checks
 
-    load = LoadOptions(dtype, device, None, quantise, frames_as)
-    if backbone is None and load != LoadOptions():
-        raise UsageError("--dtype, --device, --quantise and --frames-as go with --backbone")
+    if spec.name is None and spec != BackboneSpec():
+        raise UsageError(f"{' '.join(spec.command_words())} goes with --backbone")
     missing = 0
-    for check in run_checks() if backbone is None else _tried(backbone, load):
+    for check in run_checks() if spec.name is None else _tried(spec):
         missing += check.level == "missing"
         click.echo(f"{_SIGNS[check.level]} {check.name}: {check.text}")
         if check.remedy:
@@ -59,23 +52,17 @@ def doctor(
         raise SystemExit(1)
 
 
-def _tried(name: str, load: LoadOptions) -> Iterator[Check]:
+def _tried(spec: BackboneSpec) -> Iterator[Check]:
     from dataclasses import astuple
 
     from hiprobe.backbones.checkup import check_backbone
-    from hiprobe.backbones.registry import backbone_folder, open_backbone
+    from hiprobe.backbones.registry import backbone_folder
     from hiprobe.backbones.shape_families import folder_shape
 
-    folder = backbone_folder(name, say=say)
+    folder = backbone_folder(spec.known_as, say=say)
     yield Check("folder", "ok", str(folder))
     say("loading the weights ...")
-    opened = open_backbone(
-        folder,
-        dtype=load.dtype,
-        device=load.device,
-        quantise=load.quantise,
-        frames_as=load.frames_as,
-    )
+    opened = spec.open()
     for finding in check_backbone(opened, folder=folder, shape=folder_shape(folder)):
         yield Check(*astuple(finding))
 

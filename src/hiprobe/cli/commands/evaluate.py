@@ -68,9 +68,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--compare",
+    "others",
+    multiple=True,
     type=click.Path(exists=True, path_type=Path),
     metavar="OTHER",
-    help="Other scores of the same kind: a paired test over videos.",
+    help="Other scores of the same kind: a paired test over videos; may be given several times.",
 )
 @click.option("--draws", type=Whole(0, MAX_DRAWS), default=1000, show_default=True,
               help="Bootstrap draws of videos for the intervals.")  # fmt: skip
@@ -88,7 +90,7 @@ def command(
     threshold: float | None,
     ious: tuple[float, ...],
     recalls: tuple[float, ...],
-    compare: Path | None,
+    others: tuple[Path, ...],
     draws: int,
     seed: int,
     document: Path | None,
@@ -105,7 +107,7 @@ def command(
       hiprobe evaluate scores/ --dataset ucf-crime
       hiprobe evaluate scores.json --dataset ucf-crime --tail-frames 1
       hiprobe evaluate scores.csv --dataset xd-violence --repeat 16 --threshold 0.5
-      hiprobe evaluate mine.npy --dataset ucf-crime --compare theirs.npy
+      hiprobe evaluate mine.npy --dataset ucf-crime --compare theirs.npy --compare others.npy
       hiprobe evaluate scores/ --dataset mine.csv --split test
     """
     from hiprobe.cli import evaluating
@@ -116,13 +118,12 @@ def command(
     from hiprobe.evaluation.evaluate import DEFAULT_IOUS, DEFAULT_RECALLS, evaluate_frames
     from hiprobe.evaluation.metrics import paired_test
 
-    if compare is not None and not draws:
+    if others and not draws:
         raise UsageError("--compare needs draws of videos, and --draws is 0; leave --draws away")
     truth = find_truth(dataset, split=split, spans=spans, end=end)  # type: ignore[arg-type]
-    frames, *other = (
+    frames, *compared_with = (
         read_frames(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
-        for path in (scores, compare)
-        if path is not None
+        for path in (scores, *others)
     )
     result = evaluate_frames(
         frames=frames,
@@ -137,10 +138,13 @@ def command(
     evaluating.print_protocol(result)
     evaluating.print_headlines(result, floors)
     evaluating.print_classes(result)
-    evaluating.print_details(result)
-    compared = paired_test(frames, other[0], draws=draws, seed=seed) if other else {}
-    if compared:
-        evaluating.print_comparison(compared, videos=result.videos)
+    evaluating.print_details(result, highest=float(frames.scores.max()))
+    compared = [
+        (str(path), paired_test(frames, other, draws=draws, seed=seed))
+        for path, other in zip(others, compared_with, strict=True)
+    ]
+    for path, differences in compared:
+        evaluating.print_comparison(differences, other=path, videos=result.videos)
     if document is not None:
         _write(result, floors, compared, document)
 
@@ -148,7 +152,7 @@ def command(
 def _write(
     result: Evaluation,
     floors: dict[str, dict[str, float]],
-    compared: dict[str, PairedDifference],
+    compared: list[tuple[str, dict[str, PairedDifference]]],
     path: Path,
 ) -> None:
     import json

@@ -133,7 +133,7 @@ def fit(
         _refuse_settings(ctx, add)
     if scorer == "heads":
         _refuse_hidden_states(ctx)
-    if prompts is not None and (how.prompt is not None or add is not None):
+    if prompts is not None and (how.backbone.prompt is not None or add is not None):
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
     settings = FitSettings(
         mode=mode,

@@ -50,19 +50,19 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _probe_facts(folder: Path) -> dict[str, Any]:
-    from hiprobe.cli.record import read_record
     from hiprobe.probe import Probe
-    from hiprobe.segment import SEGMENT_FRAMES
+    from hiprobe.probe.reading_file import read_record
 
     probe, record = Probe.load(folder), read_record(folder)
     facts: dict[str, Any] = {"probe": folder, **probe.facts()}
-    if record is not None:
-        seconds = record.segment_seconds
-        facts["segments"] = f"{SEGMENT_FRAMES} frames" if seconds is None else f"{seconds:g} s"
-        if record.failures:
-            count = len(record.failures)
-            clips = "1 clip" if count == 1 else f"{count} clips"
-            facts["left out"] = f"{clips} that could not be used"
+    made = probe.provenance_
+    facts["segments"] = "unknown" if made is None else made.segment_words()
+    if made is not None and made.backbone is not None:
+        facts["backbone"] = made.backbone.known_as
+    if record is not None and record.failures:
+        count = len(record.failures)
+        clips = "1 clip" if count == 1 else f"{count} clips"
+        facts["left out"] = f"{clips} that could not be used"
     return facts
 
 

@@ -1,4 +1,8 @@
-"""How a probe's clips were read, kept beside it so that `detect` and `fit --add` read alike."""
+"""`reading.json` in a probe folder: what `hiprobe fit` read and what it left out, for people.
+
+How the clips were read stands in `probe.json`, which `Probe.save` writes; in folders of earlier
+versions it stands here alone.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiprobe.errors import ProbeFolderError
+from hiprobe.backbones.spec import BackboneSpec
+from hiprobe.errors import ProbeFolderError, StorageError, UsageError
+from hiprobe.provenance import Provenance
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import read_json
 from hiprobe.store.schemas import ReadingDocument
@@ -19,7 +25,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class ReadingRecord:
-    """What the fingerprint does not hold.
+    """What `hiprobe fit` read.
 
     Attributes:
         backbone: name or folder, as the user gave it.
@@ -47,6 +53,34 @@ def write_record(folder: Path, record: ReadingRecord) -> None:
     }
     with atomic_path(folder / FILE_NAME) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def recorded_provenance(folder: Path) -> Provenance | None:
+    """How the clips of a probe of an earlier version were read; None where nothing says it.
+
+    Raises:
+        ProbeFolderError: the record is damaged or of another version.
+    """
+    record = read_record(folder)
+    if record is None:
+        return None
+    backbone = BackboneSpec(record.backbone)
+    try:
+        return Provenance(backbone=backbone, segment_seconds=record.segment_seconds)
+    except UsageError as error:
+        raise ProbeFolderError(f"{folder / FILE_NAME} is damaged: {error}") from error
+
+
+def remove_record(folder: Path) -> None:
+    """Remove the record of a probe folder, if there is one.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    try:
+        (folder / FILE_NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot remove {folder / FILE_NAME}: {error.strerror}") from error
 
 
 def read_record(folder: Path) -> ReadingRecord | None:
