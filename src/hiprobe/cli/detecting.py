@@ -17,6 +17,7 @@ from hiprobe.cli.results import save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_for_probe
 from hiprobe.cli.subject import Context, Subject
+from hiprobe.cli.text import say
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events
@@ -62,7 +63,8 @@ class Detection:
         how: SessionOptions,
     ) -> Detection:
         """Load the probe, find the files, and open the backbone where a video needs it."""
-        probe, files = Probe.load(folder), expand_videos(named)
+        probe = Probe.load(folder)
+        files = expand_videos(named, tell=None if how.quiet else say)
         record = read_record(folder) or ReadingRecord(probe.fingerprint_.model, None)
         session, own = None, None
         if not all(map(are_states, files)):

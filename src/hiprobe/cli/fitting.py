@@ -10,12 +10,13 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.fit_settings import FitSettings
 from hiprobe.cli.inputs import are_states
+from hiprobe.cli.labelled import clips_of
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.record import ReadingRecord, read_record, write_record
 from hiprobe.cli.session import DEFAULT_BACKBONE, Session, open_for_probe, open_session
 from hiprobe.cli.text import say
-from hiprobe.datasets.clips import LabelledClip, read_clips
+from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_views
 from hiprobe.pipeline.states_folder import noted_segment_seconds
@@ -47,7 +48,8 @@ class Fitting:
         path: Path,
         *,
         add: Path | None,
-        normal: str | None,
+        normal: Sequence[str],
+        split: str | None,
         settings: FitSettings,
         how: SessionOptions,
     ) -> Fitting:
@@ -55,7 +57,14 @@ class Fitting:
         known = None if add is None else Probe.load(add)
         if known is not None:
             known.check_extendable()
-        clips = read_clips(path, normal=normal, both_kinds=known is None)
+        clips = clips_of(
+            path,
+            normal=normal,
+            split=split,
+            cached=how.cached,
+            quiet=how.quiet,
+            both_kinds=known is None,
+        )
         if add is None or known is None:
             return cls.of(clips, settings=settings, how=how)
         record = read_record(add) or ReadingRecord(known.fingerprint_.model, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets.manifest_row import Spans
+from hiprobe.datasets.table_text import read_table
 from hiprobe.errors import LabelError
 
 NAME = "spans.csv"
@@ -34,24 +34,20 @@ def read_own_spans(root: Path) -> OwnSpans:
     found: OwnSpans = defaultdict(list)
     if not file.is_file():
         return found
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelError(f"cannot read {file} as a UTF-8 table: {error}") from error
-    reader = csv.DictReader(lines)
-    unit = next((u for u, c in _UNITS.items() if {"video", *c} <= set(reader.fieldnames or ())), "")
+    table = read_table(file)
+    unit = next((u for u, c in _UNITS.items() if {"video", *c} <= set(table.columns)), "")
     if not unit:
         raise LabelError(
-            f"{file} has the columns {', '.join(reader.fieldnames or ())}; it needs "
+            f"{file} has the columns {', '.join(table.columns) or 'none'}; it needs "
             "video,start_seconds,end_seconds or video,start_frame,end_frame"
         )
-    for cells in reader:
-        start, end = (_number(cells[c], file, reader.line_num) for c in _UNITS[unit])
+    for row in table.rows:
+        where, video = table.where(row), row.cells["video"]
+        start, end = (_number(row.cells[c], where) for c in _UNITS[unit])
         if not 0 <= start < end:
-            raise LabelError(f"{file}, line {reader.line_num}: {start:g} to {end:g} is empty")
-        video = (cells["video"] or "").strip()
+            raise LabelError(f"{where}: {start:g} to {end:g} is empty")
         if not video:
-            raise LabelError(f"{file}, line {reader.line_num}: the cell of the video is empty")
+            raise LabelError(f"{where}: the cell of the video is empty")
         found[Path(video).as_posix()].append((start, end, unit == "seconds"))
     return found
 
@@ -79,11 +75,11 @@ def to_frames(
     return tuple(spans)
 
 
-def _number(cell: str | None, file: Path, line: int) -> float:
+def _number(cell: str, where: str) -> float:
     try:
-        value = float(cell or "")
+        value = float(cell)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise LabelError(f"{file}, line {line}: {cell!r} is no number")
+        raise LabelError(f"{where}: {cell!r} is no number")
     return value

@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
+from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.manifest import ManifestRow
+from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError
 from hiprobe.probe.folds import grouped_folds
 from hiprobe.reproduce.bench import Bench
@@ -75,7 +76,7 @@ def clips_of(bench: Bench, data: DataSource, held: Sequence[LabelledStates]) -> 
     """The videos of some labelled states; none for states that came from a file."""
     names = {e.name for e in held}
     found = (c for c in bench.extraction.clips(data) if c.name in names)
-    return [c for c in found if c.video.suffix != STATES_SUFFIX]
+    return [c for c in found if not is_states_name(c.video)]
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class _Maker:
             spans=row.spans,
             parts=(Part(0, frames, source or row.source),),
             joined=False,
-            path=None if row.video.suffix == STATES_SUFFIX else row.video,
+            path=None if is_states_name(row.video) else row.video,
         )
 
 
@@ -157,6 +158,6 @@ def _rate(row: ManifestRow, load: Callable[[], States]) -> float:
     """Frames a second where the manifest has none."""
     from hiprobe.video.probe import video_info
 
-    if row.video.suffix == STATES_SUFFIX:
+    if is_states_name(row.video):
         return (row.frame_count or 0) / float(load().end_seconds[-1])
     return video_info(row.video).fps_from_header or NOMINAL_FPS

@@ -75,7 +75,8 @@ def command_words(request: Request, name: str) -> str:
     words = ["hiprobe", "reproduce", name]
     for data in request.data:
         words += ["--data", "/".join(data.path.parts[-2:])]
-        words += ["--normal", data.normal] if data.normal else []
+    for normal in dict.fromkeys(n for data in request.data for n in data.normal):
+        words += ["--normal", f'"{normal}"' if " " in normal else normal]
     folder = request.backbone.rstrip("/").rpartition("/")[2]
     words += ["--backbone", folder or request.backbone]
     words += ["--prompt", f'"{request.prompt}"'] if request.prompt else []

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     "attention heads cannot be extended.",
 )
 @options.normal
+@options.split
 @click.option(
     "--mode",
     type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
@@ -89,7 +90,8 @@ def fit(
     clips: Path,
     out: Path | None,
     add: Path | None,
-    normal: str | None,
+    normal: tuple[str, ...],
+    split: str | None,
     mode: Mode | Literal["auto"],
     scorer: ScorerName | Literal["heads"],
     layer: int | None,
@@ -144,6 +146,7 @@ def fit(
         clips,
         add=add,
         normal=normal,
+        split=split,
         settings=settings,
         how=how,
     )
