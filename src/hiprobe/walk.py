@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
 def files_below(folder: Path, *, unreadable: list[Path] | None = None) -> Iterator[Path]:
     """Files at any depth in a fixed order, without hidden ones.
 
-    Links to folders are followed, and each folder is visited once, so that a link to a folder above
-    does not lead in a circle. Of a folder that has several names the one that is no link counts. A
+    Links to folders are followed, but not to a folder that `folder` lies in, and each folder is
+    visited once: no link leads in a circle. Of a folder that has several names the one that is no link counts. A
     link that leads nowhere is among the files.
 
     Args:
         unreadable: folders that cannot be listed are appended here; they are passed over.
     """
-    seen: set[tuple[int, int]] = set()
+    seen = _folders_above(Path(folder))
     waiting = [Path(folder)]
     linked: list[Path] = []
     while waiting or linked:
@@ -45,3 +46,13 @@ def files_below(folder: Path, *, unreadable: list[Path] | None = None) -> Iterat
             else:
                 folders.append(path)
         waiting += reversed(folders)
+
+
+def _folders_above(folder: Path) -> set[tuple[int, int]]:
+    """Device and inode of each folder that holds this one."""
+    found = set()
+    for above in folder.resolve().parents:
+        with suppress(OSError):
+            stat = above.stat()
+            found.add((stat.st_dev, stat.st_ino))
+    return found

@@ -228,7 +228,7 @@ def _refuse_contradictions(clips: Iterable[LabelledClip]) -> None:
             if other.label != clip.label and overlap(clip, other):
                 raise LabelError(
                     f"{other.name} ({other.class_name}) and {clip.name} ({clip.class_name}) "
-                    "are overlapping stretches of one file under two labels; cut them apart"
+                    "are one file, or overlapping stretches of it, under two labels; cut them apart"
                 )
         others.append(clip)
 

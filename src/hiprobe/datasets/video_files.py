@@ -151,6 +151,8 @@ _STARTS = (
     b".RMF",
     b"DKIF",
     b"YUV4MPEG2",
+    b"GIF8",
+    b"nut/multimedia container",
 )
 _STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"M4A ", b"M4B ", b"crx ")
 _TS_PACKET_BYTES, _TS_SYNC = (188, 192, 204), 0x47

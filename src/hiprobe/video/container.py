@@ -23,6 +23,9 @@ FORMATS = (
     "vvc,vc1,m4v,ivf,obu,mxf,nut,dv,dhav,mjpeg,wtv,rm,yuv4mpegpipe,mp3,wav,flac,aac"
 )
 
+BARE_FORMATS = frozenset(("h264", "hevc", "vvc", "vc1", "m4v", "mpegvideo", "mjpeg", "obu"))
+"""Coded pictures without a container: they have no timestamps, and no index to seek by."""
+
 READ_ERRORS: tuple[type[Exception], ...] = (
     av.error.FFmpegError,
     IndexError,
