@@ -12,8 +12,8 @@ def files_below(folder: Path, *, unreadable: list[Path] | None = None) -> Iterat
     """Files at any depth in a fixed order, without hidden ones.
 
     Links to folders are followed, but not to a folder that `folder` lies in, and each folder is
-    visited once: no link leads in a circle. Of a folder that has several names the one that is no link counts. A
-    link that leads nowhere is among the files.
+    visited once: no link leads in a circle. Of a folder that has several names the one that is no
+    link counts. A link that leads nowhere is among the files.
 
     Args:
         unreadable: folders that cannot be listed are appended here; they are passed over.

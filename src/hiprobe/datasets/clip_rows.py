@@ -91,7 +91,7 @@ def _refuse_missing_columns(table: Table) -> None:
     missing = [name for name in ("video", "label") if name not in table.columns]
     if missing:
         near = [c for c in table.columns if set(meant_by(c)) & set(missing)]
-        hint = f"; is {' and '.join(near)} meant by it?" if near else ""
+        hint = f"; is {' or '.join(near)} what is meant by {' and '.join(missing)}?" if near else ""
         raise LabelError(
             f"{table.path} lacks the column {' and '.join(missing)}; its first line must be "
             "video,label[,source][,start_seconds,end_seconds], found "

@@ -18,8 +18,14 @@ NAME = "spans.csv"
 
 _UNITS = {"seconds": ("start_seconds", "end_seconds"), "frames": ("start_frame", "end_frame")}
 
-OwnSpans = dict[str, list[tuple[float, float, bool]]]
-"""By video: start, end, and whether they are seconds."""
+OwnSpan = list[tuple[float, float, bool]]
+"""Of one video: start, end, and whether they are seconds."""
+
+OwnSpans = dict[str, OwnSpan]
+"""By the path of the video below the root."""
+
+_END_SLACK_SECONDS = 0.05
+"""Ends are often rounded."""
 
 
 def read_own_spans(root: Path) -> OwnSpans:
@@ -52,9 +58,7 @@ def read_own_spans(root: Path) -> OwnSpans:
     return found
 
 
-def to_frames(
-    own: list[tuple[float, float, bool]], seconds: Callable[[], NDArray[np.float64]]
-) -> Spans:
+def to_frames(own: OwnSpan, seconds: Callable[[], NDArray[np.float64]]) -> Spans:
     """Spans in frames, half-open, in order: a frame is in a stretch when its time is.
 
     Stretches that share a frame are joined: they are one event.
@@ -73,6 +77,24 @@ def to_frames(
         else:
             spans.append((int(first), int(last)))
     return tuple(spans)
+
+
+def beyond_words(own: OwnSpan, *, frame_count: int, seconds: float | None) -> list[str]:
+    """A sentence on each stretch that begins or ends after its video.
+
+    Args:
+        seconds: length of the video; None where it is not known.
+    """
+    told = []
+    for start, end, in_seconds in own:
+        limit = seconds if in_seconds else float(frame_count)
+        if limit is None or end <= limit + (_END_SLACK_SECONDS if in_seconds else 0.0):
+            continue
+        what = "begins" if start >= limit else "ends"
+        length = f"{limit:.3f} s" if in_seconds else f"{frame_count} frames"
+        unit = "s" if in_seconds else "in frames"
+        told.append(f"{start:g} to {end:g} {unit} {what} after the video, which has {length}")
+    return told
 
 
 def _number(cell: str, where: str) -> float:

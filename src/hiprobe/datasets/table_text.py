@@ -57,7 +57,7 @@ def read_table(path: Path, *, error: type[HiProbeError] = LabelError) -> Table:
     delimiter = next((d for d in _DELIMITERS if d in header), ",")
     records = _records(text, delimiter, path, error)
     _, first = next(records, (1, []))
-    columns = tuple(cell.strip().lower() for cell in first)
+    columns = tuple(" ".join(cell.split()).lower() for cell in first)
     named = [name for name in columns if name]
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
