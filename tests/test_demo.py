@@ -15,9 +15,9 @@ def write_clip(path: Path, shade: int) -> None:
 
 def test_real_clips_become_a_joined_video_with_known_truth(tmp_path: Path) -> None:
     for i in range(5):
-        for name in ("normal", "abnormal"):
+        for offset, name in enumerate(("normal", "abnormal")):
             (tmp_path / "clips" / name).mkdir(parents=True, exist_ok=True)
-            write_clip(tmp_path / "clips" / name / f"{i}.mp4", 40 * i)
+            write_clip(tmp_path / "clips" / name / f"{i}.mp4", 40 * i + 5 * offset)
     skipped: list[Path] = []
     (tmp_path / "clips" / "normal" / "broken.mp4").write_text("no video")
     material = real_material(

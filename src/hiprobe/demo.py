@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiprobe.datasets.clips import LabelledClip, read_clips
+from hiprobe.datasets.clips import LabelledClip, read_clips, read_labelled
 from hiprobe.datasets.joining import common_shape, hold_out, joining_order
+from hiprobe.datasets.same_content import settle_copies
+from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.store.content_hash import content_hash
 
 RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
 """Results are named after the video, so even a table of numbers says what it is of."""
@@ -60,9 +63,10 @@ def real_material(
     path: Path,
     folder: Path,
     *,
-    normal: str | None = None,
+    normal: str | Sequence[str] | None = None,
     seed: int = 0,
     skip: Callable[[Path, str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Material:
     """Real labelled clips: some sources to fit on, clips of the others joined to one video.
 
@@ -70,6 +74,7 @@ def real_material(
         path: folder or table of clips, as `read_clips` takes it.
         folder: where the joined video is written.
         skip: told of each held-out clip that cannot be read; the others go on.
+        tell: takes sentences on what is not taken, or counts as the same content.
 
     Raises:
         LabelError: too few sources to hold some out.
@@ -77,7 +82,12 @@ def real_material(
     """
     from hiprobe.video.join import JoinPart, join_clips
 
-    clips = read_clips(path, normal=normal)
+    found = read_labelled(path, normal=normal)
+    settled = settle_copies(found.clips, digest=content_hash)
+    if tell is not None:
+        for remark in (*found.remarks, *settled.remarks):
+            tell(remark)
+    clips = settled.clips
     _refuse_states(clips)
     split = hold_out(clips, seed=seed)
     ordered = joining_order(_readable(split.held_out, skip), seed=seed)
@@ -95,10 +105,8 @@ def real_material(
 
 
 def _refuse_states(clips: Iterable[LabelledClip]) -> None:
-    from hiprobe.datasets.clips import STATES_SUFFIX
-
     for clip in clips:
-        if clip.video.suffix == STATES_SUFFIX:
+        if is_states_name(clip.video):
             raise UsageError(f"{clip.video} holds states; a demonstration joins videos, give those")
 
 

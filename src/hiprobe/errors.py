@@ -6,11 +6,20 @@ returns when the error ends a command, so that scripts can tell the outcomes apa
 
 from __future__ import annotations
 
+from hiprobe.addresses import hide_credentials
+
 
 class HiProbeError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors raised on purpose.
+
+    Messages name what the user gave, and libraries quote it in theirs: a password in an address
+    is taken out here, once for all of them.
+    """
 
     exit_code = 1
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(hide_credentials(a) if isinstance(a, str) else a for a in arguments))
 
 
 class UsageError(HiProbeError, ValueError):

@@ -60,7 +60,9 @@ def test_a_folder_can_be_moved_with_its_manifest(tmp_path: Path, suffix: str) ->
 def test_a_manifest_is_clips_to_fit_on(tmp_path: Path, suffix: str) -> None:
     manifest = Manifest("mine", rows(tmp_path))
     write_manifest(manifest, path=tmp_path / f"m.{suffix}")
-    found = read_clips(tmp_path / f"m.{suffix}")
+    with pytest.raises(LabelError, match=r"normal; .*split train; left out: 2 test"):
+        read_clips(tmp_path / f"m.{suffix}")
+    found = read_clips(tmp_path / f"m.{suffix}", split="all")
     # "quiet" is no name that says normal: the label does
     assert [(c.class_name, c.label, c.source) for c in found] == [
         ("quiet", 0, "film"),

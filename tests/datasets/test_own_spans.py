@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hiprobe.datasets.own_spans import NAME, read_own_spans, to_frames
+from hiprobe.datasets.own_spans import NAME, beyond_words, read_own_spans, to_frames
 from hiprobe.errors import LabelError
 
 TIMES = np.array([0.0, 0.1, 0.2, 1.2, 1.3, 5.0])
@@ -49,3 +49,13 @@ def test_a_line_without_a_video_is_refused(tmp_path: Path, table: str) -> None:
     (tmp_path / NAME).write_text(table)
     with pytest.raises(LabelError, match="line 2: the cell of the video is empty"):
         read_own_spans(tmp_path)
+
+
+def test_stretches_beyond_the_end_are_told_in_their_own_unit() -> None:
+    own = [(1.0, 4.04, True), (3.0, 9.0, True), (5.0, 6.0, True), (90, 101, False), (0, 100, False)]
+    assert beyond_words(own, frame_count=100, seconds=4.0) == [
+        "3 to 9 s ends after the video, which has 4.000 s",
+        "5 to 6 s begins after the video, which has 4.000 s",
+        "90 to 101 in frames ends after the video, which has 100 frames",
+    ]
+    assert beyond_words(own[1:2], frame_count=100, seconds=None) == []

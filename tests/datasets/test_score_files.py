@@ -168,3 +168,19 @@ def test_published_scores_give_the_known_figures(end: Any, auc: float, precision
     found = evaluate_scores(scores=scores, truth=truth, draws=0).metrics
     assert round(found["auc"], 4) == auc
     assert round(found["average_precision"], 4) == precision
+
+
+@pytest.mark.parametrize("ending", [".mov", ".webm", ".ts", ".MP4", ".h264", ".Mkv.npy", ""])
+def test_results_of_any_kind_of_video_are_known(tmp_path: Path, ending: str) -> None:
+    content = {f"cam/a.b{ending}": FRAMES["a.b.mp4"], f"c{ending}": FRAMES["c"]}
+    assert read(write(tmp_path / "s.JSON", content)) == FRAMES
+
+
+def test_a_full_name_comes_before_one_without_its_ending(tmp_path: Path) -> None:
+    videos = tuple(VideoTruth(f"a{ending}", 1, ()) for ending in (".mp4", ".mov"))
+    truth = Truth(name="same", videos=videos, fps=2.0)
+    path = write(tmp_path / "s.json", {"a.mov": [0.1], "a.mp4": [0.2]})
+    found = read_scores(path, truth=truth)
+    assert {k: v.tolist() for k, v in found.items()} == {"a.mov": [0.1], "a.mp4": [0.2]}
+    with pytest.raises(EvaluationError, match="unknown to same"):
+        read_scores(write(tmp_path / "t.json", {"a": [0.1]}), truth=truth)

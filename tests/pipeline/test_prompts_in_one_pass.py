@@ -111,8 +111,8 @@ def test_a_backbone_with_one_prompt_says_so(video: Path) -> None:
 
 
 def test_views_are_prompts_by_readings_of_the_same_clips(tmp_path: Path) -> None:
-    for label in ("normal", "abnormal"):
-        write_video(tmp_path / "c" / label / "a.mp4", frames=30)
+    for label, bright in (("normal", range(0)), ("abnormal", range(9))):
+        write_video(tmp_path / "c" / label / "a.mp4", frames=30, bright=bright)
     (tmp_path / "c" / "normal" / "bad.mp4").write_text("no video")
     views, failures = extract_views(
         read_clips(tmp_path / "c"),

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from video_media import HEIGHT, WIDTH, make_audio, make_video
 
+from hiprobe.datasets.video_files import is_video_name, untimed_words
 from hiprobe.errors import VideoError
+from hiprobe.video.decode import FrameReader
 from hiprobe.video.probe import video_info
 
 
@@ -90,3 +92,34 @@ def test_huge_picture_is_refused_before_decoding(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=f"{WIDTH}x{HEIGHT}.*max_pixels"):
         video_info(path, max_pixels=WIDTH * HEIGHT - 1)
     assert video_info(path, max_pixels=WIDTH * HEIGHT * 4).width == WIDTH
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("a.h264", "libx264"),
+        ("a.y4m", "wrapped_avframe"),
+        ("a.mts", "libx264"),
+        ("a.flv", "flv1"),
+        ("a.wmv", "wmv2"),
+        ("a.vob", "mpeg2video"),
+        ("a.gif", "gif"),
+        ("a.3gp", "mpeg4"),
+        ("a.m2v", "mpeg2video"),
+        ("a.ivf", "libvpx"),
+    ],
+)
+def test_whatever_ending_is_known_can_be_read(tmp_path: Path, name: str, codec: str) -> None:
+    format_name = "rgb8" if codec == "gif" else "yuv420p"
+    path = make_video(
+        tmp_path / name, frames=12, codec=codec, pixel_format=format_name, size=(176, 144)
+    )
+    assert is_video_name(path)
+    assert len(list(FrameReader(path))) == 12
+    bare = name in ("a.h264", "a.m2v")
+    assert video_info(path).is_bare == bare == bool(untimed_words([path]))
+
+
+def test_a_bare_stream_is_timed_by_the_rate_that_it_states(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.h264", frames=20, fps=10)
+    assert [f.seconds for f in FrameReader(path)] == pytest.approx([i / 10 for i in range(20)])

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from hiprobe import __version__
+from hiprobe.addresses import hide_credentials
 from hiprobe.cli.commands.backbones import backbones
 from hiprobe.cli.commands.cache import cache
 from hiprobe.cli.commands.completion import completion
@@ -41,6 +42,9 @@ class Commands(click.Group):
         try:
             with plain_warnings():
                 return super().invoke(ctx)
+        except click.ClickException as error:  # click quotes what it was given
+            vars(error)["message"] = hide_credentials(error.message)
+            raise
         except HiProbeError as error:
             _end(ctx, str(error), error.exit_code)
         except KeyboardInterrupt as stop:

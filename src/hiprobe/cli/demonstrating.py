@@ -31,7 +31,7 @@ from hiprobe.report.words import (
 def demonstrate(
     clips: Path | None,
     *,
-    normal: str | None,
+    normal: Sequence[str],
     out: Path,
     backbone: BackboneSpec,
     seed: int,
@@ -45,7 +45,9 @@ def demonstrate(
     material = (
         rendered_material(out, seed=seed)
         if clips is None
-        else real_material(clips, out, normal=normal, seed=seed, skip=failures.add)
+        else real_material(
+            clips, out, normal=normal, seed=seed, skip=failures.add, tell=None if quiet else say
+        )
     )
     note = RENDERED_NOTE if material.rendered else JOINED_NOTE
     print(material.what)

@@ -62,8 +62,10 @@ class Detection:
         how: SessionOptions,
     ) -> Detection:
         """Load the probe, find the files, and open the backbone where a video needs it."""
-        probe, files = Probe.load(folder), expand_videos(named)
+        probe = Probe.load(folder)
         _check_reach(probe, scoring)
+        probe = Probe.load(folder)
+        files = expand_videos(named, tell=None if how.quiet else say)
         session, opened_as = None, None
         if not all(map(are_states, files)):
             say_how_it_is_cut(probe, how)

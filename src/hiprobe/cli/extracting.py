@@ -14,6 +14,7 @@ from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.text import say
+from hiprobe.errors import UsageError
 from hiprobe.pipeline.states_folder import Item, extract_to_file
 from hiprobe.states import Reading
 from hiprobe.store.atomic import atomic_path
@@ -36,7 +37,8 @@ def extract_all(
     The tables are written also where the run is interrupted, over what is there by then; so is
     `hiprobe-run.json`, which names what is done and what could not be used.
     """
-    items, failures = items_to_extract(named), Failures()
+    _refuse_own_table(named, out)
+    items, failures = items_to_extract(named, tell=None if how.quiet else say), Failures()
     session = open_session(how)
     chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
     settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
@@ -52,6 +54,17 @@ def extract_all(
         _write_tables(items, out, quiet=how.quiet)
         run_file.write(failures, interrupted=is_cut_off)
     failures.finish()
+
+
+def _refuse_own_table(named: Sequence[str], out: Path) -> None:
+    """The labels are written as `manifest.csv`; a table of that name there would be lost."""
+    labels = (out / LABELS_NAME).resolve()
+    tables = [t for n in named for t in (Path(n).expanduser(), Path(n).expanduser() / LABELS_NAME)]
+    if any(t.is_file() and t.resolve() == labels for t in tables):
+        raise UsageError(
+            f"{out / LABELS_NAME} is the table to read from, and would be written over; choose "
+            "another folder with --out"
+        )
 
 
 def _extract(item: Item, out: Path, session: Session, *, place: str) -> None:
@@ -86,9 +99,12 @@ def _write_labels(items: Sequence[Item], out: Path) -> Path:
     path = out / LABELS_NAME
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("video", "label", "class", "source"))
+        has_splits = any(i.clip is not None and i.clip.split for i in items)
+        writer.writerow(("video", "label", "class", "source", *(["split"] if has_splits else [])))
         for item in items:
             if item.clip is not None:
                 target = item.target(out).relative_to(out).as_posix()
-                writer.writerow((target, item.clip.label, item.clip.class_name, item.clip.source))
+                clip = item.clip
+                own = (target, clip.label, clip.class_name, clip.source)
+                writer.writerow((*own, *([clip.split] if has_splits else [])))
     return path

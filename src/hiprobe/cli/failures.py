@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hiprobe.addresses import hide_credentials
 from hiprobe.errors import (
     BackboneMemoryError,
     FingerprintError,
@@ -44,7 +45,10 @@ class Failures:
 
     def to_json(self) -> list[dict[str, str]]:
         """For a JSON document."""
-        return [{"video": str(file), "reason": reason} for file, reason in self.items]
+        return [
+            {"video": hide_credentials(str(file)), "reason": hide_credentials(reason)}
+            for file, reason in self.items
+        ]
 
     def report(self) -> None:
         """List the failures on stderr."""
@@ -52,7 +56,7 @@ class Failures:
             files = "1 file" if len(self.items) == 1 else f"{len(self.items)} files"
             click.echo(f"error: {files} could not be used:", err=True)
         for _, reason in self.items:
-            click.echo(f"  {reason}", err=True)
+            click.echo(f"  {hide_credentials(reason)}", err=True)
 
     def finish(self) -> None:
         """List them and end the command with `EXIT_CODE` where there is one."""

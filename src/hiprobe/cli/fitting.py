@@ -11,6 +11,7 @@ from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.fit_settings import FitSettings
 from hiprobe.cli.inputs import are_states
+from hiprobe.cli.labelled import clips_of
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.session import (
@@ -20,7 +21,7 @@ from hiprobe.cli.session import (
     say_how_it_is_cut,
 )
 from hiprobe.cli.text import say
-from hiprobe.datasets.clips import LabelledClip, read_clips
+from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_views
 from hiprobe.probe import Probe
@@ -53,7 +54,8 @@ class Fitting:
         path: Path,
         *,
         add: Path | None,
-        normal: str | None,
+        normal: Sequence[str],
+        split: str | None,
         settings: FitSettings,
         how: SessionOptions,
     ) -> Fitting:
@@ -61,7 +63,14 @@ class Fitting:
         known = None if add is None else Probe.load(add)
         if known is not None:
             known.check_extendable()
-        clips = read_clips(path, normal=normal, both_kinds=known is None)
+        clips = clips_of(
+            path,
+            normal=normal,
+            split=split,
+            cached=how.cached,
+            quiet=how.quiet,
+            both_kinds=known is None,
+        )
         if add is None or known is None:
             return cls.of(clips, settings=settings, how=how)
         settings = replace(settings, readings=(known.reading_,))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hiprobe.addresses import is_address, why_no_file
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,24 +21,38 @@ TABLE_SUFFIXES = frozenset((".csv", ".parquet"))
 """Endings of tables of labelled clips."""
 
 
-def expand_videos(named: Sequence[str]) -> list[Path]:
+Tell = Callable[[str], None]
+"""Takes a sentence for the user."""
+
+
+def expand_videos(named: Sequence[str], *, tell: Tell | None = None) -> list[Path]:
     """Files of all names in order, each once; a folder stands for the videos at any depth in it.
 
     A name that is no file is kept, so that reading it gives the reason.
 
+    Args:
+        tell: takes a sentence on files of folders that were passed over, and on missing times.
+
     Raises:
-        UsageError: a folder or a glob holds no video.
+        UsageError: a folder or a glob holds no video, or a name is the address of a stream.
     """
-    from hiprobe.datasets.clips import find_videos
+    from hiprobe.datasets.video_files import look_into, untimed_words
 
     found: list[Path] = []
+    remarks: list[str] = []
     for name in named:
+        if is_address(name):
+            raise UsageError(why_no_file(name))
         path = Path(name).expanduser()
         if path.is_dir():
-            inside = find_videos(path)
-            if not inside:
-                raise UsageError(f"folder {path} holds no video; give files, or another folder")
-            found += inside
+            inside = look_into(path)
+            if not inside.videos:
+                aside = "".join(f" ({remark})" for remark in inside.remarks())
+                raise UsageError(
+                    f"folder {path} holds no video; give files, or another folder{aside}"
+                )
+            found += inside.videos
+            remarks += inside.remarks()
         elif not path.exists() and glob.has_magic(name):
             matches = sorted(Path(m) for m in glob.glob(str(path), recursive=True))  # noqa: PTH207
             if not matches:
@@ -45,32 +60,47 @@ def expand_videos(named: Sequence[str]) -> list[Path]:
             found += matches
         else:
             found.append(path)
-    return list(dict.fromkeys(found))
+    once = list(dict.fromkeys(found))
+    if tell is not None:
+        for remark in (*remarks, *untimed_words(once)):
+            tell(remark)
+    return once
 
 
-def items_to_extract(named: Sequence[str]) -> list[Item]:
+def items_to_extract(named: Sequence[str], *, tell: Tell | None = None) -> list[Item]:
     """What is extracted, and the file of states of each, named after its place in its folder.
 
     A table of labelled clips, or a folder with a `manifest.csv`, gives its clips with their
-    labels and stretches; anything else is a video without a label.
+    labels, splits and stretches; anything else is a video without a label. States that lie in a
+    folder are passed over: they were extracted from something already.
+
+    Args:
+        tell: takes a sentence on what was passed over.
 
     Raises:
-        UsageError: a folder or a glob holds no video.
+        UsageError: a folder or a glob holds no video, or a name is the address of a stream.
         LabelError: a table cannot be read.
     """
-    from hiprobe.datasets.clips import read_clips
+    from hiprobe.datasets.clips import read_labelled
     from hiprobe.pipeline.states_folder import Item
 
+    remarks: list[str] = []
     found: list[tuple[Path, Path, LabelledClip | None]] = []
     for name in named:
         path = Path(name).expanduser()
         if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
             root = path if path.is_dir() else path.parent
-            clips = read_clips(path, both_kinds=False)
-            found += [(c.video, _below(c.video, root, c), c) for c in clips]
+            labelled = read_labelled(path, both_kinds=False, split="all")
+            found += [(c.video, _below(c.video, root, c), c) for c in labelled.clips]
+            remarks += labelled.remarks
         else:
             root = path if path.is_dir() else path.parent
-            found += [(v, _below(v, root), None) for v in expand_videos([name])]
+            videos = expand_videos([name], tell=remarks.append)
+            extracted = [v for v in videos if path.is_dir() and are_states(v)]
+            if extracted:
+                remarks.append(f"passed over: {len(extracted)} files of states in {path}")
+            left = [v for v in videos if v not in set(extracted)]
+            found += [(v, _below(v, root), None) for v in left]
     names: list[str] = []
     items: dict[tuple[Path, Stretch], Item] = {}
     for video, below, clip in found:
@@ -78,6 +108,9 @@ def items_to_extract(named: Sequence[str]) -> list[Item]:
         if (video, item.stretch) not in items:
             names.append(_unused(below.as_posix(), names))
             items[video, item.stretch] = replace(item, name=names[-1])
+    if tell is not None:
+        for remark in remarks:
+            tell(remark)
     return list(items.values())
 
 
@@ -106,9 +139,9 @@ def result_names(videos: Sequence[Path]) -> list[str]:
 
 def are_states(path: Path) -> bool:
     """True for extracted states, which stand in for a video."""
-    from hiprobe.datasets.clips import STATES_SUFFIX
+    from hiprobe.datasets.video_files import is_states_name
 
-    return path.suffix.lower() == STATES_SUFFIX
+    return is_states_name(path)
 
 
 def parse_layers(text: str, *, layer_count: int) -> list[int]:

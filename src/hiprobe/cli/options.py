@@ -50,7 +50,16 @@ no_cache: Decorator = click.option(
     "--no-cache", is_flag=True, help="Neither use nor keep cached states; nothing resumes then."
 )
 normal: Decorator = click.option(
-    "--normal", metavar="NAME", help="Name of the normal class [default: recognised]."
+    "--normal",
+    multiple=True,
+    metavar="NAME",
+    help="Name of the normal class, may be given several times [default: recognised].",
+)
+split: Decorator = click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Rows of a table's split column to take [default: train where there is such a split, else "
+    "all].",
 )
 
 

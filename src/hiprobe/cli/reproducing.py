@@ -38,7 +38,7 @@ class Reproduction:
         cls,
         paths: Sequence[Path],
         *,
-        normal: str | None,
+        normal: Sequence[str],
         out: Path,
         readings: tuple[Reading, ...],
         mode: Mode | Literal["auto"],
@@ -70,6 +70,7 @@ class Reproduction:
             partial(request.backbone.open, say=None if how.quiet else say),
             default_cache() if how.cached else None,
             partial(progress_bar, quiet=how.quiet),
+            tell=_nothing if how.quiet else say,
         )
         return cls(request, extraction, how.quiet)
 
@@ -87,7 +88,7 @@ class Reproduction:
         return failures
 
 
-def name_data(paths: Sequence[Path], *, normal: str | None) -> tuple[DataSource, ...]:
+def name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSource, ...]:
     """Data sets named after their folder or table; `manifest.csv` after the folder it lies in."""
     found: list[DataSource] = []
     for path in paths:
@@ -95,7 +96,7 @@ def name_data(paths: Sequence[Path], *, normal: str | None) -> tuple[DataSource,
         plain = own.parent.name if own.stem == "manifest" else own.stem
         taken = {d.name for d in found}
         names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))
-        found.append(DataSource(next(n for n in names if n not in taken), path, normal))
+        found.append(DataSource(next(n for n in names if n not in taken), path, tuple(normal)))
     return tuple(found)
 
 

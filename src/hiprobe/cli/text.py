@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from hiprobe.addresses import hide_credentials
+
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, mark: str = "") -> None:
     """A table in aligned columns on stdout; numbers to the right, words to the left.
@@ -23,7 +25,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, mark: s
 
 def say(line: str) -> None:
     """A line about the course of a run, on stderr."""
-    click.echo(line, err=True)
+    click.echo(hide_credentials(line), err=True)
 
 
 def print_rich(what: object) -> None:

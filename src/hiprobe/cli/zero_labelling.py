@@ -9,6 +9,7 @@ from typing import Any
 
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import are_states, expand_videos
+from hiprobe.cli.labelled import clips_of
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.results import write_results
@@ -16,7 +17,6 @@ from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import format_number, print_rich, say
-from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import UsageError
 from hiprobe.localize import SIGMA_SEGMENTS, check_threshold
 from hiprobe.report.console import events_table
@@ -46,7 +46,7 @@ class Asked:
 
     method: Method
     choose_on: Path | None = None
-    normal: str | None = None
+    normal: tuple[str, ...] = ()
     threshold: float | None = None
     sigma: float | None = None
 
@@ -86,7 +86,7 @@ class ZeroLabelRun:
         how: SessionOptions,
     ) -> ZeroLabelRun:
         """Find the files, open the backbone, and choose heads where they are asked for."""
-        files = expand_videos(named)
+        files = expand_videos(named, tell=None if how.quiet else say)
         extracted = [f for f in files if are_states(f)]
         if extracted:
             raise UsageError(f"{extracted[0]} holds states; a baseline asks about the video itself")
@@ -122,7 +122,13 @@ class ZeroLabelRun:
 
     def _choose(self, clips: Path) -> None:
         """Choose heads on labelled clips, and say which."""
-        labelled = read_clips(clips, normal=self.asked.normal)
+        labelled = clips_of(
+            clips,
+            normal=self.asked.normal,
+            split=None,
+            cached=self.session.cache is not None,
+            quiet=self.session.quiet,
+        )
         with progress_bar("clips", quiet=self.session.quiet) as progress:
             views, failures = head_states_of(
                 labelled,

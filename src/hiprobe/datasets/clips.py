@@ -1,26 +1,35 @@
-"""Labelled clips: a folder of class subfolders, or a table. Nothing is decoded here."""
+"""Labelled clips: a folder of class subfolders, or a table.
+
+No picture is decoded here; packets are counted where a table gives stretches in frames.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiprobe.datasets.class_names import NORMAL_NAMES, looks_normal
+from hiprobe.datasets.class_names import NORMAL_NAMES, looks_normal, says_normal
 from hiprobe.datasets.clip_rows import ClipRow, read_rows
-from hiprobe.datasets.video_files import STATES_SUFFIX, VIDEO_SUFFIXES, find_videos
-from hiprobe.errors import LabelError
+from hiprobe.datasets.video_files import STATES_SUFFIX, VIDEO_SUFFIXES, count_words, find_videos
+from hiprobe.errors import LabelError, UsageError
 
 __all__ = [
     "NORMAL_NAMES",
     "STATES_SUFFIX",
     "VIDEO_SUFFIXES",
     "LabelledClip",
+    "LabelledClips",
     "find_videos",
     "looks_normal",
+    "overlap",
     "read_clips",
+    "read_labelled",
 ]
+
+SPLIT_CHOICES = ("train", "val", "test", "all")
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class LabelledClip:
         source: recording that the clip comes from; folds never split a source.
         start_seconds, end_seconds: the stretch, None for an open end.
         name: what to call the clip in tables and errors; unique within one reading.
+        split: of its data set, as the table says it; empty where it says none.
     """
 
     video: Path
@@ -43,59 +53,149 @@ class LabelledClip:
     start_seconds: float | None
     end_seconds: float | None
     name: str
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class LabelledClips:
+    """Labelled clips as read, and what their reader should say about them.
+
+    Attributes:
+        remarks: sentences on columns, rows and files that were not taken, and on odd class names.
+    """
+
+    clips: tuple[LabelledClip, ...]
+    remarks: tuple[str, ...] = ()
+
+    def classes(self, label: int) -> tuple[str, ...]:
+        """Names of the classes that count as normal (0) or as abnormal (1), sorted."""
+        return tuple(sorted({c.class_name for c in self.clips if c.label == label}))
 
 
 def read_clips(
-    path: Path | str, *, normal: str | None = None, both_kinds: bool = True
+    path: Path | str,
+    *,
+    normal: str | Sequence[str] | None = None,
+    split: str | None = None,
+    both_kinds: bool = True,
 ) -> tuple[LabelledClip, ...]:
     """Labelled clips of a folder or a table, in a fixed order, checked before any decoding.
 
     A folder holds one subfolder per class (`normal/`, `abnormal/`, or any names); hidden files
     and files without a video's ending are passed over. A folder with a `manifest.csv` is read
     from that table. A table has the columns `video,label[,source][,start_seconds,end_seconds]`,
-    its paths are relative to it. Without a source, each file is its own. A manifest of
-    `hiprobe data` (CSV or Parquet) is such a table: its label is 0 or 1 beside a class.
+    or `start_frame,end_frame` for stretches in frames, half-open and counted from 0; its paths are
+    relative to it. Without a source, each file is its own. A manifest of `hiprobe data` (CSV or
+    Parquet) is such a table: its label is 0 or 1 beside a class.
 
     Args:
         path: folder, CSV file or Parquet manifest.
-        normal: name of the normal class; None takes labels 0 of a manifest, and recognises
-            `NORMAL_NAMES`.
+        normal: name of the normal class, or several; None takes labels 0 of a manifest, and
+            recognises `NORMAL_NAMES`.
+        split: rows of a table's `split` to take: "train", "val", "test" or "all"; None takes the
+            train split where there is one, else all.
         both_kinds: refuse clips of one kind only; False where they extend others.
 
     Raises:
         LabelError: nothing there, unreadable table, no or only normal clips, or overlapping
             stretches of one file under two labels.
+        UsageError: no such split.
+    """
+    return read_labelled(path, normal=normal, split=split, both_kinds=both_kinds).clips
+
+
+def read_labelled(
+    path: Path | str,
+    *,
+    normal: str | Sequence[str] | None = None,
+    split: str | None = None,
+    both_kinds: bool = True,
+) -> LabelledClips:
+    """`read_clips`, and what was not taken.
+
+    Raises:
+        As `read_clips`.
     """
     root = Path(path)
-    rows = read_rows(root)
-    if not rows:
+    found = read_rows(root)
+    if not found.rows:
         raise LabelError(
             f"{root} holds no videos; expected class subfolders such as normal/ and abnormal/ "
             "with videos, or a CSV with the columns video,label"
+            + "".join(f" ({remark})" for remark in found.remarks)
         )
+    rows, left_out = _of_split(found.rows, split, root)
     normal_classes = _normal_classes(rows, normal)
+    aside = "".join(f" ({remark})" for remark in left_out)
     if both_kinds and not normal_classes:
-        _refuse_no_normal({row.class_name for row in rows}, normal, root)
+        _refuse_no_normal({row.class_name for row in rows}, normal, root, aside)
     clips = tuple(_labelled(row, normal_classes) for row in rows)
     if both_kinds:
-        _refuse_one_label(clips, root)
+        _refuse_one_label(clips, root, aside)
     _refuse_contradictions(clips)
-    return clips
+    remarks = (*found.remarks, *left_out, *_odd_names(clips))
+    return LabelledClips(clips, remarks)
 
 
-def _normal_classes(rows: Sequence[ClipRow], normal: str | None) -> set[str]:
+def _of_split(
+    rows: Sequence[ClipRow], split: str | None, root: Path
+) -> tuple[Sequence[ClipRow], list[str]]:
+    """Rows of the split, and a sentence on the others."""
+    if split is not None and split not in SPLIT_CHOICES:
+        raise UsageError(f"split {split!r} is unknown; choose one of {', '.join(SPLIT_CHOICES)}")
+    counts = Counter(row.split for row in rows)
+    wanted = split or ("train" if counts["train"] else "all")
+    if wanted == "all":
+        return rows, []
+    kept = [row for row in rows if row.split == wanted]
+    if not kept:
+        there = ", ".join(sorted(s for s in counts if s)) or "none"
+        raise LabelError(f"{root} has no rows of the split {wanted}; its splits are {there}")
+    others = ", ".join(
+        f"{n} {s or 'without a split'}" for s, n in sorted(counts.items()) if s != wanted
+    )
+    if not others:
+        return kept, []
+    return kept, [
+        f"taken: {count_words(len(kept), 'clip')} of the split {wanted}; left out: {others}; "
+        "choose with --split"
+    ]
+
+
+def _normal_classes(rows: Sequence[ClipRow], normal: str | Sequence[str] | None) -> set[str]:
     names = {row.class_name for row in rows}
-    if normal is not None:
-        return {n for n in names if n.casefold() == normal.strip().casefold()}
+    wanted = _named(normal)
+    if wanted:
+        return {n for n in names if n.casefold() in wanted}
     stated = {row.class_name: row.label for row in rows if row.label is not None}
     return {n for n in names if not stated.get(n, int(not looks_normal(n)))}
 
 
-def _refuse_no_normal(names: set[str], normal: str | None, root: Path) -> None:
-    remedy = "name it with --normal NAME" if normal is None else f"{normal!r} is not one of them"
+def _named(normal: str | Sequence[str] | None) -> set[str]:
+    several = (normal,) if isinstance(normal, str) else normal or ()
+    return {name.strip().casefold() for name in several}
+
+
+def _odd_names(clips: Collection[LabelledClip]) -> list[str]:
+    """A sentence on each class that counts as abnormal though its name says normal."""
+    names = sorted({c.class_name for c in clips if c.label and says_normal(c.class_name)})
+    return [
+        f"warning: the class {name} counts as abnormal, though its name says normal; if it is, "
+        f"give --normal {name!r} (several times for several classes)"
+        for name in names
+    ]
+
+
+def _refuse_no_normal(
+    names: set[str], normal: str | Sequence[str] | None, root: Path, aside: str
+) -> None:
+    given = (normal,) if isinstance(normal, str) else tuple(normal or ())
+    remedy = "name it with --normal NAME"
+    if given:
+        remedy = f"{' and '.join(map(repr, given))} is not one of them"
     raise LabelError(
         f"no normal class among {', '.join(sorted(names))} in {root}: {remedy}; "
-        "a probe needs clips of both kinds"
+        f"a probe needs clips of both kinds{aside}"
     )
 
 
@@ -108,13 +208,15 @@ def _labelled(row: ClipRow, normal_classes: set[str]) -> LabelledClip:
         start_seconds=row.start_seconds,
         end_seconds=row.end_seconds,
         name=row.name,
+        split=row.split,
     )
 
 
-def _refuse_one_label(clips: Sequence[LabelledClip], root: Path) -> None:
+def _refuse_one_label(clips: Sequence[LabelledClip], root: Path, aside: str) -> None:
     if not any(clip.label for clip in clips):
         raise LabelError(
             f"all {len(clips)} clips in {root} are normal; add clips of what you want to find"
+            f"{aside}"
         )
 
 
@@ -123,15 +225,17 @@ def _refuse_contradictions(clips: Iterable[LabelledClip]) -> None:
     for clip in clips:
         others = seen.setdefault(clip.video.resolve(), [])
         for other in others:
-            if other.label != clip.label and _overlap(clip, other):
+            if other.label != clip.label and overlap(clip, other):
                 raise LabelError(
                     f"{other.name} ({other.class_name}) and {clip.name} ({clip.class_name}) "
-                    "are overlapping stretches of one file under two labels; cut them apart"
+                    "are one file, or overlapping stretches of it, under two labels; cut them apart"
                 )
         others.append(clip)
 
 
-def _overlap(a: LabelledClip, b: LabelledClip) -> bool:
+def overlap(a: LabelledClip, b: LabelledClip) -> bool:
+    """Whether two stretches, taken of one file, share any time."""
+
     def ends(c: LabelledClip) -> tuple[float, float]:
         return c.start_seconds or 0.0, math.inf if c.end_seconds is None else c.end_seconds
 

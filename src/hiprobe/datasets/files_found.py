@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hiprobe.datasets.clips import VIDEO_SUFFIXES
+from hiprobe.datasets.video_files import is_video_name, without_ending
 from hiprobe.errors import DatasetError
+from hiprobe.walk import files_below
 
 PICTURE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"))
 
@@ -41,9 +42,7 @@ class Found:
     def stem(self) -> str:
         """Its name without folders and without the ending of a video."""
         name = self.relative.name
-        while not self.pictures and PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES:
-            name = name[: -len(PurePosixPath(name).suffix)]  # some are called x.mp4.mp4
-        return name
+        return name if self.pictures else without_ending(name)
 
     @property
     def folder_split(self) -> str:
@@ -76,21 +75,16 @@ def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
 
 
 def _walk(root: Path) -> Iterator[Found]:
-    seen: set[str] = set()
-    for name, folders, files in os.walk(root, followlinks=True):
-        folder = Path(name)
-        real = os.path.realpath(name)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        yield from _in_folder(root, folder, [f for f in files if not f.startswith(".")])
+    by_folder: dict[Path, list[str]] = defaultdict(list)
+    for file in files_below(root):
+        by_folder[file.parent].append(file.name)
+    for folder, files in by_folder.items():
+        yield from _in_folder(root, folder, files)
 
 
 def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[Found]:
     below = PurePosixPath(folder.relative_to(root).as_posix())
-    videos = [f for f in files if PurePosixPath(f).suffix.lower() in VIDEO_SUFFIXES]
+    videos = [f for f in files if is_video_name(f)]
     for file in videos:
         yield Found(folder / file, below / file)
     if videos or folder == root or any(_NO_FRAMES.search(part) for part in below.parts):

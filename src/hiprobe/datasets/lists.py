@@ -18,8 +18,10 @@ from hiprobe.datasets.msad import WEAKLY_SUPERVISED, msad_facts
 from hiprobe.datasets.own_spans import read_own_spans
 from hiprobe.datasets.text_file import read_text
 from hiprobe.datasets.video_facts import VideoFacts
+from hiprobe.datasets.video_files import SCORE_SUFFIXES, without_ending
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
+from hiprobe.walk import files_below
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _packaged(
     truth = load_truth(truth_name, spans=spans, end=end)
     listed = [(known.truth_split, v.name, v.classes) for v in truth.videos]
     listed += [("train", v.name, v.classes) for v in training_videos(truth_name)]
-    stems = [name.removesuffix(".mp4") for _, name, _ in listed]
+    stems = [without_ending(name) for _, name, _ in listed]
     facts = {
         (known.truth_split, v.name): VideoFacts(
             v.frames, tuple((int(a), int(b)) for a, b in v.half_open(truth.end))
@@ -116,10 +118,11 @@ def _msad(found: Published, root: Path, *, end: EndConvention | None) -> Publish
 
 def _name_lists(root: Path, pattern: str) -> Iterator[tuple[str, str]]:
     """(name, split) of lists whose own name says the split; paths and endings are cut off."""
-    for file in sorted(root.rglob(pattern)):
+    for file in sorted(p for p in files_below(root) if p.match(pattern)):
         split = split_of_word(file.stem)
         if split:
             for line in read_text(file).splitlines():
-                name = re.sub(r"(_i3d|_swin)?\.(npy|mp4|avi)$", "", line.strip().split("/")[-1])
+                name = without_ending(line.strip().split("/")[-1], *SCORE_SUFFIXES)
+                name = re.sub(r"(_i3d|_swin)$", "", name)
                 if name:
                     yield name, split

@@ -83,7 +83,7 @@ def check_suffix(path: Path) -> None:
 def manifest_clips(manifest: Manifest, *, split: str | None = None) -> tuple[LabelledClip, ...]:
     """The videos as labelled clips for fitting; all of them, or those of one split."""
     return tuple(
-        LabelledClip(r.video, r.label, r.class_name, r.source, None, None, r.name)
+        LabelledClip(r.video, r.label, r.class_name, r.source, None, None, r.name, r.split)
         for r in manifest.rows
         if split is None or r.split == split
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
 from hiprobe.datasets.clips import looks_normal
 from hiprobe.datasets.manifest_row import FORMAT, VERSION, Manifest, ManifestRow, Spans
+from hiprobe.datasets.table_text import Table, read_table
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.truth import EndConvention
-from hiprobe.store.plain_files import open_text
 
 COLUMNS = ("video", "name", "split", "class", "label", "source", "frames", "fps", "spans")
 SET_COLUMNS = ("dataset", "span_set", "end", "note", "format")
@@ -26,17 +26,10 @@ def read_csv(path: Path) -> Manifest:
 
     In a table of one's own `label` may be a class name; what is absent is unknown.
     """
-    try:
-        with open_text(path) as file:
-            reader = csv.DictReader(file)
-            header = [name.strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            _check_header(header, path)
-            found = [(reader.line_num, _clean(cells)) for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"cannot read {path} as a UTF-8 table: {error}") from error
-    rows = tuple(_row(cells, path, line) for line, cells in found if any(cells.values()))
-    about = {name: _same(name, found, path) for name in SET_COLUMNS}
+    table = read_table(path)
+    _check_header(table.columns, path)
+    rows = tuple(_row(row.cells, path, row.line) for row in table.rows)
+    about = {name: _same(name, table) for name in SET_COLUMNS}
     if about["format"] not in ("", f"{FORMAT} {VERSION}"):
         raise LabelError(
             f"{path} is {about['format']!r}; this version reads {FORMAT} {VERSION}: write it anew "
@@ -93,7 +86,7 @@ def parse_spans(text: str, *, where: str) -> Spans:
         ) from None
 
 
-def _check_header(header: list[str], path: Path) -> None:
+def _check_header(header: Sequence[str], path: Path) -> None:
     if "video" not in header or not {"label", "class"} & set(header):
         raise LabelError(
             f"{path} has the columns {', '.join(header) or 'none'}; a manifest needs video and "
@@ -106,14 +99,10 @@ def _check_header(header: list[str], path: Path) -> None:
         )
 
 
-def _clean(cells: Mapping[str | None, str | list[str] | None]) -> dict[str, str]:
-    return {k: v.strip() for k, v in cells.items() if k and isinstance(v, str)}
-
-
-def _same(name: str, found: list[tuple[int, dict[str, str]]], path: Path) -> str:
-    values = {cells.get(name, "") for _, cells in found if any(cells.values())}
+def _same(name: str, table: Table) -> str:
+    values = {row.cells.get(name, "") for row in table.rows}
     if len(values) > 1:
-        raise LabelError(f"{path}: the column {name} must be the same in every row: {values}")
+        raise LabelError(f"{table.path}: the column {name} must be the same in every row: {values}")
     return values.pop() if values else ""
 
 

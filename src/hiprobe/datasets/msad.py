@@ -7,15 +7,16 @@ has it, in which the span 20 to 200 marks the frames 19 to 199 counted from 0.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 from hiprobe.datasets.manifest_row import Spans
-from hiprobe.datasets.text_file import read_text
+from hiprobe.datasets.table_text import read_table
 from hiprobe.datasets.video_facts import VideoFacts
+from hiprobe.datasets.video_files import without_ending
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
+from hiprobe.walk import files_below
 
 ANNOTATION = "anomaly_annotation.csv"
 
@@ -45,9 +46,9 @@ def msad_facts(
         DatasetError: a table lacks a column, holds no numbers, or counts from 0.
     """
     facts = {}
-    for file in sorted(root.rglob(ANNOTATION)):
-        for number, cells in enumerate(csv.DictReader(read_text(file).splitlines()), start=2):
-            name, frames, start, stop = _row(cells, file, number)
+    for file in sorted(p for p in files_below(root) if p.name == ANNOTATION):
+        for row in read_table(file, error=DatasetError).rows:
+            name, frames, start, stop = _row(row.cells, file, row.line)
             first, last = start - 1, stop - (end == "half-open")
             # one that holds no frame is kept here: the check names it where it leaves it out
             spans: Spans = ((first, last),) if first >= 0 else ()
@@ -57,7 +58,7 @@ def msad_facts(
 
 def _row(cells: Mapping[str, str], file: Path, number: int) -> tuple[str, int, int, int]:
     try:
-        name = cells[_COLUMNS[0]].strip().removesuffix(".mp4")
+        name = without_ending(cells[_COLUMNS[0]])
         frames, start, stop = (int(float(cells[c])) for c in _COLUMNS[1:])
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise DatasetError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.datasets.table_text import read_table
 from hiprobe.errors import EvaluationError
 from hiprobe.gaps import without_gaps
 from hiprobe.store.array_files import NUMBERS_LIMIT_BYTES, read_npy, read_npz
 from hiprobe.store.documents import DocumentError, check_schema, read_json
-from hiprobe.store.plain_files import open_text
 from hiprobe.store.schemas import TimelineScores
+from hiprobe.walk import files_below
 
 _BOUNDS = {"frame": ("start_frame", "end_frame"), "seconds": ("start_seconds", "end_seconds")}
 """Columns of a table of segments."""
@@ -39,17 +39,17 @@ def read_raw(source: Path) -> dict[str, RawScores]:
         EvaluationError: no such format, or the file is not as it should be.
     """
     readers = {".npz": _read_npz, ".json": _read_json, ".csv": _read_csv}
-    if not source.is_dir() and (source.suffix not in readers or not source.is_file()):
+    if not source.is_dir() and (source.suffix.lower() not in readers or not source.is_file()):
         raise EvaluationError(
             f"{source} is no readable score file; give a .npy, .npz, .json or .csv, or a folder"
         )
     try:
-        return _read_folder(source) if source.is_dir() else readers[source.suffix](source)
+        return _read_folder(source) if source.is_dir() else readers[source.suffix.lower()](source)
     except EvaluationError as error:
         if str(source) in str(error):
             raise
         raise EvaluationError(f"{source}: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise EvaluationError(
             f"{source} cannot be read as scores ({type(error).__name__}: {error}); see "
             "`hiprobe evaluate --help` for the formats"
@@ -57,7 +57,7 @@ def read_raw(source: Path) -> dict[str, RawScores]:
 
 
 def _read_folder(source: Path) -> dict[str, RawScores]:
-    arrays = sorted(source.rglob("*.npy"))
+    arrays = sorted(p for p in files_below(source) if p.suffix.lower() == ".npy")
     if arrays:
         return {f.relative_to(source).as_posix(): RawScores(load_array(f)) for f in arrays}
     documents = [f for f in sorted(source.glob("*.json")) if _is_timeline(f)]
@@ -118,30 +118,30 @@ def _of_list(values: Sequence[Any]) -> RawScores:
 
 
 def _read_csv(source: Path) -> dict[str, RawScores]:
-    with open_text(source, limit_bytes=NUMBERS_LIMIT_BYTES) as file:
-        reader = csv.DictReader(file)
-        columns = set(reader.fieldnames or ())
-        unit = next((u for u, bounds in _BOUNDS.items() if columns & set(bounds)), None)
-        missing = {"video", "score", *_BOUNDS.get(unit or "", ())} - columns
-        if missing:
-            raise EvaluationError(
-                f"{source} has the columns {', '.join(sorted(columns)) or 'none'}; "
-                f"{', '.join(sorted(missing))} is missing: give video,score and for segments "
-                "start_frame,end_frame or start_seconds,end_seconds"
-            )
-        grouped: dict[str, list[list[float]]] = {}
-        for row in reader:
-            cells = [row["score"], *(row[b] for b in _BOUNDS.get(unit or "", ()))]
-            grouped.setdefault(row["video"], []).append(_numbers(cells, source, reader.line_num))
+    table = read_table(source, error=EvaluationError, limit_bytes=NUMBERS_LIMIT_BYTES)
+    columns = set(table.columns)
+    unit = next((u for u, bounds in _BOUNDS.items() if columns & set(bounds)), None)
+    bounds = _BOUNDS.get(unit or "", ())
+    missing = {"video", "score", *bounds} - columns
+    if missing:
+        raise EvaluationError(
+            f"{source} has the columns {', '.join(sorted(columns)) or 'none'}; "
+            f"{', '.join(sorted(missing))} is missing: give video,score and for segments "
+            "start_frame,end_frame or start_seconds,end_seconds"
+        )
+    grouped: dict[str, list[list[float]]] = {}
+    for row in table.rows:
+        numbers = _numbers([row.cells[name] for name in ("score", *bounds)], table.where(row))
+        grouped.setdefault(row.cells["video"], []).append(numbers)
     return {name: _of_rows(np.array(own), unit) for name, own in grouped.items()}
 
 
-def _numbers(cells: Sequence[str | None], source: Path, line: int) -> list[float]:
+def _numbers(cells: Sequence[str], where: str) -> list[float]:
     try:
-        return [float(cell or "") for cell in cells]
+        return [float(cell) for cell in cells]
     except ValueError:
         raise EvaluationError(
-            f"{source}, line {line}: {', '.join(map(repr, cells))} are not all numbers"
+            f"{where}: {', '.join(map(repr, cells))} are not all numbers"
         ) from None
 
 

@@ -12,7 +12,14 @@ from hiprobe.datasets.known import KnownSet
 from hiprobe.datasets.lists import Published
 from hiprobe.datasets.manifest_row import ManifestRow, Spans
 from hiprobe.datasets.measure import Measured, frame_seconds
-from hiprobe.datasets.own_spans import NAME, OwnSpans, read_own_spans, to_frames
+from hiprobe.datasets.own_spans import (
+    NAME,
+    OwnSpan,
+    OwnSpans,
+    beyond_words,
+    read_own_spans,
+    to_frames,
+)
 from hiprobe.datasets.sort_out import Entry
 from hiprobe.datasets.video_facts import VideoFacts
 
@@ -44,6 +51,8 @@ def build_rows(
         stated = _stated(entry, facts)
         findings += _of_frames(where, read, stated)
         spans = _spans(entry, stated, own)
+        late = _beyond(spans, read, own.get(where, []))
+        findings += [Finding("beyond", where, text) for text in late]
         kept = _cut(spans, read.frame_count) if entry.identity.label else ()
         if len(kept) != len(spans):
             findings.append(Finding("spans", where, _why(spans, read.frame_count, entry)))
@@ -91,6 +100,18 @@ def _spans(entry: Entry, stated: VideoFacts | None, own: OwnSpans) -> Spans:
     if mine:
         return to_frames(mine, cache(lambda: frame_seconds(entry.found.path)))
     return stated.spans if stated else ()
+
+
+def _beyond(spans: Spans, read: Measured, own: OwnSpan) -> list[str]:
+    """What of the spans ends after the video, with the numbers that were given."""
+    count = read.frame_count or 0
+    if own:
+        return beyond_words(own, frame_count=count, seconds=count / read.fps if read.fps else None)
+    return [
+        f"span {start}-{end} ends after the last of {count} frames"
+        for start, end in spans
+        if start < count < end
+    ]
 
 
 def _cut(spans: Spans, frame_count: int) -> Spans:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets.raw_scores import RawScores, load_array, read_raw
+from hiprobe.datasets.video_files import SCORE_SUFFIXES, STATES_SUFFIX, without_ending
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frames import ScoredFrames, check_length, join_frames
 from hiprobe.evaluation.to_frames import (
@@ -28,8 +29,6 @@ from hiprobe.evaluation.to_frames import (
     segments_to_frames,
 )
 from hiprobe.evaluation.truth import Truth, VideoTruth
-
-_ENDINGS = (".npy", ".json", ".mp4", ".avi", ".mkv")
 
 
 def read_scores(
@@ -60,7 +59,7 @@ def read_scores(
             "for a score, and 0 or more at the end"
         )
     source = Path(path)
-    if source.suffix == ".npy" and source.is_file():
+    if source.suffix.lower() == ".npy" and source.is_file():
         raw = _split(load_array(source), truth=truth, repeat=repeat, source=source)
     else:
         raw = read_raw(source)
@@ -149,11 +148,15 @@ def _finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
 
     Folders before those of the name do not count, so that a path on disk does.
     """
-    whole = {_bare(v.name): v for v in truth.videos}
+    exact = {v.name: v for v in truth.videos}
+    names = [_bare(v.name) for v in truth.videos]
+    whole = {n: v for n, v in zip(names, truth.videos, strict=True) if names.count(n) == 1}
     last = [_bare(v.name).rsplit("/", 1)[-1] for v in truth.videos]
     short = {s: v for s, v in zip(last, truth.videos, strict=True) if last.count(s) == 1}
 
     def find(name: str) -> VideoTruth | None:
+        if name in exact:
+            return exact[name]
         parts = _bare(name).split("/")
         ends = ("/".join(parts[n:]) for n in range(len(parts)))
         return next((whole[end] for end in ends if end in whole), short.get(parts[-1]))
@@ -163,7 +166,4 @@ def _finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
 
 def _bare(name: str) -> str:
     """Name without the endings that files of scores and videos have."""
-    bare = name.replace("\\", "/")
-    while bare.endswith(_ENDINGS):
-        bare = bare.rsplit(".", 1)[0]
-    return bare
+    return without_ending(name.replace("\\", "/"), *SCORE_SUFFIXES, STATES_SUFFIX)

@@ -1,33 +1,124 @@
-"""Which files count as video, by their endings; nothing is opened."""
+"""Which files count as video: one list of endings, and what a folder holds by it.
+
+Nothing is opened but the first bytes of files with an unknown ending, so that a recording of
+another ending is named rather than passed over without a word.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
-VIDEO_SUFFIXES = frozenset(
-    (
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".ogv",
-        ".ts",
-        ".webm",
-        ".wmv",
-    )
+from hiprobe.walk import files_below
+
+_BARE = ".264 .265 .266 .avc .h264 .h265 .h266 .hevc .m1v .m2v .mjpeg .mjpg .vc1 .vvc "
+_CONTAINERS = (
+    ".3g2 .3gp .asf .avi .dav .divx .dv .f4v .flv .gif .ivf .m2t .m2ts .m4v .mj2 .mkv .mod "
+    ".mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tod .tp .trp .ts "
+    ".vob .webm .wmv .wtv .y4m "
 )
-"""Endings taken as video inside folders; a table may name any file."""
+
+BARE_SUFFIXES = frozenset(_BARE.split())
+"""Coded pictures without a container: nothing in them says when a picture was taken."""
+
+VIDEO_SUFFIXES = BARE_SUFFIXES | frozenset(_CONTAINERS.split())
+"""Endings taken as video inside folders; a table or a command line may name any file."""
 
 STATES_SUFFIX = ".safetensors"
 """Ending of extracted states, accepted wherever a video is."""
+
+SCORE_SUFFIXES = (".npy", ".npz", ".json", ".csv")
+"""Endings of files of scores, which carry the name of their video."""
+
+
+def is_video_name(path: Path | PurePosixPath | str) -> bool:
+    """Whether a name ends as videos do, in upper or lower case."""
+    return PurePosixPath(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_states_name(path: Path | str) -> bool:
+    """Whether a name ends as files of extracted states do."""
+    return PurePosixPath(path).suffix.lower() == STATES_SUFFIX
+
+
+def without_ending(name: str, *more: str) -> str:
+    """The name without endings of videos, and `more` of them; some are called `x.mp4.mp4`."""
+    known = VIDEO_SUFFIXES.union(more)
+    while (suffix := PurePosixPath(name).suffix).lower() in known:
+        name = name[: -len(suffix)]
+    return name
+
+
+@dataclass(frozen=True)
+class FolderContents:
+    """What a folder holds.
+
+    Attributes:
+        videos: video and states files at any depth, sorted.
+        passed_over: files of other endings that begin as videos do.
+        unreadable: folders that cannot be listed.
+    """
+
+    videos: tuple[Path, ...]
+    passed_over: tuple[Path, ...] = ()
+    unreadable: tuple[Path, ...] = ()
+
+    def remarks(self) -> list[str]:
+        """Sentences on what was not taken."""
+        return passed_over_words(self.passed_over, self.unreadable)
+
+
+def passed_over_words(passed_over: Sequence[Path], unreadable: Sequence[Path]) -> list[str]:
+    """Sentences on files and folders that were not taken; none where there are none."""
+    told = []
+    if passed_over:
+        told.append(
+            f"passed over: {count_words(len(passed_over), 'file')} ({_endings(passed_over)}) that "
+            f"may be video under an unknown ending, such as {passed_over[0]}; rename them, or give "
+            "them by name"
+        )
+    if unreadable:
+        told.append(
+            f"passed over: {count_words(len(unreadable), 'folder')} that cannot be opened, such as "
+            f"{unreadable[0]}; check the permissions"
+        )
+    return told
+
+
+def count_words(count: int, what: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def untimed_words(files: Iterable[Path]) -> list[str]:
+    """A sentence on files that hold no times, by their endings; none where there are none."""
+    bare = [f for f in files if f.suffix.lower() in BARE_SUFFIXES]
+    if not bare:
+        return []
+    return [
+        f"no times in {count_words(len(bare), 'file')} ({_endings(bare)}): bare streams are timed "
+        "by the frame rate that they state, or by 25 frames a second where they state none"
+    ]
+
+
+def look_into(folder: Path) -> FolderContents:
+    """Videos and states at any depth below a folder, without hidden ones, and what was passed over.
+
+    Links to folders are followed, each folder once. A link that leads nowhere counts as a file, so
+    that reading it gives the reason.
+    """
+    unreadable: list[Path] = []
+    videos, others = [], []
+    for path in files_below(folder, unreadable=unreadable):
+        if not (path.is_file() or (path.is_symlink() and not path.exists())):
+            continue  # a pipe or a device
+        if is_video_name(path) or is_states_name(path):
+            videos.append(path)
+        elif path.suffix.lower() not in _NEVER_VIDEO and begins_as_video(path):
+            others.append(path)
+    return FolderContents(tuple(sorted(videos)), tuple(sorted(others)), tuple(unreadable))
 
 
 def find_videos(folder: Path) -> list[Path]:
@@ -35,10 +126,59 @@ def find_videos(folder: Path) -> list[Path]:
 
     A link that leads nowhere is among them, so that reading it gives the reason.
     """
-    return sorted(
-        p
-        for p in folder.rglob("*")
-        if p.suffix.lower() in VIDEO_SUFFIXES | {STATES_SUFFIX}
-        and not any(part.startswith(".") for part in p.relative_to(folder).parts)
-        and (p.is_file() or (p.is_symlink() and not p.exists()))
+    return list(look_into(folder).videos)
+
+
+_OTHERS = (
+    ".txt .csv .json .md .html .xml .py .yaml .yml .log .npy .npz .parquet .jpg .jpeg .png "
+    ".bmp .tif .tiff .heic .avif .webp .mp3 .wav .m4a .aac .flac .ogg .oga .zip .gz .tar .pdf "
+)
+_NEVER_VIDEO = frozenset(_OTHERS.split())
+"""Not even looked at: folders of data sets hold hundreds of thousands of such files."""
+
+_STARTS = (
+    b"\x1aE\xdf\xa3",  # Matroska, WebM
+    b"FLV\x01",
+    b"\x00\x00\x01\xba",  # MPEG program stream, also what many recorders write
+    b"\x00\x00\x01\xb3",  # MPEG video
+    b"\x00\x00\x00\x01\x67",  # H.264, parameters first
+    b"\x00\x00\x00\x01\x27",
+    b"\x00\x00\x00\x01\x40\x01",  # H.265
+    b"DHAV",
+    b"IMKH",  # Hikvision recorders
+    b"0&\xb2u\x8ef\xcf\x11",  # ASF, WMV
+    b"\x06\x0e+4\x02\x05\x01\x01",  # MXF
+    b".RMF",
+    b"DKIF",
+    b"YUV4MPEG2",
+    b"GIF8",
+    b"nut/multimedia container",
+)
+_STILL_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"M4A ", b"M4B ", b"crx ")
+_TS_PACKET_BYTES, _TS_SYNC = (188, 192, 204), 0x47
+
+
+def begins_as_video(path: Path) -> bool:
+    """Whether the first bytes of a file are those of a video; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4 * max(_TS_PACKET_BYTES))
+    except OSError:
+        return False
+    if head.startswith(_STARTS):
+        return True
+    if head[4:8] in (b"ftyp", b"moov", b"mdat"):
+        return head[8:12] not in _STILL_BRANDS
+    if head[:4] == b"RIFF":
+        return head[8:12] == b"AVI "
+    return any(
+        len(head) > 2 * length and all(b == _TS_SYNC for b in head[4 * (length == 192) :: length])
+        for length in _TS_PACKET_BYTES
     )
+
+
+def _endings(files: Sequence[Path]) -> str:
+    """Endings, the most frequent first."""
+    counted = Counter(f.suffix.lower() or "no ending" for f in files)
+    named = [name for name, _ in counted.most_common()]
+    return ", ".join(named[:6]) + (", ..." if len(named) > 6 else "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
+from hiprobe.datasets.same_content import settle_copies
 from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
 from hiprobe.gaps import covered_seconds
 from hiprobe.pipeline.clip_reader import ClipReader
@@ -17,6 +19,10 @@ from hiprobe.pipeline.settings import DEFAULTS, ExtractionSettings
 from hiprobe.pipeline.units import Unit
 from hiprobe.states import LabelledStates
 from hiprobe.store.cache import StatesCache
+from hiprobe.store.content_hash import content_hash
+
+_END_SLACK_SECONDS = 0.05
+"""Ends are often rounded; a shorter lack is no mistake."""
 
 Views = list[list[LabelledStates]]
 """The same clips seen in several ways: one list of examples for each prompt and reading."""
@@ -52,6 +58,7 @@ def extract_examples(
 
     Raises:
         UsageError: a video without a backbone.
+        LabelError: the same content under two labels.
     """
     views, failures = extract_views(
         clips,
@@ -76,14 +83,20 @@ def extract_views(
 ) -> tuple[Views, list[Failure]]:
     """States of clips for each prompt and reading, in one pass over each video.
 
+    Clips of the same content get one source, so that no fold splits them; states of a video that is
+    among the clips are left out.
+
     Returns:
         Examples for each prompt (None: the backbone's own) and, within it, each reading of the
         settings; and one `Failure` for each clip without states. All views hold the same clips.
 
     Raises:
         UsageError: a video without a backbone, or a backbone that reads no other prompt.
+        LabelError: the same content under two labels.
     """
     refuse_videos(clips, backbone)
+    digest = content_hash if cache is None else cache.content_hash
+    clips = settle_copies(clips, digest=digest).clips
     reader = ClipReader(backbone, prompts, settings, want, cache)
     views: Views = [[] for _ in range(reader.view_count)]
     failures: list[Failure] = []
@@ -98,6 +111,7 @@ def extract_views(
         else:
             for view, example in zip(views, seen, strict=True):
                 view.append(example)
+            _warn_of_end(clip, seen[0])
             seconds += _length_seconds(seen[0])
             clock.skipped += "segments" in want and not course.has_begun
         clock.tell(number, seconds_of_video=seconds)
@@ -120,6 +134,20 @@ class _Course:
     def __call__(self, event: ProgressEvent) -> None:
         self.has_begun = True
         self.clock.tell(self.done, seconds_of_video=self.seconds_before + event.seconds_of_video)
+
+
+def _warn_of_end(clip: LabelledClip, example: LabelledStates) -> None:
+    """Say that a stretch reaches beyond its video's end; one that begins there is an error."""
+    states = example.segments if example.segments is not None else example.clip
+    if clip.end_seconds is None or states is None:
+        return
+    end = float(states.end_seconds[-1])
+    if end < clip.end_seconds - _END_SLACK_SECONDS:
+        warnings.warn(
+            f"{clip.name}: the stretch ends at {clip.end_seconds:g} s, but its last picture at "
+            f"{end:.3f} s; taken as far as it goes",
+            stacklevel=3,
+        )
 
 
 def _length_seconds(example: LabelledStates) -> float:

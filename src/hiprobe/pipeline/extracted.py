@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
+from hiprobe.datasets.clips import LabelledClip
+from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.states import Fingerprint, LabelledStates, Reading, States, VideoStates
 from hiprobe.store.states_file import read_states
@@ -13,7 +14,7 @@ from hiprobe.store.states_file import read_states
 
 def is_extracted(path: Path | str) -> bool:
     """True for a file of extracted states, which stands in for a video."""
-    return Path(path).suffix.lower() == STATES_SUFFIX
+    return is_states_name(path)
 
 
 def refuse_videos(clips: Sequence[LabelledClip], backbone: object | None) -> None:

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.final_norm import FinalNorm
 from hiprobe.backbones.interface import Backbone
-from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip, read_clips
+from hiprobe.datasets.clips import LabelledClip, LabelledClips, read_labelled
 from hiprobe.datasets.manifest import manifest_clips, read_manifest
+from hiprobe.datasets.same_content import settle_copies
+from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import LabelError, StatesError, UsageError
 from hiprobe.pipeline import (
     ExtractionSettings,
@@ -29,6 +31,7 @@ from hiprobe.reproduce.request import DataSource, Request
 from hiprobe.segment import KEY_FRAMES
 from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.store.cache import StatesCache
+from hiprobe.store.content_hash import content_hash
 
 Listen = Callable[[str], AbstractContextManager[Progress | None]]
 """Opens a progress bar of a name."""
@@ -51,6 +54,7 @@ class Extraction:
     Attributes:
         open_backbone: loads the backbone; called at most once.
         cache: None to extract anew in each process.
+        tell: takes sentences on what of the data is not taken, or counts as the same.
         failures: files that could not be read; they are left out and named in the results.
     """
 
@@ -58,6 +62,7 @@ class Extraction:
     open_backbone: OpenBackbone
     cache: StatesCache | None = None
     listen: Listen = _silent
+    tell: Callable[[str], None] = lambda sentence: None
     failures: list[Failure] = field(default_factory=list)
     _backbone: Backbone | None = None
     _clips: dict[str, tuple[LabelledClip, ...]] = field(default_factory=dict)
@@ -91,7 +96,7 @@ class Extraction:
 
     def is_extracted(self, data: DataSource) -> bool:
         """Whether all its clips are files of extracted states."""
-        return all(c.video.suffix == STATES_SUFFIX for c in self.clips(data))
+        return all(is_states_name(c.video) for c in self.clips(data))
 
     def source(self, name: str) -> DataSource:
         """A data set by its name.
@@ -155,7 +160,7 @@ class Extraction:
         Pictures that several K show are then looked at once, by a backbone that remembers them.
         What cannot be read is left for `examples` to name.
         """
-        clips = [c for c in self.clips(data) if c.video.suffix != STATES_SUFFIX]
+        clips = [c for c in self.clips(data) if not is_states_name(c.video)]
         if self.cache is None or not clips:
             return
         with self.listen(f"{data.name}, K = {', '.join(map(str, counts))}") as progress:
@@ -178,7 +183,7 @@ class Extraction:
             VideoError, StatesError, BackboneMemoryError: as `extract_video`.
         """
         wanted = reading or self.request.reading
-        if path.suffix == STATES_SUFFIX:
+        if is_states_name(path):
             found = load_extracted(path, layers=None, fingerprint=None)
             return _present(found.states, wanted, path)
         with self.listen(path.name) as progress:
@@ -232,14 +237,20 @@ class Extraction:
         if truth is not None and truth.fitted is not None:
             return manifest_clips(truth.fitted)
         if data.path.suffix.lower() == ".parquet":
-            return manifest_clips(read_manifest(path=data.path))
-        return read_clips(data.path, normal=data.normal)
+            found = LabelledClips(manifest_clips(read_manifest(path=data.path)))
+        else:  # all splits: folds hold out what is tested
+            found = read_labelled(data.path, normal=data.normal, split="all")
+        digest = content_hash if self.cache is None else self.cache.content_hash
+        settled = settle_copies(found.clips, digest=digest)
+        for remark in (*found.remarks, *settled.remarks):
+            self.tell(f"{data.name}: {remark}")
+        return settled.clips
 
     def _extract(
         self, data: DataSource, settings: ExtractionSettings
     ) -> list[list[LabelledStates]]:
         clips = self.clips(data)
-        needed = any(c.video.suffix != STATES_SUFFIX for c in clips)
+        needed = any(not is_states_name(c.video) for c in clips)
         with self.listen(data.name) as progress:
             views, failures = extract_views(
                 clips,

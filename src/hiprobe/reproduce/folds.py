@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
+from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.manifest import ManifestRow
+from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError
 from hiprobe.gaps import covered_seconds
 from hiprobe.probe.folds import grouped_folds
@@ -76,7 +77,7 @@ def clips_of(bench: Bench, data: DataSource, held: Sequence[LabelledStates]) -> 
     """The videos of some labelled states; none for states that came from a file."""
     names = {e.name for e in held}
     found = (c for c in bench.extraction.clips(data) if c.name in names)
-    return [c for c in found if c.video.suffix != STATES_SUFFIX]
+    return [c for c in found if not is_states_name(c.video)]
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Maker:
             spans=row.spans,
             parts=(Part(0, frames, source or row.source),),
             joined=False,
-            path=None if row.video.suffix == STATES_SUFFIX else row.video,
+            path=None if is_states_name(row.video) else row.video,
         )
 
 
@@ -158,7 +159,7 @@ def _rate(row: ManifestRow, load: Callable[[], States]) -> float:
     """Frames a second where the manifest has none."""
     from hiprobe.video.probe import video_info
 
-    if row.video.suffix == STATES_SUFFIX:
+    if is_states_name(row.video):
         states = load()
         seconds = covered_seconds(states.start_seconds, states.end_seconds)
         return (row.frame_count or 0) / seconds

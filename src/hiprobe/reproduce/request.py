@@ -24,12 +24,12 @@ class DataSource:
 
     Attributes:
         name: what tables call it.
-        normal: name of the normal class, None to recognise it.
+        normal: names of the normal classes; empty to recognise them.
     """
 
     name: str
     path: Path
-    normal: str | None = None
+    normal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

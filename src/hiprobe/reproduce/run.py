@@ -83,7 +83,7 @@ def command_words(request: Request, name: str) -> list[str]:
     words = ["hiprobe", "reproduce", name]
     for data in request.data:
         words += ["--data", "/".join(data.path.parts[-2:])]
-    for normal in dict.fromkeys(d.normal for d in request.data if d.normal):
+    for normal in dict.fromkeys(n for data in request.data for n in data.normal):
         words += ["--normal", normal]
     words += _shown(request.backbone).command_words()
     words += [w for r in request.readings for w in ("--reading", r)]

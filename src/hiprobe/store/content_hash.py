@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hiprobe.addresses import why_no_file
 from hiprobe.errors import StorageError, VideoError
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import read_json
@@ -29,6 +30,9 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
         VideoError: the file cannot be read.
     """
     path = Path(file)
+    wrong = why_no_file(path)
+    if wrong:
+        raise VideoError(wrong)
     try:
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

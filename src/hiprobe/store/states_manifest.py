@@ -15,6 +15,7 @@ from hiprobe.states import Fingerprint
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import MAX_WHOLE
 from hiprobe.store.states_header import read_states_header, read_times
+from hiprobe.walk import files_below
 
 MANIFEST_NAME = "states.parquet"
 VERSION = 1
@@ -60,8 +61,7 @@ def write_states_manifest(folder: Path | str) -> Path:
 
 
 def _files(root: Path) -> list[Path]:
-    found = root.rglob("*.safetensors")
-    return sorted(p for p in found if not any(x[0] == "." for x in p.relative_to(root).parts))
+    return sorted(p for p in files_below(root) if p.suffix == ".safetensors")
 
 
 def _rows(

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 
+from hiprobe.addresses import why_no_file
 from hiprobe.errors import VideoError
 from hiprobe.video.growth import seconds_since_change, still_written_words
 
@@ -27,8 +28,11 @@ _SLOWEST_FPS, _FASTEST_FPS = 1e-5, 1e6
 # that the message can say "no video" instead of "not a video".
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,flv,mpeg,mpegvideo,asf,ogg,gif,h264,hevc,"
-    "m4v,ivf,obu,mxf,nut,dv,mjpeg,wtv,rm,mp3,wav,flac,aac"
+    "vvc,vc1,m4v,ivf,obu,mxf,nut,dv,dhav,mjpeg,wtv,rm,yuv4mpegpipe,mp3,wav,flac,aac"
 )
+
+BARE_FORMATS = frozenset(("h264", "hevc", "vvc", "vc1", "m4v", "mpegvideo", "mjpeg", "obu"))
+"""Coded pictures without a container: they have no timestamps, and no index to seek by."""
 
 READ_ERRORS: tuple[type[Exception], ...] = (
     av.error.FFmpegError,
@@ -50,7 +54,7 @@ def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tu
             video stream or a clock, or its pictures are larger than `max_pixels`.
     """
     file = Path(path)
-    _check_file(file)
+    check_file(file)
     try:
         container = av.open(
             str(file.resolve()),
@@ -67,7 +71,15 @@ def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tu
         yield container, _video_stream(container, file=file, max_pixels=max_pixels)
 
 
-def _check_file(file: Path) -> None:
+def check_file(file: Path) -> None:
+    """Refuse what is no file with content.
+
+    Raises:
+        VideoError: missing, empty, a folder, a pipe, or an address.
+    """
+    wrong = why_no_file(file)
+    if wrong:
+        raise VideoError(wrong)
     if file.is_dir():
         raise VideoError(f"{file} is a folder; give a video file, or the files inside it")
     try:

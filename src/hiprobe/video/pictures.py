@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hiprobe.video.container import READ_ERRORS, open_video
+from hiprobe.video.container import BARE_FORMATS, READ_ERRORS, open_video
 from hiprobe.video.orientation import pixel_aspect_of, sane_aspect
 
 
@@ -105,6 +105,6 @@ class Pictures:
 def _can_seek(container: Any, stream: Any) -> bool:
     # Bare streams have no timestamps; AVI has those of decoding only, which differ from the
     # times of showing where the codec reorders frames. Times come from counting there.
-    if container.format.name in ("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu"):
+    if container.format.name in BARE_FORMATS:
         return False
     return not (container.format.name == "avi" and stream.codec_context.has_b_frames)

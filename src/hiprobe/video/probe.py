@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import VideoError
-from hiprobe.video.container import MAX_PIXELS, frame_rate, open_video
+from hiprobe.video.container import BARE_FORMATS, MAX_PIXELS, frame_rate, open_video
 from hiprobe.video.decode import FrameReader
 from hiprobe.video.duration import stated_duration
 
@@ -35,6 +35,8 @@ class VideoInfo:
     mirrored: bool
     pixel_aspect: float
     has_audio: bool
+    is_bare: bool = False
+    """Coded pictures without a container: nothing in the file says when they were taken."""
 
 
 def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
@@ -66,4 +68,5 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             mirrored=frame.orientation.mirrored,
             pixel_aspect=frame.pixel_aspect,
             has_audio=bool(container.streams.audio),
+            is_bare=container.format.name in BARE_FORMATS,
         )

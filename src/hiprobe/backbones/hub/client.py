@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from hiprobe.addresses import hide_credentials
 from hiprobe.backbones.hub.places import by_hand
 from hiprobe.backbones.hub.record import Record, RemoteFile
 from hiprobe.errors import DownloadError, HiProbeError, StorageError
@@ -142,4 +143,4 @@ def _first_line(error: BaseException) -> str:
 
 def without_secrets(text: str) -> str:
     """The text without `user:password@` and signed queries of addresses."""
-    return re.sub(r"(https?://[^\s?'\"]+)\?\S+", r"\1", re.sub(r"://[^/\s]*@", "://", text))
+    return re.sub(r"(https?://[^\s?'\"]+)\?\S+", r"\1", hide_credentials(text))

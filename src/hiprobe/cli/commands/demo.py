@@ -23,7 +23,12 @@ from hiprobe.cli import options
 @options.seed
 @options.quiet
 def demo(
-    clips: Path | None, normal: str | None, out: Path, spec: BackboneSpec, seed: int, quiet: bool
+    clips: Path | None,
+    normal: tuple[str, ...],
+    out: Path,
+    spec: BackboneSpec,
+    seed: int,
+    quiet: bool,
 ) -> None:
     """Fit on a handful of clips and detect in an untrimmed video of unseen sources.
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     "attention heads cannot be extended.",
 )
 @options.normal
+@options.split
 @click.option(
     "--mode",
     type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
@@ -96,7 +97,8 @@ def fit(
     clips: Path,
     out: Path | None,
     add: Path | None,
-    normal: str | None,
+    normal: tuple[str, ...],
+    split: str | None,
     mode: Mode | Literal["auto"],
     scorer: ScorerName | Literal["heads"],
     layer: int | None,
@@ -151,6 +153,7 @@ def fit(
         clips,
         add=add,
         normal=normal,
+        split=split,
         settings=settings,
         how=how,
     )

@@ -87,6 +87,7 @@ def _video_facts(path: Path) -> dict[str, Any]:
     from hiprobe.video.probe import video_info
 
     found = video_info(path)
+    times = {"times": "none in the file; counted at its frame rate"} if found.is_bare else {}
     return {
         "video": path,
         "size": format_bytes(found.size_bytes),
@@ -97,6 +98,7 @@ def _video_facts(path: Path) -> dict[str, Any]:
         "seconds": _or_unknown(found.duration_seconds_from_header),
         "frames": found.frame_count_from_header or "not stated in the header",
         "audio": "yes" if found.has_audio else "no",
+        **times,
     }
 
 

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 @click.argument("clips", type=click.Path(path_type=Path))
 @options.out("hiprobe-layers")
 @options.normal
+@options.split
 @options.reading()
 @options.seed
 @options.how_to_read()
 def layers(
     clips: Path,
     out: Path,
-    normal: str | None,
+    normal: tuple[str, ...],
+    split: str | None,
     reading: Reading,
     seed: int,
     how: options.SessionOptions,
@@ -47,6 +49,7 @@ def layers(
         clips,
         add=None,
         normal=normal,
+        split=split,
         settings=FitSettings(readings=(reading,), seed=seed),
         how=how,
     )

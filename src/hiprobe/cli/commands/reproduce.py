@@ -82,7 +82,7 @@ def reproduce(
     experiments: tuple[str, ...],
     data: tuple[Path, ...],
     listed: bool,
-    normal: str | None,
+    normal: tuple[str, ...],
     out: Path,
     readings: tuple[Reading, ...],
     mode: Mode,

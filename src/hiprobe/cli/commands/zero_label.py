@@ -47,7 +47,7 @@ def zero_label(
     videos: tuple[str, ...],
     method: Method,
     choose_on: Path | None,
-    normal: str | None,
+    normal: tuple[str, ...],
     out: Path,
     formats: tuple[str, ...],
     threshold: float | None,
