@@ -9,6 +9,7 @@ from pathlib import Path
 from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.datasets.joining import common_shape, hold_out, joining_order
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.failures import failure_of
 
 RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
 """Results are named after the video, so even a table of numbers says what it is of."""
@@ -112,9 +113,10 @@ def _readable(
         try:
             video_info(clip.video)
             usable.append(clip)
-        except VideoError as error:
+        except Exception as error:
+            failure = failure_of(clip.video, error)
             if skip is not None:
-                skip(clip.video, str(error))
+                skip(failure.video, failure.reason)
     if not usable:
         raise VideoError("none of the held-out clips can be read; check the files")
     return usable

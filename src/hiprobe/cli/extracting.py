@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,11 @@ from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.text import say
+from hiprobe.path_text import shown
 from hiprobe.pipeline.states_folder import Item, extract_to_file
 from hiprobe.states import Reading
-from hiprobe.store.atomic import atomic_path
 from hiprobe.store.states_manifest import write_states_manifest
+from hiprobe.store.text_files import path_cell, write_table
 
 LABELS_NAME = "manifest.csv"
 """Labels of the extracted clips, under the name by which `fit` finds them in a folder."""
@@ -49,7 +49,7 @@ def extract_all(
                 run_file.add(item.video, files=[item.target(out)])
         is_cut_off = False
     finally:
-        _write_tables(items, out, quiet=how.quiet)
+        _write_tables(items, out, failures, quiet=how.quiet)
         run_file.write(failures, interrupted=is_cut_off)
     failures.finish()
 
@@ -65,14 +65,16 @@ def _extract(item: Item, out: Path, session: Session, *, place: str) -> None:
             progress=progress,
         )
     if not session.quiet:
-        say(f"{place} {'wrote' if made else 'found'} {item.target(out)}")
+        say(f"{place} {'wrote' if made else 'found'} {shown(item.target(out))}")
 
 
-def _write_tables(items: Sequence[Item], out: Path, *, quiet: bool) -> None:
+def _write_tables(items: Sequence[Item], out: Path, failures: Failures, *, quiet: bool) -> None:
     there = [item for item in items if item.target(out).exists()]
     if not there:
         return
-    written = [write_states_manifest(out)]
+    written = []
+    with failures.of(out):  # a damaged file that lay there before
+        written.append(write_states_manifest(out))
     labelled = [item for item in there if item.clip is not None]
     if labelled:
         written.append(_write_labels(labelled, out))
@@ -84,11 +86,15 @@ def _write_tables(items: Sequence[Item], out: Path, *, quiet: bool) -> None:
 def _write_labels(items: Sequence[Item], out: Path) -> Path:
     """The labels as a table that `fit` takes; each file of states holds just its clip's stretch."""
     path = out / LABELS_NAME
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("video", "label", "class", "source"))
-        for item in items:
-            if item.clip is not None:
-                target = item.target(out).relative_to(out).as_posix()
-                writer.writerow((target, item.clip.label, item.clip.class_name, item.clip.source))
+    rows = (
+        (
+            path_cell(item.target(out).relative_to(out)),
+            item.clip.label,
+            item.clip.class_name,
+            item.clip.source,
+        )
+        for item in items
+        if item.clip is not None
+    )
+    write_table(path, ("video", "label", "class", "source"), rows)
     return path

@@ -17,6 +17,7 @@ from hiprobe.cli.session import DEFAULT_BACKBONE, Session, open_for_probe, open_
 from hiprobe.cli.text import say
 from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.errors import LabelError, UsageError
+from hiprobe.path_text import path_text
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_views
 from hiprobe.pipeline.states_folder import noted_segment_seconds
 from hiprobe.probe import Probe
@@ -169,5 +170,5 @@ class Fitting:
             used = next(c.video for c in self.clips if c.video not in bad)
             seconds = seconds or noted_segment_seconds(used)
             backbone = self.how.backbone or probe.fingerprint_.model
-        failures = tuple((str(file), reason) for file, reason in self.failures.items)
+        failures = tuple((path_text(file), reason) for file, reason in self.failures.items)
         return ReadingRecord(backbone, seconds, failures)

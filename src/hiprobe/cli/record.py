@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import ProbeFolderError
-from hiprobe.store.atomic import atomic_path
+from hiprobe.store.text_files import json_text, write_text
 
 FILE_NAME = "reading.json"
 FORMAT = "hiprobe-reading"
@@ -43,8 +43,7 @@ def write_record(folder: Path, record: ReadingRecord) -> None:
         "segment_seconds": record.segment_seconds,
         "failures": [{"video": video, "reason": reason} for video, reason in record.failures],
     }
-    with atomic_path(folder / FILE_NAME) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / FILE_NAME, json_text(document, indent=1) + "\n")
 
 
 def read_record(folder: Path) -> ReadingRecord | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from hiprobe.datasets.video_files import find_videos
 from hiprobe.errors import LabelError
+from hiprobe.path_text import path_text, text_path
+from hiprobe.store.text_files import plain_cell
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def _rows_of_parquet(path: Path) -> list[ClipRow]:
 
     rows = read_parquet(path).rows
     return [
-        ClipRow(r.video, r.class_name, r.source, None, None, str(r.video), r.label) for r in rows
+        ClipRow(r.video, r.class_name, r.source, None, None, path_text(r.video), r.label)
+        for r in rows
     ]
 
 
@@ -53,8 +56,8 @@ def _rows_of_folder(root: Path) -> list[ClipRow]:
     rows = []
     for folder in sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != "."):
         for video in find_videos(folder):
-            name = video.relative_to(root).as_posix()
-            rows.append(ClipRow(video, folder.name, name, None, None, name))
+            name = path_text(video.relative_to(root).as_posix())
+            rows.append(ClipRow(video, path_text(folder.name), name, None, None, name))
     return rows
 
 
@@ -70,12 +73,16 @@ def _rows_of_table(table: Path) -> list[ClipRow]:
         header = [cell.strip().lower() for cell in next(reader, [])]
         _refuse_missing_columns(header, table)
         return [
-            _row(dict(zip(header, map(str.strip, cells), strict=False)), table, reader.line_num)
+            _row(dict(zip(header, map(_plain, cells), strict=False)), table, reader.line_num)
             for cells in reader
             if any(cell.strip() for cell in cells)
         ]
     except csv.Error as error:
         raise LabelError(f"{table}, line {reader.line_num}: {error}") from error
+
+
+def _plain(cell: str) -> str:
+    return plain_cell(cell.strip())
 
 
 def _refuse_missing_columns(header: Sequence[str], table: Path) -> None:
@@ -99,7 +106,9 @@ def _row(cells: dict[str, str], table: Path, line: int) -> ClipRow:
     source = cells.get("source", "") or video
     class_name = cells.get("class", "") or label
     stated = int(label) if cells.get("class") and label in ("0", "1") else None
-    return ClipRow(table.parent / video, class_name, source, start, end, video + span, stated)
+    return ClipRow(
+        table.parent / text_path(video), class_name, source, start, end, video + span, stated
+    )
 
 
 def _end_text(end_seconds: float | None) -> str:

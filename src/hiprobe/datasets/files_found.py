@@ -62,7 +62,7 @@ def find_all(root: Path) -> tuple[Found, ...]:
     Links to folders are followed, each folder once.
 
     Raises:
-        DatasetError: `root` is no folder.
+        DatasetError: `root` is no folder, or a folder in it cannot be read.
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that the data set lies in")
@@ -77,7 +77,7 @@ def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
 
 def _walk(root: Path) -> Iterator[Found]:
     seen: set[str] = set()
-    for name, folders, files in os.walk(root, followlinks=True):
+    for name, folders, files in os.walk(root, followlinks=True, onerror=_refuse):
         folder = Path(name)
         real = os.path.realpath(name)
         if real in seen:
@@ -86,6 +86,12 @@ def _walk(root: Path) -> Iterator[Found]:
         seen.add(real)
         folders[:] = [f for f in folders if not f.startswith(".")]
         yield from _in_folder(root, folder, [f for f in files if not f.startswith(".")])
+
+
+def _refuse(error: OSError) -> None:
+    raise DatasetError(
+        f"the folder {error.filename} cannot be read ({error.strerror}); change its permissions"
+    )
 
 
 def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[Found]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
-from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
+from hiprobe.failures import Failure, failure_of
 from hiprobe.pipeline.clip_reader import ClipReader
 from hiprobe.pipeline.extracted import refuse_videos
 from hiprobe.pipeline.progress import Clock, Progress, ProgressEvent
@@ -19,14 +18,6 @@ from hiprobe.store.cache import StatesCache
 
 Views = list[list[LabelledStates]]
 """The same clips seen in several ways: one list of examples for each prompt and reading."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be used, and why."""
-
-    video: Path
-    reason: str
 
 
 def extract_examples(
@@ -92,8 +83,8 @@ def extract_views(
         course = _Course(clock, number - 1, seconds)
         try:
             seen = reader.read(clip, course if progress else None)
-        except (VideoError, StatesError, FingerprintError, BackboneMemoryError) as error:
-            failures.append(Failure(clip.video, str(error)))
+        except Exception as error:
+            failures.append(failure_of(clip.video, error))
         else:
             for view, example in zip(views, seen, strict=True):
                 view.append(example)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import StorageError, VideoError
+from hiprobe.special_files import refuse_special
 from hiprobe.store.atomic import atomic_path
 
 _RACY_SECONDS = 2.0
@@ -26,6 +28,7 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
         VideoError: the file cannot be read.
     """
     path = Path(file)
+    refuse_special(path)
     try:
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
@@ -43,7 +46,7 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
 
 
 def _name(path: Path) -> str:
-    return hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:40]
+    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:40]
 
 
 def _read(note: Path, stamp: list[int]) -> str | None:

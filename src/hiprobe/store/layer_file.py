@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
+from hiprobe.path_text import text_path
 from hiprobe.states import Reading
 from hiprobe.store.states_manifest import MANIFEST_NAME
 
@@ -69,7 +70,7 @@ def _vectors(root: Path, rows: list[dict[str, Any]], layer: int) -> Iterator[NDA
         key = (row["file"], row["tensor"])
         if key not in opened:
             try:
-                with safe_open(str(root / row["file"]), framework="numpy") as file:
+                with safe_open(str(root / text_path(row["file"])), framework="numpy") as file:
                     tensor = file.get_slice(row["tensor"])
                     opened = {key: tensor[:, row["layers"].index(layer)]}
             except (OSError, SafetensorError) as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hiprobe.path_text import path_text
 from hiprobe.states import Fingerprint
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.states_header import read_states_header, read_times
@@ -41,12 +42,15 @@ def write_states_manifest(folder: Path | str) -> Path:
         header = read_states_header(path)
         digest = Fingerprint(**header["fingerprint"]).digest
         made_by[digest] = header["fingerprint"]
-        rows += _rows(path.relative_to(root).as_posix(), header, read_times(path), digest)
+        rows += _rows(
+            path_text(path.relative_to(root).as_posix()), header, read_times(path), digest
+        )
     about = {"version": VERSION, "fingerprints": made_by}
     schema = _schema(pa).with_metadata({b"hiprobe": json.dumps(about).encode()})
     target = root / MANIFEST_NAME
-    with atomic_path(target) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+    # Opened here, since the library takes no path that is not UTF-8.
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
     return target
 
 

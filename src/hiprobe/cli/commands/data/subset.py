@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.terminal import echo
 
 
 @click.command("subset")
@@ -36,4 +37,4 @@ def subset(manifest: Path, fraction: float, seed: int, split: str | None, out: P
     drawn = draw_subset(read_manifest(path=manifest), fraction=fraction, seed=seed, split=split)
     write_manifest(drawn, path=out)
     print_classes(drawn)
-    click.echo(f"{out}: {len(drawn.rows)} videos, {drawn.note}")
+    echo(f"{out}: {len(drawn.rows)} videos, {drawn.note}")

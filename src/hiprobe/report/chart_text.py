@@ -1,0 +1,75 @@
+"""Words in charts: never parsed, and in a font that has them, or not drawn at all."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from hiprobe.path_text import shown_lines
+
+OWN_FONT = "DejaVu Sans"
+"""Comes with matplotlib, so that no system font is needed for what we say ourselves."""
+
+_NO_LETTERS = ("Last Resort", "STIX", "cm")
+"""Beginnings of names of fonts that draw boxes for every letter, or mathematics."""
+
+
+def make_drawable(figure: Any) -> None:
+    r"""Give every text of a figure a font for all its characters.
+
+    Where no font of this machine has one, the figure's title is left out, since it only repeats
+    the name of a file; in any other text the character is written as `\u4e2d`.
+    """
+    from matplotlib.text import Text
+
+    title = figure.get_suptitle()
+    for text in figure.findobj(Text):
+        words = shown_lines(text.get_text())
+        missing = _undrawable(words)
+        if missing and text.get_text() == title:
+            words = ""
+        text.set_text("".join(_written_out(c) if c in missing else c for c in words))
+        text.set_fontfamily([OWN_FONT, *_fonts_for(words)])
+
+
+def legend_words(name: str) -> str:
+    """A name for a legend, which leaves out what begins with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
+def _undrawable(words: str) -> set[str]:
+    return {c for c in words if c != "\n" and _font_of(c) is None}
+
+
+def _fonts_for(words: str) -> list[str]:
+    """Fonts beside our own that the words need, each once."""
+    fonts = (_font_of(c) for c in words)
+    return [f for f in dict.fromkeys(fonts) if f not in (None, OWN_FONT)]
+
+
+@cache
+def _font_of(character: str) -> str | None:
+    """Our own font, else the first installed one that has a character; None where none has."""
+    return next((name for name in _families() if _has(name, character)), None)
+
+
+def _families() -> list[str]:
+    """Our own font, then others by name; those without serifs first, as ours is."""
+    from matplotlib.font_manager import fontManager
+
+    names = {f.name for f in fontManager.ttflist if not f.name.startswith(_NO_LETTERS)}
+    return [OWN_FONT, *sorted(names - {OWN_FONT}, key=lambda n: ("Sans" not in n, n))]
+
+
+def _has(family: str, character: str) -> bool:
+    from matplotlib.font_manager import findfont, get_font
+
+    try:
+        return bool(get_font(findfont(family)).get_char_index(ord(character)))
+    except (OSError, RuntimeError, ValueError):  # a damaged font, or one of pictures
+        return False
+
+
+def _written_out(character: str) -> str:
+    number = ord(character)
+    return rf"\u{number:04x}" if number < 0x10000 else rf"\U{number:08x}"
