@@ -36,7 +36,7 @@ class Failures:
             yield
         except Exception as error:
             self.add(file, failure_of(file, error).reason)
-            self.last_exit_code = error.exit_code if isinstance(error, HiProbeError) else 1
+            self.last_exit_code = _exit_code_of(error)
 
     def add(self, file: Path, reason: str) -> None:
         """Note a failure."""
@@ -62,3 +62,9 @@ class Failures:
         self.report()
         if self.items:
             click.get_current_context().exit(self.last_exit_code if alone else EXIT_CODE)
+
+
+def _exit_code_of(error: Exception) -> int:
+    if isinstance(error, OSError):
+        return EXIT_CODE
+    return error.exit_code if isinstance(error, HiProbeError) else HiProbeError.exit_code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -24,12 +26,17 @@ def make_drawable(figure: Any) -> None:
 
     title = figure.get_suptitle()
     for text in figure.findobj(Text):
-        words = shown_lines(text.get_text())
-        missing = _undrawable(words)
-        if missing and text.get_text() == title:
-            words = ""
-        text.set_text("".join(_written_out(c) if c in missing else c for c in words))
-        text.set_fontfamily([OWN_FONT, *_fonts_for(words)])
+        words = text.get_text()
+        families = [OWN_FONT, *_fonts_for(shown_lines(words))]
+        drawn = _drawable(words, families)
+        left_out = drawn != words and words == title and text in figure.texts
+        text.set_text("" if left_out else drawn)
+        text.set_fontfamily(families)
+
+
+def tick_words(name: str) -> str:
+    """A name for a tick, whose text matplotlib makes anew in our own font when it draws."""
+    return _drawable(name, [OWN_FONT])
 
 
 def legend_words(name: str) -> str:
@@ -37,8 +44,28 @@ def legend_words(name: str) -> str:
     return f" {name}" if name.startswith("_") else name
 
 
-def _undrawable(words: str) -> set[str]:
-    return {c for c in words if c != "\n" and _font_of(c) is None}
+def _drawable(words: str, families: Sequence[str]) -> str:
+    """The words with what the fonts lack written out."""
+    safe = shown_lines(words)
+    had = "".join(c if c == "\n" or _any_has(families, c) else _written_out(c) for c in safe)
+    if _can_shape(had, families):
+        return had
+    # A font may have the letters and lack the forms that they take beside each other.
+    return "".join(c if c.isascii() else _written_out(c) for c in had)
+
+
+def _can_shape(words: str, families: Sequence[str]) -> bool:
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font([findfont(name) for name in families])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            for line in words.split("\n"):
+                font.set_text(line, 0.0)
+        except UserWarning:
+            return False
+    return True
 
 
 def _fonts_for(words: str) -> list[str]:
@@ -59,6 +86,10 @@ def _families() -> list[str]:
 
     names = {f.name for f in fontManager.ttflist if not f.name.startswith(_NO_LETTERS)}
     return [OWN_FONT, *sorted(names - {OWN_FONT}, key=lambda n: ("Sans" not in n, n))]
+
+
+def _any_has(families: Sequence[str], character: str) -> bool:
+    return any(_has(name, character) for name in families)
 
 
 def _has(family: str, character: str) -> bool:

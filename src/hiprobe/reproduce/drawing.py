@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hiprobe.report.chart_text import legend_words
+from hiprobe.report.chart_text import legend_words, tick_words
 from hiprobe.report.layer_plot import add_paper_axis
 from hiprobe.report.theme import Draw, Theme, add_note, open_frame
 
@@ -94,7 +94,7 @@ def _draw_panel(axes: Any, panel: Panel, theme: Theme) -> None:
     if panel.ticks:
         from matplotlib.ticker import NullLocator
 
-        axes.set_xticks([place for place, _ in panel.ticks], [name for _, name in panel.ticks])
+        axes.set_xticks([x for x, _ in panel.ticks], [tick_words(name) for _, name in panel.ticks])
         axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title(panel.title, fontsize=9, loc="left")
     axes.set_xlabel(panel.x_label)

@@ -16,10 +16,11 @@ LONGEST_ENDING = len("-9999.event-9999.mp4")
 def fits_file_name(name: str, suffix_room: int = LONGEST_ENDING) -> str:
     """A name that can be written with `suffix_room` more bytes; the same where it can already.
 
-    Half characters and control characters become `_`. A changed or shortened name ends in a hash
-    of the whole, so that two names stay two, and the same name gets the same one each time.
+    Half characters, control characters and backslashes become `_`. A changed or shortened name
+    ends in a hash of the whole, so that two names stay two, and the same name gets the same one
+    each time.
     """
-    plain = "".join(c if shown(c) == c else "_" for c in name)
+    plain = "".join(c if shown(c) == c != "\\" else "_" for c in name)
     room = NAME_BYTES - suffix_room
     if plain == name and len(name.encode()) <= room:
         return name

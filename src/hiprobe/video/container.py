@@ -61,9 +61,7 @@ def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tu
 def _check_file(file: Path) -> None:
     refuse_special(file)
     if file.is_dir():
-        if not os.access(file, os.R_OK | os.X_OK):
-            raise VideoError(f"the folder {file} cannot be read; change its permissions")
-        raise VideoError(f"{file} is a folder; give a video file, or the files inside it")
+        _refuse_folder(file)
     try:
         with file.open("rb") as handle:
             empty = not handle.read(1)
@@ -75,6 +73,16 @@ def _check_file(file: Path) -> None:
         ) from error
     if empty:
         raise VideoError(f"{file} is empty (0 bytes); copy or download it again")
+
+
+def _refuse_folder(folder: Path) -> None:
+    try:
+        os.listdir(folder)  # noqa: PTH208 - a folder that may not be read is no wrong argument
+    except OSError as error:
+        raise VideoError(
+            f"the folder {folder} cannot be read ({error.strerror}); change its permissions"
+        ) from error
+    raise VideoError(f"{folder} is a folder; give a video file, or the files inside it")
 
 
 def _video_stream(container: Any, *, file: Path, max_pixels: int) -> Any:
