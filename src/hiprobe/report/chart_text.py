@@ -28,7 +28,7 @@ def make_drawable(figure: Any) -> None:
     for text in figure.findobj(Text):
         words = text.get_text()
         families = [OWN_FONT, *_fonts_for(shown_lines(words))]
-        drawn = _drawable(words, families)
+        drawn = _drawable(words, families, style=text.get_fontstyle())
         left_out = drawn != words and words == title and text in figure.texts
         text.set_text("" if left_out else drawn)
         text.set_fontfamily(families)
@@ -44,20 +44,20 @@ def legend_words(name: str) -> str:
     return f" {name}" if name.startswith("_") else name
 
 
-def _drawable(words: str, families: Sequence[str]) -> str:
+def _drawable(words: str, families: Sequence[str], *, style: str = "normal") -> str:
     """The words with what the fonts lack written out."""
     safe = shown_lines(words)
     had = "".join(c if c == "\n" or _any_has(families, c) else _written_out(c) for c in safe)
-    if _can_shape(had, families):
+    if _can_shape(had, families, style):
         return had
-    # A font may have the letters and lack the forms that they take beside each other.
+    # A font may have the letters, and lack them slanted or in the forms they take side by side.
     return "".join(c if c.isascii() else _written_out(c) for c in had)
 
 
-def _can_shape(words: str, families: Sequence[str]) -> bool:
-    from matplotlib.font_manager import findfont, get_font
+def _can_shape(words: str, families: Sequence[str], style: Any) -> bool:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    font = get_font([findfont(name) for name in families])
+    font = get_font([findfont(FontProperties(family=[name], style=style)) for name in families])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
