@@ -11,6 +11,7 @@ from hiprobe.datasets.joining import common_shape, hold_out, joining_order
 from hiprobe.datasets.same_content import settle_copies
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.failures import failure_of
 from hiprobe.store.content_hash import content_hash
 
 RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
@@ -120,9 +121,10 @@ def _readable(
         try:
             video_info(clip.video)
             usable.append(clip)
-        except VideoError as error:
+        except Exception as error:
+            failure = failure_of(clip.video, error)
             if skip is not None:
-                skip(clip.video, str(error))
+                skip(failure.video, failure.reason)
     if not usable:
         raise VideoError("none of the held-out clips can be read; check the files")
     return usable

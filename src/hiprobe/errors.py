@@ -7,19 +7,29 @@ returns when the error ends a command, so that scripts can tell the outcomes apa
 from __future__ import annotations
 
 from hiprobe.addresses import hide_credentials
+from hiprobe.path_text import shown
 
 
 class HiProbeError(Exception):
     """Base of all errors raised on purpose.
 
-    Messages name what the user gave, and libraries quote it in theirs: a password in an address
-    is taken out here, once for all of them.
+    A message is one line; what a name in it would do to a terminal is written out. Several
+    arguments are several lines. Messages name what the user gave, and libraries quote it in
+    theirs: a password in an address is taken out here, once for all of them.
+
+    Attributes:
+        of_one_file: it says something about one file only; where many are worked on, that one is
+            listed and the others are done.
     """
 
     exit_code = 1
+    of_one_file = False
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*(hide_credentials(a) if isinstance(a, str) else a for a in arguments))
+
+    def __str__(self) -> str:
+        return "\n".join(map(shown, self.args))
 
 
 class UsageError(HiProbeError, ValueError):
@@ -32,6 +42,7 @@ class VideoError(HiProbeError):
     """A file cannot be read as video (missing, empty, audio only, damaged, not a video)."""
 
     exit_code = 3
+    of_one_file = True
 
 
 class LabelError(HiProbeError):
@@ -44,18 +55,21 @@ class ProbeFolderError(HiProbeError):
     """A probe folder is damaged, foreign or of another format version."""
 
     exit_code = 5
+    of_one_file = True
 
 
 class FingerprintError(HiProbeError):
     """States or a probe belong to another backbone than the one in use."""
 
     exit_code = 6
+    of_one_file = True
 
 
 class StatesError(HiProbeError, ValueError):
     """Hidden states are not usable: not finite, wrong shape, or a layer is absent."""
 
     exit_code = 7
+    of_one_file = True
 
 
 class BackboneError(HiProbeError):
@@ -73,11 +87,19 @@ class DownloadError(BackboneError):
 class BackboneMemoryError(BackboneError):
     """A backbone ran out of memory on this batch; a smaller one may pass."""
 
+    of_one_file = True
+
 
 class StorageError(HiProbeError):
     """Something could not be written (disk full, folder not writable)."""
 
     exit_code = 10
+
+
+class FileNameError(StorageError):
+    """A result cannot be written under its name (too long, or not for this file system)."""
+
+    of_one_file = True
 
 
 class EvaluationError(HiProbeError, ValueError):

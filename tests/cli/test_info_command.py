@@ -37,5 +37,5 @@ def test_a_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_probe_is_named(tmp_path: Path) -> None:
     result = run("info", str(tmp_path))
-    assert result.exit_code == 3
+    assert result.exit_code == 5
     assert str(tmp_path) in result.stderr

@@ -31,7 +31,7 @@ def read(out: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), UsageError("no"), RuntimeError("bug")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), UsageError("no"), StorageError("full")])
 def test_a_run_that_breaks_off_leaves_no_older_report_in_place(
     tmp_path: Path, error: BaseException
 ) -> None:
@@ -47,3 +47,13 @@ def test_the_first_error_is_told_where_the_folder_cannot_be_written(tmp_path: Pa
     (tmp_path / RUN_NAME).mkdir()
     with pytest.raises(StorageError, match="disk full"):
         run(tmp_path, broken_by=StorageError("disk full"))
+
+
+def test_a_bug_at_one_file_does_not_break_the_run_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
+    found = run(tmp_path, broken_by=RuntimeError("bug"))
+    assert not found["interrupted"] and len(found["results"]) == 1
+    (failure,) = found["failures"]
+    assert failure["video"] == "b.mp4" and "RuntimeError: bug" in failure["reason"]

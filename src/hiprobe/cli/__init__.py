@@ -6,5 +6,7 @@ from __future__ import annotations
 def main() -> None:
     """Entry point of the `hiprobe` command."""
     from hiprobe.cli.app import app
+    from hiprobe.cli.terminal import prepare_streams
 
+    prepare_streams()
     app(prog_name="hiprobe")

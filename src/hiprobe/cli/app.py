@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any, NoReturn
 
 import click
@@ -25,13 +24,13 @@ from hiprobe.cli.commands.reproduce import reproduce
 from hiprobe.cli.commands.zero_label import zero_label
 from hiprobe.cli.once import refuse_repeats
 from hiprobe.cli.plain_warnings import plain_warnings
-from hiprobe.errors import HiProbeError, StorageError
+from hiprobe.cli.terminal import echo
+from hiprobe.errors import HiProbeError
+from hiprobe.path_text import shown, shown_lines
+from hiprobe.store.storage_errors import FULL, storage_error
 
 INTERRUPTED_EXIT_CODE = 130
 """What shells return for a command ended by Ctrl-C."""
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""No space left on the disk, in the user's share of it, or for one file."""
 
 
 class Commands(click.Group):
@@ -47,13 +46,22 @@ class Commands(click.Group):
             raise
         except HiProbeError as error:
             _end(ctx, str(error), error.exit_code)
+        except click.UsageError as error:  # a name that a shell's pattern gave is in its words
+            said = error.format_message()
+            if shown_lines(said) == said:
+                raise
+            raise click.UsageError(shown_lines(said), error.ctx) from error
         except KeyboardInterrupt as stop:
             told = str(stop) or "interrupted: run the same command again to resume"
             _end(ctx, told, INTERRUPTED_EXIT_CODE)
         except OSError as error:
-            if error.errno not in NO_SPACE:
+            if error.errno in FULL:
+                full = storage_error(error.filename or "the results", error)
+                _end(ctx, str(full), full.exit_code)
+            if error.filename is None:
                 raise
-            _end(ctx, f"the disk is full ({error}); free some space", StorageError.exit_code)
+            where = f"{shown(error.filename)}: {error.strerror}; check the path and its permissions"
+            _end(ctx, where, HiProbeError.exit_code)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -74,7 +82,7 @@ class Commands(click.Group):
 
 
 def _end(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
-    click.echo(f"error: {message}" if exit_code != INTERRUPTED_EXIT_CODE else message, err=True)
+    echo(f"error: {message}" if exit_code != INTERRUPTED_EXIT_CODE else message, err=True)
     ctx.exit(exit_code)
 
 

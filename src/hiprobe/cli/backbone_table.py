@@ -7,12 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from hiprobe.backbones.cost import count_segment, middle_layer, weight_bytes
 from hiprobe.backbones.lite.shape import LiteShape
 from hiprobe.backbones.registry import BackboneInfo, list_backbones
 from hiprobe.backbones.shape import Shape
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import print_table
 from hiprobe.errors import UsageError
 from hiprobe.segment import KEY_FRAMES
@@ -37,7 +36,7 @@ def print_overview(frame: str) -> None:
     """The table, with a line on how to read it."""
     pixels = parse_frame(frame)
     print_table(HEADER, [_cells(facts(info, pixels)) for info in list_backbones()])
-    click.echo(
+    echo(
         f"\nWeights in GB (*: in float32, the only format it runs in); visual tokens and TFLOP of "
         f"a segment of {KEY_FRAMES} key frames at {frame}; l*: the layer at 20/32 of the depth.\n"
         "`hiprobe backbones get NAME` fetches one. A hub id (owner/name) or a model folder can be "
@@ -54,7 +53,7 @@ def print_json(frame: str) -> None:
         "key_frames": KEY_FRAMES,
         "backbones": [facts(info, pixels) for info in list_backbones()],
     }
-    click.echo(json.dumps(document, indent=1))
+    echo(json.dumps(document, indent=1))
 
 
 def markdown(frame: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-import click
-
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import print_table
 from hiprobe.datasets.catalog import known_sets
 from hiprobe.datasets.findings import EXIT_WORDS, HEADINGS, SHORT, CheckReport, Finding
 from hiprobe.datasets.manifest_row import Manifest
+from hiprobe.path_text import shown
 
 
 def list_rows() -> list[tuple[str, ...]]:
@@ -40,13 +40,13 @@ def print_report(report: CheckReport, *, limit: int | None) -> None:
 
 def _print_findings(heading: str, found: tuple[Finding, ...], limit: int | None) -> None:
     word = "" if found[0].is_fault else "remark: "
-    click.echo(f"\n{word}{heading}: {len(found)}{_by_split(found)}")
+    echo(f"\n{word}{heading}: {len(found)}{_by_split(found)}")
     for f in found[:limit]:
-        click.echo(f"  {f.video}: {f.text}" if f.video not in f.text else f"  {f.text}")
+        echo(shown(f"  {f.video}: {f.text}" if f.video not in f.text else f"  {f.text}"))
     if limit is not None and len(found) > limit:
-        click.echo(f"  and {len(found) - limit} more (--all lists them)")
+        echo(f"  and {len(found) - limit} more (--all lists them)")
     if found[0].kind == "frames":
-        click.echo(f"  in short: {_in_short(found)}")
+        echo(f"  in short: {_in_short(found)}")
 
 
 def _by_split(found: tuple[Finding, ...]) -> str:
@@ -59,19 +59,19 @@ def _print_remarks(manifest: Manifest) -> None:
     rows = manifest.rows
     pictures = sum(r.video.is_dir() for r in rows)
     if pictures:
-        click.echo(
+        echo(
             f"\n{pictures} videos are folders of pictures; `hiprobe data pack` makes video files "
             "of them, which the other commands read"
         )
     if any(r.label for r in rows) and not any(r.spans for r in rows):
-        click.echo(
+        echo(
             "\nno abnormal frames are known here: the videos can be fitted on and tested as whole "
             "clips; frame-level metrics need spans"
         )
     spans = manifest.span_set
     if any(r.spans for r in rows):
         end = "included" if manifest.end == "inclusive" else "not included"
-        click.echo(f"\nspans: {spans}, end frames {end}; half-open from 0 in the manifest")
+        echo(f"\nspans: {spans}, end frames {end}; half-open from 0 in the manifest")
 
 
 def _print_verdict(report: CheckReport) -> None:
@@ -80,9 +80,9 @@ def _print_verdict(report: CheckReport) -> None:
     how = "packets counted, not every frame decoded" if report.quick else "every frame decoded"
     kinds = ", ".join(f"{SHORT[kind]} ({n})" for kind, n in faults.items())
     number = "1 fault" if total == 1 else f"{total} faults"
-    click.echo(f"\n{f'{number}: {kinds}' if total else 'no faults'} ({how})")
+    echo(f"\n{f'{number}: {kinds}' if total else 'no faults'} ({how})")
     if report.exit_code:
-        click.echo(f"exit code {report.exit_code}: {EXIT_WORDS[report.exit_code]}")
+        echo(f"exit code {report.exit_code}: {EXIT_WORDS[report.exit_code]}")
 
 
 def print_classes(manifest: Manifest) -> None:
@@ -117,9 +117,9 @@ def _print_counts(report: CheckReport) -> None:
         )
     head = ("split", "videos", "published", "normal", "anomalous", "with spans", "hours", "frames")
     print_table((*head, "abnormal frames"), rows)
-    places = ", ".join(f"{name} ({n})" for name, n in sorted(report.folders.items())[:12])
+    places = ", ".join(f"{shown(name)} ({n})" for name, n in sorted(report.folders.items())[:12])
     more = len(report.folders) - 12
-    click.echo(f"folders: {places}{f' and {more} more' if more > 0 else ''}")
+    echo(f"folders: {places}{f' and {more} more' if more > 0 else ''}")
 
 
 def _in_short(found: tuple[Finding, ...]) -> str:

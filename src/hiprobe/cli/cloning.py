@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import click
 
+from hiprobe.path_text import shown
+
 
 @contextmanager
 def git_progress(*, quiet: bool) -> Iterator[Callable[[str], None] | None]:
@@ -16,6 +18,6 @@ def git_progress(*, quiet: bool) -> Iterator[Callable[[str], None] | None]:
         yield None
         return
     try:
-        yield lambda line: click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+        yield lambda line: click.echo(f"\r\x1b[K{shown(line)}", nl=False, err=True)
     finally:
         click.echo(err=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import click
-
 from hiprobe.backbones.timed_states import TimedStates
 from hiprobe.cli.comparing import Comparison
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import format_bytes, format_number, print_table
 
 FORMAT = "hiprobe-backbones-compare"
@@ -19,9 +18,9 @@ DIGITS = 6
 def print_comparison(found: Comparison) -> None:
     """The table of layers, then scores, time and memory."""
     said = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in found.changes.items())
-    click.echo(f"{found.name} with {said}, against its usual way; {_counted(found)}")
+    echo(f"{found.name} with {said}, against its usual way; {_counted(found)}")
     if found.usual.fingerprint == found.changed.fingerprint:
-        click.echo("both are the same: it is opened that way anyway")
+        echo("both are the same: it is opened that way anyway")
     effect = found.effect
     rows = [
         (_marked(layer, found), format_number(relative, DIGITS), format_number(cosine, DIGITS))
@@ -31,16 +30,16 @@ def print_comparison(found: Comparison) -> None:
     ]
     print_table(("layer", "mean relative distance", "lowest cosine"), rows)
     if found.probe is not None:
-        click.echo(_scores_line(found))
-    click.echo(_time_line(found))
+        echo(_scores_line(found))
+    echo(_time_line(found))
     if found.usual.gpu_bytes is not None and found.changed.gpu_bytes is not None:
         usual, changed = map(format_bytes, (found.usual.gpu_bytes, found.changed.gpu_bytes))
-        click.echo(f"memory of the GPU, at most: {usual} the usual way, {changed} changed")
+        echo(f"memory of the GPU, at most: {usual} the usual way, {changed} changed")
 
 
 def print_comparison_json(found: Comparison) -> None:
     """Everything that was measured."""
-    click.echo(json.dumps(document(found), indent=1))
+    echo(json.dumps(document(found), indent=1))
 
 
 def document(found: Comparison) -> dict[str, Any]:

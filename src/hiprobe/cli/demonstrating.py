@@ -15,6 +15,7 @@ from hiprobe.cli.fit_settings import FitSettings
 from hiprobe.cli.fitting import Fitting
 from hiprobe.cli.formats import FORMATS
 from hiprobe.cli.options import SessionOptions
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import say
 from hiprobe.demo import Material, real_material, rendered_material
 from hiprobe.evaluation.cuts import measure_cuts
@@ -50,8 +51,8 @@ def demonstrate(
         )
     )
     note = RENDERED_NOTE if material.rendered else JOINED_NOTE
-    print(material.what)
-    print(note)
+    echo(material.what)
+    echo(note)
     fitting = Fitting.of(
         material.fit,
         settings=FitSettings(seed=seed),
@@ -79,10 +80,10 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
         truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
     )
     timeline = run.one(material.video, material.video.stem).timeline
-    print(compare(event_spans(timeline), material.truth_spans))
+    echo(compare(event_spans(timeline), material.truth_spans))
     spans, cuts = material.truth_spans, material.cuts_seconds
     for sentence in measure_cuts(timeline, truth_spans=spans, cuts_seconds=cuts).sentences():
-        print(sentence)
+        echo(sentence)
     run.run_file.write(fitting.failures, interrupted=False)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import format_number, print_rich, print_table, say
 from hiprobe.gaps import covered_seconds
+from hiprobe.path_text import shown
 from hiprobe.pipeline import DetectResult
 from hiprobe.report.console import events_caption, events_table
 from hiprobe.report.explained import other_words_table
@@ -45,28 +46,29 @@ class DetectReport:
         truth_spans: Sequence[Span] | None = None,
     ) -> None:
         """Events of one video, or in one line that there are none."""
+        name = shown(file.name)
         if timeline.events or truth_spans is not None:
-            print_rich(events_table(timeline, video=file.name, truth_spans=truth_spans))
+            print_rich(events_table(timeline, video=name, truth_spans=truth_spans))
         else:
-            click.echo(f"{file.name}: {events_caption(timeline)}; {_highest(timeline)}")
+            echo(f"{name}: {events_caption(timeline)}; {_highest(timeline)}")
         others = other_words_table(timeline)
         if others is not None:
             print_rich(others)
         if not self.quiet:
             for line in remarks(timeline, result, self.segment_seconds):
-                say(f"{file.name}: {line}")
-        self.rows.append(_row(file.name, timeline))
+                say(f"{name}: {line}")
+        self.rows.append(_row(name, timeline))
 
     def written(self, paths: Sequence[Path]) -> None:
         """The files of one video, in one line."""
         if not self.quiet and paths:
-            others = "".join(f", {path.name}" for path in paths[1:])
-            say(f"wrote {paths[0]}{others}")
+            others = "".join(f", {shown(path.name)}" for path in paths[1:])
+            say(f"wrote {shown(paths[0])}{others}")
 
     def all(self) -> None:
         """The videos in one table, where there are several."""
         if len(self.rows) > 1:
-            click.echo("")
+            echo("")
             print_table(("video", "length", "events", "seconds in events", "highest"), self.rows)
 
 

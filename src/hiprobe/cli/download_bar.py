@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-import click
-
 from hiprobe.cli.progress import LINE_SECONDS, format_left, watched
+from hiprobe.cli.terminal import console, echo
 from hiprobe.cli.text import format_bytes
 
 Listener = Callable[[int, int], None]
@@ -21,7 +20,6 @@ def download_bar(what: str, *, quiet: bool) -> AbstractContextManager[Listener |
 
 @contextmanager
 def _bar(what: str) -> Iterator[Listener]:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -31,12 +29,12 @@ def _bar(what: str) -> Iterator[Listener]:
         TransferSpeedColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(
         *columns,
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console(err=True),
         transient=True,
     ) as bar:
         task = bar.add_task(what, total=None, visible=False)
@@ -60,7 +58,7 @@ def lines(what: str) -> Listener:
         if now - last >= LINE_SECONDS and done > first:
             last = now
             left = (now - began) / (done - first) * (total - done)
-            click.echo(
+            echo(
                 f"{what}: {format_bytes(done)} of {format_bytes(total)}, about "
                 f"{format_left(left)} left",
                 err=True,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import click
-
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import format_number, print_table
 from hiprobe.evaluation.document import TABLE_METRICS
 from hiprobe.evaluation.metrics import Interval, PairedDifference
@@ -21,17 +20,15 @@ def print_protocol(result: Evaluation) -> None:
     """Which videos, which spans, how they were read."""
     included = "end frame included" if result.end == "inclusive" else "end frame not included"
     split = f"{SPLITS.get(result.split, result.split)} split" if result.split else "no split"
-    click.echo(
+    echo(
         f"{result.dataset}, {split}: {result.videos} videos, {result.frames:,} frames, "
         f"{result.positive_frames:,} abnormal; {result.spans} spans, {result.end} ({included})"
     )
     if result.split not in ("test", ""):
-        click.echo(f"note: this is the {split}; no figure on the test split compares with it")
+        echo(f"note: this is the {split}; no figure on the test split compares with it")
     if result.whole_videos and result.whole_videos == result.anomalous_videos:
-        click.echo(
-            "note: every event lasts its whole video, so that nothing here measures localisation"
-        )
-    click.echo(f"intervals: 95 %, {result.draws} draws of videos, seed {result.seed}\n")
+        echo("note: every event lasts its whole video, so that nothing here measures localisation")
+    echo(f"intervals: 95 %, {result.draws} draws of videos, seed {result.seed}\n")
 
 
 def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]]) -> None:
@@ -44,7 +41,7 @@ def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]
     print_table(("metric", "scores", "95 % interval", *floors), rows)
     fewest = min((i.draws for i in result.intervals.values() if i.draws), default=result.draws)
     if fewest < result.draws:
-        click.echo(
+        echo(
             f"some draws have one kind of video only and no such metric; the fewest left for an "
             f"interval are {fewest} of {result.draws}"
         )
@@ -61,27 +58,27 @@ def print_classes(result: Evaluation) -> None:
         )
         for row in result.classes
     ]
-    click.echo("\nEach class with all normal videos:")
+    echo("\nEach class with all normal videos:")
     print_table(("class", "videos", "abnormal frames", "ROC-AUC", "AP", "within a video"), rows)
 
 
 def print_details(result: Evaluation, *, highest: float) -> None:
     """False alarms, calibration, and what depends on the threshold; `highest` is of all scores."""
-    click.echo(f"\n{result.within_videos} videos have an AUC within the video")
+    echo(f"\n{result.within_videos} videos have an AUC within the video")
     for rate in result.alarms:
-        click.echo(
+        echo(
             f"false alarms an hour at {rate.recall:.0%} of events found: {rate.per_hour:.2f} "
             f"(threshold {rate.threshold:.4g}; {format_number(100 * rate.normal_share, 1)} % of "
             "the normal time is under an alarm)"
         )
     if result.calibration is None:
-        click.echo("calibration: not defined, scores leave [0, 1]")
+        echo("calibration: not defined, scores leave [0, 1]")
     else:
         error, brier = result.calibration.expected_error, result.calibration.brier
-        click.echo(f"calibration: expected error {error:.4f}, Brier score {brier:.4f}")
+        echo(f"calibration: expected error {error:.4f}, Brier score {brier:.4f}")
     _print_after(result)
     if result.after is not None and not highest > result.after.threshold:
-        click.echo(
+        echo(
             f"note: no score lies above the threshold {result.after.threshold:.4g}, the highest is "
             f"{highest:.4g}; nothing was detected"
         )
@@ -98,10 +95,10 @@ def print_comparison(compared: Mapping[str, PairedDifference], *, other: str, vi
         )
         for name, d in compared.items()
     ]
-    click.echo(f"\nSCORES minus {other}, on the same draws of videos:")
+    echo(f"\nSCORES minus {other}, on the same draws of videos:")
     print_table(("metric", "difference", "95 % interval", "p"), rows)
     if videos < FEW_VIDEOS:
-        click.echo(
+        echo(
             f"note: with {videos} videos the test is too sure of itself; at p < 0.05 it calls "
             "about 1 in 10 pairs of equal methods different, not 1 in 20"
         )
@@ -109,13 +106,13 @@ def print_comparison(compared: Mapping[str, PairedDifference], *, other: str, vi
 
 def _print_after(result: Evaluation) -> None:
     if result.after is None:
-        click.echo("events and variants after the threshold: give --threshold")
+        echo("events and variants after the threshold: give --threshold")
         return
-    click.echo(f"\nAfter the threshold {result.after.threshold:.4g} (not the headline):")
+    echo(f"\nAfter the threshold {result.after.threshold:.4g} (not the headline):")
     for name, (auc, precision) in result.after.variants.items():
-        click.echo(f"{name}: ROC-AUC {format_number(auc, 4)}, AP {format_number(precision, 4)}")
+        echo(f"{name}: ROC-AUC {format_number(auc, 4)}, AP {format_number(precision, 4)}")
     for e in result.after.events:
-        click.echo(
+        echo(
             f"events at IoU {e.iou:g}: precision {e.precision:.4f}, recall {e.recall:.4f}, "
             f"F1 {e.f1:.4f} ({e.found} of {e.detected} detected, {e.true} true)"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,11 @@ from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.text import say
 from hiprobe.errors import UsageError
+from hiprobe.path_text import shown
 from hiprobe.pipeline.states_folder import Item, extract_to_file
 from hiprobe.states import Reading
-from hiprobe.store.atomic import atomic_path
 from hiprobe.store.states_manifest import write_states_manifest
+from hiprobe.store.text_files import path_cell, write_table
 
 LABELS_NAME = "manifest.csv"
 """Labels of the extracted clips, under the name by which `fit` finds them in a folder."""
@@ -51,7 +51,7 @@ def extract_all(
                 run_file.add(item.video, files=[item.target(out)])
         is_cut_off = False
     finally:
-        _write_tables(items, out, quiet=how.quiet)
+        _write_tables(items, out, failures, quiet=how.quiet)
         run_file.write(failures, interrupted=is_cut_off)
     failures.finish()
 
@@ -78,14 +78,16 @@ def _extract(item: Item, out: Path, session: Session, *, place: str) -> None:
             progress=progress,
         )
     if not session.quiet:
-        say(f"{place} {'wrote' if made else 'found'} {item.target(out)}")
+        say(f"{place} {'wrote' if made else 'found'} {shown(item.target(out))}")
 
 
-def _write_tables(items: Sequence[Item], out: Path, *, quiet: bool) -> None:
+def _write_tables(items: Sequence[Item], out: Path, failures: Failures, *, quiet: bool) -> None:
     there = [item for item in items if item.target(out).exists()]
     if not there:
         return
-    written = [write_states_manifest(out)]
+    written = []
+    with failures.of(out):  # a damaged file that lay there before
+        written.append(write_states_manifest(out))
     labelled = [item for item in there if item.clip is not None]
     if labelled:
         written.append(_write_labels(labelled, out))
@@ -97,14 +99,13 @@ def _write_tables(items: Sequence[Item], out: Path, *, quiet: bool) -> None:
 def _write_labels(items: Sequence[Item], out: Path) -> Path:
     """The labels as a table that `fit` takes; each file of states holds just its clip's stretch."""
     path = out / LABELS_NAME
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        has_splits = any(i.clip is not None and i.clip.split for i in items)
-        writer.writerow(("video", "label", "class", "source", *(["split"] if has_splits else [])))
-        for item in items:
-            if item.clip is not None:
-                target = item.target(out).relative_to(out).as_posix()
-                clip = item.clip
-                own = (target, clip.label, clip.class_name, clip.source)
-                writer.writerow((*own, *([clip.split] if has_splits else [])))
+    clips = [(item, item.clip) for item in items if item.clip is not None]
+    has_splits = any(clip.split for _, clip in clips)
+    rows = []
+    for item, clip in clips:
+        target = path_cell(item.target(out).relative_to(out))
+        own = (target, clip.label, clip.class_name, clip.source)
+        rows.append((*own, clip.split) if has_splits else own)
+    header = ("video", "label", "class", "source", *(["split"] if has_splits else []))
+    write_table(path, header, rows)
     return path

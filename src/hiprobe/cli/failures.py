@@ -10,34 +10,34 @@ from pathlib import Path
 import click
 
 from hiprobe.addresses import hide_credentials
-from hiprobe.errors import (
-    BackboneMemoryError,
-    FingerprintError,
-    ProbeFolderError,
-    StatesError,
-    VideoError,
-)
+from hiprobe.cli.terminal import echo
+from hiprobe.errors import HiProbeError, VideoError
+from hiprobe.failures import failure_of
+from hiprobe.path_text import path_text, shown
 
 EXIT_CODE = VideoError.exit_code
 """What a command returns when some files failed and the others are done."""
 
-OF_ONE_FILE = (VideoError, StatesError, FingerprintError, ProbeFolderError, BackboneMemoryError)
-"""Errors that say something about one file only."""
-
 
 @dataclass
 class Failures:
-    """Collects what went wrong with which file."""
+    """Collects what went wrong with which file.
+
+    Attributes:
+        last_exit_code: of the error that was met last, as if it had ended the command.
+    """
 
     items: list[tuple[Path, str]] = field(default_factory=list)
+    last_exit_code: int = EXIT_CODE
 
     @contextmanager
     def of(self, file: Path) -> Iterator[None]:
-        """An error about this file ends the block, not the run."""
+        """An error about this file, or one that nobody expected, ends the block, not the run."""
         try:
             yield
-        except OF_ONE_FILE as error:
-            self.add(file, str(error))
+        except Exception as error:
+            self.add(file, failure_of(file, error).reason)
+            self.last_exit_code = _exit_code_of(error)
 
     def add(self, file: Path, reason: str) -> None:
         """Note a failure."""
@@ -46,7 +46,7 @@ class Failures:
     def to_json(self) -> list[dict[str, str]]:
         """For a JSON document."""
         return [
-            {"video": hide_credentials(str(file)), "reason": hide_credentials(reason)}
+            {"video": hide_credentials(path_text(file)), "reason": hide_credentials(reason)}
             for file, reason in self.items
         ]
 
@@ -54,12 +54,21 @@ class Failures:
         """List the failures on stderr."""
         if self.items:
             files = "1 file" if len(self.items) == 1 else f"{len(self.items)} files"
-            click.echo(f"error: {files} could not be used:", err=True)
+            echo(f"error: {files} could not be used:", err=True)
         for _, reason in self.items:
-            click.echo(f"  {hide_credentials(reason)}", err=True)
+            echo(f"  {shown(hide_credentials(reason))}", err=True)
 
-    def finish(self) -> None:
-        """List them and end the command with `EXIT_CODE` where there is one."""
+    def finish(self, *, alone: bool = False) -> None:
+        """List them and end the command with `EXIT_CODE` where there is one.
+
+        A file that was asked for `alone` ends it with the exit code of its own error.
+        """
         self.report()
         if self.items:
-            click.get_current_context().exit(EXIT_CODE)
+            click.get_current_context().exit(self.last_exit_code if alone else EXIT_CODE)
+
+
+def _exit_code_of(error: Exception) -> int:
+    if isinstance(error, OSError):
+        return EXIT_CODE
+    return error.exit_code if isinstance(error, HiProbeError) else HiProbeError.exit_code

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import format_number, print_rich, print_table
 from hiprobe.localize import adaptive_threshold
 from hiprobe.probe import Probe
@@ -43,13 +43,13 @@ def print_fit(probe: Probe, *, names: Mapping[str, str] | None = None) -> None:
     if heads is None:
         print_rich(layers_table(layer_curves(probe)))
     else:
-        click.echo(f"attention heads, best first, as layer.number: {heads.replace(',', ', ')}")
+        echo(f"attention heads, best first, as layer.number: {heads.replace(',', ', ')}")
     _print_views(probe, names or {})
     _print_modes(probe)
     _print_auc(probe)
     _print_threshold(probe)
     for warning in probe.warnings_:
-        click.echo(f"warning: {warning}")
+        echo(f"warning: {warning}")
 
 
 def _print_views(probe: Probe, names: Mapping[str, str]) -> None:
@@ -66,21 +66,21 @@ def _print_views(probe: Probe, names: Mapping[str, str]) -> None:
         )
         for row in probe.view_table_
     ]
-    click.echo("")
+    echo("")
     print_table(("prompt", "reading", "AUC", "chosen in folds", "kept"), rows)
-    click.echo(f"prompt: {probe.fingerprint_.prompt}")
+    echo(f"prompt: {probe.fingerprint_.prompt}")
 
 
 def _print_modes(probe: Probe) -> None:
     known = {m: a for m, a in probe.mode_table_.items() if np.isfinite(a)}
     areas = ", ".join(f"{m} {format_number(a)}" for m, a in known.items())
     compared = f" (cross-validated AUC by mode: {areas})" if len(known) > 1 else ""
-    click.echo(f"\nfitted on: {probe.mode_}{compared}")
+    echo(f"\nfitted on: {probe.mode_}{compared}")
 
 
 def _print_auc(probe: Probe) -> None:
     if probe.cv_auc_ is None:
-        click.echo("cross-validated AUC: none, there are too few sources for folds")
+        echo("cross-validated AUC: none, there are too few sources for folds")
         return
     folds, sources = len(probe.fold_layers_), len(set(probe.sources_))
     layers = ", ".join(map(str, sorted(set(probe.fold_layers_))))
@@ -88,7 +88,7 @@ def _print_auc(probe: Probe) -> None:
     chosen = "heads chosen inside each"
     if "heads" not in probe.facts():
         chosen = f"{what} chosen inside each: layers {layers}"
-    click.echo(
+    echo(
         f"cross-validated AUC: {probe.cv_auc_:.3f} (0.5 is chance; {folds} folds over {sources} "
         f"sources, {chosen})"
     )
@@ -99,13 +99,13 @@ def _print_threshold(probe: Probe) -> None:
     if summary.basis != "given":
         scores = probe.few_shot_scores_[summary.basis]
         scores = scores[np.isfinite(scores)]
-        click.echo(
+        echo(
             f"threshold: {summary.threshold:.3f} = mean {scores.mean():.3f} + kappa "
             f"{probe.kappa:g} x standard deviation {scores.std():.3f} of the clips' "
             f"{BASIS_WORDS[summary.basis]} scores"
         )
         _print_other_threshold(probe)
-    click.echo(summary.text)
+    echo(summary.text)
 
 
 def _print_other_threshold(probe: Probe) -> None:
@@ -113,7 +113,7 @@ def _print_other_threshold(probe: Probe) -> None:
     for basis, scores in probe.few_shot_scores_.items():
         if basis != probe.threshold_summary_.basis:
             other = adaptive_threshold(scores, kappa=probe.kappa)
-            click.echo(f"  (from the {BASIS_WORDS[basis]} scores it would be {other:.3f})")
+            echo(f"  (from the {BASIS_WORDS[basis]} scores it would be {other:.3f})")
 
 
 def _floats(values: NDArray[np.float64]) -> Sequence[float]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hiprobe.addresses import is_address, why_no_file
 from hiprobe.errors import UsageError
+from hiprobe.store.file_names import fits_file_name
 
 if TYPE_CHECKING:
     from hiprobe.datasets.clips import LabelledClip
@@ -106,7 +107,7 @@ def items_to_extract(named: Sequence[str], *, tell: Tell | None = None) -> list[
     for video, below, clip in found:
         item = Item(video, "", clip)
         if (video, item.stretch) not in items:
-            names.append(_unused(below.as_posix(), names))
+            names.append(_unused(_writable(below), names))
             items[video, item.stretch] = replace(item, name=names[-1])
     if tell is not None:
         for remark in remarks:
@@ -124,6 +125,10 @@ def _below(video: Path, root: Path, clip: LabelledClip | None = None) -> Path:
     return inside.with_name(name)
 
 
+def _writable(below: Path) -> str:
+    return "/".join(map(fits_file_name, below.parts))
+
+
 def _unused(name: str, taken: Sequence[str]) -> str:
     numbered = (f"{name}-{n}" for n in count(2))
     return next(n for n in chain([name], numbered) if n not in taken)
@@ -133,7 +138,7 @@ def result_names(videos: Sequence[Path]) -> list[str]:
     """One name for each video's results: its stem, with a number where stems repeat."""
     names: list[str] = []
     for video in videos:
-        names.append(_unused(video.stem, names))
+        names.append(_unused(fits_file_name(video.stem), names))
     return names
 
 

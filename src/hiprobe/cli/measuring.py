@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from hiprobe.report.layer_plot import plot_layers, plot_tsne
 from hiprobe.report.layers import LayerCurves
 from hiprobe.separation import tsne_embedding
 from hiprobe.states import LabelledStates
-from hiprobe.store.atomic import atomic_path
+from hiprobe.store.text_files import write_table
 
 FORMAT = "hiprobe-layers"
 VERSION = 1
@@ -116,9 +115,8 @@ def _vectors(example: LabelledStates, layers: Sequence[int]) -> np.ndarray | Non
 def _write_table(curves: LayerCurves, path: Path) -> None:
     measures = curves.measures()
     columns = ["layer", "paper_layer", *(name for name, _ in measures), "chosen"]
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        for row, layer in enumerate(curves.layers):
-            values = [values[row] for _, values in measures]
-            writer.writerow([layer, layer - 1, *values, int(layer == curves.chosen)])
+    rows = (
+        [layer, layer - 1, *(values[row] for _, values in measures), int(layer == curves.chosen)]
+        for row, layer in enumerate(curves.layers)
+    )
+    write_table(path, columns, rows)

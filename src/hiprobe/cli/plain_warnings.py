@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-import click
+from hiprobe.cli.terminal import echo
+from hiprobe.path_text import shown
 
 _OURS = Path(__file__).parent.parent
 
@@ -34,7 +35,7 @@ def plain_warnings() -> Iterator[None]:
             if _OURS in Path(filename).parents:
                 if str(message) not in told:
                     told.add(str(message))
-                    click.echo(f"warning: {message}", err=True)
+                    echo(f"warning: {shown(message)}", err=True)
             else:
                 others(message, category, filename, lineno, file, line)
 

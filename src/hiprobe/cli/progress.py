@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import PurePath
 from typing import TypeVar
 
-import click
-
+from hiprobe.cli.terminal import console, echo
+from hiprobe.path_text import shown
 from hiprobe.pipeline.progress import Progress, ProgressEvent
 
 Listener = TypeVar("Listener")
@@ -28,6 +28,7 @@ def watched(
     lines: Callable[[str], Listener],
 ) -> Iterator[Listener | None]:
     """A bar on a terminal, lines in a log file, None where `quiet`."""
+    what = shown(what)
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -44,12 +45,14 @@ def progress_bar(what: str, *, quiet: bool) -> AbstractContextManager[Progress |
 
 @contextmanager
 def _bar(what: str) -> Iterator[Progress]:
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[tail]}"))
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    # Square brackets of a name are no markup.
+    name, tail = (
+        TextColumn(t, markup=False) for t in ("{task.description}", "{task.fields[tail]}")
+    )
+    with Bar(name, BarColumn(), tail, console=console(err=True), transient=True) as bar:
         task = bar.add_task(what, total=None, tail="")
 
         def listener(event: ProgressEvent) -> None:
@@ -67,7 +70,7 @@ def _lines(what: str) -> Progress:
         nonlocal last
         if time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
-            click.echo(f"{what}: {describe(event, known=what)}", err=True)
+            echo(f"{what}: {describe(event, known=what)}", err=True)
 
     return listener
 
@@ -78,7 +81,7 @@ def describe(event: ProgressEvent, *, known: str = "") -> str:
     count += f" ({event.skipped} found)" if event.skipped else ""
     is_done = event.eta_seconds is None or event.done == event.total
     left = "" if is_done else f", about {format_left(event.eta_seconds or 0.0)} left"
-    name = "/".join(PurePath(event.name).parts[-2:])
+    name = shown("/".join(PurePath(event.name).parts[-2:]))
     at = "" if not name or known.endswith(name) else f"  {name}"
     return f"{count}{left}{at}"
 

@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import click
-
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.session import default_cache
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import print_table, say
 from hiprobe.probe import Mode
 from hiprobe.reproduce.extraction import Extraction
@@ -80,7 +79,7 @@ class Reproduction:
         tell = _nothing if self.quiet else say
         for result in run_experiments(chosen, self.extraction, say=tell):
             page = self.request.out / result.name / MARKDOWN_NAME
-            click.echo(page.read_text(encoding="utf-8"))
+            echo(page.read_text(encoding="utf-8"))
             tell(f"wrote {page.parent} ({result.seconds:.0f} s)")
         failures = Failures()
         for failure in self.extraction.failures:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.cli.subject import Context, Subject
+from hiprobe.path_text import path_text
 
 THUMBNAILS = 3
 """Pictures of one event in the report: its first, middle and last key frame."""
@@ -46,7 +47,7 @@ def _json(subject: Subject, context: Context) -> list[Path]:
     path, cuts = context.out / f"{subject.name}.json", subject.cuts()
     document = timeline_document(
         subject.timeline,
-        video=str(subject.video),
+        video=path_text(subject.video),
         probe=context.probe,
         truth_spans=subject.truth_spans,
         notes=context.notes,

@@ -11,6 +11,7 @@ from typing import Any
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import result_names
 from hiprobe.errors import StorageError
+from hiprobe.path_text import path_text
 
 RUN_FORMAT = "hiprobe-run"
 RUN_VERSION = 1
@@ -26,9 +27,9 @@ class RunFile:
 
     def add(self, video: Path, *, files: Sequence[Path], events: int | None = None) -> None:
         """Note one finished video; `events` where some were looked for."""
-        names = [path.relative_to(self.out).as_posix() for path in files]
+        names = [path_text(path.relative_to(self.out).as_posix()) for path in files]
         found = {} if events is None else {"events": events}
-        self.results.append({"video": str(video), **found, "files": names})
+        self.results.append({"video": path_text(video), **found, "files": names})
 
     def over(
         self, files: Sequence[Path], one: Callable[[Path, str], object], failures: Failures

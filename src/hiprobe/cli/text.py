@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from hiprobe.addresses import hide_credentials
+from hiprobe.cli.terminal import Harmless, console, echo
+from hiprobe.path_text import shown
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, mark: str = "") -> None:
@@ -14,27 +14,26 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, mark: s
 
     Rows whose first cell ends with `mark` stand out in bold where the terminal can.
     """
+    header, rows = list(map(shown, header)), [list(map(shown, row)) for row in rows]
     widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
     numeric = [bool(rows) and all(_is_number(r[i]) for r in rows) for i in range(len(header))]
-    click.echo(_line(header, widths, numeric))
-    click.echo("  ".join("-" * w for w in widths))
+    echo(_line(header, widths, numeric))
+    echo("  ".join("-" * w for w in widths))
     for row in rows:
         bold = bool(mark) and row[0].endswith(mark)
-        click.secho(_line(row, widths, numeric), bold=bold)
+        echo(_line(row, widths, numeric), bold=bold)
 
 
 def say(line: str) -> None:
     """A line about the course of a run, on stderr."""
-    click.echo(hide_credentials(line), err=True)
+    echo(hide_credentials(line), err=True)
 
 
 def print_rich(what: object) -> None:
     """A rich table on stdout; wide where stdout is no terminal, so that nothing is cut off."""
     import sys
 
-    from rich.console import Console
-
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140).print(what)
+    console(width=None if sys.stdout.isatty() else 140).print(Harmless(what))
 
 
 def format_bytes(count: int) -> str:

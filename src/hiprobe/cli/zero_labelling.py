@@ -19,6 +19,7 @@ from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import format_number, print_rich, say
 from hiprobe.errors import UsageError
 from hiprobe.localize import SIGMA_SEGMENTS, check_threshold
+from hiprobe.path_text import shown
 from hiprobe.report.console import events_table
 from hiprobe.zero_label import (
     FittedHeads,
@@ -114,9 +115,9 @@ class ZeroLabelRun:
                 cache=self.session.cache,
                 progress=progress,
             )
-        print_rich(events_table(found.timeline, video=str(file)))
+        print_rich(events_table(found.timeline, video=shown(file)))
         for line in _remarks(found):
-            say(f"{file.name}: {line}")
+            say(f"{shown(file.name)}: {line}")
         self._write(file, name, found)
         return found
 
@@ -154,7 +155,7 @@ class ZeroLabelRun:
         self.run_file.add(file, events=len(found.timeline.events), files=paths)
         if not self.session.quiet:
             for path in paths:
-                say(f"wrote {path}")
+                say(f"wrote {shown(path)}")
 
     def _facts(self, found: ZeroLabelResult) -> dict[str, Any]:
         """What stands where reports show the probe."""

@@ -18,6 +18,7 @@ from hiprobe.datasets.rows import build_rows
 from hiprobe.datasets.sort_out import sort_out
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
+from hiprobe.path_text import shown
 from hiprobe.pipeline.progress import Progress
 
 
@@ -55,7 +56,7 @@ def check_dataset(
     files = find_all(folder)
     sorted_out = sort_out(known, folder, files, facts, splits=splits)
     if not sorted_out.entries:
-        raise DatasetError(_nothing(known, folder, files))
+        raise DatasetError(*_nothing(known, folder, files).split("\n"))
     measured = measure_all(
         [e.found for e in sorted_out.entries],
         kept=kept_file(folder, folder=kept or cache_folder() / "data-checks"),
@@ -87,7 +88,7 @@ def _nothing(known: KnownSet, root: Path, files: Sequence[Found]) -> str:
         "are in circulation, and cannot stand for the videos)"
     )
     place = "\n  ".join(known.place).replace("ROOT", str(root))
-    there = ", ".join(str(f.relative) for f in files[:3])
+    there = ", ".join(shown(f.relative) for f in files[:3])
     return (
         f"{root} holds nothing of {known.title}: none of its {len(files)} videos is named as "
         f"there{extracts if pictures else ''}{f'; it has {there}' if there else ''}.\n"

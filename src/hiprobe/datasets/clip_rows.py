@@ -13,6 +13,7 @@ from hiprobe.datasets.frame_stretches import FrameClock
 from hiprobe.datasets.table_text import Table, read_table
 from hiprobe.datasets.video_files import look_into, passed_over_words
 from hiprobe.errors import LabelError
+from hiprobe.path_text import path_text, text_path
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ def _rows_of_parquet(path: Path) -> ClipRows:
     rows = read_parquet(path).rows
     return ClipRows(
         [
-            ClipRow(r.video, r.class_name, r.source, None, None, str(r.video), r.label, r.split)
+            ClipRow(
+                r.video, r.class_name, r.source, None, None, path_text(r.video), r.label, r.split
+            )
             for r in rows
         ]
     )
@@ -72,8 +75,8 @@ def _rows_of_folder(root: Path) -> ClipRows:
     for folder in sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != "."):
         found = look_into(folder)
         for video in found.videos:
-            name = video.relative_to(root).as_posix()
-            rows.append(ClipRow(video, folder.name, name, None, None, name))
+            name = path_text(video.relative_to(root).as_posix())
+            rows.append(ClipRow(video, path_text(folder.name), name, None, None, name))
         passed_over += found.passed_over
         unreadable += found.unreadable
     return ClipRows(rows, passed_over_words(passed_over, unreadable))
@@ -105,7 +108,7 @@ def _row(cells: Mapping[str, str], table: Path, where: str, clock: FrameClock) -
         raise LabelError(f"{where}: video {video!r} and label {label!r}; both must be filled in")
     if is_address(video):
         raise LabelError(f"{where}: {why_no_file(video)}")
-    file = table.parent / video
+    file = table.parent / text_path(video)
     start, end = _stretch(cells, file, where, clock)
     span = "" if start is None and end is None else f" [{start or 0:g}, {_end_text(end)})"
     class_name = cells.get("class", "") or label

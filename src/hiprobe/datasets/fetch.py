@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hiprobe.datasets.known import KnownSet
-from hiprobe.errors import DownloadError, StorageError, UsageError
+from hiprobe.errors import DownloadError, UsageError
+from hiprobe.store.storage_errors import storage_error
 
 Tell = Callable[[str], None]
 
@@ -49,23 +50,24 @@ def clone(
         StorageError: `folder` cannot be written.
     """
     if known.clone is None:
-        raise UsageError(f"{known.name} has no public repository\n{how_to_get(known, folder)}")
+        told = how_to_get(known, folder).split("\n")
+        raise UsageError(f"{known.name} has no public repository", *told)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             f"{folder} holds something; `hiprobe data check {known.name} {folder}` looks at it"
         )
     if offline:
-        raise DownloadError(_by_hand(known, folder, "HIPROBE_OFFLINE or HF_HUB_OFFLINE is set"))
+        raise _by_hand(known, folder, "HIPROBE_OFFLINE or HF_HUB_OFFLINE is set")
     git = shutil.which("git")
     if git is None:
-        raise DownloadError(_by_hand(known, folder, "git is not installed"))
+        raise _by_hand(known, folder, "git is not installed")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".clone-", dir=folder.parent) as temporary:
             _run(git, known, Path(temporary) / "set", folder, tell or (lambda _: None))
             (Path(temporary) / "set").replace(folder)
     except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error}; choose another folder") from error
+        raise storage_error(folder, error) from error
 
 
 def _run(git: str, known: KnownSet, target: Path, folder: Path, tell: Tell) -> None:
@@ -89,7 +91,7 @@ def _run(git: str, known: KnownSet, target: Path, folder: Path, tell: Tell) -> N
             running.terminate()
             raise
     if running.returncode:
-        raise DownloadError(_by_hand(known, folder, _reason(lines)))
+        raise _by_hand(known, folder, _reason(lines))
 
 
 def _reason(lines: Sequence[str]) -> str:
@@ -101,11 +103,11 @@ def _reason(lines: Sequence[str]) -> str:
     return reason
 
 
-def _by_hand(known: KnownSet, folder: Path, reason: str) -> str:
-    return (
-        f"cannot clone {known.clone} ({reason}). Nothing was left in {folder}.\n"
-        "With a network here, run the same command again. Without one, on a machine that has it:\n"
-        f"  git clone --depth 1 {known.clone}\n"
-        f"(or load the ZIP that this page offers), copy the folder here to {folder}, then run\n"
-        f"  hiprobe data check {known.name} {folder} -o manifest.csv"
+def _by_hand(known: KnownSet, folder: Path, reason: str) -> DownloadError:
+    return DownloadError(
+        f"cannot clone {known.clone} ({reason}). Nothing was left in {folder}.",
+        "With a network here, run the same command again. Without one, on a machine that has it:",
+        f"  git clone --depth 1 {known.clone}",
+        f"(or load the ZIP that this page offers), copy the folder here to {folder}, then run",
+        f"  hiprobe data check {known.name} {folder} -o manifest.csv",
     )

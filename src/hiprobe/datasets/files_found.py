@@ -61,7 +61,7 @@ def find_all(root: Path) -> tuple[Found, ...]:
     Links to folders are followed, each folder once.
 
     Raises:
-        DatasetError: `root` is no folder.
+        DatasetError: `root` is no folder, or a folder in it cannot be read.
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that the data set lies in")
@@ -80,6 +80,12 @@ def _walk(root: Path) -> Iterator[Found]:
         by_folder[file.parent].append(file.name)
     for folder, files in by_folder.items():
         yield from _in_folder(root, folder, files)
+
+
+def _refuse(error: OSError) -> None:
+    raise DatasetError(
+        f"the folder {error.filename} cannot be read ({error.strerror}); change its permissions"
+    )
 
 
 def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[Found]:

@@ -10,6 +10,7 @@ from hiprobe.datasets.files_found import Found, split_of_word
 from hiprobe.datasets.identity import Identity, Lists
 from hiprobe.datasets.known import KnownSet
 from hiprobe.evaluation.truth import NORMAL
+from hiprobe.path_text import path_text
 
 XD_CLASSES = {
     "A": NORMAL,
@@ -107,7 +108,7 @@ def _by_folder(found: Found, lists: Lists) -> Identity | None:
     kinds = [p for p in found.relative.parts[:-1] if not split_of_word(p)]
     if not kinds and not lists.classes:
         return None
-    class_name = kinds[0] if kinds else lists.classes.get(str(found.relative), NORMAL)
+    class_name = path_text(kinds[0]) if kinds else lists.classes.get(str(found.relative), NORMAL)
     return _in_class(found, class_name, normal=looks_normal(class_name))
 
 
@@ -118,7 +119,7 @@ def _two_folders(found: Found, lists: Lists) -> Identity | None:
 
 
 def _in_class(found: Found, class_name: str, *, normal: bool) -> Identity:
-    name = found.relative.with_name(found.stem).as_posix()
+    name = path_text(found.relative.with_name(found.stem).as_posix())
     return Identity(name, found.folder_split, class_name, int(not normal))
 
 

@@ -14,6 +14,7 @@ from hiprobe.datasets.manifest_parquet import read_parquet, write_parquet
 from hiprobe.datasets.manifest_row import Manifest, ManifestRow
 from hiprobe.errors import EvaluationError, LabelError, UsageError
 from hiprobe.evaluation.truth import Truth, VideoTruth
+from hiprobe.path_text import path_text
 from hiprobe.store.atomic import atomic_path
 
 __all__ = [
@@ -117,4 +118,4 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
 
 def _path_text(video: Path, folder: Path) -> str:
     full = absolute(video)
-    return full.relative_to(folder).as_posix() if full.is_relative_to(folder) else str(full)
+    return path_text(full.relative_to(folder).as_posix() if full.is_relative_to(folder) else full)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,8 @@ from hiprobe.datasets.manifest_row import FORMAT, VERSION, Manifest, ManifestRow
 from hiprobe.datasets.table_text import Table, read_table
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.truth import EndConvention
+from hiprobe.path_text import text_path
+from hiprobe.store.text_files import path_cell, write_rows
 
 COLUMNS = ("video", "name", "split", "class", "label", "source", "frames", "fps", "spans")
 SET_COLUMNS = ("dataset", "span_set", "end", "note", "format")
@@ -51,14 +52,14 @@ def write_csv(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) -> N
     """Write to `path`, with the text of each video's path from `paths`."""
     version = f"{FORMAT} {VERSION}"
     about = (manifest.dataset, manifest.span_set, manifest.end, manifest.note, version)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*COLUMNS, *SET_COLUMNS))
-        for r in manifest.rows:
-            numbers = ("" if v is None else f"{v:.10g}" for v in (r.frame_count, r.fps))
-            kind = (r.split, r.class_name, r.label, r.source)
-            spans = span_text(r.spans)
-            writer.writerow((paths[r.video], r.name, *kind, *numbers, spans, *about))
+    rows = ((*_cells(r, paths[r.video]), *about) for r in manifest.rows)
+    write_rows(path, (*COLUMNS, *SET_COLUMNS), rows, line_end="\n")
+
+
+def _cells(r: ManifestRow, video: str) -> tuple[str | int, ...]:
+    numbers = ("" if v is None else f"{v:.10g}" for v in (r.frame_count, r.fps))
+    kind = (r.split, r.class_name, r.label, r.source)
+    return (path_cell(video), r.name, *kind, *numbers, span_text(r.spans))
 
 
 def absolute(path: Path) -> Path:
@@ -115,7 +116,7 @@ def _row(cells: Cells, path: Path, line: int) -> ManifestRow:
     number = int(label) if label in ("0", "1") else int(not looks_normal(class_name))
     try:
         return ManifestRow(
-            video=path.parent / text,
+            video=path.parent / text_path(text),
             name=cells.get("name", "") or Path(text).with_suffix("").as_posix(),
             class_name=class_name,
             label=number,

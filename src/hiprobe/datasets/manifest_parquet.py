@@ -9,6 +9,7 @@ from typing import Any
 
 from hiprobe.datasets.manifest_row import FORMAT, VERSION, Manifest, ManifestRow
 from hiprobe.errors import LabelError
+from hiprobe.path_text import text_path
 from hiprobe.store.documents import DocumentError, check_schema, parse_json
 from hiprobe.store.parquet_file import read_table
 from hiprobe.store.schemas import ManifestAbout, ManifestCells
@@ -50,7 +51,8 @@ def write_parquet(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) 
     }
     schema = _schema(pa).with_metadata({KEY: json.dumps(about).encode()})
     rows = [_cells(row, paths[row.video]) for row in manifest.rows]
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    with path.open("wb") as file:  # the library takes no path that is not UTF-8
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
 
 
 def _schema(pa: Any) -> Any:
@@ -85,7 +87,7 @@ def _cells(row: ManifestRow, video: str) -> dict[str, Any]:
 def _row(cells: Mapping[str, Any], path: Path) -> ManifestRow:
     check_schema(cells, ManifestCells)
     return ManifestRow(
-        video=path.parent / cells["video"],
+        video=path.parent / text_path(cells["video"]),
         name=cells["name"],
         class_name=cells["class"],
         label=cells["label"],

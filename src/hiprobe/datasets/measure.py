@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.fingerprint import PICTURES, fingerprint
 from hiprobe.errors import VideoError
+from hiprobe.failures import failure_of
 from hiprobe.segment import Frame, key_frame_positions
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def measure(found: Found, *, quick: bool = False) -> Measured:
         if found.pictures:
             return _of_pictures(found.pictures, quick=quick)
         return _of_video(found.path, quick=quick)
-    except VideoError as error:
-        return Measured(None, None, str(error))
+    except Exception as error:
+        return Measured(None, None, failure_of(found.path, error).reason)
 
 
 def frame_seconds(path: Path) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ import numpy as np
 from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.fingerprint import SHAPE
 from hiprobe.datasets.measure import Measured, measure
-from hiprobe.errors import StorageError
 from hiprobe.pipeline.progress import Clock, Progress
 from hiprobe.store.documents import parse_json
 from hiprobe.store.plain_files import MIB, read_plain
 from hiprobe.store.schemas import MeasuredLine
+from hiprobe.store.storage_errors import storage_error
 
 VERSION = 2
 """Version 1 called recordings broken that begin late, and counted holes into the frame rate."""
@@ -29,7 +30,7 @@ LIMIT_BYTES = 1024 * MIB
 
 def kept_file(root: Path, *, folder: Path) -> Path:
     """Where the measurements of the files below `root` are kept in `folder`."""
-    key = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
     return folder / f"{key}.jsonl"
 
 
@@ -63,7 +64,7 @@ def measure_all(
                 log.write(json.dumps(_line(found, done[found], quick=quick)) + "\n")
                 log.flush()
     except OSError as error:
-        raise StorageError(f"cannot write {kept}: {error}; free some disk space") from error
+        raise storage_error(kept, error) from error
     return done
 
 

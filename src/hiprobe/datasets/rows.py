@@ -22,6 +22,7 @@ from hiprobe.datasets.own_spans import (
 )
 from hiprobe.datasets.sort_out import Entry
 from hiprobe.datasets.video_facts import VideoFacts
+from hiprobe.path_text import path_text, text_path
 
 
 def build_rows(
@@ -41,10 +42,12 @@ def build_rows(
     own = read_own_spans(root) if known.truth is None else {}
     rows: list[ManifestRow] = []
     findings = [
-        Finding("missing", name, f"{NAME} names it") for name in own if not (root / name).exists()
+        Finding("missing", name, f"{NAME} names it")
+        for name in own
+        if not (root / text_path(name)).exists()
     ]
     for entry in entries:
-        read, where = measured[entry.found], str(entry.found.relative)
+        read, where = measured[entry.found], path_text(str(entry.found.relative))
         if read.frame_count is None:
             findings.append(Finding("unreadable", where, read.problem))
             continue
@@ -96,7 +99,7 @@ def _of_frames(where: str, read: Measured, stated: VideoFacts | None) -> list[Fi
 
 
 def _spans(entry: Entry, stated: VideoFacts | None, own: OwnSpans) -> Spans:
-    mine = own.get(str(entry.found.relative))
+    mine = own.get(path_text(str(entry.found.relative)))
     if mine:
         return to_frames(mine, cache(lambda: frame_seconds(entry.found.path)))
     return stated.spans if stated else ()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hiprobe.errors import HiProbeError, LabelError
 from hiprobe.store.plain_files import TABLE_LIMIT_BYTES, read_plain
+from hiprobe.store.text_files import plain_cell
 
 _DELIMITERS = (",", ";", "\t")
 """Tried in this order on the header; a semicolon comes from spreadsheets with a decimal comma."""
@@ -71,7 +72,7 @@ def read_table(
         raise error(f"{path} has the column {twice[0]} twice; keep one of them")
     rows = []
     for line, record in records:
-        cells = [cell.strip() for cell in record]
+        cells = [plain_cell(cell.strip()) for cell in record]
         if any(cells[len(columns) :]):
             raise error(
                 f"{path}, line {line} has {len(cells)} cells under {len(columns)} columns; a cell "

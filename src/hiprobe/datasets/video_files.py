@@ -124,7 +124,8 @@ def look_into(folder: Path) -> FolderContents:
 def find_videos(folder: Path) -> list[Path]:
     """Video and states files at any depth below a folder, sorted, without hidden ones.
 
-    A link that leads nowhere is among them, so that reading it gives the reason.
+    A link that leads nowhere and a folder that may not be read are among them, so that reading it
+    gives the reason.
     """
     return list(look_into(folder).videos)
 

@@ -1,8 +1,9 @@
 """From videos to states, examples and timelines: the loop that every command shares."""
 
+from hiprobe.failures import Failure
 from hiprobe.pipeline.asking import Prompts
 from hiprobe.pipeline.detect import DetectResult, detect_video
-from hiprobe.pipeline.examples import Failure, extract_examples, extract_views
+from hiprobe.pipeline.examples import extract_examples, extract_views
 from hiprobe.pipeline.explain import explain
 from hiprobe.pipeline.extract import (
     extract_clip,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.same_content import settle_copies
-from hiprobe.errors import BackboneMemoryError, FingerprintError, StatesError, VideoError
+from hiprobe.failures import Failure, failure_of
 from hiprobe.gaps import covered_seconds
 from hiprobe.pipeline.clip_reader import ClipReader
 from hiprobe.pipeline.extracted import refuse_videos
@@ -26,14 +25,6 @@ _END_SLACK_SECONDS = 0.05
 
 Views = list[list[LabelledStates]]
 """The same clips seen in several ways: one list of examples for each prompt and reading."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be used, and why."""
-
-    video: Path
-    reason: str
 
 
 def extract_examples(
@@ -106,8 +97,8 @@ def extract_views(
         course = _Course(clock, number - 1, seconds)
         try:
             seen = reader.read(clip, course if progress else None)
-        except (VideoError, StatesError, FingerprintError, BackboneMemoryError) as error:
-            failures.append(Failure(clip.video, str(error)))
+        except Exception as error:
+            failures.append(failure_of(clip.video, error))
         else:
             for view, example in zip(views, seen, strict=True):
                 view.append(example)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hiprobe.errors import StorageError
+from hiprobe.path_text import path_text
 from hiprobe.pipeline.batches import Request
 from hiprobe.pipeline.rows import Rows
 from hiprobe.pipeline.settings import ExtractionSettings, Stretch
@@ -146,7 +147,9 @@ class Kept:
             return
         for prompt in self.request.prompts:
             states = rows.states(prompt, first_row=first_row)
-            self._parts(prompt, self.cache).write(first_row, states, video=self.video.name)
+            self._parts(prompt, self.cache).write(
+                first_row, states, video=path_text(self.video.name)
+            )
 
     def remove_parts(self) -> None:
         """Drop what an interrupted run left."""

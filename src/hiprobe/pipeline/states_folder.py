@@ -11,6 +11,7 @@ from pathlib import Path
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
 from hiprobe.errors import StatesError
+from hiprobe.path_text import path_text
 from hiprobe.pipeline.progress import Progress
 from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
 from hiprobe.pipeline.units import extract_units
@@ -116,7 +117,7 @@ def _notes(item: Item, settings: ExtractionSettings) -> Mapping[str, str]:
         }
     seconds = settings.segment_seconds
     return {
-        "video": item.video.as_posix(),
+        "video": path_text(item.video.as_posix()),
         "first_pts": str(first.pts),
         "time_base_seconds": repr(first.time_base_seconds),
         "segment_seconds": "" if seconds is None else repr(seconds),

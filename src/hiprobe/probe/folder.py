@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hiprobe import __version__
-from hiprobe.errors import ProbeFolderError, StatesError, StorageError
+from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.probe.document import Arrays, fitted_arrays, fitted_document, fitted_from
 from hiprobe.probe.examples_file import pack_examples, unpack_examples
 from hiprobe.probe.fitted import Fitted
@@ -28,6 +28,7 @@ from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import DocumentError, check_schema, check_values, read_json
 from hiprobe.store.plain_files import MIB, open_plain
 from hiprobe.store.schemas import ProbeDocument
+from hiprobe.store.storage_errors import storage_error
 
 FORMAT = "hiprobe-probe"
 VERSION = 1
@@ -162,7 +163,7 @@ def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
         try:
             save_file(whole, str(temporary), metadata={"hiprobe": notes})
         except Exception as error:  # the library raises its own error type for a full disk
-            raise StorageError(f"cannot write {path}: {error}; free some disk space") from error
+            raise storage_error(path, error) from error
         return _sha256(temporary)
 
 

@@ -6,7 +6,6 @@ versions it stands here alone.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from typing import Any
 from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import ProbeFolderError, StorageError, UsageError
 from hiprobe.provenance import Provenance
-from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import read_json
 from hiprobe.store.schemas import ReadingDocument
+from hiprobe.store.text_files import json_text, write_text
 
 FILE_NAME = "reading.json"
 FORMAT = "hiprobe-reading"
@@ -51,8 +50,7 @@ def write_record(folder: Path, record: ReadingRecord) -> None:
         "segment_seconds": record.segment_seconds,
         "failures": [{"video": video, "reason": reason} for video, reason in record.failures],
     }
-    with atomic_path(folder / FILE_NAME) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / FILE_NAME, json_text(document, indent=1) + "\n")
 
 
 def recorded_provenance(folder: Path) -> Provenance | None:

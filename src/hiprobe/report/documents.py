@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,9 +15,9 @@ from hiprobe.errors import HiProbeError, UsageError
 from hiprobe.explanation import Explanation
 from hiprobe.report.tables import SEGMENT_COLUMNS, plain, segment_rows
 from hiprobe.report.words import STANDING_NOTE, Span, checked_spans
-from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import check_schema, read_json
 from hiprobe.store.schemas import TimelineDocument
+from hiprobe.store.text_files import json_text, write_text
 from hiprobe.timeline import Event, Timeline
 
 FORMAT = "hiprobe-timeline"
@@ -82,11 +81,10 @@ def write_json(document: Mapping[str, Any], path: Path | str) -> None:
         StorageError: the file cannot be written.
     """
     try:
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json_text(document, indent=1)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{path} cannot be written as JSON: {error}") from error
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n")
 
 
 def read_timeline(path: Path | str) -> Timeline:

@@ -16,7 +16,7 @@ from hiprobe.report.page_facts import (
     video_facts,
 )
 from hiprobe.report.words import STANDING_NOTE
-from hiprobe.store.atomic import atomic_path
+from hiprobe.store.text_files import write_text
 
 __all__ = ["PageChart", "PageVideo", "write_page"]
 
@@ -63,8 +63,7 @@ def write_page(
         ],
         facts=[("Probe", fact_words(probe)), ("Machine", fact_words(machine or {}))],
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+    write_text(path, html)
 
 
 def _template() -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.store.atomic import atomic_path
+from hiprobe.store.text_files import write_table
 from hiprobe.timeline import Timeline
 
 SEGMENT_COLUMNS = ("segment", "start_seconds", "end_seconds", "score", "smoothed", "event")
@@ -57,13 +56,7 @@ def write_events_csv(timeline: Timeline, path: Path | str, *, note: str = "") ->
 
 
 def _write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.writer(handle)
-        writer.writerow(header)
-        writer.writerows([_short(value) for value in row] for row in rows)
+    write_table(path, header, ([_short(value) for value in row] for row in rows))
 
 
 def _short(value: Any) -> Any:

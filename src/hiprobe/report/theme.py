@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import UsageError
+from hiprobe.report.chart_text import OWN_FONT, make_drawable
 from hiprobe.store.atomic import atomic_path
 
 DETECTED_RGB = (214, 39, 40)
@@ -68,7 +69,8 @@ def render_figure(draw: Draw, *, inches: tuple[float, float], theme: Theme, kind
     from matplotlib.figure import Figure
 
     settings = {
-        "font.family": "DejaVu Sans",
+        "font.family": OWN_FONT,
+        "text.parse_math": False,  # a dollar in a name is a dollar
         "font.size": 9,
         "svg.fonttype": "path",
         "svg.hashsalt": "hiprobe",
@@ -85,6 +87,7 @@ def render_figure(draw: Draw, *, inches: tuple[float, float], theme: Theme, kind
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=inches, layout="constrained", facecolor=theme.paper)
         draw(figure, theme)
+        make_drawable(figure)
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
         figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
     return buffer.getvalue()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hiprobe.errors import HiProbeError
+from hiprobe.errors import EvaluationError
+from hiprobe.failures import failure_of
 from hiprobe.localize import SIGMA_SEGMENTS, smooth
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.fits import Fit, Variant, fit_variant
@@ -82,8 +84,11 @@ def score_videos(
         bench.say(f"test video {number} of {len(videos)}: {video.name}")
         try:
             found = bench.kept.piece(_key(video, fits), partial(_score, video, fits))
-        except HiProbeError as error:
+        except EvaluationError as error:  # its scores do not fit its frames
             lost.append(f"{video.name}: {error}")
+            continue
+        except Exception as error:
+            lost.append(f"{video.name}: {failure_of(Path(video.name), error).reason}")
             continue
         scored[video.name] = [VideoScores(*(np.array(a, np.float64) for a in f)) for f in found]
     return scored, lost

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hiprobe.report.chart_text import legend_words, tick_words
 from hiprobe.report.layer_plot import add_paper_axis
 from hiprobe.report.theme import Draw, Theme, add_note, open_frame
 
@@ -89,10 +90,11 @@ def _draw_panel(axes: Any, panel: Panel, theme: Theme) -> None:
         _draw_curve(axes, curve, colour, marker, ring=theme.detected)
     if panel.log_x:
         axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")  # not as mathematics
     if panel.ticks:
         from matplotlib.ticker import NullLocator
 
-        axes.set_xticks([place for place, _ in panel.ticks], [name for _, name in panel.ticks])
+        axes.set_xticks([x for x, _ in panel.ticks], [tick_words(name) for _, name in panel.ticks])
         axes.xaxis.set_minor_locator(NullLocator())
     axes.set_title(panel.title, fontsize=9, loc="left")
     axes.set_xlabel(panel.x_label)
@@ -105,7 +107,7 @@ def _draw_panel(axes: Any, panel: Panel, theme: Theme) -> None:
 
 def _draw_curve(axes: Any, curve: Curve, colour: str, marker: str, *, ring: str) -> None:
     look = {"color": colour, "marker": marker, "markersize": 3, "linewidth": 1.5}
-    axes.plot(curve.x, curve.y, label=curve.name, **look)
+    axes.plot(curve.x, curve.y, label=legend_words(curve.name), **look)
     if len(curve.low):
         axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
     if curve.marked is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import StorageError, UsageError
+from hiprobe.path_text import utf8_text
 from hiprobe.reproduce.document import FORMAT, VERSION, row_of
 from hiprobe.reproduce.markdown import result_markdown
 from hiprobe.reproduce.registry import EXPERIMENTS
@@ -52,7 +53,7 @@ def write_page(folders: Sequence[Path], page: Path) -> tuple[str, ...]:
         _copy_pictures(result, folder, page.parent / target)
         pieces.append(result_markdown(_renamed(result), level=2, figures=f"{target}/"))
     with atomic_path(page) as temporary:
-        temporary.write_text("\n".join(pieces), encoding="utf-8")
+        temporary.write_text(utf8_text("\n".join(pieces)), encoding="utf-8")
     return tuple(f"{root.name}/{folder.name}" for root, folder in found)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from hiprobe.report.theme import save_figure
 from hiprobe.reproduce.document import result_document
 from hiprobe.reproduce.markdown import result_markdown
 from hiprobe.reproduce.result import ExperimentResult, Row
-from hiprobe.store.atomic import atomic_path
+from hiprobe.store.text_files import json_text, write_table, write_text
 
 JSON_NAME, CSV_NAME, MARKDOWN_NAME = "result.json", "table.csv", "table.md"
 
@@ -26,25 +24,16 @@ def write_result(result: ExperimentResult, folder: Path) -> None:
         for kind in ("png", "svg"):
             save_figure(figure.draw, folder / f"{figure.name}.{kind}", inches=figure.inches)
     _write_csv(result, folder / CSV_NAME)
-    _write_text(folder / MARKDOWN_NAME, result_markdown(result))
-    document = json.dumps(result_document(result), indent=1, allow_nan=False)
-    _write_text(folder / JSON_NAME, document + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(folder / MARKDOWN_NAME, result_markdown(result))
+    write_text(folder / JSON_NAME, json_text(result_document(result), indent=1) + "\n")
 
 
 def _write_csv(result: ExperimentResult, path: Path) -> None:
     columns = sorted({p.column for row in result.findings.rows for p in row.paper})
     head = ["section", "data", "setting", "metric", "ours", "low", "high", "by_seed"]
     tail = ["protocol", "seeds", "seconds"]
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*head, *(f"paper: {c}" for c in columns), *tail])
-        for row in result.findings.rows:
-            writer.writerow(_cells(row, columns))
+    rows = (_cells(row, columns) for row in result.findings.rows)
+    write_table(path, [*head, *(f"paper: {c}" for c in columns), *tail], rows)
 
 
 def _cells(row: Row, columns: list[str]) -> list[str]:

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hiprobe.errors import StorageError
+from hiprobe.store.storage_errors import storage_error
+
+_LONG = 32
+"""No format has an ending as long as this, which would make the temporary's name too long."""
 
 
 @contextmanager
@@ -20,14 +23,16 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     Raises:
         StorageError: the folder cannot be written or the disk is full.
+        FileNameError: the file system does not take this name.
     """
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
+        ending = target.suffix if len(target.suffix.encode(errors="replace")) < _LONG else ""
+        handle, name = tempfile.mkstemp(prefix=".", suffix=ending, dir=target.parent)
         os.close(handle)
     except OSError as error:
-        raise StorageError(f"cannot write {target}: {error}; choose another folder") from error
+        raise storage_error(target, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -35,9 +40,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(target)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {target}: {error}; free some disk space or choose another folder"
-        ) from error
+        raise storage_error(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 

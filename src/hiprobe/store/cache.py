@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hiprobe.errors import StatesError
+from hiprobe.path_text import path_text
 from hiprobe.states import Fingerprint, Reading, VideoStates
 from hiprobe.store.cache_entries import CacheEntry, list_entries, prune_entries
 from hiprobe.store.content_hash import content_hash
@@ -78,7 +79,9 @@ class StatesCache:
         Raises:
             StorageError: the folder cannot be written.
         """
-        write_states(self._entry_path(key, states), states, notes={"video": Path(video).name})
+        write_states(
+            self._entry_path(key, states), states, notes={"video": path_text(Path(video).name)}
+        )
 
     def parts(self, key: str, *, layers: Sequence[int], readings: Sequence[Reading]) -> PartFiles:
         """Where the unfinished states of one video are kept until it is done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +51,7 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
 
 
 def _name(path: Path) -> str:
-    return hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:40]
+    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:40]
 
 
 def _read(note: Path, stamp: list[int]) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
+from hiprobe.path_text import text_path
 from hiprobe.states import Reading
 from hiprobe.store.array_files import open_tensors
 from hiprobe.store.documents import DocumentError, check_schema
@@ -76,7 +77,7 @@ def _vectors(root: Path, rows: list[dict[str, Any]], layer: int) -> Iterator[NDA
         key = (row["file"], row["tensor"])
         if key not in opened:
             try:
-                with open_tensors(root / row["file"]) as file:
+                with open_tensors(root / text_path(row["file"])) as file:
                     opened = {key: file.column(row["tensor"], row["layers"].index(layer))}
             except (OSError, DocumentError) as error:
                 raise StatesError(

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.errors import StatesError, StorageError
+from hiprobe.errors import StatesError
 from hiprobe.provenance import Provenance
 from hiprobe.states import Fingerprint, Reading, States, VideoStates
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.states_header import FORMAT_VERSION, TIMES, Arrays, cause_of, load_states_file
+from hiprobe.store.storage_errors import storage_error
 
 
 def write_states(
@@ -141,4 +142,4 @@ def _save(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
         try:
             save_file(arrays, str(temporary), metadata={"hiprobe": json.dumps(header)})
         except Exception as error:  # the library raises its own error type for a full disk
-            raise StorageError(f"cannot write {path}: {error}; free some disk space") from error
+            raise storage_error(path, error) from error

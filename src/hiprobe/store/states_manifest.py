@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import StatesError
+from hiprobe.path_text import path_text
 from hiprobe.states import Fingerprint
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import MAX_WHOLE
@@ -44,7 +45,7 @@ def write_states_manifest(folder: Path | str) -> Path:
         header = read_states_header(path)
         digest = Fingerprint(**header["fingerprint"]).digest
         made_by[digest] = header["fingerprint"]
-        name = path.relative_to(root).as_posix()
+        name = path_text(path.relative_to(root).as_posix())
         try:
             rows += _rows(name, header, read_times(path), digest)
         except (KeyError, ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
@@ -55,8 +56,9 @@ def write_states_manifest(folder: Path | str) -> Path:
     about = {"version": VERSION, "fingerprints": made_by}
     schema = _schema(pa).with_metadata({b"hiprobe": json.dumps(about).encode()})
     target = root / MANIFEST_NAME
-    with atomic_path(target) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+    # Opened here, since the library takes no path that is not UTF-8.
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ def check_file(file: Path) -> None:
     if wrong:
         raise VideoError(wrong)
     if file.is_dir():
-        raise VideoError(f"{file} is a folder; give a video file, or the files inside it")
+        _refuse_folder(file)
     try:
         with file.open("rb") as handle:
             empty = not handle.read(1)
@@ -93,6 +94,16 @@ def check_file(file: Path) -> None:
         ) from error
     if empty:
         raise VideoError(f"{file} is empty (0 bytes); copy or download it again")
+
+
+def _refuse_folder(folder: Path) -> None:
+    try:
+        os.listdir(folder)  # noqa: PTH208 - a folder that may not be read is no wrong argument
+    except OSError as error:
+        raise VideoError(
+            f"the folder {folder} cannot be read ({error.strerror}); change its permissions"
+        ) from error
+    raise VideoError(f"{folder} is a folder; give a video file, or the files inside it")
 
 
 def _video_stream(container: Any, *, file: Path, max_pixels: int) -> Any:

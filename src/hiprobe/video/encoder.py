@@ -12,9 +12,10 @@ from typing import Any
 import av
 import numpy as np
 
-from hiprobe.errors import StorageError, UsageError, VideoError
+from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import Frame
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.storage_errors import storage_error
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
 
@@ -132,9 +133,7 @@ def _own_errors(path: Path) -> Iterator[None]:
         yield
     except av.error.FFmpegError as error:
         if error.errno in _DISK_ERRORS:
-            raise StorageError(
-                f"cannot write {path}: {error.strerror}; check the disk's free space"
-            ) from error
+            raise storage_error(path, error) from error
         raise VideoError(
             f"{path} cannot be encoded ({error.strerror}): its pictures or times are beyond what "
             "the format holds; convert the source first, or leave it out"

@@ -12,9 +12,10 @@ from typing import Any
 from hiprobe.addresses import hide_credentials
 from hiprobe.backbones.hub.places import by_hand
 from hiprobe.backbones.hub.record import Record, RemoteFile
-from hiprobe.errors import DownloadError, HiProbeError, StorageError
+from hiprobe.errors import DownloadError, HiProbeError
+from hiprobe.store.storage_errors import FULL, storage_error
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+_DISK = (*FULL, errno.EACCES, errno.EROFS)
 
 
 def list_repository(hub: str, *, revision: str | None) -> Record:
@@ -125,10 +126,8 @@ def client_errors(hub: str, target: Path) -> Iterator[None]:
         ) from error
     except Exception as error:  # the client's network library changes from version to version
         if isinstance(error, OSError) and error.errno in _DISK:
-            raise StorageError(
-                f"cannot write {target}: {error}; free some space or choose another folder with "
-                "HIPROBE_CACHE"
-            ) from error
+            elsewhere = "choose another folder with HIPROBE_CACHE"
+            raise storage_error(target, error, elsewhere=elsewhere) from error
         raise DownloadError(
             f"{hub} cannot be fetched from {where}: {_first_line(error)}; run the same command "
             "again when the network is back, it goes on where it stopped (a mirror is set with "

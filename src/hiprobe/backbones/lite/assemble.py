@@ -23,6 +23,7 @@ from hiprobe.backbones.lite.card import model_card
 from hiprobe.backbones.lite.fetch import fetch_wheels
 from hiprobe.backbones.lite.manifest import FORMAT_VERSION, is_assembled, write_manifest
 from hiprobe.errors import BackboneError, StorageError
+from hiprobe.store.storage_errors import storage_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +62,8 @@ _DECODER_KEYS = (
     "pad_token_id",
 )
 
+_ELSEWHERE = "choose another folder with HIPROBE_CACHE"
+
 
 def assemble_lite(
     target: Path, *, wheels: Path | None = None, say: Callable[[str], None] | None = None
@@ -85,9 +88,7 @@ def assemble_lite(
             _write_model(made, *parts)
             _put_in_place(made, target)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {target}: {error}; free 1 GB or choose another folder with HIPROBE_CACHE"
-        ) from error
+        raise storage_error(target, error, elsewhere=_ELSEWHERE) from error
     return target
 
 
@@ -227,6 +228,6 @@ def _check_space(folder: Path) -> None:
     if free < _NEEDED_BYTES:
         raise StorageError(
             f"{folder} has {free / 1e6:.0f} MB free, the lite backbone needs "
-            f"{_NEEDED_BYTES / 1e6:.0f} MB while it is put together; free some space or choose "
-            "another folder with HIPROBE_CACHE"
+            f"{_NEEDED_BYTES / 1e6:.0f} MB while it is put together; free some space or "
+            f"{_ELSEWHERE}"
         )

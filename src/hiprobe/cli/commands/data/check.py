@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.terminal import echo
 
 
 @click.command("check")
@@ -82,15 +83,11 @@ def check(
         _write_report(found.to_json(), report)
     if out is not None and found.manifest is not None:
         write_manifest(found.manifest, path=out)
-        click.echo(f"{out}: {len(found.manifest.rows)} videos")
+        echo(f"{out}: {len(found.manifest.rows)} videos")
     click.get_current_context().exit(found.exit_code)
 
 
 def _write_report(document: dict[str, object], path: Path) -> None:
-    import json
+    from hiprobe.store.text_files import json_text, write_text
 
-    from hiprobe.store.atomic import atomic_path
-
-    with atomic_path(path) as temporary:
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json_text(document, indent=2) + "\n")

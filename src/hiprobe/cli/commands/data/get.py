@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.terminal import echo
 
 
 @click.command("get")
@@ -40,7 +41,7 @@ def get(name: str, out: Path | None, quiet: bool) -> None:
     known = known_set(name)
     folder = out or Path(known.name)
     if known.clone is None:
-        click.echo(how_to_get(known, folder))
+        echo(how_to_get(known, folder))
         return
     if not quiet:
         say(f"cloning {known.clone} ({known.licence}) to {folder}")
@@ -51,5 +52,5 @@ def get(name: str, out: Path | None, quiet: bool) -> None:
     print_report(found, limit=10)
     if found.manifest is not None:
         write_manifest(found.manifest, path=folder / "manifest.csv")
-        click.echo(f"{folder / 'manifest.csv'}: {len(found.manifest.rows)} videos")
+        echo(f"{folder / 'manifest.csv'}: {len(found.manifest.rows)} videos")
     click.get_current_context().exit(found.exit_code)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.terminal import echo
 
 
 @click.command("pack")
@@ -34,4 +35,4 @@ def pack(manifest: Path, out: Path, quiet: bool) -> None:
     with progress_bar("packing", quiet=quiet) as listener:
         packed = pack_manifest(read_manifest(path=manifest), folder=out, progress=listener)
     write_manifest(packed, path=out / "manifest.csv")
-    click.echo(f"{out / 'manifest.csv'}: {len(packed.rows)} videos")
+    echo(f"{out / 'manifest.csv'}: {len(packed.rows)} videos")

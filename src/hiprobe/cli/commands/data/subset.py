@@ -8,6 +8,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.numbers import Number
+from hiprobe.cli.terminal import echo
 
 
 @click.command("subset")
@@ -37,4 +38,4 @@ def subset(manifest: Path, fraction: float, seed: int, split: str | None, out: P
     drawn = draw_subset(read_manifest(path=manifest), fraction=fraction, seed=seed, split=split)
     write_manifest(drawn, path=out)
     print_classes(drawn)
-    click.echo(f"{out}: {len(drawn.rows)} videos, {drawn.note}")
+    echo(f"{out}: {len(drawn.rows)} videos, {drawn.note}")
