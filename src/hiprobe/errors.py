@@ -66,9 +66,17 @@ class BackboneMemoryError(BackboneError):
 
 
 class StorageError(HiProbeError):
-    """Something could not be written (disk full, folder not writable)."""
+    """Something could not be written (disk full, folder not writable or in use by another run)."""
 
     exit_code = 10
+
+
+class OutsideFolderError(StorageError):
+    """A result would lie outside of the folder for the results."""
+
+
+class FolderInUseError(StorageError):
+    """Another run with other settings writes into this folder."""
 
 
 class EvaluationError(HiProbeError, ValueError):

@@ -16,6 +16,7 @@ from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stret
 from hiprobe.pipeline.units import extract_units
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.content_hash import content_hash
+from hiprobe.store.inside import inside
 from hiprobe.store.states_file import write_states
 from hiprobe.store.states_header import read_states_header
 from hiprobe.video.decode import FrameReader
@@ -42,8 +43,12 @@ class Item:
         return Stretch(self.clip.start_seconds, self.clip.end_seconds)
 
     def target(self, folder: Path) -> Path:
-        """Its file of states."""
-        return folder / f"{self.name}{STATES_SUFFIX}"
+        """Its file of states.
+
+        Raises:
+            OutsideFolderError: its name leads out of the folder.
+        """
+        return inside(folder, f"{self.name}{STATES_SUFFIX}")
 
 
 def extract_to_file(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hiprobe.errors import StorageError
+from hiprobe.store.temporary import Temporary, sweep_once
 
 
 @contextmanager
@@ -16,7 +15,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without error.
 
     The temporary keeps the suffix of `path`, since writers choose a format by it. It is synced
-    to disk before the rename, and removed when the block raises.
+    to disk before the rename, and removed when the block raises. Files and folders get the
+    permissions that the umask leaves. What killed runs left in the folder is swept.
 
     Raises:
         StorageError: the folder cannot be written or the disk is full.
@@ -24,27 +24,16 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
+        sweep_once(target.parent.absolute())
+        temporary = Temporary.beside(target)
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error}; choose another folder") from error
-    temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(target)
+        yield temporary.path
+        temporary.take_place_of(target)
     except OSError as error:
         raise StorageError(
             f"cannot write {target}: {error}; free some disk space or choose another folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        temporary.remove()

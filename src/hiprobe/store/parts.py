@@ -9,6 +9,7 @@ from pathlib import Path
 from hiprobe.errors import StatesError
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.states_file import read_states, write_states
+from hiprobe.store.temporary import sweep
 
 PARTS_SUFFIX = ".parts"
 
@@ -52,6 +53,7 @@ class PartFiles:
 
 def remove_if_empty(folder: Path) -> None:
     """Remove a folder unless something is in it, or it is gone already."""
+    sweep(folder)
     try:
         folder.rmdir()
     except OSError:  # not empty: another process is writing, or already gone
