@@ -63,6 +63,7 @@ def real_material(
     normal: str | None = None,
     seed: int = 0,
     skip: Callable[[Path, str], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Material:
     """Real labelled clips: some sources to fit on, clips of the others joined to one video.
 
@@ -70,6 +71,7 @@ def real_material(
         path: folder or table of clips, as `read_clips` takes it.
         folder: where the joined video is written.
         skip: told of each held-out clip that cannot be read; the others go on.
+        say: told how many files are passed over since HiProbe wrote them.
 
     Raises:
         LabelError: too few sources to hold some out.
@@ -77,7 +79,7 @@ def real_material(
     """
     from hiprobe.video.join import JoinPart, join_clips
 
-    clips = read_clips(path, normal=normal)
+    clips = read_clips(path, normal=normal, say=say)
     _refuse_states(clips)
     split = hold_out(clips, seed=seed)
     ordered = joining_order(_readable(split.held_out, skip), seed=seed)

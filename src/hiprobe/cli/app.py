@@ -23,10 +23,8 @@ from hiprobe.cli.commands.layers import layers
 from hiprobe.cli.commands.reproduce import reproduce
 from hiprobe.cli.commands.zero_label import zero_label
 from hiprobe.cli.plain_warnings import plain_warnings
+from hiprobe.cli.stopping import exit_code_of, signals_stop
 from hiprobe.errors import HiProbeError, StorageError
-
-INTERRUPTED_EXIT_CODE = 130
-"""What shells return for a command ended by Ctrl-C."""
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No space left on the disk, in the user's share of it, or for one file."""
@@ -38,13 +36,14 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; see the exit codes in `hiprobe.errors`."""
         try:
-            with plain_warnings():
+            with plain_warnings(), signals_stop():
                 return super().invoke(ctx)
         except HiProbeError as error:
             _end(ctx, str(error), error.exit_code)
         except KeyboardInterrupt as stop:
             told = str(stop) or "interrupted: run the same command again to resume"
-            _end(ctx, told, INTERRUPTED_EXIT_CODE)
+            click.echo(told, err=True)
+            ctx.exit(exit_code_of(stop))
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
@@ -56,7 +55,7 @@ class Commands(click.Group):
 
 
 def _end(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
-    click.echo(f"error: {message}" if exit_code != INTERRUPTED_EXIT_CODE else message, err=True)
+    click.echo(f"error: {message}", err=True)
     ctx.exit(exit_code)
 
 

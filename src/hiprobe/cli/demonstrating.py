@@ -44,7 +44,9 @@ def demonstrate(
     material = (
         rendered_material(out, seed=seed)
         if clips is None
-        else real_material(clips, out, normal=normal, seed=seed, skip=failures.add)
+        else real_material(
+            clips, out, normal=normal, seed=seed, skip=failures.add, say=None if quiet else say
+        )
     )
     note = RENDERED_NOTE if material.rendered else JOINED_NOTE
     print(material.what)
@@ -75,7 +77,8 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
         quiet=quiet,
         truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
     )
-    timeline = run.one(material.video, material.video.stem).timeline
+    name = run.run_file.names.own(material.video, material.video.stem)
+    timeline = run.one(material.video, name).timeline
     print(compare(event_spans(timeline), material.truth_spans))
     spans, cuts = material.truth_spans, material.cuts_seconds
     for sentence in measure_cuts(timeline, truth_spans=spans, cuts_seconds=cuts).sentences():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,17 @@ class DetectReport:
 
     Attributes:
         segment_seconds: length of segments that was asked for, None for 24 frames.
+        shown: what files are called where their name alone does not tell them apart.
     """
 
     quiet: bool
     segment_seconds: float | None = None
     rows: list[tuple[str, ...]] = field(default_factory=list)
+    shown: Mapping[Path, str] = field(default_factory=dict)
+
+    def name(self, file: Path) -> str:
+        """What a file is called on screen."""
+        return self.shown.get(file, file.name)
 
     def video(
         self,
@@ -43,17 +49,18 @@ class DetectReport:
         truth_spans: Sequence[Span] | None = None,
     ) -> None:
         """Events of one video, or in one line that there are none."""
+        name = self.name(file)
         if timeline.events or truth_spans is not None:
-            print_rich(events_table(timeline, video=file.name, truth_spans=truth_spans))
+            print_rich(events_table(timeline, video=name, truth_spans=truth_spans))
         else:
-            click.echo(f"{file.name}: {events_caption(timeline)}; {_highest(timeline)}")
+            click.echo(f"{name}: {events_caption(timeline)}; {_highest(timeline)}")
         others = other_words_table(timeline)
         if others is not None:
             print_rich(others)
         if not self.quiet:
             for line in remarks(timeline, result, self.segment_seconds):
-                say(f"{file.name}: {line}")
-        self.rows.append(_row(file.name, timeline))
+                say(f"{name}: {line}")
+        self.rows.append(_row(name, timeline))
 
     def written(self, paths: Sequence[Path]) -> None:
         """The files of one video, in one line."""

@@ -16,13 +16,16 @@ from hiprobe.cli.record import ReadingRecord, read_record
 from hiprobe.cli.results import save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_for_probe
+from hiprobe.cli.shown_names import shown_names
 from hiprobe.cli.subject import Context, Subject
+from hiprobe.cli.text import say
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.pipeline import DetectResult, detect_video
 from hiprobe.pipeline import explain as explain_events
 from hiprobe.pipeline.settings import DEFAULTS
 from hiprobe.probe import Probe
 from hiprobe.states import States
+from hiprobe.store.content_hash import content_hash
 from hiprobe.timeline import Timeline
 
 
@@ -47,9 +50,13 @@ class Detection:
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
-        self.run_file = RunFile(self.wanted.out)
+        self.run_file = RunFile(
+            self.wanted.out,
+            hash_of=self.session.hash_of if self.session else content_hash,
+            say=None if self.quiet else say,
+        )
         asked = self.session.settings.segment_seconds if self.session else self.noted_seconds
-        self.report = DetectReport(self.quiet, asked)
+        self.report = DetectReport(self.quiet, asked, shown=shown_names(self.files))
 
     @classmethod
     def prepare(
@@ -62,7 +69,8 @@ class Detection:
         how: SessionOptions,
     ) -> Detection:
         """Load the probe, find the files, and open the backbone where a video needs it."""
-        probe, files = Probe.load(folder), expand_videos(named)
+        probe = Probe.load(folder)
+        files = expand_videos(named, out=wanted.out, say=None if how.quiet else say)
         record = read_record(folder) or ReadingRecord(probe.fingerprint_.model, None)
         session, own = None, None
         if not all(map(are_states, files)):
@@ -92,7 +100,7 @@ class Detection:
     def one(self, file: Path, name: str) -> DetectResult:
         """Score one file, print its events, write its results."""
         pictures = not are_states(file)
-        with progress_bar(file.name, quiet=self.quiet) as progress:
+        with progress_bar(self.report.name(file), quiet=self.quiet) as progress:
             result = detect_video(
                 file,
                 probe=self.probe,

@@ -12,6 +12,7 @@ import click
 from hiprobe.errors import (
     BackboneMemoryError,
     FingerprintError,
+    OutsideFolderError,
     ProbeFolderError,
     StatesError,
     VideoError,
@@ -20,7 +21,14 @@ from hiprobe.errors import (
 EXIT_CODE = VideoError.exit_code
 """What a command returns when some files failed and the others are done."""
 
-OF_ONE_FILE = (VideoError, StatesError, FingerprintError, ProbeFolderError, BackboneMemoryError)
+OF_ONE_FILE = (
+    VideoError,
+    StatesError,
+    FingerprintError,
+    ProbeFolderError,
+    BackboneMemoryError,
+    OutsideFolderError,
+)
 """Errors that say something about one file only."""
 
 

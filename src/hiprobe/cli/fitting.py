@@ -21,6 +21,7 @@ from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_view
 from hiprobe.pipeline.states_folder import noted_segment_seconds
 from hiprobe.probe import Probe
 from hiprobe.states import LabelledStates
+from hiprobe.store.atomic import alone_in_new
 from hiprobe.zero_label import fit_heads_probe, head_states_of
 
 
@@ -55,7 +56,8 @@ class Fitting:
         known = None if add is None else Probe.load(add)
         if known is not None:
             known.check_extendable()
-        clips = read_clips(path, normal=normal, both_kinds=known is None)
+        told = None if how.quiet else say
+        clips = read_clips(path, normal=normal, both_kinds=known is None, say=told)
         if add is None or known is None:
             return cls.of(clips, settings=settings, how=how)
         record = read_record(add) or ReadingRecord(known.fingerprint_.model, None)
@@ -155,8 +157,9 @@ class Fitting:
 
         probe = self.fitted()
         print_fit(probe, names={p.text: p.name for p in self.settings.prompts})
-        probe.save(folder)
-        write_record(folder, self._record(probe))
+        with alone_in_new(folder):  # two fits at once: the files are of one of them
+            probe.save(folder)
+            write_record(folder, self._record(probe))
         if not self.how.quiet:
             say(f"wrote {folder}; next: hiprobe detect {folder} VIDEO")
         return probe

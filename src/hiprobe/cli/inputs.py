@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain, count
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hiprobe.cli.result_names import wanted_name
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    from hiprobe.datasets.clips import LabelledClip
     from hiprobe.pipeline.settings import Stretch
     from hiprobe.pipeline.states_folder import Item
 
@@ -20,39 +21,64 @@ TABLE_SUFFIXES = frozenset((".csv", ".parquet"))
 """Endings of tables of labelled clips."""
 
 
-def expand_videos(named: Sequence[str]) -> list[Path]:
+def expand_videos(
+    named: Sequence[str], *, out: Path | None = None, say: Callable[[str], None] | None = None
+) -> list[Path]:
     """Files of all names in order, each once; a folder stands for the videos at any depth in it.
 
-    A name that is no file is kept, so that reading it gives the reason.
+    A name that is no file is kept, so that reading it gives the reason. In folders and patterns
+    what HiProbe wrote is passed over; a file that is named itself is taken.
+
+    Args:
+        out: folder for the results of this run, which is passed over too.
+        say: told how many files were passed over.
 
     Raises:
         UsageError: a folder or a glob holds no video.
     """
     from hiprobe.datasets.clips import find_videos
+    from hiprobe.datasets.own_files import Found, pass_over_own
 
-    found: list[Path] = []
+    found: list[Found] = []
     for name in named:
         path = Path(name).expanduser()
         if path.is_dir():
             inside = find_videos(path)
             if not inside:
                 raise UsageError(f"folder {path} holds no video; give files, or another folder")
-            found += inside
+            found += [Found(video, path) for video in inside]
         elif not path.exists() and glob.has_magic(name):
             matches = sorted(Path(m) for m in glob.glob(str(path), recursive=True))  # noqa: PTH207
             if not matches:
                 raise UsageError(f"nothing matches {name}; check the pattern and the folder")
-            found += matches
+            found += [Found(match, _before_magic(path)) for match in matches]
         else:
-            found.append(path)
-    return list(dict.fromkeys(found))
+            found.append(Found(path, None))
+    kept = pass_over_own(found, out=out, say=say)
+    if not kept:
+        raise UsageError(
+            f"{', '.join(named)}: all that is there HiProbe wrote itself; name a file to read it"
+        )
+    return list(dict.fromkeys(kept))
 
 
-def items_to_extract(named: Sequence[str]) -> list[Item]:
+def _before_magic(pattern: Path) -> Path:
+    """The folder that a pattern is searched in."""
+    plain = takewhile(lambda part: not glob.has_magic(part), pattern.parts)
+    return Path(*plain)
+
+
+def items_to_extract(
+    named: Sequence[str], *, out: Path | None = None, say: Callable[[str], None] | None = None
+) -> list[Item]:
     """What is extracted, and the file of states of each, named after its place in its folder.
 
     A table of labelled clips, or a folder with a `manifest.csv`, gives its clips with their
-    labels and stretches; anything else is a video without a label.
+    labels and stretches; anything else is a video without a label. Names never lead out of the
+    folder of states, wherever a table's videos lie.
+
+    Args:
+        out, say: as for `expand_videos`.
 
     Raises:
         UsageError: a folder or a glob holds no video.
@@ -61,47 +87,30 @@ def items_to_extract(named: Sequence[str]) -> list[Item]:
     from hiprobe.datasets.clips import read_clips
     from hiprobe.pipeline.states_folder import Item
 
-    found: list[tuple[Path, Path, LabelledClip | None]] = []
+    items: dict[tuple[Path, Stretch], Item] = {}
     for name in named:
         path = Path(name).expanduser()
         if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
-            root = path if path.is_dir() else path.parent
             clips = read_clips(path, both_kinds=False)
-            found += [(c.video, _below(c.video, root, c), c) for c in clips]
+            found = [Item(clip.video, "", clip) for clip in clips]
         else:
-            root = path if path.is_dir() else path.parent
-            found += [(v, _below(v, root), None) for v in expand_videos([name])]
-    names: list[str] = []
-    items: dict[tuple[Path, Stretch], Item] = {}
-    for video, below, clip in found:
-        item = Item(video, "", clip)
-        if (video, item.stretch) not in items:
-            names.append(_unused(below.as_posix(), names))
-            items[video, item.stretch] = replace(item, name=names[-1])
+            found = [Item(video, "") for video in expand_videos([name], out=out, say=say)]
+        root = path if path.is_dir() else path.parent
+        for item in found:
+            named_so = replace(item, name=_below(item, root))
+            items.setdefault((item.video, item.stretch), named_so)
     return list(items.values())
 
 
-def _below(video: Path, root: Path, clip: LabelledClip | None = None) -> Path:
-    """Where a video lies below a folder, without ending; a stretch of it is told in seconds."""
-    inside = video.relative_to(root) if video.is_relative_to(root) else Path(video.name)
-    name = inside.stem
-    if clip is not None and (clip.start_seconds, clip.end_seconds) != (None, None):
-        end = "end" if clip.end_seconds is None else f"{clip.end_seconds:g}"
-        name += f"_{clip.start_seconds or 0:g}-{end}s"
-    return inside.with_name(name)
+def _below(item: Item, root: Path) -> str:
+    """Where a video lies below a folder, without ending; a stretch of it is told in seconds.
 
-
-def _unused(name: str, taken: Sequence[str]) -> str:
-    numbered = (f"{name}-{n}" for n in count(2))
-    return next(n for n in chain([name], numbered) if n not in taken)
-
-
-def result_names(videos: Sequence[Path]) -> list[str]:
-    """One name for each video's results: its stem, with a number where stems repeat."""
-    names: list[str] = []
-    for video in videos:
-        names.append(_unused(video.stem, names))
-    return names
+    A video that lies elsewhere has its name alone.
+    """
+    video, folder = (Path(os.path.abspath(path)) for path in (item.video, root))  # noqa: PTH100
+    below = video.relative_to(folder) if video.is_relative_to(folder) else Path(video.name)
+    name = wanted_name(below) + (f"_{item.part}" if item.part else "")
+    return below.with_name(name).as_posix()
 
 
 def are_states(path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hiprobe.backbones.loading import DTYPES, FRAMES_AS, QUANTISED, RESIZES, LoadOptions
+from hiprobe.cli.folder_in_use import folder_in_use
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 
 READING_NAMES = ("last", "visual_mean", "prompt_mean")
@@ -83,9 +84,12 @@ frames_as: Decorator = click.option(
 )
 
 
-def out(default: str) -> Decorator:
-    """`--out` with the command's own default folder."""
-    return click.option(
+def out(default: str, *, unless: str = "") -> Decorator:
+    """`--out` with the command's own default folder, kept from runs of other settings meanwhile.
+
+    `unless` names a flag with which the command writes nothing.
+    """
+    option: Decorator = click.option(
         "-o",
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
@@ -93,6 +97,18 @@ def out(default: str) -> Decorator:
         show_default=True,
         help="Folder for the results.",
     )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(*, out: Path, **own: Any) -> Any:
+            if own.get(unless):
+                return command(out=out, **own)
+            with folder_in_use(out):
+                return command(out=out, **own)
+
+        return option(called)
+
+    return decorate
 
 
 def reading(*, several: bool = False, auto: bool = False) -> Decorator:
@@ -143,8 +159,9 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
             how = SessionOptions(backbone, prompt, segment_seconds, not no_cache, quiet, load)
             try:
                 return command(how=how, **own)
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(how.after_interrupt) from None
+            except KeyboardInterrupt as stop:
+                stop.args = (how.after_interrupt,)
+                raise
 
         decorated: Callable[..., Any] = called
         for option in reversed(stack):

@@ -78,6 +78,7 @@ class Reproduction:
             opener,
             default_cache() if how.cached else None,
             partial(progress_bar, quiet=how.quiet),
+            None if how.quiet else say,
         )
         return cls(request, extraction, how.quiet)
 

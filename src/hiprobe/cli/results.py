@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.cli.subject import Context, Subject
+from hiprobe.store.inside import inside
 
 THUMBNAILS = 3
 """Pictures of one event in the report: its first, middle and last key frame."""
@@ -29,7 +30,7 @@ def save_event_clips(subject: Subject, context: Context) -> list[Path]:
 
     paths = []
     for number, event in enumerate(subject.timeline.events, start=1):
-        path = context.out / f"{subject.name}.event-{number:02d}.mp4"
+        path = inside(context.out, f"{subject.name}.event-{number:02d}.mp4")
         save_clip(
             subject.video,
             start_seconds=event.start_seconds,
@@ -43,7 +44,7 @@ def save_event_clips(subject: Subject, context: Context) -> list[Path]:
 def _json(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.documents import timeline_document, write_json
 
-    path, cuts = context.out / f"{subject.name}.json", subject.cuts()
+    path, cuts = inside(context.out, f"{subject.name}.json"), subject.cuts()
     document = timeline_document(
         subject.timeline,
         video=str(subject.video),
@@ -59,8 +60,8 @@ def _json(subject: Subject, context: Context) -> list[Path]:
 def _csv(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.tables import write_csv, write_events_csv
 
-    segments = context.out / f"{subject.name}.csv"
-    events = context.out / f"{subject.name}.events.csv"
+    segments = inside(context.out, f"{subject.name}.csv")
+    events = inside(context.out, f"{subject.name}.events.csv")
     write_csv(subject.timeline, segments, note=context.kind)
     write_events_csv(subject.timeline, events, note=context.kind)
     return [segments, events]
@@ -69,7 +70,7 @@ def _csv(subject: Subject, context: Context) -> list[Path]:
 def _png(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.plot import plot_timeline
 
-    path = context.out / f"{subject.name}.png"
+    path = inside(context.out, f"{subject.name}.png")
     plot_timeline(
         subject.timeline,
         path,
@@ -86,7 +87,7 @@ def _mp4(subject: Subject, context: Context) -> list[Path]:
         return []
     from hiprobe.report.overlay import annotate_video
 
-    path = context.out / f"{subject.name}.annotated.mp4"
+    path = inside(context.out, f"{subject.name}.annotated.mp4")
     truth, note = subject.truth_spans, context.kind or None
     annotate_video(subject.video, subject.timeline, path, truth_spans=truth, note=note)
     return [path]
@@ -95,7 +96,7 @@ def _mp4(subject: Subject, context: Context) -> list[Path]:
 def _html(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.page import PageVideo, write_page
 
-    path, cuts = context.out / f"{subject.name}.html", subject.cuts()
+    path, cuts = inside(context.out, f"{subject.name}.html"), subject.cuts()
     video = PageVideo(
         name=subject.name,
         timeline=subject.timeline,

@@ -14,6 +14,7 @@ from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.results import write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
+from hiprobe.cli.shown_names import shown_names
 from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import format_number, print_rich, say
 from hiprobe.datasets.clips import read_clips
@@ -71,7 +72,9 @@ class ZeroLabelRun:
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
-        self.run_file = RunFile(self.out)
+        told = None if self.session.quiet else say
+        self.run_file = RunFile(self.out, hash_of=self.session.hash_of, say=told)
+        self.shown = shown_names(self.files)
 
     @classmethod
     def prepare(
@@ -84,7 +87,7 @@ class ZeroLabelRun:
         how: SessionOptions,
     ) -> ZeroLabelRun:
         """Find the files, open the backbone, and choose heads where they are asked for."""
-        files = expand_videos(named)
+        files = expand_videos(named, out=out, say=None if how.quiet else say)
         extracted = [f for f in files if are_states(f)]
         if extracted:
             raise UsageError(f"{extracted[0]} holds states; a baseline asks about the video itself")
@@ -100,7 +103,7 @@ class ZeroLabelRun:
 
     def one(self, file: Path, name: str) -> ZeroLabelResult:
         """Score one file, print its events, write its results."""
-        with progress_bar(file.name, quiet=self.session.quiet) as progress:
+        with progress_bar(self.shown[file], quiet=self.session.quiet) as progress:
             found = zero_label_video(
                 file,
                 backbone=self.session.backbone,
@@ -114,13 +117,14 @@ class ZeroLabelRun:
             )
         print_rich(events_table(found.timeline, video=str(file)))
         for line in _remarks(found):
-            say(f"{file.name}: {line}")
+            say(f"{self.shown[file]}: {line}")
         self._write(file, name, found)
         return found
 
     def _choose(self, clips: Path) -> None:
         """Choose heads on labelled clips, and say which."""
-        labelled = read_clips(clips, normal=self.asked.normal)
+        told = None if self.session.quiet else say
+        labelled = read_clips(clips, normal=self.asked.normal, say=told)
         with progress_bar("clips", quiet=self.session.quiet) as progress:
             views, failures = head_states_of(
                 labelled,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe.datasets.own_files import Found, pass_over_own
 from hiprobe.datasets.video_files import find_videos
 from hiprobe.errors import LabelError
 
@@ -26,15 +27,17 @@ class ClipRow:
     """Where the table itself says it, beside a class."""
 
 
-def read_rows(root: Path) -> list[ClipRow]:
+def read_rows(root: Path, *, say: Callable[[str], None] | None = None) -> list[ClipRow]:
     """Rows of a folder of class subfolders, or of a table, in a fixed order.
+
+    In a folder what HiProbe wrote is passed over; `say` is told how much.
 
     Raises:
         LabelError: nothing there, or a table that cannot be read.
     """
     if root.is_dir():
         manifest = root / "manifest.csv"
-        return _rows_of_table(manifest) if manifest.is_file() else _rows_of_folder(root)
+        return _rows_of_table(manifest) if manifest.is_file() else _rows_of_folder(root, say)
     if not root.exists():
         raise LabelError(f"{root} does not exist; give a folder of clips or a CSV file")
     return _rows_of_parquet(root) if root.suffix.lower() == ".parquet" else _rows_of_table(root)
@@ -49,10 +52,13 @@ def _rows_of_parquet(path: Path) -> list[ClipRow]:
     ]
 
 
-def _rows_of_folder(root: Path) -> list[ClipRow]:
+def _rows_of_folder(root: Path, say: Callable[[str], None] | None) -> list[ClipRow]:
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
+    found = [Found(video, folder) for folder in folders for video in find_videos(folder)]
+    kept = set(pass_over_own(found, say=say))
     rows = []
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != "."):
-        for video in find_videos(folder):
+    for video, folder in ((f.path, f.searched) for f in found if f.path in kept):
+        if folder is not None:
             name = video.relative_to(root).as_posix()
             rows.append(ClipRow(video, folder.name, name, None, None, name))
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,11 @@ class LabelledClip:
 
 
 def read_clips(
-    path: Path | str, *, normal: str | None = None, both_kinds: bool = True
+    path: Path | str,
+    *,
+    normal: str | None = None,
+    both_kinds: bool = True,
+    say: Callable[[str], None] | None = None,
 ) -> tuple[LabelledClip, ...]:
     """Labelled clips of a folder or a table, in a fixed order, checked before any decoding.
 
@@ -61,13 +65,14 @@ def read_clips(
         normal: name of the normal class; None takes labels 0 of a manifest, and recognises
             `NORMAL_NAMES`.
         both_kinds: refuse clips of one kind only; False where they extend others.
+        say: told how many files of a folder are passed over, since HiProbe wrote them.
 
     Raises:
         LabelError: nothing there, unreadable table, no or only normal clips, or overlapping
             stretches of one file under two labels.
     """
     root = Path(path)
-    rows = read_rows(root)
+    rows = read_rows(root, say=say)
     if not rows:
         raise LabelError(
             f"{root} holds no videos; expected class subfolders such as normal/ and abnormal/ "

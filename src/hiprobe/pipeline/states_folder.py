@@ -42,6 +42,15 @@ class Item:
             return WHOLE
         return Stretch(self.clip.start_seconds, self.clip.end_seconds)
 
+    @property
+    def part(self) -> str:
+        """The stretch in words; empty for the whole video."""
+        stretch = self.stretch
+        if stretch == WHOLE:
+            return ""
+        end = "end" if stretch.end_seconds is None else f"{stretch.end_seconds:g}"
+        return f"{stretch.start_seconds or 0:g}-{end}s"
+
     def target(self, folder: Path) -> Path:
         """Its file of states.
 

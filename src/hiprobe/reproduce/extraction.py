@@ -58,6 +58,7 @@ class Extraction:
     open_backbone: OpenBackbone
     cache: StatesCache | None = None
     listen: Listen = _silent
+    say: Callable[[str], None] | None = None
     failures: list[Failure] = field(default_factory=list)
     _backbone: Backbone | None = None
     _clips: dict[str, tuple[LabelledClip, ...]] = field(default_factory=dict)
@@ -233,7 +234,7 @@ class Extraction:
             return manifest_clips(truth.fitted)
         if data.path.suffix.lower() == ".parquet":
             return manifest_clips(read_manifest(path=data.path))
-        return read_clips(data.path, normal=data.normal)
+        return read_clips(data.path, normal=data.normal, say=self.say)
 
     def _extract(
         self, data: DataSource, settings: ExtractionSettings

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from hiprobe.errors import StorageError
+from hiprobe.store.os_lock import alone_in
 from hiprobe.store.temporary import Temporary, sweep_once
 
 
@@ -37,3 +38,21 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         ) from error
     finally:
         temporary.remove()
+
+
+@contextmanager
+def alone_in_new(folder: Path) -> Iterator[None]:
+    """Within the block no other process is in such a block for `folder`, which is made first.
+
+    Raises:
+        StorageError: the folder cannot be made or opened.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone_in(folder))
+        except OSError as error:
+            raise StorageError(
+                f"cannot write into {folder}: {error}; choose another folder"
+            ) from error
+        yield

@@ -1,4 +1,4 @@
-"""A lock that the system holds for an open file, and drops when its process ends, however it ends."""
+"""A lock held by the system for an open file; it ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if sys.platform == "win32":
     import msvcrt
 
     _FAR = 1 << 30
-    """The byte that stands for the whole file: a locked byte cannot be read, and this one is not."""
+    """The byte that is locked, far behind the content: a locked byte cannot be read."""
 
     def try_lock(handle: int) -> bool:
         """Lock an open file without waiting; False where another process holds it."""
@@ -25,7 +25,7 @@ if sys.platform == "win32":
 
     @contextlib.contextmanager
     def alone_in(folder: Path) -> Iterator[None]:
-        """Not to be had here: a folder cannot be opened. What is written stays whole all the same."""
+        """Not to be had here: a folder cannot be opened. Files are whole all the same."""
         yield
 
 else:

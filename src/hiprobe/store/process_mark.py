@@ -63,7 +63,8 @@ def _start_of(pid: int) -> int | None:
     import psutil  # only where something is written: keeps `import hiprobe` light
 
     try:
-        return round(psutil.Process(pid).create_time())
+        began: float = psutil.Process(pid).create_time()
+        return round(began)
     except psutil.NoSuchProcess:
         return None
     except psutil.Error:  # it is there, and belongs to someone else
