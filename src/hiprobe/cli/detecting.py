@@ -16,7 +16,6 @@ from hiprobe.cli.record import ReadingRecord, read_record
 from hiprobe.cli.results import save_event_clips, write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_for_probe
-from hiprobe.cli.shown_names import shown_names
 from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import say
 from hiprobe.errors import BackboneMemoryError, UsageError
@@ -56,7 +55,7 @@ class Detection:
             say=None if self.quiet else say,
         )
         asked = self.session.settings.segment_seconds if self.session else self.noted_seconds
-        self.report = DetectReport(self.quiet, asked, shown=shown_names(self.files))
+        self.report = DetectReport(self.quiet, asked, shown=self.run_file.shown(self.files))
 
     @classmethod
     def prepare(

@@ -79,7 +79,7 @@ class ResultNames:
             name = next(n for n in _numbered(expected) if self._may_have(n, identity))
             self._note(replace(identity, name=name), instead_of=None)
         if name != expected and self.say is not None:
-            self.say(f"{video}: its results are called {name}; {expected} is another video's")
+            self.say(f"{video}: its results are called {name}, since {expected} is taken")
         return name
 
     def own(self, video: Path, name: str) -> str:

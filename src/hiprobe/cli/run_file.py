@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 
 from hiprobe.cli.failures import Failures
 from hiprobe.cli.result_names import RESULTS, HashOf, ResultNames
+from hiprobe.cli.shown_names import shown_names
 from hiprobe.errors import StorageError
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.run_record import RUN_NAME, Owner, write_run
+from hiprobe.store.run_record import RUN_NAME, Owner, read_owners, write_run
 
 __all__ = ["RUN_NAME", "RunFile"]
 
@@ -36,6 +37,11 @@ class RunFile:
 
     def __post_init__(self) -> None:
         self.names = ResultNames(self.out, self.kind, self._save, self.hash_of, self.say)
+
+    def shown(self, files: Sequence[Path]) -> Mapping[Path, str]:
+        """What files are called on screen, so that none is taken for another of this folder."""
+        owners = read_owners(self.out) or ()
+        return shown_names(files, beside=[Path(owner.video) for owner in owners])
 
     def add(self, video: Path, *, files: Sequence[Path], events: int | None = None) -> None:
         """Note one finished video; `events` where some were looked for."""

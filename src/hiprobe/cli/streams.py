@@ -13,15 +13,23 @@ _GONE = frozenset((errno.EPIPE, errno.EBADF, errno.EIO, errno.ENXIO, errno.ECONN
 
 
 class _Outlet(io.FileIO):
-    """A stream of the system that takes everything; what nobody can read is dropped."""
+    """A stream of the system; what nobody can read is dropped.
+
+    Any other error is raised once, and what comes after it is dropped too: the interpreter tries
+    again to write the rest when it ends, and would end with a traceback.
+    """
+
+    _failed = False
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data) or 0
+            if not self._failed:
+                return super().write(data) or 0
         except OSError as error:
             if error.errno not in _GONE:
+                self._failed = True
                 raise
-            return memoryview(data).nbytes
+        return memoryview(data).nbytes
 
 
 def keep_streams_writable() -> None:

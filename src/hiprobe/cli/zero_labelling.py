@@ -14,7 +14,6 @@ from hiprobe.cli.progress import progress_bar
 from hiprobe.cli.results import write_results
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
-from hiprobe.cli.shown_names import shown_names
 from hiprobe.cli.subject import Context, Subject
 from hiprobe.cli.text import format_number, print_rich, say
 from hiprobe.datasets.clips import read_clips
@@ -74,7 +73,7 @@ class ZeroLabelRun:
     def __post_init__(self) -> None:
         told = None if self.session.quiet else say
         self.run_file = RunFile(self.out, hash_of=self.session.hash_of, say=told)
-        self.shown = shown_names(self.files)
+        self.shown = self.run_file.shown(self.files)
 
     @classmethod
     def prepare(
