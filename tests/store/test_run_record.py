@@ -84,7 +84,5 @@ def test_a_good_one_of_that_form_is_read(tmp_path: Path) -> None:
         ("cam.safetensors", set()),
     ],
 )
-def test_a_file_says_under_which_names_it_may_have_been_written(
-    file: str, names: set[str]
-) -> None:
+def test_a_file_says_under_which_names_it_may_have_been_written(file: str, names: set[str]) -> None:
     assert set(names_of_file(file, RESULTS)) == names
