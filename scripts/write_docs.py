@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from hiprobe import errors
-from hiprobe.cli.app import INTERRUPTED_EXIT_CODE, app
+from hiprobe.cli.app import app
 from hiprobe.cli.backbone_table import markdown
+from hiprobe.cli.stopping import INTERRUPTED_EXIT_CODE
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TABLE_START = "<!-- Written by scripts/write_docs.py from the catalogue: -->\n"
@@ -56,7 +57,12 @@ def _exit_codes() -> list[str]:
         if kind.exit_code not in seen:
             seen.add(kind.exit_code)
             lines.append(f"| {kind.exit_code} | {_meaning(kind)} |")
-    lines.append(f"| {INTERRUPTED_EXIT_CODE} | interrupted; the same command again resumes |")
+    resumes = "the same command again resumes"
+    lines += [
+        f"| {128 + 1} | the terminal was closed (SIGHUP); {resumes} |",
+        f"| {INTERRUPTED_EXIT_CODE} | interrupted; {resumes} |",
+        f"| {128 + 15} | asked to end (SIGTERM); {resumes} |",
+    ]
     return [*lines, ""]
 
 

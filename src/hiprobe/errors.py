@@ -91,7 +91,7 @@ class BackboneMemoryError(BackboneError):
 
 
 class StorageError(HiProbeError):
-    """Something could not be written (disk full, folder not writable)."""
+    """Something could not be written (disk full, folder not writable or in use by another run)."""
 
     exit_code = 10
 
@@ -100,6 +100,16 @@ class FileNameError(StorageError):
     """A result cannot be written under its name (too long, or not for this file system)."""
 
     of_one_file = True
+
+
+class OutsideFolderError(StorageError):
+    """A result would lie outside of the folder for the results."""
+
+    of_one_file = True
+
+
+class FolderInUseError(StorageError):
+    """Another run with other settings writes into this folder."""
 
 
 class EvaluationError(HiProbeError, ValueError):

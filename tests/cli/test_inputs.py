@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.cli.inputs import expand_videos, parse_layers, result_names
+from hiprobe.cli.inputs import expand_videos, parse_layers
 from hiprobe.errors import UsageError
 
 
@@ -37,16 +37,6 @@ def test_nothing_found_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError):
         expand_videos([str(tmp_path / name)])
-
-
-def test_results_of_equal_stems_get_numbers() -> None:
-    videos = [Path("a/x.mp4"), Path("b/x.mp4"), Path("c/x.mkv"), Path("y.mp4")]
-    assert result_names(videos) == ["x", "x-2", "x-3", "y"]
-
-
-def test_a_numbered_name_does_not_meet_a_stem_of_that_name() -> None:
-    names = result_names([Path("a/x.mp4"), Path("x-2.mp4"), Path("b/x.mp4")])
-    assert len(set(names)) == 3
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """Entry point of the `hiprobe` command."""
+    from hiprobe.cli.streams import keep_streams_writable
+
+    keep_streams_writable()
     from hiprobe.cli.app import app
     from hiprobe.cli.terminal import prepare_streams
 

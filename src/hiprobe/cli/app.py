@@ -24,13 +24,11 @@ from hiprobe.cli.commands.reproduce import reproduce
 from hiprobe.cli.commands.zero_label import zero_label
 from hiprobe.cli.once import refuse_repeats
 from hiprobe.cli.plain_warnings import plain_warnings
+from hiprobe.cli.stopping import exit_code_of, signals_stop
 from hiprobe.cli.terminal import echo
 from hiprobe.errors import HiProbeError
 from hiprobe.path_text import shown, shown_lines
 from hiprobe.store.storage_errors import FULL, storage_error
-
-INTERRUPTED_EXIT_CODE = 130
-"""What shells return for a command ended by Ctrl-C."""
 
 
 class Commands(click.Group):
@@ -39,7 +37,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; see the exit codes in `hiprobe.errors`."""
         try:
-            with plain_warnings():
+            with plain_warnings(), signals_stop():
                 return super().invoke(ctx)
         except click.ClickException as error:  # click quotes what it was given
             vars(error)["message"] = hide_credentials(error.message)
@@ -53,7 +51,8 @@ class Commands(click.Group):
             raise click.UsageError(shown_lines(said), error.ctx) from error
         except KeyboardInterrupt as stop:
             told = str(stop) or "interrupted: run the same command again to resume"
-            _end(ctx, told, INTERRUPTED_EXIT_CODE)
+            echo(told, err=True)
+            ctx.exit(exit_code_of(stop))
         except OSError as error:
             if error.errno in FULL:
                 full = storage_error(error.filename or "the results", error)
@@ -82,7 +81,7 @@ class Commands(click.Group):
 
 
 def _end(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
-    echo(f"error: {message}" if exit_code != INTERRUPTED_EXIT_CODE else message, err=True)
+    echo(f"error: {message}", err=True)
     ctx.exit(exit_code)
 
 

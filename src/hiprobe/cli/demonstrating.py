@@ -79,7 +79,8 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
         quiet=quiet,
         truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
     )
-    timeline = run.one(material.video, material.video.stem).timeline
+    name = run.run_file.names.own(material.video, material.video.stem)
+    timeline = run.one(material.video, name).timeline
     echo(compare(event_spans(timeline), material.truth_spans))
     spans, cuts = material.truth_spans, material.cuts_seconds
     for sentence in measure_cuts(timeline, truth_spans=spans, cuts_seconds=cuts).sentences():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,17 @@ class DetectReport:
 
     Attributes:
         segment_seconds: length of segments that was asked for, None for 24 frames.
+        shown: what files are called where their name alone does not tell them apart.
     """
 
     quiet: bool
     segment_seconds: float | None = None
     rows: list[tuple[str, ...]] = field(default_factory=list)
+    shown: Mapping[Path, str] = field(default_factory=dict)
+
+    def name(self, file: Path) -> str:
+        """What a file is called on screen."""
+        return self.shown.get(file, file.name)
 
     def video(
         self,
@@ -46,7 +52,7 @@ class DetectReport:
         truth_spans: Sequence[Span] | None = None,
     ) -> None:
         """Events of one video, or in one line that there are none."""
-        name = shown(file.name)
+        name = shown(self.name(file))
         if timeline.events or truth_spans is not None:
             print_rich(events_table(timeline, video=name, truth_spans=truth_spans))
         else:

@@ -24,6 +24,7 @@ from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.probe import Probe
 from hiprobe.probe.threshold import reach_warning
 from hiprobe.states import States
+from hiprobe.store.content_hash import content_hash
 from hiprobe.timeline import Timeline
 
 
@@ -46,10 +47,15 @@ class Detection:
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
-        self.run_file = RunFile(self.wanted.out)
         noted = ExtractionSettings.like(self.probe.provenance_)
         settings = self.session.settings if self.session else noted
-        self.report = DetectReport(self.quiet, settings.segment_seconds)
+        self.run_file = RunFile(
+            self.wanted.out,
+            hash_of=self.session.hash_of if self.session else content_hash,
+            say=None if self.quiet else say,
+        )
+        asked = settings.segment_seconds
+        self.report = DetectReport(self.quiet, asked, shown=self.run_file.shown(self.files))
 
     @classmethod
     def prepare(
@@ -65,7 +71,7 @@ class Detection:
         probe = Probe.load(folder)
         _check_reach(probe, scoring)
         probe = Probe.load(folder)
-        files = expand_videos(named, tell=None if how.quiet else say)
+        files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
         session, opened_as = None, None
         if not all(map(are_states, files)):
             say_how_it_is_cut(probe, how)
@@ -81,7 +87,7 @@ class Detection:
     def one(self, file: Path, name: str) -> DetectResult:
         """Score one file, print its events, write its results."""
         pictures = not are_states(file)
-        with progress_bar(file.name, quiet=self.quiet) as progress:
+        with progress_bar(self.report.name(file), quiet=self.quiet) as progress:
             result = detect_video(
                 file,
                 probe=self.probe,

@@ -10,6 +10,7 @@ from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import items_to_extract, parse_layers
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
+from hiprobe.cli.result_names import STATES, ResultNames
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.text import say
@@ -38,20 +39,23 @@ def extract_all(
     `hiprobe-run.json`, which names what is done and what could not be used.
     """
     _refuse_own_table(named, out)
-    items, failures = items_to_extract(named, tell=None if how.quiet else say), Failures()
+    told = None if how.quiet else say
+    items, failures = items_to_extract(named, out=out, tell=told), Failures()
     session = open_session(how)
     chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
     settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
     session = replace(session, settings=settings)
-    run_file, is_cut_off = RunFile(out), True
+    run_file = RunFile(out, kind=STATES, hash_of=session.hash_of, say=told, failures=failures)
+    is_cut_off = True
     try:
         for number, item in enumerate(items, start=1):
             with failures.of(item.video):
-                _extract(item, out, session, place=f"{number}/{len(items)}")
-                run_file.add(item.video, files=[item.target(out)])
+                named_item = _named(item, run_file.names)
+                _extract(named_item, out, session, place=f"{number}/{len(items)}")
+                run_file.add(item.video, files=[named_item.target(out)])
         is_cut_off = False
     finally:
-        _write_tables(items, out, failures, quiet=how.quiet)
+        _write_tables(_made(items, run_file.names, out), out, failures, quiet=how.quiet)
         run_file.write(failures, interrupted=is_cut_off)
     failures.finish()
 
@@ -65,6 +69,18 @@ def _refuse_own_table(named: Sequence[str], out: Path) -> None:
             f"{out / LABELS_NAME} is the table to read from, and would be written over; choose "
             "another folder with --out"
         )
+
+
+def _named(item: Item, names: ResultNames) -> Item:
+    """The item with the name that its states have for good."""
+    return replace(item, name=names.claim(item.video, wanted=item.name, part=item.part))
+
+
+def _made(items: Sequence[Item], names: ResultNames, out: Path) -> list[Item]:
+    """The items whose states are there, from this run or an earlier one."""
+    found = [(item, names.find(item.video, part=item.part)) for item in items]
+    named = [replace(item, name=name) for item, name in found if name is not None]
+    return [item for item in named if item.target(out).exists()]
 
 
 def _extract(item: Item, out: Path, session: Session, *, place: str) -> None:
@@ -81,8 +97,7 @@ def _extract(item: Item, out: Path, session: Session, *, place: str) -> None:
         say(f"{place} {'wrote' if made else 'found'} {shown(item.target(out))}")
 
 
-def _write_tables(items: Sequence[Item], out: Path, failures: Failures, *, quiet: bool) -> None:
-    there = [item for item in items if item.target(out).exists()]
+def _write_tables(there: Sequence[Item], out: Path, failures: Failures, *, quiet: bool) -> None:
     if not there:
         return
     written = []

@@ -28,6 +28,7 @@ from hiprobe.probe import Probe
 from hiprobe.probe.reading_file import ReadingRecord, write_record
 from hiprobe.provenance import Provenance
 from hiprobe.states import LabelledStates
+from hiprobe.store.atomic import alone_in_new
 from hiprobe.zero_label import fit_heads_probe, head_states_of
 
 
@@ -170,8 +171,9 @@ class Fitting:
 
         probe = self.fitted()
         print_fit(probe, names={p.text: p.name for p in self.settings.prompts})
-        probe.save(folder)
-        write_record(folder, self._record(probe))
+        with alone_in_new(folder):  # two fits at once: the files are of one of them
+            probe.save(folder)
+            write_record(folder, self._record(probe))
         if not self.how.quiet:
             say(f"wrote {folder}; next: hiprobe detect {folder} VIDEO")
         return probe

@@ -3,143 +3,144 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain, count
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hiprobe.addresses import is_address, why_no_file
+from hiprobe.cli.result_names import wanted_name
 from hiprobe.errors import UsageError
 from hiprobe.store.file_names import fits_file_name
 
 if TYPE_CHECKING:
-    from hiprobe.datasets.clips import LabelledClip
+    from hiprobe.datasets.own_files import Found
     from hiprobe.pipeline.settings import Stretch
     from hiprobe.pipeline.states_folder import Item
 
 TABLE_SUFFIXES = frozenset((".csv", ".parquet"))
 """Endings of tables of labelled clips."""
 
-
 Tell = Callable[[str], None]
 """Takes a sentence for the user."""
 
 
-def expand_videos(named: Sequence[str], *, tell: Tell | None = None) -> list[Path]:
+def expand_videos(
+    named: Sequence[str], *, out: Path | None = None, tell: Tell | None = None
+) -> list[Path]:
     """Files of all names in order, each once; a folder stands for the videos at any depth in it.
 
-    A name that is no file is kept, so that reading it gives the reason.
+    A name that is no file is kept, so that reading it gives the reason. In folders and patterns
+    what HiProbe wrote is passed over; a file that is named itself is taken.
 
     Args:
+        out: folder for the results of this run, which is passed over too.
         tell: takes a sentence on files of folders that were passed over, and on missing times.
 
     Raises:
         UsageError: a folder or a glob holds no video, or a name is the address of a stream.
     """
-    from hiprobe.datasets.video_files import look_into, untimed_words
+    from hiprobe.datasets.own_files import pass_over_own
+    from hiprobe.datasets.video_files import untimed_words
 
-    found: list[Path] = []
     remarks: list[str] = []
-    for name in named:
-        if is_address(name):
-            raise UsageError(why_no_file(name))
-        path = Path(name).expanduser()
-        if path.is_dir():
-            inside = look_into(path)
-            if not inside.videos:
-                aside = "".join(f" ({remark})" for remark in inside.remarks())
-                raise UsageError(
-                    f"folder {path} holds no video; give files, or another folder{aside}"
-                )
-            found += inside.videos
-            remarks += inside.remarks()
-        elif not path.exists() and glob.has_magic(name):
-            matches = sorted(Path(m) for m in glob.glob(str(path), recursive=True))  # noqa: PTH207
-            if not matches:
-                raise UsageError(f"nothing matches {name}; check the pattern and the folder")
-            found += matches
-        else:
-            found.append(path)
-    once = list(dict.fromkeys(found))
+    found = [file for name in named for file in _found(name, remarks)]
+    kept = pass_over_own(found, out=out, say=remarks.append)
+    if not kept:
+        raise UsageError(
+            f"{', '.join(named)}: all that is there HiProbe wrote itself; name a file to read it"
+        )
+    once = list(dict.fromkeys(kept))
     if tell is not None:
         for remark in (*remarks, *untimed_words(once)):
             tell(remark)
     return once
 
 
-def items_to_extract(named: Sequence[str], *, tell: Tell | None = None) -> list[Item]:
+def _found(name: str, remarks: list[str]) -> list[Found]:
+    """What one name stands for; what is said of it goes to `remarks`."""
+    from hiprobe.datasets.own_files import Found
+    from hiprobe.datasets.video_files import look_into
+
+    if is_address(name):
+        raise UsageError(why_no_file(name))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        inside = look_into(path)
+        if not inside.videos:
+            aside = "".join(f" ({remark})" for remark in inside.remarks())
+            raise UsageError(f"folder {path} holds no video; give files, or another folder{aside}")
+        remarks += inside.remarks()
+        return [Found(video, path) for video in inside.videos]
+    if not path.exists() and glob.has_magic(name):
+        matches = sorted(Path(m) for m in glob.glob(str(path), recursive=True))  # noqa: PTH207
+        if not matches:
+            raise UsageError(f"nothing matches {name}; check the pattern and the folder")
+        return [Found(match, _before_magic(path)) for match in matches]
+    return [Found(path, None)]
+
+
+def _before_magic(pattern: Path) -> Path:
+    """The folder that a pattern is searched in."""
+    plain = takewhile(lambda part: not glob.has_magic(part), pattern.parts)
+    return Path(*plain)
+
+
+def items_to_extract(
+    named: Sequence[str], *, out: Path | None = None, tell: Tell | None = None
+) -> list[Item]:
     """What is extracted, and the file of states of each, named after its place in its folder.
 
     A table of labelled clips, or a folder with a `manifest.csv`, gives its clips with their
     labels, splits and stretches; anything else is a video without a label. States that lie in a
-    folder are passed over: they were extracted from something already.
+    folder are passed over: they were extracted from something already. Names never lead out of
+    the folder of states, wherever a table's videos lie.
 
     Args:
-        tell: takes a sentence on what was passed over.
+        out, tell: as for `expand_videos`.
 
     Raises:
         UsageError: a folder or a glob holds no video, or a name is the address of a stream.
         LabelError: a table cannot be read.
     """
-    from hiprobe.datasets.clips import read_labelled
-    from hiprobe.pipeline.states_folder import Item
-
-    remarks: list[str] = []
-    found: list[tuple[Path, Path, LabelledClip | None]] = []
+    items: dict[tuple[Path, Stretch], Item] = {}
     for name in named:
         path = Path(name).expanduser()
-        if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
-            root = path if path.is_dir() else path.parent
-            labelled = read_labelled(path, both_kinds=False, split="all")
-            found += [(c.video, _below(c.video, root, c), c) for c in labelled.clips]
-            remarks += labelled.remarks
-        else:
-            root = path if path.is_dir() else path.parent
-            videos = expand_videos([name], tell=remarks.append)
-            extracted = [v for v in videos if path.is_dir() and are_states(v)]
-            if extracted:
-                remarks.append(f"passed over: {len(extracted)} files of states in {path}")
-            left = [v for v in videos if v not in set(extracted)]
-            found += [(v, _below(v, root), None) for v in left]
-    names: list[str] = []
-    items: dict[tuple[Path, Stretch], Item] = {}
-    for video, below, clip in found:
-        item = Item(video, "", clip)
-        if (video, item.stretch) not in items:
-            names.append(_unused(_writable(below), names))
-            items[video, item.stretch] = replace(item, name=names[-1])
-    if tell is not None:
-        for remark in remarks:
-            tell(remark)
+        root = path if path.is_dir() else path.parent
+        for item in _items_of(name, path, out, tell):
+            named_so = replace(item, name=_below(item, root))
+            items.setdefault((item.video, item.stretch), named_so)
     return list(items.values())
 
 
-def _below(video: Path, root: Path, clip: LabelledClip | None = None) -> Path:
-    """Where a video lies below a folder, without ending; a stretch of it is told in seconds."""
-    inside = video.relative_to(root) if video.is_relative_to(root) else Path(video.name)
-    name = inside.stem
-    if clip is not None and (clip.start_seconds, clip.end_seconds) != (None, None):
-        end = "end" if clip.end_seconds is None else f"{clip.end_seconds:g}"
-        name += f"_{clip.start_seconds or 0:g}-{end}s"
-    return inside.with_name(name)
+def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> list[Item]:
+    from hiprobe.datasets.clips import read_labelled
+    from hiprobe.pipeline.states_folder import Item
+
+    if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
+        labelled = read_labelled(path, both_kinds=False, split="all")
+        if tell is not None:
+            for remark in labelled.remarks:
+                tell(remark)
+        return [Item(clip.video, "", clip) for clip in labelled.clips]
+    videos = expand_videos([name], out=out, tell=tell)
+    extracted = {v for v in videos if path.is_dir() and are_states(v)}
+    if extracted and tell is not None:
+        tell(f"passed over: {len(extracted)} files of states in {path}")
+    return [Item(video, "") for video in videos if video not in extracted]
 
 
-def _writable(below: Path) -> str:
-    return "/".join(map(fits_file_name, below.parts))
+def _below(item: Item, root: Path) -> str:
+    """Where a video lies below a folder, without ending; a stretch of it is told in seconds.
 
-
-def _unused(name: str, taken: Sequence[str]) -> str:
-    numbered = (f"{name}-{n}" for n in count(2))
-    return next(n for n in chain([name], numbered) if n not in taken)
-
-
-def result_names(videos: Sequence[Path]) -> list[str]:
-    """One name for each video's results: its stem, with a number where stems repeat."""
-    names: list[str] = []
-    for video in videos:
-        names.append(_unused(fits_file_name(video.stem), names))
-    return names
+    A video that lies elsewhere has its name alone.
+    """
+    video, folder = (Path(os.path.abspath(path)) for path in (item.video, root))  # noqa: PTH100
+    below = video.relative_to(folder) if video.is_relative_to(folder) else Path(video.name)
+    name = wanted_name(below) + (f"_{item.part}" if item.part else "")
+    return "/".join(map(fits_file_name, below.with_name(name).parts))
 
 
 def are_states(path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hiprobe.backbones.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
+from hiprobe.cli.folder_in_use import folder_in_use
 from hiprobe.cli.numbers import MAX_SECONDS, MAX_SEED, MIN_SECONDS, Number, Whole
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
 
@@ -96,9 +97,12 @@ numbers: tuple[Decorator, ...] = (dtype, device, quantise, resize, frames_as)
 """How a backbone's numbers are held and its pictures made."""
 
 
-def out(default: str) -> Decorator:
-    """`--out` with the command's own default folder."""
-    return click.option(
+def out(default: str, *, unless: str = "") -> Decorator:
+    """`--out` with the command's own default folder, kept from runs of other settings meanwhile.
+
+    `unless` names a flag with which the command writes nothing.
+    """
+    option: Decorator = click.option(
         "-o",
         "--out",
         type=click.Path(file_okay=False, path_type=Path),
@@ -106,6 +110,18 @@ def out(default: str) -> Decorator:
         show_default=True,
         help="Folder for the results.",
     )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(*, out: Path, **own: Any) -> Any:
+            if own.get(unless):
+                return command(out=out, **own)
+            with folder_in_use(out):
+                return command(out=out, **own)
+
+        return option(called)
+
+    return decorate
 
 
 def reading(*, several: bool = False, auto: bool = False) -> Decorator:
@@ -163,8 +179,9 @@ def how_to_read(*, with_prompt: bool = True) -> Decorator:
             how = SessionOptions(spec_of_options(given), segment_seconds, not no_cache, quiet)
             try:
                 return command(how=how, **given)
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(how.after_interrupt) from None
+            except KeyboardInterrupt as stop:
+                stop.args = (how.after_interrupt,)
+                raise
 
         decorated: Callable[..., Any] = called
         for option in reversed(stack):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -91,7 +92,7 @@ def name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSour
     """Data sets named after their folder or table; `manifest.csv` after the folder it lies in."""
     found: list[DataSource] = []
     for path in paths:
-        own = path.absolute()
+        own = Path(os.path.abspath(path))  # noqa: PTH100 - ".." is no name for a folder
         plain = own.parent.name if own.stem == "manifest" else own.stem
         taken = {d.name for d in found}
         names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from hiprobe.cli.subject import Context, Subject
 from hiprobe.path_text import path_text
+from hiprobe.store.inside import inside
 
 THUMBNAILS = 3
 """Pictures of one event in the report: its first, middle and last key frame."""
@@ -30,7 +31,7 @@ def save_event_clips(subject: Subject, context: Context) -> list[Path]:
 
     paths = []
     for number, event in enumerate(subject.timeline.events, start=1):
-        path = context.out / f"{subject.name}.event-{number:02d}.mp4"
+        path = inside(context.out, f"{subject.name}.event-{number:02d}.mp4")
         save_clip(
             subject.video,
             start_seconds=event.start_seconds,
@@ -44,7 +45,7 @@ def save_event_clips(subject: Subject, context: Context) -> list[Path]:
 def _json(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.documents import timeline_document, write_json
 
-    path, cuts = context.out / f"{subject.name}.json", subject.cuts()
+    path, cuts = inside(context.out, f"{subject.name}.json"), subject.cuts()
     document = timeline_document(
         subject.timeline,
         video=path_text(subject.video),
@@ -60,8 +61,8 @@ def _json(subject: Subject, context: Context) -> list[Path]:
 def _csv(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.tables import write_csv, write_events_csv
 
-    segments = context.out / f"{subject.name}.csv"
-    events = context.out / f"{subject.name}.events.csv"
+    segments = inside(context.out, f"{subject.name}.csv")
+    events = inside(context.out, f"{subject.name}.events.csv")
     write_csv(subject.timeline, segments, note=context.kind)
     write_events_csv(subject.timeline, events, note=context.kind)
     return [segments, events]
@@ -70,7 +71,7 @@ def _csv(subject: Subject, context: Context) -> list[Path]:
 def _png(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.plot import plot_timeline
 
-    path = context.out / f"{subject.name}.png"
+    path = inside(context.out, f"{subject.name}.png")
     plot_timeline(
         subject.timeline,
         path,
@@ -87,7 +88,7 @@ def _mp4(subject: Subject, context: Context) -> list[Path]:
         return []
     from hiprobe.report.overlay import annotate_video
 
-    path = context.out / f"{subject.name}.annotated.mp4"
+    path = inside(context.out, f"{subject.name}.annotated.mp4")
     truth, note = subject.truth_spans, context.kind or None
     annotate_video(subject.video, subject.timeline, path, truth_spans=truth, note=note)
     return [path]
@@ -96,7 +97,7 @@ def _mp4(subject: Subject, context: Context) -> list[Path]:
 def _html(subject: Subject, context: Context) -> list[Path]:
     from hiprobe.report.page import PageVideo, write_page
 
-    path, cuts = context.out / f"{subject.name}.html", subject.cuts()
+    path, cuts = inside(context.out, f"{subject.name}.html"), subject.cuts()
     video = PageVideo(
         name=subject.name,
         timeline=subject.timeline,

@@ -1,29 +1,48 @@
-"""`hiprobe-run.json`: what one run over many files did, for scripts."""
+"""`hiprobe-run.json`: what one run over many files did, for scripts; and whose its names are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hiprobe.cli.failures import Failures
-from hiprobe.cli.inputs import result_names
+from hiprobe.cli.result_names import RESULTS, HashOf, ResultNames
+from hiprobe.cli.shown_names import shown_names
 from hiprobe.errors import StorageError
 from hiprobe.path_text import path_text
+from hiprobe.store.content_hash import content_hash
+from hiprobe.store.run_record import RUN_NAME, Owner, read_owners, write_run
 
-RUN_FORMAT = "hiprobe-run"
-RUN_VERSION = 1
-RUN_NAME = "hiprobe-run.json"
+__all__ = ["RUN_NAME", "RunFile"]
 
 
 @dataclass
 class RunFile:
-    """Collects the results of a run."""
+    """Collects the results of a run, and gives out their names.
+
+    Attributes:
+        kind: what is written for a video, see `hiprobe.store.run_record`.
+        hash_of: content of a video, where a cache knows it.
+        say: told where a video's results get another name than one expects.
+    """
 
     out: Path
     results: list[dict[str, Any]] = field(default_factory=list)
+    kind: str = RESULTS
+    hash_of: HashOf = content_hash
+    say: Callable[[str], None] | None = None
+    failures: Failures = field(default_factory=Failures)
+
+    def __post_init__(self) -> None:
+        self.names = ResultNames(self.out, self.kind, self._save, self.hash_of, self.say)
+
+    def shown(self, files: Sequence[Path]) -> Mapping[Path, str]:
+        """What files are called on screen, so that none is taken for another of this folder."""
+        owners = read_owners(self.out) or ()
+        return shown_names(files, beside=[Path(owner.video) for owner in owners])
 
     def add(self, video: Path, *, files: Sequence[Path], events: int | None = None) -> None:
         """Note one finished video; `events` where some were looked for."""
@@ -35,10 +54,11 @@ class RunFile:
         self, files: Sequence[Path], one: Callable[[Path, str], object], failures: Failures
     ) -> None:
         """Do `one(file, name of its results)` for every file; written also when it breaks off."""
+        self.failures = failures
         try:
-            for file, name in zip(files, result_names(files), strict=True):
+            for file in files:
                 with failures.of(file):
-                    one(file, name)
+                    one(file, self.names.claim(file))
         except BaseException:
             with suppress(StorageError):  # a full disk is told by what broke the run off
                 self.write(failures, interrupted=True)
@@ -51,13 +71,19 @@ class RunFile:
         Raises:
             StorageError: the folder cannot be written.
         """
-        from hiprobe.report.documents import write_json
+        self.failures = failures
+        with self.names.alone():
+            self._write(self.names.owners, interrupted=interrupted)
 
-        document = {
-            "format": RUN_FORMAT,
-            "version": RUN_VERSION,
-            "interrupted": interrupted,
-            "results": self.results,
-            "failures": failures.to_json(),
-        }
-        write_json(document, self.out / RUN_NAME)
+    def _save(self, owners: Sequence[Owner]) -> None:
+        """Note names while the run goes on: until it is done, it counts as broken off."""
+        self._write(owners, interrupted=True)
+
+    def _write(self, owners: Sequence[Owner], *, interrupted: bool) -> None:
+        write_run(
+            self.out,
+            interrupted=interrupted,
+            results=self.results,
+            failures=self.failures.to_json(),
+            owners=owners,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.backbones.spec import BackboneSpec
@@ -13,6 +14,7 @@ from hiprobe.pipeline.settings import ExtractionSettings
 from hiprobe.probe import Probe
 from hiprobe.segment import SEGMENT_FRAMES
 from hiprobe.store.cache import StatesCache
+from hiprobe.store.content_hash import content_hash
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,14 @@ class Session:
     settings: ExtractionSettings
     cache: StatesCache | None
     quiet: bool
+
+    def hash_of(self, video: Path) -> str:
+        """Hash of a file's content, looked up where the cache knows it.
+
+        Raises:
+            VideoError: the file cannot be read.
+        """
+        return content_hash(video) if self.cache is None else self.cache.content_hash(video)
 
 
 def open_session(how: SessionOptions) -> Session:

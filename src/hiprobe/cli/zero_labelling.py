@@ -74,7 +74,9 @@ class ZeroLabelRun:
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
-        self.run_file = RunFile(self.out)
+        told = None if self.session.quiet else say
+        self.run_file = RunFile(self.out, hash_of=self.session.hash_of, say=told)
+        self.shown = self.run_file.shown(self.files)
 
     @classmethod
     def prepare(
@@ -87,7 +89,7 @@ class ZeroLabelRun:
         how: SessionOptions,
     ) -> ZeroLabelRun:
         """Find the files, open the backbone, and choose heads where they are asked for."""
-        files = expand_videos(named, tell=None if how.quiet else say)
+        files = expand_videos(named, out=out, tell=None if how.quiet else say)
         extracted = [f for f in files if are_states(f)]
         if extracted:
             raise UsageError(f"{extracted[0]} holds states; a baseline asks about the video itself")
@@ -103,7 +105,7 @@ class ZeroLabelRun:
 
     def one(self, file: Path, name: str) -> ZeroLabelResult:
         """Score one file, print its events, write its results."""
-        with progress_bar(file.name, quiet=self.session.quiet) as progress:
+        with progress_bar(self.shown[file], quiet=self.session.quiet) as progress:
             found = zero_label_video(
                 file,
                 backbone=self.session.backbone,
@@ -117,7 +119,7 @@ class ZeroLabelRun:
             )
         print_rich(events_table(found.timeline, video=shown(file)))
         for line in _remarks(found):
-            say(f"{shown(file.name)}: {line}")
+            say(f"{shown(self.shown[file])}: {line}")
         self._write(file, name, found)
         return found
 

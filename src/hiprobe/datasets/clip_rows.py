@@ -10,6 +10,7 @@ from pathlib import Path
 from hiprobe.addresses import is_address, why_no_file
 from hiprobe.datasets.columns import meant_by, unused_words
 from hiprobe.datasets.frame_stretches import FrameClock
+from hiprobe.datasets.own_files import Found, pass_over_own
 from hiprobe.datasets.table_text import Table, read_table
 from hiprobe.datasets.video_files import look_into, passed_over_words
 from hiprobe.errors import LabelError
@@ -42,6 +43,8 @@ class ClipRows:
 def read_rows(root: Path) -> ClipRows:
     """Rows of a folder of class subfolders, or of a table.
 
+    In a folder what HiProbe wrote is passed over; `say` is told how much.
+
     Raises:
         LabelError: nothing there, or a table that cannot be read.
     """
@@ -72,14 +75,16 @@ def _rows_of_folder(root: Path) -> ClipRows:
     rows: list[ClipRow] = []
     passed_over: list[Path] = []
     unreadable: list[Path] = []
+    own: list[str] = []
     for folder in sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != "."):
         found = look_into(folder)
-        for video in found.videos:
+        seen = [Found(video, folder) for video in found.videos]
+        for video in pass_over_own(seen, say=own.append):
             name = path_text(video.relative_to(root).as_posix())
             rows.append(ClipRow(video, path_text(folder.name), name, None, None, name))
         passed_over += found.passed_over
         unreadable += found.unreadable
-    return ClipRows(rows, passed_over_words(passed_over, unreadable))
+    return ClipRows(rows, [*passed_over_words(passed_over, unreadable), *own])
 
 
 def _rows_of_table(path: Path) -> ClipRows:

@@ -95,6 +95,7 @@ def read_clips(
         split: rows of a table's `split` to take: "train", "val", "test" or "all"; None takes the
             train split where there is one, else all.
         both_kinds: refuse clips of one kind only; False where they extend others.
+        say: told how many files of a folder are passed over, since HiProbe wrote them.
 
     Raises:
         LabelError: nothing there, unreadable table, no or only normal clips, or overlapping

@@ -12,6 +12,7 @@ from hiprobe.datasets.measure import read_picture
 from hiprobe.errors import DatasetError, VideoError
 from hiprobe.pipeline.progress import Clock, Progress
 from hiprobe.segment import Frame
+from hiprobe.store.inside import inside
 
 CRF = 14
 """Finer than for watching: these are the frames that will be measured."""
@@ -28,7 +29,7 @@ def pack_manifest(
     Raises:
         DatasetError: a folder of pictures has changed since the check.
         VideoError: a picture cannot be read.
-        StorageError: a video cannot be written.
+        StorageError: a video cannot be written, or its name leads out of the folder.
     """
     clock = Clock(progress, len(manifest.rows))
     rows = []
@@ -42,7 +43,7 @@ def pack_manifest(
 def _packed(row: ManifestRow, folder: Path) -> ManifestRow:
     from hiprobe.video.write import write_video
 
-    target = folder / (row.split or "all") / f"{row.name}.mp4"
+    target = inside(folder, f"{row.split or 'all'}/{row.name}.mp4")
     pictures = sorted(
         (p for p in row.video.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES),
         key=lambda p: natural(p.name),

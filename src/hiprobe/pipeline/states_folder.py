@@ -17,6 +17,7 @@ from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stret
 from hiprobe.pipeline.units import extract_units
 from hiprobe.store.cache import StatesCache
 from hiprobe.store.content_hash import content_hash
+from hiprobe.store.inside import inside
 from hiprobe.store.states_file import write_states
 from hiprobe.store.states_header import read_states_header
 from hiprobe.video.decode import FrameReader
@@ -42,9 +43,22 @@ class Item:
             return WHOLE
         return Stretch(self.clip.start_seconds, self.clip.end_seconds)
 
+    @property
+    def part(self) -> str:
+        """The stretch in words; empty for the whole video."""
+        stretch = self.stretch
+        if stretch == WHOLE:
+            return ""
+        end = "end" if stretch.end_seconds is None else f"{stretch.end_seconds:g}"
+        return f"{stretch.start_seconds or 0:g}-{end}s"
+
     def target(self, folder: Path) -> Path:
-        """Its file of states."""
-        return folder / f"{self.name}{STATES_SUFFIX}"
+        """Its file of states.
+
+        Raises:
+            OutsideFolderError: its name leads out of the folder.
+        """
+        return inside(folder, f"{self.name}{STATES_SUFFIX}")
 
 
 def extract_to_file(

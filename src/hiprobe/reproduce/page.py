@@ -16,6 +16,7 @@ from hiprobe.reproduce.result import ExperimentResult, Figure, Findings
 from hiprobe.reproduce.writer import JSON_NAME
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.documents import read_json
+from hiprobe.store.inside import inside
 from hiprobe.store.schemas import ExperimentDocument
 
 FIGURES = "figures/results"
@@ -95,9 +96,10 @@ def _results(root: Path) -> list[Path]:
 def _copy_pictures(result: ExperimentResult, source: Path, target: Path) -> None:
     for figure in result.findings.figures:
         for kind in ("png", "svg"):
-            picture = source / f"{figure.name}.{kind}"
+            picture = inside(source, f"{figure.name}.{kind}")
+            copied = inside(target, f"{result.name}-{figure.name}.{kind}")
             try:
-                with atomic_path(target / f"{result.name}-{figure.name}.{kind}") as temporary:
+                with atomic_path(copied) as temporary:
                     shutil.copyfile(picture, temporary)
             except OSError as error:
                 raise StorageError(f"cannot copy {picture}: {error}; run it again") from error

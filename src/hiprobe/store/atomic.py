@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from hiprobe.store.os_lock import alone_in
 from hiprobe.store.storage_errors import storage_error
-
-_LONG = 32
-"""No format has an ending as long as this, which would make the temporary's name too long."""
+from hiprobe.store.temporary import Temporary, sweep_once
 
 
 @contextmanager
@@ -19,7 +16,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without error.
 
     The temporary keeps the suffix of `path`, since writers choose a format by it. It is synced
-    to disk before the rename, and removed when the block raises.
+    to disk before the rename, and removed when the block raises. Files and folders get the
+    permissions that the umask leaves. What killed runs left in the folder is swept.
 
     Raises:
         StorageError: the folder cannot be written or the disk is full.
@@ -28,26 +26,30 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        ending = target.suffix if len(target.suffix.encode(errors="replace")) < _LONG else ""
-        handle, name = tempfile.mkstemp(prefix=".", suffix=ending, dir=target.parent)
-        os.close(handle)
+        sweep_once(target.parent.absolute())
+        temporary = Temporary.beside(target)
     except OSError as error:
         raise storage_error(target, error) from error
-    temporary = Path(name)
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(target)
+        yield temporary.path
+        temporary.take_place_of(target)
     except OSError as error:
         raise storage_error(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        temporary.remove()
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+@contextmanager
+def alone_in_new(folder: Path) -> Iterator[None]:
+    """Within the block no other process is in such a block for `folder`, which is made first.
+
+    Raises:
+        StorageError: the folder cannot be made or opened.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone_in(folder))
+        except OSError as error:
+            raise storage_error(folder, error) from error
+        yield

@@ -9,6 +9,7 @@ from pathlib import Path
 from hiprobe.errors import StatesError
 from hiprobe.store.parts import FINISHED, PARTS_SUFFIX, remove_entry, remove_if_empty
 from hiprobe.store.states_header import read_states_header
+from hiprobe.store.temporary import sweep
 
 _LEFTOVER_SECONDS = 3600.0
 """A temporary file untouched for this long belongs to a process that was killed."""
@@ -76,6 +77,7 @@ def _entry(path: Path) -> CacheEntry | None:
 
 
 def _remove_leftovers(folder: Path) -> None:
+    sweep(folder)
     parts = f"*{PARTS_SUFFIX}"
     for temporary in [*folder.glob(".*.safetensors"), *folder.glob(f"{parts}/.*.safetensors")]:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hiprobe.errors import StatesError
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.states_file import read_states, write_states
+from hiprobe.store.temporary import sweep
 
 PARTS_SUFFIX = ".parts"
 
@@ -68,6 +69,7 @@ def remove_entry(path: Path) -> bool:
 
 def remove_if_empty(folder: Path) -> None:
     """Remove a folder unless something is in it, or it is gone already."""
+    sweep(folder)
     try:
         folder.rmdir()
     except OSError:  # not empty: another process is writing, or already gone

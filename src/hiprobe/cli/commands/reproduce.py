@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--list", "listed", is_flag=True, help="Show what there is, and stop.")
 @options.normal
-@options.out("hiprobe-reproduce")
+@options.out("hiprobe-reproduce", unless="listed")
 @options.reading(several=True)
 @click.option(
     "--mode",

@@ -28,11 +28,13 @@ def pack(manifest: Path, out: Path, quiet: bool) -> None:
       hiprobe data check shanghaitech /data/shanghaitech -o pictures.csv
       hiprobe data pack pictures.csv -o shanghaitech-videos/
     """
+    from hiprobe.cli.folder_in_use import folder_in_use
     from hiprobe.cli.progress import progress_bar
     from hiprobe.datasets.manifest import read_manifest, write_manifest
     from hiprobe.datasets.pack import pack_manifest
 
-    with progress_bar("packing", quiet=quiet) as listener:
-        packed = pack_manifest(read_manifest(path=manifest), folder=out, progress=listener)
-    write_manifest(packed, path=out / "manifest.csv")
+    with folder_in_use(out):
+        with progress_bar("packing", quiet=quiet) as listener:
+            packed = pack_manifest(read_manifest(path=manifest), folder=out, progress=listener)
+        write_manifest(packed, path=out / "manifest.csv")
     echo(f"{out / 'manifest.csv'}: {len(packed.rows)} videos")
