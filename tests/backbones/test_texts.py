@@ -49,7 +49,10 @@ def test_a_text_does_not_depend_on_the_texts_beside_it(backbone) -> None:
     for place, text in enumerate(texts):
         alone = backbone.text_states([text], layers=(1, 3))
         for reading in ("last", "text_mean"):
-            np.testing.assert_allclose(together[reading][place], alone[reading][0], atol=1e-5)
+            own = alone[reading][0]
+            # float32 rounds by 6e-8 of a value, some ten times in a row; another text moves more
+            size = np.abs(own).max()
+            np.testing.assert_allclose(together[reading][place], own, rtol=0, atol=2e-5 * size)
 
 
 def test_an_empty_text_or_a_foreign_layer_is_refused(backbone) -> None:
