@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
     from hiprobe.backbones.registry import get_backbone, list_backbones, open_backbone
+    from hiprobe.backbones.spec import BackboneSpec
     from hiprobe.datasets.clips import LabelledClip, read_clips
     from hiprobe.errors import HiProbeError
     from hiprobe.pipeline import (
@@ -39,6 +40,7 @@ _HOMES = {
     "get_backbone": "hiprobe.backbones.registry",
     "list_backbones": "hiprobe.backbones.registry",
     "open_backbone": "hiprobe.backbones.registry",
+    "BackboneSpec": "hiprobe.backbones.spec",
     "LabelledClip": "hiprobe.datasets.clips",
     "read_clips": "hiprobe.datasets.clips",
     "HiProbeError": "hiprobe.errors",
@@ -68,6 +70,7 @@ _HOMES = {
 
 __all__ = [
     "Backbone",
+    "BackboneSpec",
     "Event",
     "ExtractionSettings",
     "Fingerprint",

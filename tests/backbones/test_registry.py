@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from backbone_cases import write_tiny_lite
 
-from hiprobe.backbones import registry
+from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.backbones.registry import get_backbone, list_backbones, open_backbone
 from hiprobe.errors import BackboneError, DownloadError, UsageError
 
@@ -107,4 +107,4 @@ def test_the_real_backbone_opens_whole_and_cut(lite_folder: Path) -> None:
     assert (whole.layer_count, whole.width) == (30, 576)
     assert whole.fingerprint == cut.fingerprint
     assert open_backbone(lite_folder, prompt="Why?").fingerprint != whole.fingerprint
-    assert registry.DETECT_PROMPT in whole.fingerprint.prompt
+    assert DETECT_PROMPT in whole.fingerprint.prompt
