@@ -65,7 +65,7 @@ def read_packets(path: Path, *, max_pixels: int = MAX_PIXELS) -> Packets:
     sure = found if count is not None and len(found) == count else []
     times = sorted((pts, duration) for pts, duration, _ in sure)
     if times and (times[-1][0] - times[0][0]) * base > LONGEST_SECONDS:
-        sure = times = []  # damaged: the reader of frames counts on there
+        sure, times = [], []  # damaged: the reader of frames counts on there
     sync = sorted(pts for pts, _, is_sync in sure if is_sync)
     return Packets(count, tuple(times), tuple(sync), base, promise)
 
