@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_media import make_video
+from video_media import joined_as_they_are, make_video
 
 from hiprobe.errors import VideoError
 from hiprobe.report.overlay import annotate_video
@@ -21,13 +21,6 @@ from hiprobe.video.segments import read_segments
 from hiprobe.video.write import save_clip
 
 SMALL, LARGE = (64, 48), (160, 90)
-
-
-def joined_as_they_are(folder: Path, *parts: Path) -> Path:
-    """Transport streams one behind the other, as a recorder leaves them."""
-    target = folder / "joined.ts"
-    target.write_bytes(b"".join(part.read_bytes() for part in parts))
-    return target
 
 
 @pytest.fixture

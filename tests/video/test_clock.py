@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from video_media import make_video
+from video_media import make_video, with_times
 
 from hiprobe.video.both import ClipAndSegments
 from hiprobe.video.clip import read_clip_and_outcome
@@ -15,21 +14,6 @@ from hiprobe.video.clock import LONGEST_SECONDS
 from hiprobe.video.decode import FrameReader
 from hiprobe.video.segments import read_segments
 from hiprobe.video.write import save_clip
-
-IVF_HEADER, IVF_FRAME = 32, 12
-
-
-def with_times(path: Path, times: dict[int, int]) -> Path:
-    """An IVF file with other timestamps (64 bits) at some of its frames."""
-    data = bytearray(path.read_bytes())
-    at, number = IVF_HEADER, 0
-    while at < len(data):
-        (size,) = struct.unpack_from("<I", data, at)
-        if number in times:
-            struct.pack_into("<Q", data, at + 4, times[number] % 2**64)
-        at, number = at + IVF_FRAME + size, number + 1
-    path.write_bytes(data)
-    return path
 
 
 @pytest.fixture

@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import av
-import numpy as np
 import pytest
+from video_media import make_tracks
 
 from hiprobe.video.clip import read_clip
 from hiprobe.video.decode import FrameReader
 from hiprobe.video.probe import video_info
-
-Track = tuple[tuple[int, int], int]
-"""Size and number of frames."""
-
-
-def make_tracks(path: Path, *tracks: Track) -> Path:
-    """A file with several video tracks, in this order."""
-    with av.open(str(path), "w") as container:
-        streams: list[Any] = []
-        for (width, height), _ in tracks:
-            stream: Any = container.add_stream("libx264", rate=25)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            streams.append(stream)
-        for stream, ((width, height), count) in zip(streams, tracks, strict=True):
-            for number in range(count):
-                pixels = np.full((height, width, 3), 40 + number, np.uint8)
-                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-                frame.pts = number
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-    return path
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,11 @@ import av
 import numpy as np
 
 WIDTH, HEIGHT = 64, 48
+
+Track = tuple[tuple[int, int], int]
+"""Size and number of frames."""
+
+IVF_HEADER, IVF_FRAME = 32, 12
 
 
 def level(i: int) -> int:
@@ -93,3 +99,41 @@ def cut_file(path: Path, *, keep: float, target: Path) -> Path:
 
 def near(pixels: np.ndarray, value: int, *, tolerance: float = 4) -> bool:
     return abs(float(pixels.mean()) - value) <= tolerance
+
+
+def make_tracks(path: Path, *tracks: Track) -> Path:
+    """A file with several video tracks, in this order."""
+    with av.open(str(path), "w") as container:
+        streams: list[Any] = []
+        for (width, height), _ in tracks:
+            stream: Any = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            streams.append(stream)
+        for stream, ((width, height), count) in zip(streams, tracks, strict=True):
+            for number in range(count):
+                pixels = np.full((height, width, 3), 40 + number, np.uint8)
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame.pts = number
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    return path
+
+
+def with_times(path: Path, times: dict[int, int]) -> Path:
+    """An IVF file with other timestamps (64 bits) at some of its frames."""
+    data = bytearray(path.read_bytes())
+    at, number = IVF_HEADER, 0
+    while at < len(data):
+        (size,) = struct.unpack_from("<I", data, at)
+        if number in times:
+            struct.pack_into("<Q", data, at + 4, times[number] % 2**64)
+        at, number = at + IVF_FRAME + size, number + 1
+    path.write_bytes(data)
+    return path
+
+
+def joined_as_they_are(folder: Path, *parts: Path) -> Path:
+    """Transport streams one behind the other, as a recorder leaves them."""
+    target = folder / "joined.ts"
+    target.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return target

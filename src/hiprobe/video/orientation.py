@@ -47,7 +47,8 @@ def orientation_of(picture: Any) -> Orientation:
     try:
         # `picture.side_data` would tie the picture to itself: it would stay in memory until the
         # garbage collector comes by, 40 pictures later.
-        found = list(SideDataContainer(picture))  # type: ignore[call-arg]
+        container_of: Any = SideDataContainer  # its stubs know no arguments
+        found = list(container_of(picture))
     except ValueError:  # PyAV does not know each kind of side data that FFmpeg gives
         return Orientation(turns=round(picture.rotation / 90) % 4)
     for data in found:
