@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from hiprobe.datasets import own_files
 from hiprobe.datasets.clips import VIDEO_SUFFIXES
+from hiprobe.datasets.own_files import pass_over_own
 from hiprobe.errors import DatasetError
 
 PICTURE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"))
@@ -56,17 +58,20 @@ def split_of_word(word: str) -> str:
     return next((split for split, pattern in _SPLITS if pattern.search(word)), "")
 
 
-def find_all(root: Path) -> tuple[Found, ...]:
+def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[Found, ...]:
     """Videos and picture folders at any depth, sorted, without hidden ones and annotations.
 
-    Links to folders are followed, each folder once.
+    Links to folders are followed, each folder once. Files that HiProbe wrote are passed over;
+    `say` is told how many.
 
     Raises:
         DatasetError: `root` is no folder.
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that the data set lies in")
-    return tuple(sorted(_walk(root), key=lambda f: natural(str(f.relative))))
+    found = sorted(_walk(root), key=lambda f: natural(str(f.relative)))
+    kept = set(pass_over_own([own_files.Found(f.path, root) for f in found], say=say))
+    return tuple(f for f in found if f.path in kept)
 
 
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
