@@ -13,6 +13,7 @@ from hiprobe.cli.app import app
 from hiprobe.cli.inputs import expand_videos
 from hiprobe.cli.run_file import RunFile
 from hiprobe.datasets.clips import read_clips
+from hiprobe.datasets.files_found import find_all
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.store.run_record import STATES
 
@@ -91,6 +92,15 @@ def test_states_are_passed_over_beside_their_video_and_taken_without_it(tmp_path
         video.unlink()
     assert [c.name for c in read_clips(clips)] == ["abnormal/1.safetensors", "normal/1.safetensors"]
     assert len(expand_videos([str(clips)])) == 2
+
+
+def test_results_are_no_videos_of_a_data_set(tmp_path: Path) -> None:
+    touch(tmp_path, "normal/1.mp4", "abnormal/2.mp4")
+    detected(tmp_path / "abnormal" / "2.mp4", tmp_path / "abnormal")
+    told: list[str] = []
+    found = find_all(tmp_path, say=told.append)
+    assert [str(f.relative) for f in found] == ["abnormal/2.mp4", "normal/1.mp4"]
+    assert told == ["passed over: 2 files that HiProbe wrote"]
 
 
 def test_results_are_no_class_of_clips(tmp_path: Path) -> None:

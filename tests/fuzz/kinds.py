@@ -66,7 +66,7 @@ def _examples() -> list[LabelledStates]:
 
 
 def _make_probe(folder: Path) -> None:
-    from hiprobe.cli.record import ReadingRecord, write_record
+    from hiprobe.probe.reading_file import ReadingRecord, write_record
     from hiprobe.probe import Probe
 
     Probe(folds=2).fit(_examples()).save(folder)
@@ -84,14 +84,14 @@ def _mend_probe(folder: Path) -> None:
             file = folder / f"{'probe' if name == 'tensors' else name}.safetensors"
             if file.is_file() and file.stat().st_size < 1 << 30:
                 document[f"{name}_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-        path.write_text(json.dumps(document), "utf-8")
+        (folder / "probe.json").write_text(json.dumps(document), "utf-8")
     except (OSError, ValueError, TypeError, RecursionError):
         pass  # the JSON itself is what was damaged
 
 
 def _read_probe(folder: Path) -> None:
     from hiprobe.cli.commands.info import _facts
-    from hiprobe.cli.record import read_record
+    from hiprobe.probe.reading_file import read_record
     from hiprobe.errors import HiProbeError, UsageError
     from hiprobe.probe import Probe
 

@@ -163,3 +163,22 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StorageError), atomic_path(tmp_path / "a.json"):
         raise OSError(28, "No space left on device")
     assert not [*tmp_path.iterdir()]
+
+
+@posix
+def test_one_process_at_a_time_is_alone_in_a_folder(tmp_path: Path) -> None:
+    """As two fits are that save into one folder."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom hiprobe.store.atomic import alone_in_new\n"
+        "folder = Path(sys.argv[1])\n"
+        "for _ in range(200):\n"
+        "    with alone_in_new(folder):\n"
+        "        file = folder / 'count'\n"
+        "        count = int(file.read_text()) if file.exists() else 0\n"
+        "        file.write_text(str(count + 1))\n"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "new")]
+    running = [subprocess.Popen(words) for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert (tmp_path / "new" / "count").read_text() == "600"
+    assert len([*(tmp_path / "new").iterdir()]) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hiprobe.datasets.catalog import FOLDER, known_set
@@ -32,6 +32,7 @@ def check_dataset(
     splits: Sequence[str] = (),
     kept: Path | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> CheckReport:
     """Look at every video of a data set.
 
@@ -44,6 +45,7 @@ def check_dataset(
         splits: look at these only; empty for all.
         kept: folder for measurements, so that a check goes on where it was interrupted; None
             takes the user's cache.
+        say: told how many files are passed over, since HiProbe wrote them.
 
     Raises:
         UsageError: no such data set.
@@ -53,7 +55,7 @@ def check_dataset(
 
     known, folder = known_set(name), Path(root)
     facts = published(known, folder, spans=spans, end=end)
-    files = find_all(folder)
+    files = find_all(folder, say=say)
     sorted_out = sort_out(known, folder, files, facts, splits=splits)
     if not sorted_out.entries:
         raise DatasetError(*_nothing(known, folder, files).split("\n"))

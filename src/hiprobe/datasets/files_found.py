@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from hiprobe.datasets import own_files
+from hiprobe.datasets.own_files import pass_over_own
 from hiprobe.datasets.video_files import is_video_name, without_ending
 from hiprobe.errors import DatasetError
 from hiprobe.walk import files_below
@@ -55,17 +57,20 @@ def split_of_word(word: str) -> str:
     return next((split for split, pattern in _SPLITS if pattern.search(word)), "")
 
 
-def find_all(root: Path) -> tuple[Found, ...]:
+def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[Found, ...]:
     """Videos and picture folders at any depth, sorted, without hidden ones and annotations.
 
-    Links to folders are followed, each folder once.
+    Links to folders are followed, each folder once. Files that HiProbe wrote are passed over;
+    `say` is told how many.
 
     Raises:
         DatasetError: `root` is no folder, or a folder in it cannot be read.
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that the data set lies in")
-    return tuple(sorted(_walk(root), key=lambda f: natural(str(f.relative))))
+    found = sorted(_walk(root), key=lambda f: natural(str(f.relative)))
+    kept = set(pass_over_own([own_files.Found(f.path, root) for f in found], say=say))
+    return tuple(f for f in found if f.path in kept)
 
 
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
@@ -76,16 +81,13 @@ def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
 
 def _walk(root: Path) -> Iterator[Found]:
     by_folder: dict[Path, list[str]] = defaultdict(list)
-    for file in files_below(root):
+    unreadable: list[Path] = []
+    for file in files_below(root, unreadable=unreadable):
         by_folder[file.parent].append(file.name)
+    if unreadable:
+        raise DatasetError(f"the folder {unreadable[0]} cannot be read; change its permissions")
     for folder, files in by_folder.items():
         yield from _in_folder(root, folder, files)
-
-
-def _refuse(error: OSError) -> None:
-    raise DatasetError(
-        f"the folder {error.filename} cannot be read ({error.strerror}); change its permissions"
-    )
 
 
 def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[Found]:

@@ -202,7 +202,7 @@ def _put_in_place(made: Path, target: Path) -> None:
         handle = os.open(path, os.O_RDWR)
         os.fsync(handle)
         os.close(handle)
-        path.chmod(0o644)
+        path.chmod(made.stat().st_mode & 0o666)  # as the umask has it; safetensors is private
     if target.exists():  # damaged, or of another version: moved aside, removed with the temporary
         target.replace(made.parent / "replaced")
     try:

@@ -45,8 +45,10 @@ def detect(
     """Score videos and list their abnormal events.
 
     Takes files, folders and globs, or states extracted before. Results are named after each
-    video. A file that cannot be read is listed at the end and in hiprobe-run.json; the exit code is
-    then 3, and the other files are done. An interrupted run resumes when started again.
+    video; a second video of that name gets a number, and keeps it. In folders and globs, files
+    that HiProbe wrote are passed over. A file that cannot be read is listed at the end and in
+    hiprobe-run.json; the exit code is then 3, and the other files are done. An interrupted run
+    resumes when started again.
 
     \b
     Examples:

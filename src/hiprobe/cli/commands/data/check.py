@@ -68,6 +68,7 @@ def check(
     """
     from hiprobe.cli.checking import print_report
     from hiprobe.cli.progress import progress_bar
+    from hiprobe.cli.text import say
     from hiprobe.datasets.catalog import known_set
     from hiprobe.datasets.check import check_dataset
     from hiprobe.datasets.manifest import check_suffix, write_manifest
@@ -77,6 +78,7 @@ def check(
     with progress_bar(f"checking {known_set(name).name}", quiet=quiet) as listener:
         found = check_dataset(
             name, root, quick=quick, spans=spans, end=end, splits=splits, progress=listener,  # type: ignore[arg-type]
+            say=None if quiet else say,
         )  # fmt: skip
     print_report(found, limit=None if everything else 10)
     if report is not None:
