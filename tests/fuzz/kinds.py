@@ -66,8 +66,8 @@ def _examples() -> list[LabelledStates]:
 
 
 def _make_probe(folder: Path) -> None:
-    from hiprobe.probe.reading_file import ReadingRecord, write_record
     from hiprobe.probe import Probe
+    from hiprobe.probe.reading_file import ReadingRecord, write_record
 
     Probe(folds=2).fit(_examples()).save(folder)
     write_record(folder, ReadingRecord("lite", 1.5, (("a.mp4", "broken"),)))
@@ -91,9 +91,9 @@ def _mend_probe(folder: Path) -> None:
 
 def _read_probe(folder: Path) -> None:
     from hiprobe.cli.commands.info import _facts
-    from hiprobe.probe.reading_file import read_record
     from hiprobe.errors import HiProbeError, UsageError
     from hiprobe.probe import Probe
+    from hiprobe.probe.reading_file import read_record
 
     _all(lambda: Probe.load(folder), lambda: read_record(folder), lambda: _facts(folder))
     probe = Probe.load(folder)
