@@ -84,7 +84,9 @@ def _families() -> list[str]:
     """Our own font, then others by name; those without serifs first, as ours is."""
     from matplotlib.font_manager import fontManager
 
-    names = {f.name for f in fontManager.ttflist if not f.name.startswith(_NO_LETTERS)}
+    # Others than upright ones of usual weight would be told on stderr when they are taken.
+    plain = (f for f in fontManager.ttflist if (f.style, f.weight) == ("normal", 400))
+    names = {f.name for f in plain if not f.name.startswith(_NO_LETTERS)}
     return [OWN_FONT, *sorted(names - {OWN_FONT}, key=lambda n: ("Sans" not in n, n))]
 
 

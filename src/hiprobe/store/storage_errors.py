@@ -22,8 +22,8 @@ _OF_THE_DISK = {
     errno.ENOSPC: "the disk is full; free some disk space or {elsewhere}",
     errno.EDQUOT: "your share of the disk is used up; remove files of yours or choose another "
     "folder",
-    errno.EFBIG: "a file may not get this large here; raise the limit (ulimit -f) or choose "
-    "another folder",
+    errno.EFBIG: "there is no room for a file this large; free some space, raise the limit on a "
+    "file's size (ulimit -f) or {elsewhere}",
     errno.EACCES: "you may not write there; change the permissions or {elsewhere}",
     errno.EPERM: "you may not write there; change the permissions or {elsewhere}",
     errno.EROFS: "the disk is mounted read-only; {elsewhere}",
