@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hiprobe.cli.app import app
 from hiprobe.cli.inputs import expand_videos
 from hiprobe.cli.run_file import RunFile
-from hiprobe.datasets.clips import read_clips
+from hiprobe.datasets.clips import read_clips, read_labelled
 from hiprobe.datasets.files_found import find_all
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.store.run_record import STATES
@@ -42,7 +42,7 @@ def test_results_are_passed_over_in_folders_and_patterns(
     touch(tmp_path, "cam.mp4", "sub/other.mkv", "x.annotated.mp4")
     detected(tmp_path / "cam.mp4", tmp_path / out)
     expected, told = ["cam.mp4", "sub/other.mkv", "x.annotated.mp4"], []
-    assert names(expand_videos([str(tmp_path)], say=told.append), tmp_path) == expected
+    assert names(expand_videos([str(tmp_path)], tell=told.append), tmp_path) == expected
     assert told == ["passed over: 2 files that HiProbe wrote"]
     found = expand_videos([str(tmp_path / "**" / "*.m*")])
     assert names(found, tmp_path) == expected
@@ -54,7 +54,7 @@ def test_a_result_that_is_named_itself_is_taken(tmp_path: Path) -> None:
     touch(tmp_path, "cam.mp4")
     detected(tmp_path / "cam.mp4", tmp_path)
     named, told = str(tmp_path / "cam.event-01.mp4"), []
-    assert expand_videos([named], say=told.append) == [Path(named)] and not told
+    assert expand_videos([named], tell=told.append) == [Path(named)] and not told
     assert len(expand_videos([named, str(tmp_path)])) == 2
 
 
@@ -68,7 +68,7 @@ def test_where_there_is_nothing_else_it_is_said(tmp_path: Path) -> None:
 def test_the_folder_for_the_results_is_passed_over_unless_it_is_searched(tmp_path: Path) -> None:
     touch(tmp_path, "cam.mp4", "out/mine.mp4")
     out, told = tmp_path / "out", []
-    assert names(expand_videos([str(tmp_path)], out=out, say=told.append), tmp_path) == ["cam.mp4"]
+    assert names(expand_videos([str(tmp_path)], out=out, tell=told.append), tmp_path) == ["cam.mp4"]
     assert told == [f"passed over: 1 file in the folder for the results, {out}"]
     assert names(expand_videos([str(out)], out=out), out) == ["mine.mp4"]
 
@@ -83,10 +83,9 @@ def test_states_are_passed_over_beside_their_video_and_taken_without_it(tmp_path
     for name in ("normal/1", "abnormal/1"):
         touch(clips, f"{name}.mp4")
         extracted(clips / f"{name}.mp4", clips, name)
-    told: list[str] = []
-    found = read_clips(clips, say=told.append)
-    assert [clip.name for clip in found] == ["abnormal/1.mp4", "normal/1.mp4"]
-    assert told == ["passed over: 2 files that HiProbe wrote"]
+    found = read_labelled(clips)
+    assert [clip.name for clip in found.clips] == ["abnormal/1.mp4", "normal/1.mp4"]
+    assert "passed over: 2 files that HiProbe wrote" in found.remarks
     assert {f.suffix for f in expand_videos([str(clips)])} == {".mp4"}
     for video in clips.rglob("*.mp4"):
         video.unlink()

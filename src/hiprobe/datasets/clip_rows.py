@@ -72,18 +72,18 @@ def _rows_of_parquet(path: Path) -> ClipRows:
 
 
 def _rows_of_folder(root: Path) -> ClipRows:
-    rows: list[ClipRow] = []
-    passed_over: list[Path] = []
-    unreadable: list[Path] = []
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
+    inside = {folder: look_into(folder) for folder in folders}
+    found = [Found(video, folder) for folder in folders for video in inside[folder].videos]
     own: list[str] = []
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != "."):
-        found = look_into(folder)
-        seen = [Found(video, folder) for video in found.videos]
-        for video in pass_over_own(seen, say=own.append):
+    kept = set(pass_over_own(found, say=own.append))
+    rows: list[ClipRow] = []
+    for video, folder in ((f.path, f.searched) for f in found if f.path in kept):
+        if folder is not None:  # each was found in one
             name = path_text(video.relative_to(root).as_posix())
             rows.append(ClipRow(video, path_text(folder.name), name, None, None, name))
-        passed_over += found.passed_over
-        unreadable += found.unreadable
+    passed_over = [path for each in inside.values() for path in each.passed_over]
+    unreadable = [path for each in inside.values() for path in each.unreadable]
     return ClipRows(rows, [*passed_over_words(passed_over, unreadable), *own])
 
 
