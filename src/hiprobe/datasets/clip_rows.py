@@ -93,6 +93,8 @@ def _row(cells: dict[str, str], table: Path, line: int) -> ClipRow:
     video, label = cells.get("video", ""), cells.get("label", "")
     if not video or not label:
         raise LabelError(f"{where}: video {video!r} and label {label!r}; both must be filled in")
+    if "\0" in video:
+        raise LabelError(f"{where}: {video!r} can be no file's name")
     start, end = (_seconds(cells.get(n, ""), n, where) for n in ("start_seconds", "end_seconds"))
     if start is not None and end is not None and not end > start:
         raise LabelError(f"{where}: the stretch {start:g} to {end:g} s is empty; end after start")

@@ -42,8 +42,8 @@ def read_times(path: Path | str) -> dict[str, Arrays]:
         unit, _, what = name.partition("/")
         if array.ndim != 1 or array.dtype.kind not in "fiub":
             raise StatesError(
-                f"{path} is damaged: {name} is {array.dtype} of shape {array.shape}, not one number "
-                "for each segment; extract it again"
+                f"{path} is damaged: {name} is {array.dtype} of shape {array.shape}, not one "
+                "number for each segment; extract it again"
             )
         found.setdefault(unit, {})[what] = array
     return found
