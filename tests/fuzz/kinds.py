@@ -74,12 +74,11 @@ def _make_probe(folder: Path) -> None:
 
 
 def _mend_probe(folder: Path) -> None:
+    path = folder / "probe.json"
+    if not path.is_file() or path.stat().st_size > 1 << 30:
+        return
     try:
-        if (folder / "probe.json").stat().st_size > 1 << 30 or not (
-            folder / "probe.json"
-        ).is_file():
-            return
-        document = json.loads((folder / "probe.json").read_text("utf-8"))
+        document = json.loads(path.read_text("utf-8"))
         for name in ("tensors", "examples"):
             file = folder / f"{'probe' if name == 'tensors' else name}.safetensors"
             if file.is_file() and file.stat().st_size < 1 << 30:
@@ -272,7 +271,8 @@ def _read_clips(folder: Path) -> None:
     from hiprobe.datasets.clips import read_clips
     from hiprobe.datasets.own_spans import read_own_spans
 
-    _all(lambda: read_clips(folder / "clips.csv", both_kinds=False), lambda: read_own_spans(folder))
+    table = folder / "clips.csv"
+    _all(lambda: read_clips(table, both_kinds=False), lambda: read_own_spans(folder))
 
 
 def _make_prompts(folder: Path) -> None:
