@@ -32,7 +32,7 @@ def test_errors_of_one_file_are_marked() -> None:
     marked = {c.__name__ for c in CLASSES if c.of_one_file}  # type: ignore[attr-defined]
     assert marked == {
         *("VideoError", "StatesError", "FingerprintError", "ProbeFolderError"),
-        *("BackboneMemoryError", "FileNameError"),
+        *("BackboneMemoryError", "FileNameError", "OutsideFolderError"),
     }
 
 

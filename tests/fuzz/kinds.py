@@ -123,7 +123,6 @@ def _make_states(folder: Path) -> None:
 
 def _read_states(folder: Path) -> None:
     from hiprobe.cli.commands.info import _facts
-    from hiprobe.pipeline.states_folder import noted_segment_seconds
     from hiprobe.store.states_file import read_states
     from hiprobe.store.states_header import read_times
     from hiprobe.store.states_manifest import write_states_manifest
@@ -132,7 +131,6 @@ def _read_states(folder: Path) -> None:
     _all(
         lambda: read_states(path),
         lambda: read_times(path),
-        lambda: noted_segment_seconds(path),
         lambda: _facts(path) if path.exists() and not path.is_dir() else None,
         lambda: write_states_manifest(folder),
     )
@@ -331,7 +329,7 @@ def _read_model_folder(folder: Path) -> None:
     from hiprobe.backbones.hf.weights import weights_digest
     from hiprobe.backbones.hub.record import is_fetched
     from hiprobe.backbones.lite.manifest import damaged_files, is_assembled
-    from hiprobe.backbones.registry import _loader_of
+    from hiprobe.backbones.registry import loader_of
     from hiprobe.backbones.shape_families import folder_shape
 
     _all(
@@ -339,7 +337,7 @@ def _read_model_folder(folder: Path) -> None:
         lambda: damaged_files(folder),
         lambda: is_fetched(folder),
         lambda: weights_digest(folder),
-        lambda: _loader_of(folder),
+        lambda: loader_of(folder),
         lambda: folder_shape(folder),
     )
 

@@ -83,8 +83,7 @@ def _rows_of_folder(root: Path) -> ClipRows:
             name = path_text(video.relative_to(root).as_posix())
             rows.append(ClipRow(video, path_text(folder.name), name, None, None, name))
     passed_over = [path for each in inside.values() for path in each.passed_over]
-    unreadable = [path for each in inside.values() for path in each.unreadable]
-    return ClipRows(rows, [*passed_over_words(passed_over, unreadable), *own])
+    return ClipRows(rows, [*passed_over_words(passed_over), *own])
 
 
 def _rows_of_table(path: Path) -> ClipRows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -84,8 +85,13 @@ def _walk(root: Path) -> Iterator[Found]:
     unreadable: list[Path] = []
     for file in files_below(root, unreadable=unreadable):
         by_folder[file.parent].append(file.name)
-    if unreadable:
-        raise DatasetError(f"the folder {unreadable[0]} cannot be read; change its permissions")
+    for folder in unreadable:
+        try:
+            os.scandir(folder).close()
+        except OSError as error:
+            raise DatasetError(
+                f"the folder {folder} cannot be read ({error.strerror}); change its permissions"
+            ) from error
     for folder, files in by_folder.items():
         yield from _in_folder(root, folder, files)
 

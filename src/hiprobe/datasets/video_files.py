@@ -56,35 +56,27 @@ class FolderContents:
     """What a folder holds.
 
     Attributes:
-        videos: video and states files at any depth, sorted.
+        videos: video and states files at any depth, and folders that cannot be listed, sorted.
         passed_over: files of other endings that begin as videos do.
-        unreadable: folders that cannot be listed.
     """
 
     videos: tuple[Path, ...]
     passed_over: tuple[Path, ...] = ()
-    unreadable: tuple[Path, ...] = ()
 
     def remarks(self) -> list[str]:
         """Sentences on what was not taken."""
-        return passed_over_words(self.passed_over, self.unreadable)
+        return passed_over_words(self.passed_over)
 
 
-def passed_over_words(passed_over: Sequence[Path], unreadable: Sequence[Path]) -> list[str]:
-    """Sentences on files and folders that were not taken; none where there are none."""
-    told = []
-    if passed_over:
-        told.append(
-            f"passed over: {count_words(len(passed_over), 'file')} ({_endings(passed_over)}) that "
-            f"may be video under an unknown ending, such as {passed_over[0]}; rename them, or give "
-            "them by name"
-        )
-    if unreadable:
-        told.append(
-            f"passed over: {count_words(len(unreadable), 'folder')} that cannot be opened, such as "
-            f"{unreadable[0]}; check the permissions"
-        )
-    return told
+def passed_over_words(passed_over: Sequence[Path]) -> list[str]:
+    """A sentence on files that were not taken; none where there are none."""
+    if not passed_over:
+        return []
+    return [
+        f"passed over: {count_words(len(passed_over), 'file')} ({_endings(passed_over)}) that may "
+        f"be video under an unknown ending, such as {passed_over[0]}; rename them, or give them by "
+        "name"
+    ]
 
 
 def count_words(count: int, what: str) -> str:
@@ -106,8 +98,8 @@ def untimed_words(files: Iterable[Path]) -> list[str]:
 def look_into(folder: Path) -> FolderContents:
     """Videos and states at any depth below a folder, without hidden ones, and what was passed over.
 
-    Links to folders are followed, each folder once. A link that leads nowhere counts as a file, so
-    that reading it gives the reason.
+    Links to folders are followed, each folder once. A link that leads nowhere and a folder that may
+    not be listed are among the videos, so that reading them gives the reason.
     """
     unreadable: list[Path] = []
     videos, others = [], []
@@ -118,7 +110,7 @@ def look_into(folder: Path) -> FolderContents:
             videos.append(path)
         elif path.suffix.lower() not in _NEVER_VIDEO and begins_as_video(path):
             others.append(path)
-    return FolderContents(tuple(sorted(videos)), tuple(sorted(others)), tuple(unreadable))
+    return FolderContents(tuple(sorted((*videos, *unreadable))), tuple(sorted(others)))
 
 
 def find_videos(folder: Path) -> list[Path]:

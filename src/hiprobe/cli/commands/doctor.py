@@ -42,7 +42,7 @@ def doctor(spec: BackboneSpec) -> None:
     from hiprobe.cli.checks import run_checks
 
     if spec.name is None and spec != BackboneSpec():
-        raise UsageError(f"{' '.join(spec.command_words())} goes with --backbone")
+        raise UsageError(f"{spec} is not enough: these options go with --backbone")
     missing = 0
     for check in run_checks() if spec.name is None else _tried(spec):
         missing += check.level == "missing"
