@@ -11,8 +11,7 @@ import pytest
 from backbone_cases import BackboneCase
 from calls import SEGMENTS, Call, assert_same, random_calls
 
-from hiprobe.backbones.interface import Backbone, HeadStates
-from hiprobe.backbones.texts import TextsBackbone
+from hiprobe.backbones.interface import Backbone, HeadStates, TextsBackbone
 from hiprobe.errors import UsageError
 
 CALLS = 9

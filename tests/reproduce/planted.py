@@ -15,9 +15,9 @@ import backbone_cases
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.backbones.interface import TextReading
 from hiprobe.backbones.lite.load import load_lite
 from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.texts import TextReading
 from hiprobe.segment import Segment
 from hiprobe.states import Reading
 

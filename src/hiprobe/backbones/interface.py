@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,12 @@ from hiprobe.states import Fingerprint, Reading
 
 DETECT_PROMPT = PRESETS[DEFAULT_PROMPT]
 """Default prompt; the paper gives none, this is the wording of its author's later work."""
+
+
+TextReading = Literal["last", "text_mean"]
+"""Where a layer is read: the last position of the prompt, or a mean over the text's own tokens."""
+
+TEXT_READINGS: tuple[TextReading, ...] = get_args(TextReading)
 
 
 @dataclass(frozen=True)
@@ -180,3 +186,19 @@ class HeadStates(Protocol):
 def speech_of(backbone: Backbone) -> Speech:
     """What a backbone declares about its words."""
     return backbone.speech if isinstance(backbone, Speaker) else Speech()
+
+
+@runtime_checkable
+class TextsBackbone(Protocol):
+    """Optional: reads a text where its prompt would hold the pictures."""
+
+    def text_states(
+        self, texts: Sequence[str], *, layers: Sequence[int]
+    ) -> Mapping[TextReading, NDArray[np.float32]]:
+        """For each reading float32 `[texts, layers, width]`, before the final norm.
+
+        Raises:
+            StatesError: no text, an empty one, a layer that does not exist, or a state that is
+                not finite.
+        """
+        ...

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, cast, get_args, runtime_checkable
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.backbones.interface import TEXT_READINGS, TextReading
 from hiprobe.backbones.reading import check_finite, check_layers
 from hiprobe.errors import StatesError
 from hiprobe.states import Reading
-
-TextReading = Literal["last", "text_mean"]
-"""Where a layer is read: the last position of the prompt, or a mean over the text's own tokens."""
-
-TEXT_READINGS: tuple[TextReading, ...] = get_args(TextReading)
 
 TOGETHER = 4
 """Texts in one pass, for which the decoder's weights are read from memory once."""
 
 _Pieces = tuple[Sequence[int], Sequence[int], Sequence[int]]
-
-
-@runtime_checkable
-class TextsBackbone(Protocol):
-    """Optional: reads a text where its prompt would hold the pictures."""
-
-    def text_states(
-        self, texts: Sequence[str], *, layers: Sequence[int]
-    ) -> Mapping[TextReading, NDArray[np.float32]]:
-        """For each reading float32 `[texts, layers, width]`, before the final norm.
-
-        Raises:
-            StatesError: no text, an empty one, a layer that does not exist, or a state that is
-                not finite.
-        """
-        ...
 
 
 def read_texts(

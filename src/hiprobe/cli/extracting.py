@@ -10,7 +10,7 @@ from hiprobe.cli.failures import Failures
 from hiprobe.cli.inputs import items_to_extract, parse_layers
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.progress import progress_bar
-from hiprobe.cli.result_names import STATES, ResultNames
+from hiprobe.cli.result_names import ResultNames
 from hiprobe.cli.run_file import RunFile
 from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.text import say
@@ -18,6 +18,7 @@ from hiprobe.errors import UsageError
 from hiprobe.path_text import shown
 from hiprobe.pipeline.states_folder import Item, extract_to_file
 from hiprobe.states import Reading
+from hiprobe.store.run_record import STATES
 from hiprobe.store.states_manifest import write_states_manifest
 from hiprobe.store.text_files import path_cell, write_table
 

@@ -28,7 +28,7 @@ from hiprobe.store.atomic import alone_in_new
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.file_names import fits_file_name
 from hiprobe.store.inside import inside
-from hiprobe.store.run_record import ENDINGS, RESULTS, RUN_NAME, STATES, Owner, read_owners
+from hiprobe.store.run_record import ENDINGS, RUN_NAME, STATES, Owner, read_owners
 
 Save = Callable[[Sequence[Owner]], None]
 HashOf = Callable[[Path], str]
@@ -224,6 +224,3 @@ def _names_itself(first: Path, video: Owner) -> bool:
     except HiProbeError:
         return False
     return isinstance(named, str) and _absolute(Path(named)) == video.video
-
-
-__all__ = ["RESULTS", "STATES", "ResultNames", "wanted_name"]

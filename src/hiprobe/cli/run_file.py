@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.cli.failures import Failures
-from hiprobe.cli.result_names import RESULTS, HashOf, ResultNames
+from hiprobe.cli.result_names import HashOf, ResultNames
 from hiprobe.cli.shown_names import shown_names
 from hiprobe.errors import StorageError
 from hiprobe.path_text import path_text
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.run_record import RUN_NAME, Owner, read_owners, write_run
+from hiprobe.store.run_record import RESULTS, RUN_NAME, Owner, read_owners, write_run
 
 __all__ = ["RUN_NAME", "RunFile"]
 

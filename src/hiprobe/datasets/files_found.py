@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hiprobe.datasets import own_files
+from hiprobe.datasets.own_files import Found as Seen
 from hiprobe.datasets.own_files import pass_over_own
 from hiprobe.datasets.video_files import is_video_name, without_ending
 from hiprobe.errors import DatasetError
@@ -70,7 +70,7 @@ def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[F
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that the data set lies in")
     found = sorted(_walk(root), key=lambda f: natural(str(f.relative)))
-    kept = set(pass_over_own([own_files.Found(f.path, root) for f in found], say=say))
+    kept = set(pass_over_own([Seen(f.path, root) for f in found], say=say))
     return tuple(f for f in found if f.path in kept)
 
 

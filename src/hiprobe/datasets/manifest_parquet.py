@@ -11,7 +11,7 @@ from hiprobe.datasets.manifest_row import FORMAT, VERSION, Manifest, ManifestRow
 from hiprobe.errors import LabelError
 from hiprobe.path_text import text_path
 from hiprobe.store.documents import DocumentError, check_schema, parse_json
-from hiprobe.store.parquet_file import read_table
+from hiprobe.store.parquet_file import read_parquet_table
 from hiprobe.store.schemas import ManifestAbout, ManifestCells
 
 KEY = b"hiprobe"
@@ -20,7 +20,7 @@ KEY = b"hiprobe"
 def read_parquet(path: Path) -> Manifest:
     """Read what `write_parquet` wrote."""
     try:
-        table = read_table(path)
+        table = read_parquet_table(path)
     except (OSError, DocumentError) as error:
         raise LabelError(f"cannot read {path} as Parquet: {error}") from error
     about = _about(table.metadata, path)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones.texts import TEXT_READINGS, TextReading, TextsBackbone
+from hiprobe.backbones.interface import TEXT_READINGS, TextReading, TextsBackbone
 from hiprobe.errors import UsageError
 from hiprobe.reproduce.bench import Bench
 from hiprobe.reproduce.descriptions import DescribedSet

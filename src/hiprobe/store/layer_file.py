@@ -14,7 +14,7 @@ from hiprobe.path_text import text_path
 from hiprobe.states import Reading
 from hiprobe.store.array_files import open_tensors
 from hiprobe.store.documents import DocumentError, check_schema
-from hiprobe.store.parquet_file import read_table
+from hiprobe.store.parquet_file import read_parquet_table
 from hiprobe.store.schemas import StatesRow
 from hiprobe.store.states_manifest import MANIFEST_NAME
 
@@ -56,7 +56,7 @@ def read_layer(
 def _read_rows(root: Path) -> list[dict[str, Any]]:
     path = root / MANIFEST_NAME
     try:
-        rows = read_table(path).rows
+        rows = read_parquet_table(path).rows
     except (OSError, DocumentError) as error:
         raise StatesError(
             f"cannot read {path}: {error}; give a folder that `hiprobe extract` wrote"

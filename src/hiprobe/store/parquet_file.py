@@ -28,7 +28,7 @@ class ParquetTable:
     metadata: dict[bytes, bytes]
 
 
-def read_table(path: Path) -> ParquetTable:
+def read_parquet_table(path: Path) -> ParquetTable:
     """Read a whole table.
 
     Raises:

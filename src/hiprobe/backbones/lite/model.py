@@ -19,7 +19,7 @@ from transformers import (
 
 from hiprobe.backbones.first_token import first_ids, log_probabilities
 from hiprobe.backbones.heads import check_head_layers, head_shape, stacked_heads, watched_heads
-from hiprobe.backbones.interface import DETECT_PROMPT, Speech
+from hiprobe.backbones.interface import DETECT_PROMPT, Speech, TextReading
 from hiprobe.backbones.layers import read_layers
 from hiprobe.backbones.lite.projector import Projector, change_features
 from hiprobe.backbones.lite.seen import SeenPictures
@@ -32,7 +32,7 @@ from hiprobe.backbones.reading import (
     check_whole,
     cut_at,
 )
-from hiprobe.backbones.texts import TextReading, read_texts
+from hiprobe.backbones.texts import read_texts
 from hiprobe.backbones.turns import in_turn
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Fingerprint, Reading

@@ -110,7 +110,13 @@ def command(
       hiprobe evaluate mine.npy --dataset ucf-crime --compare theirs.npy --compare others.npy
       hiprobe evaluate scores/ --dataset mine.csv --split test
     """
-    from hiprobe.cli import evaluating
+    from hiprobe.cli.evaluating import (
+        print_classes,
+        print_comparison,
+        print_details,
+        print_headlines,
+        print_protocol,
+    )
     from hiprobe.datasets.floors import floor_metrics
     from hiprobe.datasets.score_files import read_frames
     from hiprobe.datasets.truths import find_truth
@@ -135,16 +141,16 @@ def command(
         seed=seed,
     )
     floors = floor_metrics(truth)
-    evaluating.print_protocol(result)
-    evaluating.print_headlines(result, floors)
-    evaluating.print_classes(result)
-    evaluating.print_details(result, highest=float(frames.scores.max()))
+    print_protocol(result)
+    print_headlines(result, floors)
+    print_classes(result)
+    print_details(result, highest=float(frames.scores.max()))
     compared = [
         (str(path), paired_test(frames, other, draws=draws, seed=seed))
         for path, other in zip(others, compared_with, strict=True)
     ]
     for path, differences in compared:
-        evaluating.print_comparison(differences, other=path, videos=result.videos)
+        print_comparison(differences, other=path, videos=result.videos)
     if document is not None:
         _write(result, floors, compared, document)
 
