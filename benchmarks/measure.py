@@ -11,7 +11,7 @@ import torch
 
 from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
 from hiprobe.backbones.cost import FRAME_PIXELS, count_segment, middle_layer, weight_bytes
-from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.segment import Segment
 from random_model import (

@@ -14,14 +14,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from hiprobe.backbones.catalogue import Entry
-from hiprobe.backbones.hf.distinct_frames import encode_distinct_frames
 from hiprobe.backbones.hf.families import build_family
-from hiprobe.backbones.hf.family import Parts
-from hiprobe.backbones.hf.headless import without_head
-from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.hf.family import Parts, Wording
+from hiprobe.backbones.hf.generic import model_class
+from hiprobe.backbones.hf.hf_load import without_head
+from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.backbones.hf.original import native_config
-from hiprobe.backbones.hf.outline import model_class
-from hiprobe.backbones.hf.prompt import Wording
+from hiprobe.backbones.hf.pictures import encode_distinct_frames
 from hiprobe.backbones.interface import DETECT_PROMPT
 from hiprobe.segment import Segment
 

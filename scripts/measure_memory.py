@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hiprobe.scenes.demo import write_demo_clips
+from hiprobe.scenes.demo_scenes import write_demo_clips
 from hiprobe.segment import Frame
 from hiprobe.store.atomic import atomic_path
 from hiprobe.video.write import write_video

@@ -12,8 +12,8 @@ import click
 
 from hiprobe import errors
 from hiprobe.cli.app import app
-from hiprobe.cli.backbone_table import markdown
-from hiprobe.cli.stopping import INTERRUPTED_EXIT_CODE
+from hiprobe.cli.backbones import markdown
+from hiprobe.cli.process import INTERRUPTED_EXIT_CODE
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TABLE_START = "<!-- Written by scripts/write_docs.py from the catalogue: -->\n"

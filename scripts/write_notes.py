@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.reproduce.notes import fill, results_in
+from hiprobe.reproduce.paper_notes import fill, results_in
 from hiprobe.store.atomic import atomic_path
 
 TAIL_FRAMES = 16

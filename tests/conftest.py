@@ -35,7 +35,7 @@ def lite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real lite folder: the user's, else assembled for this run."""
     # imported here: assembling loads torch, which most tests do without
     from hiprobe.backbones.lite.assemble import assemble_lite
-    from hiprobe.backbones.lite.manifest import is_assembled
+    from hiprobe.backbones.lite.wheels import is_assembled
 
     kept = backbones_folder() / "lite"
     if is_assembled(kept):
@@ -58,7 +58,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files that a decoder was started on, in order."""
-    from hiprobe.video.pictures import Pictures
+    from hiprobe.video.decode import Pictures
 
     seen: list[Path] = []
     plain = Pictures._decoded

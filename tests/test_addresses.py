@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hiprobe.addresses import hide_credentials, is_address, why_no_file
 from hiprobe.cli.app import app
 from hiprobe.errors import HiProbeError, LabelError, VideoError
+from hiprobe.names import hide_credentials, is_address, why_no_file
 from hiprobe.store.content_hash import content_hash
 from hiprobe.video.container import open_video
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.demo import real_material
-from hiprobe.video.probe import video_info
+from hiprobe.cli.demo import real_material
+from hiprobe.video.video_info import video_info
 from hiprobe.video.write import write_video
 
 

@@ -16,7 +16,7 @@ from hiprobe.datasets.clips import read_clips
 from hiprobe.datasets.files_found import find_all
 from hiprobe.failures import failure_of
 from hiprobe.store.content_hash import content_hash
-from hiprobe.video.probe import video_info
+from hiprobe.video.video_info import video_info
 
 FILE = Path("a\x1b.mp4")
 CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Exception)]

@@ -68,7 +68,8 @@ def test_only_settings_reads_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["hiprobe", "hiprobe.settings", "hiprobe.store.cache", "hiprobe.datasets.clips"]
+    "module",
+    ["hiprobe", "hiprobe.settings", "hiprobe.store.states_cache", "hiprobe.datasets.clips"],
 )
 def test_light_modules_load_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys; print(*sorted(m.split('.')[0] for m in sys.modules))"

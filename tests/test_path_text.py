@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hiprobe.errors import VideoError
-from hiprobe.path_text import path_text, shown, shown_lines, text_path, utf8_text
+from hiprobe.names import path_text, shown, shown_lines, text_path, utf8_text
 
 
 def test_every_name_of_bytes_is_found_again_by_its_text() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.processors import usable_processors
+from hiprobe.settings import usable_processors
 
 OWN = (
     "OMP_NUM_THREADS",

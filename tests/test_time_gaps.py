@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hiprobe.gaps import after_gap, covered_seconds, gap_spans, pieces, without_gaps
 from hiprobe.localize import find_events, smooth
+from hiprobe.segment import after_gap, covered_seconds, gap_spans, pieces, without_gaps
 
 START = np.array([0.0, 1.0, 2.0, 100.0, 101.0, 500.0])
 END = np.array([1.0, 2.0, 2.5, 101.0, 102.0, 501.0])

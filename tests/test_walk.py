@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from hiprobe.datasets.files_found import find_all
-from hiprobe.datasets.raw_scores import read_raw
+from hiprobe.datasets.score_files import read_raw
 from hiprobe.datasets.video_files import find_videos
-from hiprobe.walk import files_below
+from hiprobe.documents.checked import files_below
 
 
 def touch(*paths: Path) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
-from hiprobe.backbones.lite.adapter import ADAPTED
+from hiprobe.backbones.lite.parts import ADAPTED
 
 
 class LowRank(nn.Module):

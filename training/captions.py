@@ -19,8 +19,7 @@ import torch
 from torch import Tensor
 
 from features import HELD_OUT_EVERY
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
 from pictures import SIZE, read_photographs
 from words import token_losses, trained_of
 

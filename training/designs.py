@@ -22,8 +22,7 @@ from torch import Tensor
 
 from captioned import read_captioned
 from folds import Array, auc, dlsp_layers, folds_by_source, out_of_fold, picked
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
 from hiprobe.scenes.kinds import label_of
 from hiprobe.video.clip import read_clip
 from rivals import read_manifest

@@ -20,9 +20,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.projector import Projector, ProjectorConfig, Trained, change_features
-from hiprobe.backbones.lite.vision import EfficientNetLite0, network_input
+from hiprobe.backbones.lite.lite_model import load_lite
+from hiprobe.backbones.lite.parts import (
+    EfficientNetLite0,
+    Projector,
+    ProjectorConfig,
+    Trained,
+    change_features,
+    network_input,
+)
 from pictures import CaptionedClip, Photographs, degrade, picture_clip, read_photographs
 
 PART = 50

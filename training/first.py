@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from answers import is_abnormal
 from captioned import Captioned, read_captioned
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.projector import Projector, Trained
+from hiprobe.backbones.lite.lite_model import load_lite
+from hiprobe.backbones.lite.parts import Projector, Trained
 from material import kind_numbers, new_projector
 from run_folder import write_run
 from vocabulary import kept_words, targets, word_sets

@@ -33,7 +33,7 @@ from folds import (
     paired_interval,
     picked,
 )
-from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.lite_model import LiteBackbone
 from hiprobe.segment import Segment
 from rivals import (
     Labelled,

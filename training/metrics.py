@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hiprobe.backbones.lite.projector import CONFIG_FILE
+from hiprobe.backbones.lite.parts import CONFIG_FILE
 
 LAYERS = {"DLSP layer": "dlsp", "last layer": "last"}
 RIVALS = {"vision features alone": "vision", "motion statistics": "motion"}

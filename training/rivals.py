@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from folds import Array
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import Projector, Trained
-from hiprobe.backbones.lite.vision import FEATURE_CHANNELS, EfficientNetLite0
+from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
+from hiprobe.backbones.lite.lite_shape import FEATURE_CHANNELS
+from hiprobe.backbones.lite.parts import EfficientNetLite0, Projector, Trained
 from hiprobe.segment import Segment
 from hiprobe.states import READINGS
-from hiprobe.video.segments import read_clip, read_segments
+from hiprobe.video.clip import read_clip
+from hiprobe.video.segments import read_segments
 
 NORMAL_NAMES = ("normal", "noFight")
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hiprobe.backbones.lite.projector import CONFIG_FILE, WEIGHTS_FILE, ProjectorConfig
+from hiprobe.backbones.lite.parts import CONFIG_FILE, WEIGHTS_FILE, ProjectorConfig
 
 
 def write_run(

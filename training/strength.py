@@ -16,7 +16,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from hiprobe.backbones.lite.projector import CONFIG_FILE, WEIGHTS_FILE
+from hiprobe.backbones.lite.parts import CONFIG_FILE, WEIGHTS_FILE
 from run_folder import ship, write_run
 from words import trained_of
 

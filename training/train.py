@@ -25,9 +25,8 @@ from adapters import adapt
 from answers import clip_answer
 from captioned import Captioned
 from hiprobe.backbones.interface import DETECT_PROMPT
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import Projector, Trained
+from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
+from hiprobe.backbones.lite.parts import Projector, Trained
 from kind_heads import KindHeads
 from material import Batch, Material, draw, new_projector, read_material
 from run_folder import checkpoint, resume, ship, write_run

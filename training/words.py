@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hiprobe.backbones.interface import DETECT_PROMPT
-from hiprobe.backbones.lite.model import END_OF_TURN, LiteBackbone
-from hiprobe.backbones.lite.projector import Trained, load_trained
+from hiprobe.backbones.lite.lite_model import END_OF_TURN, LiteBackbone
+from hiprobe.backbones.lite.parts import Trained, load_trained
 
 
 def answer_loss(

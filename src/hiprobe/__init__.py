@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
     from hiprobe.backbones.registry import get_backbone, list_backbones, open_backbone
-    from hiprobe.backbones.spec import BackboneSpec
     from hiprobe.datasets.clips import LabelledClip, read_clips
     from hiprobe.errors import HiProbeError
+    from hiprobe.fingerprint import Fingerprint
     from hiprobe.pipeline import (
         ExtractionSettings,
         Stretch,
         detect_video,
-        explain,
         extract_clip,
         extract_examples,
         extract_prompts,
         extract_video,
         extract_views,
     )
+    from hiprobe.pipeline import explaining as explain
     from hiprobe.probe import Probe
     from hiprobe.segment import Segment
-    from hiprobe.states import Fingerprint, LabelledStates, States, VideoStates
-    from hiprobe.store.cache import StatesCache
-    from hiprobe.store.layer_file import read_layer
+    from hiprobe.spec import BackboneSpec
+    from hiprobe.states import LabelledStates, States, VideoStates
+    from hiprobe.store.states_cache import StatesCache
     from hiprobe.store.states_file import read_states, write_states
+    from hiprobe.store.states_table import read_layer
     from hiprobe.timeline import Event, Timeline
     from hiprobe.video.segments import read_segments
 
@@ -40,7 +41,7 @@ _HOMES = {
     "get_backbone": "hiprobe.backbones.registry",
     "list_backbones": "hiprobe.backbones.registry",
     "open_backbone": "hiprobe.backbones.registry",
-    "BackboneSpec": "hiprobe.backbones.spec",
+    "BackboneSpec": "hiprobe.spec",
     "LabelledClip": "hiprobe.datasets.clips",
     "read_clips": "hiprobe.datasets.clips",
     "HiProbeError": "hiprobe.errors",
@@ -59,8 +60,8 @@ _HOMES = {
     "LabelledStates": "hiprobe.states",
     "States": "hiprobe.states",
     "VideoStates": "hiprobe.states",
-    "StatesCache": "hiprobe.store.cache",
-    "read_layer": "hiprobe.store.layer_file",
+    "StatesCache": "hiprobe.store.states_cache",
+    "read_layer": "hiprobe.store.states_table",
     "read_states": "hiprobe.store.states_file",
     "write_states": "hiprobe.store.states_file",
     "Event": "hiprobe.timeline",

@@ -6,8 +6,7 @@ returns when the error ends a command, so that scripts can tell the outcomes apa
 
 from __future__ import annotations
 
-from hiprobe.addresses import hide_credentials
-from hiprobe.path_text import shown
+from hiprobe.names import hide_credentials, shown
 
 
 class HiProbeError(Exception):

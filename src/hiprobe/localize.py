@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
-from hiprobe.gaps import pieces
+from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
+from hiprobe.segment import pieces
 from hiprobe.timeline import Event
-
-SIGMA_SEGMENTS = 0.4
-"""Width of the Gaussian in segments (paper, section 4.1)."""
-
-KAPPA = 0.2
-"""Factor of the spread in the threshold (paper, section 4.1)."""
 
 MAX_SIGMA_SEGMENTS = 1e6
 

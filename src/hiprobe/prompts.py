@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe.documents.checked import MIB, check_schema, parse_json, read_plain
 from hiprobe.errors import UsageError
-from hiprobe.store.documents import check_schema, parse_json
-from hiprobe.store.plain_files import MIB, read_plain
 
 PRESETS = {
     "hazards": "Identify any abnormal events or safety hazards in this video.",

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import UsageError
-from hiprobe.segment import KEY_FRAMES, SEGMENT_FRAMES
+from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
+from hiprobe.spec import BackboneSpec
 
 MAX_SIDE_PIXELS = 1280
 """Key frames are shrunk to this longer side: backbones look at far less, memory holds them."""

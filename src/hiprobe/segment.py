@@ -1,22 +1,75 @@
-"""Segment: a stretch of one video with its key frames, the unit that a backbone reads."""
+"""Segment: a stretch of one video with its key frames, and the gaps between segments."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
+from hiprobe.paper import KEY_FRAMES
+
+TOUCH_SECONDS = 1e-3
+"""Segments this near to each other touch: times in files are rounded."""
+
+Span = tuple[float, float]
+
+
+def after_gap(start_seconds: ArrayLike, end_seconds: ArrayLike) -> NDArray[np.bool_]:
+    """Which segments begin behind a gap, bool `[segments]`; the first one never does.
+
+    Args:
+        start_seconds, end_seconds: `[segments]`, in order of time.
+    """
+    start, end = _times(start_seconds, end_seconds)
+    found = np.zeros(len(start), dtype=np.bool_)
+    found[1:] = start[1:] - end[:-1] > TOUCH_SECONDS
+    return found
+
+
+def gap_spans(start_seconds: ArrayLike, end_seconds: ArrayLike) -> tuple[Span, ...]:
+    """The gaps, half-open, in seconds."""
+    start, end = _times(start_seconds, end_seconds)
+    behind = np.flatnonzero(after_gap(start, end))
+    return tuple((float(end[i - 1]), float(start[i])) for i in behind)
+
+
+def pieces(start_seconds: ArrayLike, end_seconds: ArrayLike) -> list[slice]:
+    """Segments without a gap between them, as slices that together hold all segments."""
+    start, end = _times(start_seconds, end_seconds)
+    if not len(start):
+        return []
+    edges = [0, *np.flatnonzero(after_gap(start, end)).tolist(), len(start)]
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def covered_seconds(start_seconds: ArrayLike, end_seconds: ArrayLike) -> float:
+    """How much time the segments cover, without the gaps."""
+    start, end = _times(start_seconds, end_seconds)
+    return float((end - start).sum())
+
+
+def without_gaps(
+    start_seconds: ArrayLike, end_seconds: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same segments on a clock that stands still in the gaps, as frames are counted."""
+    start, end = _times(start_seconds, end_seconds)
+    lengths = np.zeros(len(start))
+    behind = np.flatnonzero(after_gap(start, end))
+    lengths[behind] = start[behind] - end[behind - 1]
+    skipped = np.cumsum(lengths)
+    return start - skipped, end - skipped
+
+
+def _times(start_seconds: Any, end_seconds: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.asarray(start_seconds, np.float64), np.asarray(end_seconds, np.float64)
+
 
 Frame = NDArray[np.uint8]
 """One picture: uint8 RGB, shape [height, width, 3], already turned upright."""
-
-SEGMENT_FRAMES = 24
-"""Frames of one segment (paper, section 4.1)."""
-
-KEY_FRAMES = 8
-"""Key frames K shown to the backbone for one segment (paper, section 4.1)."""
 
 SEGMENT_SECONDS_RANGE = (0.001, 86_400.0)
 """Least and greatest length of a segment in seconds: shorter than any frame, and a day."""

@@ -1,33 +1,51 @@
-"""States: the frozen result of one pass of a backbone over a video.
-
-The layer index convention of the whole project: index 0 is the embedding output, index l the
-output of decoder layer l, 1..L, always taken *before* the final norm.
-"""
+"""Hidden states of one video, with their times, layers and reading."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from operator import index
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.errors import StatesError
+from hiprobe.errors import StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
-from hiprobe.layer_numbers import layer_numbers
 
 if TYPE_CHECKING:
     from hiprobe.provenance import Provenance
 
-__all__ = [
-    "READINGS",
-    "Fingerprint",
-    "LabelledStates",
-    "Reading",
-    "States",
-    "VideoStates",
-]
+
+def layer_numbers(layers: object) -> tuple[int, ...]:
+    """Layers as asked for, as plain numbers, in their order.
+
+    Args:
+        layers: whole numbers in anything that can be gone through: a list, a range, an array.
+
+    Raises:
+        UsageError: one number alone, a text, or something in it that is no whole number.
+    """
+    if isinstance(layers, int | np.integer) and not isinstance(layers, bool):
+        raise UsageError(
+            f"layers={layers} is one number, not a list of layers; for one layer give "
+            f"layers=[{layers}]"
+        )
+    if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
+        raise UsageError(f"layers={layers!r} is no list of layers; give numbers, as layers=[20]")
+    return tuple(_layer_number(layer) for layer in layers)
+
+
+def _layer_number(layer: object) -> int:
+    if isinstance(layer, bool | np.bool_):  # Python counts with them; a mask is not meant here
+        raise UsageError(f"layers hold {layer!r}; give numbers of layers, as layers=[20]")
+    try:
+        return index(cast("int", layer))
+    except TypeError:
+        raise UsageError(
+            f"layers hold {layer!r}, which is no whole number; give numbers, as layers=[20]"
+        ) from None
+
 
 Reading = Literal["last", "visual_mean", "prompt_mean"]
 """Where a layer is read: the last prompt position (the paper), or a mean over the visual

@@ -16,11 +16,14 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
-from hiprobe.backbones.lite.adapter import ADAPTED
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import Projector, ProjectorConfig, Trained
-from hiprobe.backbones.lite.vision import EfficientNetLite0
+from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
+from hiprobe.backbones.lite.parts import (
+    ADAPTED,
+    EfficientNetLite0,
+    Projector,
+    ProjectorConfig,
+    Trained,
+)
 from hiprobe.segment import Segment
 
 TINY_LAYERS = 5

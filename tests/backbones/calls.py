@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 from backbone_cases import moving_square
 
-from hiprobe.backbones.interface import Backbone, FirstToken, HeadStates, TextsBackbone
-from hiprobe.backbones.prompted import PromptsBackbone
+from hiprobe.backbones.interface import (
+    Backbone,
+    FirstToken,
+    HeadStates,
+    PromptsBackbone,
+    TextsBackbone,
+)
 from hiprobe.errors import StatesError
 from hiprobe.states import READINGS
 

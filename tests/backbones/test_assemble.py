@@ -15,8 +15,13 @@ from hiprobe.backbones.lite.assemble import (
     FOLDER_BYTES,
     assemble_lite,
 )
-from hiprobe.backbones.lite.fetch import file_sha256, read_requirements
-from hiprobe.backbones.lite.manifest import damaged_files, is_assembled, read_manifest
+from hiprobe.backbones.lite.wheels import (
+    damaged_files,
+    file_sha256,
+    is_assembled,
+    read_manifest,
+    read_requirements,
+)
 from hiprobe.errors import BackboneError, DownloadError, StorageError
 
 

@@ -10,9 +10,7 @@ import pytest
 from backbone_cases import BackboneCase, moving_square, segment_of
 from numpy.typing import NDArray
 
-from hiprobe.backbones.final_norm import FinalNorm
-from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
-from hiprobe.backbones.prompted import PromptsBackbone
+from hiprobe.backbones.interface import DETECT_PROMPT, Backbone, FinalNorm, PromptsBackbone
 from hiprobe.errors import BackboneError, StatesError
 from hiprobe.probe import Probe
 from hiprobe.states import READINGS, LabelledStates, States

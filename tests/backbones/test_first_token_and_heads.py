@@ -11,9 +11,8 @@ import torch
 from backbone_cases import BackboneCase, moving_square
 from numpy.typing import NDArray
 
-from hiprobe.backbones.first_token import first_ids, log_probabilities
-from hiprobe.backbones.heads import check_head_layers
-from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.decoder_outputs import check_head_layers, first_ids, log_probabilities
+from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.backbones.interface import (
     DETECT_PROMPT,
     Backbone,
@@ -23,7 +22,7 @@ from hiprobe.backbones.interface import (
     Speech,
     speech_of,
 )
-from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.lite_model import LiteBackbone
 from hiprobe.errors import BackboneError, StatesError, UsageError
 
 SEGMENTS = [moving_square(seed=1), moving_square(seed=2, speed=0)]

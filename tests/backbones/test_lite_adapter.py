@@ -9,15 +9,16 @@ import torch
 from backbone_cases import random_adapter
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from hiprobe.backbones.lite.adapter import ADAPTED, merge_adapter
-from hiprobe.backbones.lite.projector import (
+from hiprobe.backbones.lite.lite_shape import FEATURE_CHANNELS, FINE_CHANNELS
+from hiprobe.backbones.lite.parts import (
+    ADAPTED,
     INPUT_CHANNELS,
     Projector,
     ProjectorConfig,
     change_features,
     load_trained,
+    merge_adapter,
 )
-from hiprobe.backbones.lite.vision import FEATURE_CHANNELS, FINE_CHANNELS
 from hiprobe.errors import BackboneError
 
 

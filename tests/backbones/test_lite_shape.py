@@ -10,13 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from hiprobe.backbones.cost import count_segment, middle_layer, weight_bytes
-from hiprobe.backbones.lite.model import LiteBackbone
-from hiprobe.backbones.lite.projector import (
-    INPUT_CHANNELS,
-    Projector,
-    load_trained,
-)
-from hiprobe.backbones.lite.shape import (
+from hiprobe.backbones.lite.lite_model import LiteBackbone
+from hiprobe.backbones.lite.lite_shape import (
     CHANGE_CHANNELS,
     FEATURE_CHANNELS,
     convolutions,
@@ -24,7 +19,7 @@ from hiprobe.backbones.lite.shape import (
     read_lite,
     tower_flops,
 )
-from hiprobe.backbones.lite.vision import EfficientNetLite0
+from hiprobe.backbones.lite.parts import INPUT_CHANNELS, EfficientNetLite0, Projector, load_trained
 
 SMALL = {
     "vocab_size": 40,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hiprobe.backbones.lite.seen import SeenPictures
+from hiprobe.backbones.lite.lite_model import SeenPictures
 
 
 def test_a_picture_seen_a_moment_ago_is_not_looked_at_again() -> None:

@@ -15,11 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from hiprobe.backbones.registry import open_backbone
-from hiprobe.backbones.spec import CHOICES, OPTIONS, BackboneSpec, spec_of
+from hiprobe.baselines.attention_heads import HeadsView
 from hiprobe.cli import options
 from hiprobe.errors import UsageError
 from hiprobe.prompts import PRESETS
-from hiprobe.zero_label.head_views import HeadsView
+from hiprobe.spec import CHOICES, OPTIONS, BackboneSpec, spec_of
 
 NAMES = ("lite", "owner/name", "/models/with space", "/models/$HOME `x`", "./-o", "Modell-ü")
 PROMPTS = (
@@ -124,6 +124,6 @@ def test_a_folder_is_not_taken_for_a_name(
 
 
 def test_it_loads_nothing_heavy_before_it_opens() -> None:
-    code = "import hiprobe.backbones.spec, hiprobe.provenance, sys; print(*sys.modules)"
+    code = "import hiprobe.spec, hiprobe.provenance, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "transformers", "av"} & set(done.stdout.split())

@@ -8,8 +8,7 @@ import torch
 from backbone_cases import TINY_LAYERS, TINY_WIDTH, write_tiny_lite
 
 from hiprobe.backbones.interface import TextsBackbone
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import prompt_ends
+from hiprobe.backbones.lite.lite_model import load_lite, prompt_ends
 from hiprobe.errors import StatesError
 
 TEXTS = ("Two people walk.", "A man rides a bicycle on the walkway.")

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.states import Fingerprint, States, VideoStates
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.states import States, VideoStates
 from hiprobe.store.states_file import write_states
 
 LAYERS = (1, 2, 3, 4)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hiprobe.cli import download_bar
+from hiprobe.cli import console as download_bar
 from hiprobe.cli.app import app
-from hiprobe.cli.backbone_table import HEADER, markdown
+from hiprobe.cli.backbones import HEADER, markdown
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hiprobe.cli.app import app
-from hiprobe.scenes.demo import write_demo_clips
+from hiprobe.scenes.demo_scenes import write_demo_clips
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "video"))
 from video_media import cut_file, make_audio, make_video

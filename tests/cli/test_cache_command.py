@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
+from hiprobe.fingerprint import Fingerprint
 from hiprobe.settings import states_folder
-from hiprobe.states import Fingerprint, States, VideoStates
-from hiprobe.store.cache import StatesCache
+from hiprobe.states import States, VideoStates
+from hiprobe.store.states_cache import StatesCache
 
 
 def run(*arguments: str) -> Result:

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from hiprobe.cli.app import app
-from hiprobe.scenes.demo import write_demo_clips
-from hiprobe.video.probe import video_info
+from hiprobe.scenes.demo_scenes import write_demo_clips
+from hiprobe.video.video_info import video_info
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "video"))
 from video_media import joined_as_they_are, make_tracks, make_video, with_times

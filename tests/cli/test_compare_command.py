@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hiprobe.backbones.registry import open_backbone
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
 from hiprobe.probe import Probe
+from hiprobe.spec import BackboneSpec
 
 FLOAT32 = ("--dtype", "float32", "--device", "cpu")
 has_torchao = importlib.util.find_spec("torchao") is not None

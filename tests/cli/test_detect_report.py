@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.cli.detect_report import DetectReport, speed
-from hiprobe.explanation import Explanation
+from hiprobe.cli.detect import DetectReport, speed
+from hiprobe.fingerprint import Fingerprint
 from hiprobe.pipeline import DetectResult
-from hiprobe.states import Fingerprint, States
-from hiprobe.timeline import Event, Timeline
+from hiprobe.states import States
+from hiprobe.timeline import Event, Explanation, Timeline
 
 
 def timeline(*, length: float = 1.0, event: bool = False, failed: bool = False) -> Timeline:

@@ -13,11 +13,12 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Speech
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
 from hiprobe.errors import BackboneError, BackboneMemoryError
+from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Fingerprint, Reading
+from hiprobe.spec import BackboneSpec
+from hiprobe.states import Reading
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
 import answering

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
+from hiprobe.spec import BackboneSpec
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
 import answering

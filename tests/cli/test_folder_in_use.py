@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from test_stopping import VIDEOS, WAIT_SECONDS, detect, wait_for, work
 
-from hiprobe.store.os_lock import try_lock
+from hiprobe.store.atomic import try_lock
 
 __all__ = ["work"]
 

@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 from hostile_input import PIECES, hostile_names, write_hostile_files
 
 from hiprobe.cli.app import app
-from hiprobe.path_text import text_path
-from hiprobe.scenes.demo import write_demo_clips
+from hiprobe.names import text_path
+from hiprobe.scenes.demo_scenes import write_demo_clips
 from hiprobe.store.text_files import path_cell
 
 sys.path.append(str(Path(__file__).parent.parent / "video"))

@@ -9,12 +9,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli import options
 from hiprobe.cli.app import Commands
 from hiprobe.cli.options import SessionOptions
-from hiprobe.cli.plain_warnings import plain_warnings
+from hiprobe.cli.process import plain_warnings
 from hiprobe.prompts import PRESETS
+from hiprobe.spec import BackboneSpec
 
 
 def command(seen: list[SessionOptions], *, stop: bool = False) -> click.Group:

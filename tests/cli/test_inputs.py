@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.cli.inputs import expand_videos, parse_layers
+from hiprobe.cli.session import expand_videos, parse_layers
 from hiprobe.errors import UsageError
 
 

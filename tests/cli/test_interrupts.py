@@ -18,8 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from hiprobe.cli.app import app
-from hiprobe.store.cache import StatesCache
-from hiprobe.store.parts import PartFiles
+from hiprobe.store.states_cache import PartFiles, StatesCache
 
 resource = pytest.importorskip("resource", reason="signals and limits of POSIX")
 

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
-from hiprobe.scenes.demo import write_demo_clips
+from hiprobe.scenes.demo_scenes import write_demo_clips
 from hiprobe.timeline import Event
-from hiprobe.video.probe import video_info
+from hiprobe.video.video_info import video_info
 
 pytestmark = pytest.mark.lite
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from hiprobe.cli.app import app
-from hiprobe.cli.native_checks import check_library, check_video
+from hiprobe.cli.doctor import check_library, check_video
 
 
 def broken(folder: Path, monkeypatch: pytest.MonkeyPatch, *, name: str, code: str) -> None:

@@ -12,12 +12,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from hiprobe.backbones.spec import OPTIONS, BackboneSpec
 from hiprobe.cli.app import app
-from hiprobe.cli.commands.reproduce import reproduce
 from hiprobe.cli.options import spec_of_options
+from hiprobe.cli.reproduce import reproduce
 from hiprobe.errors import BackboneError
 from hiprobe.probe import Probe
+from hiprobe.spec import OPTIONS, BackboneSpec
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
 import answering
@@ -117,7 +117,7 @@ def test_reproduce_reads_and_names_what_was_asked_for(place: Path, tiny_model: P
 
 def test_a_model_of_the_hub_keeps_its_owner_in_the_printed_command(place: Path) -> None:
     from hiprobe.reproduce.request import DataSource, Request
-    from hiprobe.reproduce.run import command_words
+    from hiprobe.reproduce.run_experiments import command_words
 
     data = (DataSource("a", Path("a b/c.csv"), ("no fight",)), DataSource("b", Path("d")))
     words = command_words(Request(data, place, BackboneSpec("owner/name")), "table4")

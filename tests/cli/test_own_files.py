@@ -10,12 +10,12 @@ from cli_states import write_clip_folder, write_untrimmed
 from click.testing import CliRunner
 
 from hiprobe.cli.app import app
-from hiprobe.cli.inputs import expand_videos
-from hiprobe.cli.run_file import RunFile
+from hiprobe.cli.run_files import RunFile
+from hiprobe.cli.session import expand_videos
 from hiprobe.datasets.clips import read_clips, read_labelled
 from hiprobe.datasets.files_found import find_all
 from hiprobe.errors import LabelError, UsageError
-from hiprobe.store.run_record import STATES
+from hiprobe.store.text_files import STATES
 
 
 def touch(folder: Path, *names: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hiprobe.cli.progress import describe
+from hiprobe.cli.console import describe
 from hiprobe.pipeline import ProgressEvent
 
 

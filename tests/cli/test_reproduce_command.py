@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.cli.app import app
+from hiprobe.spec import BackboneSpec
 from hiprobe.video.write import write_video
 
 sys.path += [str(Path(__file__).parents[1] / n) for n in ("reproduce", "backbones")]
@@ -98,7 +98,7 @@ def write_clips(folder: Path) -> Path:
 def test_videos_are_joined_scored_by_frame_and_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hiprobe.backbones.lite.load import load_lite
+    from hiprobe.backbones.lite.lite_model import load_lite
 
     folder = tmp_path / "model"
     folder.mkdir()
@@ -107,7 +107,7 @@ def test_videos_are_joined_scored_by_frame_and_drawn(
     monkeypatch.setattr(BackboneSpec, "open", lambda spec, **_: opened)
     table, out = write_clips(tmp_path / "clips"), tmp_path / "out"
     words = ("--data", table, "-o", out, "--seeds", "1", "--folds", "2", "--draws", "5")
-    monkeypatch.setattr("hiprobe.reproduce.experiments.table5.KEY_FRAMES", (1, 8))
+    monkeypatch.setattr("hiprobe.reproduce.experiments.tables_3_5.KEY_FRAMES", (1, 8))
     found = run("table4", "fig6", "table5", *words)
     assert found.exit_code == 0, found.output
     rows = json.loads((out / "table4" / "result.json").read_text())["rows"]

@@ -13,14 +13,11 @@ from cli_states import FINGERPRINT, states
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hiprobe.cli.failures import Failures
-from hiprobe.cli.results import save_event_clips, write_results
-from hiprobe.cli.run_file import RUN_NAME, RunFile
-from hiprobe.cli.shown_names import shown_names
-from hiprobe.cli.subject import Context, Subject
+from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
+from hiprobe.cli.run_files import Failures, RunFile, shown_names
 from hiprobe.report.documents import timeline_document, write_json
-from hiprobe.store.run_record import ENDINGS, RESULTS, STATES, names_of_file
 from hiprobe.store.states_file import write_states
+from hiprobe.store.text_files import ENDINGS, RESULTS, RUN_NAME, STATES, names_of_file
 from hiprobe.timeline import Event, Timeline
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hiprobe.cli.failures import Failures
-from hiprobe.cli.run_file import RUN_NAME, RunFile
+from hiprobe.cli.run_files import Failures, RunFile
 from hiprobe.errors import StorageError, UsageError
+from hiprobe.store.text_files import RUN_NAME
 
 
 def run(out: Path, *, broken_by: BaseException | None) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_a_full_disk_behind_stdout_is_told(work: Path, tmp_path: Path) -> None:
 def test_what_libraries_print_does_not_end_up_in_a_file(tmp_path: Path) -> None:
     """The number of a closed stream is not given to the next file that is opened."""
     code = (
-        "import os\nfrom hiprobe.cli.streams import keep_streams_writable\n"
+        "import os\nfrom hiprobe.cli.process import keep_streams_writable\n"
         "keep_streams_writable()\n"
         "file = open('result', 'w')\nfile.write('result')\nfile.flush()\n"
         "os.write(1, b'printed by C')\nos.write(2, b'printed by C')\n"

@@ -10,12 +10,12 @@ import pytest
 from cli_states import FINGERPRINT, states, write_clip_folder, write_untrimmed
 from click.testing import CliRunner, Result
 
+from hiprobe.baselines.zero_label_video import zero_label_video
 from hiprobe.cli.app import app
 from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold
 from hiprobe.probe import Probe
 from hiprobe.states import LabelledStates
-from hiprobe.zero_label import zero_label_video
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
 import answering

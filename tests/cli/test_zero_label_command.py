@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hiprobe.backbones.spec import BackboneSpec
+from hiprobe.baselines.asked import METHODS
 from hiprobe.cli.app import app
-from hiprobe.cli.commands.zero_label import METHOD_NAMES
-from hiprobe.zero_label import METHODS
+from hiprobe.cli.zero_label import METHOD_NAMES
+from hiprobe.spec import BackboneSpec
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
 import answering

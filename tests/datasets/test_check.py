@@ -8,12 +8,12 @@ import pytest
 from data_trees import clip, clips, pictures
 from shared_data import published_files
 
-from hiprobe.datasets.check import check_dataset
+from hiprobe.datasets.check_folder import check_dataset
 from hiprobe.datasets.findings import CheckReport
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.manifest import manifest_truth
 from hiprobe.errors import DatasetError, EvaluationError, LabelError
-from hiprobe.pipeline.progress import ProgressEvent
+from hiprobe.progress import ProgressEvent
 
 
 def check(root: Path, name: str, **settings: Any) -> CheckReport:

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from video_parts import make_clip
 
-from hiprobe.datasets.class_names import looks_normal, says_normal
-from hiprobe.datasets.clips import read_clips, read_labelled
-from hiprobe.datasets.columns import meant_by
+from hiprobe.datasets.clip_tables import meant_by
+from hiprobe.datasets.clips import looks_normal, read_clips, read_labelled, says_normal
 from hiprobe.datasets.video_files import find_videos, look_into, untimed_words, without_ending
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.video.decode import FrameReader

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.datasets.clips import find_videos, read_clips
+from hiprobe.datasets.clips import read_clips
+from hiprobe.datasets.video_files import find_videos
 from hiprobe.errors import LabelError
 
 

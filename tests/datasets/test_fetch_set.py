@@ -14,9 +14,8 @@ import pytest
 from data_trees import clips
 from git_server import GitServer, repository, served
 
-from hiprobe.datasets.catalog import known_set
-from hiprobe.datasets.fetch import clone, how_to_get
-from hiprobe.datasets.known import KnownSet
+from hiprobe.datasets.known_sets import KnownSet, known_set
+from hiprobe.datasets.transfer import clone, how_to_get
 from hiprobe.errors import DownloadError, UsageError
 
 REPOSITORY = "seymanurakti/fight-detection-surv-dataset"

@@ -6,7 +6,7 @@ import numpy as np
 from data_trees import moving
 from shared_data import published_files
 
-from hiprobe.datasets.fingerprint import SHAPE, fingerprint, near_duplicates
+from hiprobe.datasets.measure import SHAPE, fingerprint, near_duplicates
 from hiprobe.segment import Frame
 from hiprobe.video.clip import read_clip
 from hiprobe.video.write import write_video

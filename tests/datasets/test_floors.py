@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hiprobe.datasets.floors import FLOORS, centre_prior, floors
 from hiprobe.datasets.ground_truth import load_truth
-from hiprobe.evaluation.evaluate import headline_metrics
+from hiprobe.datasets.score_files import FLOORS, centre_prior, floors
+from hiprobe.evaluation.evaluate_scores import headline_metrics
 
 
 def test_ucf_crime_floors() -> None:

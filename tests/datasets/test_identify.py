@@ -4,11 +4,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from hiprobe.datasets.catalog import known_set, known_sets
-from hiprobe.datasets.files_found import Found
+from hiprobe.datasets.files_found import Found, Identity
 from hiprobe.datasets.identify import identify
-from hiprobe.datasets.identity import Identity
-from hiprobe.datasets.lists import published
+from hiprobe.datasets.known_sets import known_set, known_sets
+from hiprobe.datasets.published import published
 from hiprobe.errors import UsageError
 
 FRAMES = (Path("0.jpg"), Path("1.jpg"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hiprobe.datasets.own_spans import NAME, beyond_words, read_own_spans, to_frames
+from hiprobe.datasets.published import NAME, beyond_words, read_own_spans, to_frames
 from hiprobe.errors import LabelError
 
 TIMES = np.array([0.0, 0.1, 0.2, 1.2, 1.3, 5.0])

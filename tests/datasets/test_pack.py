@@ -7,7 +7,7 @@ import pytest
 from data_trees import clip, moving, pictures
 
 from hiprobe.datasets.manifest import Manifest, ManifestRow
-from hiprobe.datasets.pack import pack_manifest
+from hiprobe.datasets.transfer import pack_manifest
 from hiprobe.errors import DatasetError
 from hiprobe.video.decode import FrameReader
 

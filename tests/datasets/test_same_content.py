@@ -11,7 +11,8 @@ from video_parts import make_clip
 from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.datasets.same_content import Settled, settle_copies
 from hiprobe.errors import LabelError
-from hiprobe.states import Fingerprint, States, VideoStates
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.states import States, VideoStates
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_file import write_states
 

@@ -11,7 +11,7 @@ from shared_data import published_files
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.score_files import read_scores
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.evaluate import evaluate_scores
+from hiprobe.evaluation.evaluate_scores import evaluate_scores
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.timeline import Timeline

@@ -8,7 +8,7 @@ import pytest
 
 from hiprobe.datasets.ground_truth import training_videos
 from hiprobe.datasets.manifest import Manifest, ManifestRow
-from hiprobe.datasets.subset import draw_subset
+from hiprobe.datasets.transfer import draw_subset
 from hiprobe.errors import LabelError, UsageError
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from hiprobe.datasets.clips import read_clips
 from hiprobe.datasets.manifest import read_manifest
-from hiprobe.datasets.own_spans import NAME, read_own_spans
-from hiprobe.datasets.raw_scores import read_raw
+from hiprobe.datasets.published import NAME, read_own_spans
+from hiprobe.datasets.score_files import read_raw
 from hiprobe.datasets.table_text import read_table
 from hiprobe.errors import EvaluationError, HiProbeError, LabelError
 from hiprobe.store.text_files import safe_cell

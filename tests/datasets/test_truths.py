@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.datasets.ground_truth import load_truth
-from hiprobe.datasets.truths import find_truth
+from hiprobe.datasets.ground_truth import find_truth, load_truth
 
 
 def test_a_folder_of_a_sets_name_does_not_hide_the_packaged_truth(

@@ -8,13 +8,11 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.cli.commands.evaluate import command
-from hiprobe.datasets.ground_truth import load_truth
+from hiprobe.cli.evaluate import command
+from hiprobe.datasets.ground_truth import find_truth, load_truth
 from hiprobe.datasets.manifest import Manifest, ManifestRow, write_manifest
-from hiprobe.datasets.truths import find_truth
 from hiprobe.errors import EvaluationError, UsageError
-from hiprobe.evaluation.document import evaluation_document
-from hiprobe.evaluation.evaluate import evaluate_scores
+from hiprobe.evaluation.evaluate_scores import evaluate_scores, evaluation_document
 from hiprobe.evaluation.metrics import HEADLINES
 from hiprobe.evaluation.truth import Truth, VideoTruth
 

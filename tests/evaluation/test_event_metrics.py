@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation import metrics
-from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.frame_scores import ScoredFrames
 
 
 def spans(*pairs: tuple[int, int]) -> NDArray[np.int64]:

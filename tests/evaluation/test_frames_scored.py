@@ -6,8 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frames import ScoredFrames, join_frames
-from hiprobe.evaluation.to_frames import repeat_to_frames, seconds_to_frames, segments_to_frames
+from hiprobe.evaluation.frame_scores import (
+    ScoredFrames,
+    join_frames,
+    repeat_to_frames,
+    seconds_to_frames,
+    segments_to_frames,
+)
 from hiprobe.evaluation.truth import Truth, VideoTruth
 
 TRUTH = Truth(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation import metrics
-from hiprobe.evaluation.frames import ScoredFrames, join_frames
+from hiprobe.evaluation.frame_scores import ScoredFrames, join_frames
 from hiprobe.evaluation.truth import Truth, VideoTruth
 
 Spans = NDArray[np.int64]

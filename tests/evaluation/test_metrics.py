@@ -12,7 +12,7 @@ from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation import metrics
-from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.frame_scores import ScoredFrames
 
 unhurried = settings(deadline=None)  # a loaded machine is no failure
 

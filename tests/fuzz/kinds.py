@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.states import Fingerprint, LabelledStates, States, VideoStates
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.states import LabelledStates, States, VideoStates
 
 FINGERPRINT = Fingerprint("toy", "weights-1", "float32", "What happens?", {"frame_pixels": 224})
 
@@ -89,7 +90,7 @@ def _mend_probe(folder: Path) -> None:
 
 
 def _read_probe(folder: Path) -> None:
-    from hiprobe.cli.commands.info import _facts
+    from hiprobe.cli.info import _facts
     from hiprobe.errors import HiProbeError, UsageError
     from hiprobe.probe import Probe
     from hiprobe.probe.reading_file import read_record
@@ -107,7 +108,7 @@ def _read_probe(folder: Path) -> None:
 
 def _make_states(folder: Path) -> None:
     from hiprobe.store.states_file import write_states
-    from hiprobe.store.states_manifest import write_states_manifest
+    from hiprobe.store.states_table import write_states_manifest
 
     notes = {
         "video": "a.mp4", "segment_seconds": "1.5", "first_pts": "0", "time_base_seconds": "0.04",
@@ -122,10 +123,9 @@ def _make_states(folder: Path) -> None:
 
 
 def _read_states(folder: Path) -> None:
-    from hiprobe.cli.commands.info import _facts
-    from hiprobe.store.states_file import read_states
-    from hiprobe.store.states_header import read_times
-    from hiprobe.store.states_manifest import write_states_manifest
+    from hiprobe.cli.info import _facts
+    from hiprobe.store.states_file import read_states, read_times
+    from hiprobe.store.states_table import write_states_manifest
 
     path = folder / "a.safetensors"
     _all(
@@ -137,7 +137,7 @@ def _read_states(folder: Path) -> None:
 
 
 def _read_layer(folder: Path) -> None:
-    from hiprobe.store.layer_file import read_layer
+    from hiprobe.store.states_table import read_layer
 
     _all(lambda: read_layer(folder, 1), lambda: read_layer(folder, 2, unit="clip"))
 
@@ -169,8 +169,7 @@ def _truth() -> Any:
 
 def _evaluate(path: Path) -> None:
     from hiprobe.datasets.score_files import read_frames
-    from hiprobe.evaluation.document import evaluation_document
-    from hiprobe.evaluation.evaluate import evaluate_frames
+    from hiprobe.evaluation.evaluate_scores import evaluate_frames, evaluation_document
 
     truth = _truth()
     frames = read_frames(path, truth=truth)
@@ -203,10 +202,9 @@ def _make_scores(folder: Path) -> None:
 
 
 def _make_timeline(path: Path, video: str, end_seconds: float) -> None:
-    from hiprobe.explanation import Explanation
     from hiprobe.localize import find_events
     from hiprobe.report.documents import timeline_document, write_json
-    from hiprobe.timeline import Timeline
+    from hiprobe.timeline import Explanation, Timeline
 
     start, end = np.array([0.0, 0.08]), np.array([0.08, end_seconds])
     scores = np.array([0.2, 0.8])
@@ -223,15 +221,13 @@ def _of_scores(name: str) -> Callable[[Path], None]:
 
 
 def _read_detection(folder: Path) -> None:
-    from hiprobe.report.documents import read_timeline
-    from hiprobe.report.tables import segment_rows
+    from hiprobe.report.documents import read_timeline, segment_rows
 
     segment_rows(read_timeline(folder / "detections" / "a.json"))
 
 
 def _make_manifest(folder: Path) -> None:
-    from hiprobe.datasets.manifest import write_manifest
-    from hiprobe.datasets.manifest_row import Manifest, ManifestRow
+    from hiprobe.datasets.manifest import Manifest, ManifestRow, write_manifest
 
     rows = tuple(
         ManifestRow(
@@ -252,8 +248,8 @@ def _make_manifest(folder: Path) -> None:
 def _of_manifest(name: str) -> Callable[[Path], None]:
     def read(folder: Path) -> None:
         from hiprobe.datasets.clips import read_clips
+        from hiprobe.datasets.ground_truth import find_truth
         from hiprobe.datasets.manifest import read_manifest
-        from hiprobe.datasets.truths import find_truth
 
         path = folder / name
         _all(
@@ -267,7 +263,7 @@ def _of_manifest(name: str) -> Callable[[Path], None]:
 
 def _read_clips(folder: Path) -> None:
     from hiprobe.datasets.clips import read_clips
-    from hiprobe.datasets.own_spans import read_own_spans
+    from hiprobe.datasets.published import read_own_spans
 
     table = folder / "clips.csv"
     _all(lambda: read_clips(table, both_kinds=False), lambda: read_own_spans(folder))
@@ -290,9 +286,14 @@ def _of_prompts(name: str) -> Callable[[Path], None]:
 
 
 def _make_result(folder: Path) -> None:
-    from hiprobe.reproduce.document import result_document
-    from hiprobe.reproduce.result import ExperimentResult, Findings, PaperNumber, Row
-    from hiprobe.reproduce.writer import JSON_NAME
+    from hiprobe.reproduce.experiment_result import (
+        ExperimentResult,
+        Findings,
+        PaperNumber,
+        Row,
+        result_document,
+    )
+    from hiprobe.reproduce.result_pages import JSON_NAME
 
     row = Row("d", "last", "AUC", 0.5, 0.4, 0.6, (0.4, 0.6), (PaperNumber("U", 0.8),), "p", (0, 1))
     result = ExperimentResult("t", "T", Findings((row,)), "c", "m", "b", {"d": "x"}, 1.0, "2026")
@@ -301,9 +302,7 @@ def _make_result(folder: Path) -> None:
 
 
 def _read_result(folder: Path) -> None:
-    from hiprobe.reproduce.markdown import result_markdown
-    from hiprobe.reproduce.page import read_result
-    from hiprobe.reproduce.writer import JSON_NAME
+    from hiprobe.reproduce.result_pages import JSON_NAME, read_result, result_markdown
 
     path = folder / JSON_NAME
     path.unlink()
@@ -312,8 +311,8 @@ def _read_result(folder: Path) -> None:
 
 
 def _make_model_folder(folder: Path) -> None:
-    from hiprobe.backbones.hub.record import Record, RemoteFile, write_record
-    from hiprobe.backbones.lite.manifest import write_manifest
+    from hiprobe.backbones.lite.wheels import write_manifest
+    from hiprobe.backbones.model_folders import Record, RemoteFile, write_record
 
     (folder / "config.json").write_text(json.dumps({"model_type": "llava", "decoder": {"a": 1}}))
     write_manifest(folder, names=["config.json"])
@@ -326,11 +325,11 @@ def _make_model_folder(folder: Path) -> None:
 
 
 def _read_model_folder(folder: Path) -> None:
+    from hiprobe.backbones.catalogue import folder_shape
     from hiprobe.backbones.hf.weights import weights_digest
-    from hiprobe.backbones.hub.record import is_fetched
-    from hiprobe.backbones.lite.manifest import damaged_files, is_assembled
+    from hiprobe.backbones.lite.wheels import damaged_files, is_assembled
+    from hiprobe.backbones.model_folders import is_fetched
     from hiprobe.backbones.registry import loader_of
-    from hiprobe.backbones.shape_families import folder_shape
 
     _all(
         lambda: is_assembled(folder),
@@ -354,7 +353,7 @@ def _pack_descriptions(folder: Path) -> None:
 
 
 def _read_descriptions(folder: Path) -> None:
-    from hiprobe.reproduce.descriptions import _read
+    from hiprobe.reproduce.described_frames import _read
 
     _read(folder / "d.jsonl.gz")
 
@@ -363,7 +362,7 @@ _KEY = "a" * 40
 
 
 def _make_cache(folder: Path) -> None:
-    from hiprobe.store.cache import StatesCache
+    from hiprobe.store.states_cache import StatesCache
 
     kept = StatesCache(folder)
     video = VideoStates(states={"last": states(np.ones((3, 2, 4)))})
@@ -384,11 +383,12 @@ def _make_cache(folder: Path) -> None:
 
 
 def _read_cache(folder: Path) -> None:
-    from hiprobe.datasets import measured_file
-    from hiprobe.reproduce import joined, kept, text_pass
+    from hiprobe.datasets import measure as measured_file
+    from hiprobe.reproduce import described_frames as text_pass
+    from hiprobe.reproduce import request as kept
+    from hiprobe.reproduce import video_folds as joined
     from hiprobe.store import content_hash
-    from hiprobe.store.cache import StatesCache
-    from hiprobe.store.parts import PartFiles
+    from hiprobe.store.states_cache import PartFiles, StatesCache
 
     kept._read(folder / "kept.json", "k")
     content_hash._read(folder / "note.json", [1, 2, 3, 4])

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Speech
 from hiprobe.errors import BackboneMemoryError
+from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Fingerprint, Reading, States
+from hiprobe.states import Reading, States
 from hiprobe.timeline import Timeline
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiprobe.explanation import FIELDS, Explanation
-from hiprobe.pipeline.answer import Answer, read_answer
+from hiprobe.pipeline.answers import Answer, read_answer
+from hiprobe.timeline import FIELDS, Explanation
 
 FULL = {
     "title": "A fight",

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Speech
 from hiprobe.errors import BackboneMemoryError, UsageError
-from hiprobe.explanation import Explanation
-from hiprobe.pipeline import Prompts, explain
-from hiprobe.pipeline.asking import PLAIN, STRUCTURED, prompts_for
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.pipeline import Prompts
+from hiprobe.pipeline import explaining as explain
+from hiprobe.pipeline.explaining import PLAIN, STRUCTURED, prompts_for
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Fingerprint, Reading
-from hiprobe.timeline import Event, Timeline
+from hiprobe.states import Reading
+from hiprobe.timeline import Event, Explanation, Timeline
 
 JSON = '{"title": "Bright", "what_happens": "It flashes.", "why_unusual": "", "confidence": 0.5}'
 

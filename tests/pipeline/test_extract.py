@@ -24,12 +24,12 @@ from hiprobe.pipeline import (
     Prompts,
     Stretch,
     detect_video,
-    explain,
     extract_clip,
     extract_examples,
     extract_video,
 )
-from hiprobe.store.cache import StatesCache
+from hiprobe.pipeline import explaining as explain
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import write_states
 from hiprobe.timeline import Event
 
@@ -180,7 +180,7 @@ def test_parts_that_do_not_fit_the_video_are_thrown_away(video: Path, tmp_path: 
 def test_a_slow_backbone_bounds_what_is_decoded_ahead(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hiprobe.pipeline import streaming
+    from hiprobe.pipeline import stream as streaming
 
     read: list[int] = []
     lead: list[int] = []

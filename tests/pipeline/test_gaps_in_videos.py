@@ -13,10 +13,10 @@ from pipeline_parts import BrightProbe, ColourBackbone, Interrupting, write_vide
 from hiprobe.datasets.score_files import read_scores
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.pipeline import ExtractionSettings, ProgressEvent, detect_video, extract_video
-from hiprobe.pipeline.settings import WHOLE
+from hiprobe.pipeline.reading import WHOLE
 from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.states import VideoStates
-from hiprobe.store.cache import StatesCache
+from hiprobe.store.states_cache import StatesCache
 
 HOLE_SECONDS = 4 * 3600.0
 SETTINGS = ExtractionSettings(batch_segments=1, checkpoint_segments=1)

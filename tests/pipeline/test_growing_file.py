@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from pipeline_parts import BrightProbe, ColourBackbone, write_video
 
-from hiprobe.cli.detect_report import remarks
+from hiprobe.cli.detect import remarks
 from hiprobe.errors import VideoError
 from hiprobe.pipeline import (
     ExtractionSettings,
@@ -22,10 +22,10 @@ from hiprobe.pipeline import (
     extract_clip,
     extract_video,
 )
-from hiprobe.pipeline.units import extract_units
+from hiprobe.pipeline.extraction import extract_units
 from hiprobe.segment import Segment
 from hiprobe.states import Reading
-from hiprobe.store.cache import StatesCache
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.decode import FrameReader
 
 FRAMES = 24 * 8

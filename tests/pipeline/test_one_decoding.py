@@ -21,7 +21,7 @@ from hiprobe.pipeline import (
 )
 from hiprobe.pipeline.states_folder import Item, extract_to_file
 from hiprobe.states import States
-from hiprobe.store.cache import StatesCache
+from hiprobe.store.states_cache import StatesCache
 
 SETTINGS = ExtractionSettings(readings=("last", "visual_mean"), checkpoint_segments=2)
 

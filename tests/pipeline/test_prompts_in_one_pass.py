@@ -15,7 +15,7 @@ from hiprobe.pipeline import (
     extract_video,
     extract_views,
 )
-from hiprobe.store.cache import StatesCache
+from hiprobe.store.states_cache import StatesCache
 
 PROMPTS = ("what?", "who?", "where to?")
 OFTEN = ExtractionSettings(batch_segments=2, checkpoint_segments=2)
@@ -29,7 +29,7 @@ def video(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The videos that were opened for segments."""
-    from hiprobe.pipeline import streaming
+    from hiprobe.pipeline import stream as streaming
 
     found: list[Path] = []
     plain = streaming.read_segments

@@ -14,10 +14,9 @@ from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import StatesError, VideoError
 from hiprobe.pipeline import ExtractionSettings, extract_clip, extract_video
 from hiprobe.pipeline.states_folder import Item, extract_to_file
-from hiprobe.store.cache import StatesCache
-from hiprobe.store.layer_file import read_layer
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states
-from hiprobe.store.states_manifest import MANIFEST_NAME, write_states_manifest
+from hiprobe.store.states_table import MANIFEST_NAME, read_layer, write_states_manifest
 from hiprobe.video.segments import read_segments
 
 SETTINGS = ExtractionSettings(layers=(0, 2, 5), readings=("last", "visual_mean"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hiprobe.states import Fingerprint, LabelledStates, States
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.states import LabelledStates, States
 
 FINGERPRINT = Fingerprint("toy", "weights-1", "float32", "What happens?", {"frame_pixels": 224})
 

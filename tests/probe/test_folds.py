@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.probe.folds import grouped_folds, roc_auc
+from hiprobe.probe.training_set import grouped_folds, roc_auc
 
 clips = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=60)
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from hiprobe.errors import FingerprintError, LabelError, StatesError, UsageError
 from hiprobe.localize import adaptive_threshold
 from hiprobe.probe import Probe
-from hiprobe.probe.folds import roc_auc
+from hiprobe.probe.training_set import roc_auc
 
 
 def test_the_informative_layer_in_the_middle_is_found():

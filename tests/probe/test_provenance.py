@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from probe_states import FINGERPRINT, examples, states
 
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import ProbeFolderError, StatesError, UsageError
 from hiprobe.probe import Probe
 from hiprobe.provenance import Provenance
+from hiprobe.spec import BackboneSpec
 from hiprobe.states import LabelledStates, VideoStates
 from hiprobe.store.states_file import read_states, write_states
 

@@ -8,10 +8,9 @@ from probe_states import FINGERPRINT, examples
 
 from hiprobe.errors import StatesError
 from hiprobe.probe import Probe
-from hiprobe.probe.folds import grouped_folds, roc_auc
+from hiprobe.probe.fitting import KEPT_VIEW
 from hiprobe.probe.selection import cross_validate
-from hiprobe.probe.tables import KEPT_VIEW
-from hiprobe.probe.training_set import training_set
+from hiprobe.probe.training_set import grouped_folds, roc_auc, training_set
 
 
 def seen(view, *, prompt="What happens?", reading="last"):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hiprobe.explanation import Explanation
-from hiprobe.timeline import Event, Timeline
+from hiprobe.timeline import Event, Explanation, Timeline
 
 TRUTH = ((6.5, 8.5),)
 

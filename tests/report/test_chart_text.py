@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from matplotlib import font_manager
 
-from hiprobe.report import chart_text
+from hiprobe.report import theme as chart_text
 from hiprobe.report.theme import LIGHT, Theme, render_figure
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 from rich.console import Console
 
-from hiprobe.report.console import events_caption, events_table, layers_table, threshold_table
-from hiprobe.report.layers import LayerCurves
+from hiprobe.report.layer_chart import LayerCurves
+from hiprobe.report.terminal import events_caption, events_table, layers_table, threshold_table
 
 
 def printed(table) -> str:

@@ -9,9 +9,10 @@ from hiprobe.errors import UsageError
 from hiprobe.report.documents import (
     read_timeline,
     timeline_document,
+    write_csv,
+    write_events_csv,
     write_json,
 )
-from hiprobe.report.tables import write_csv, write_events_csv
 from hiprobe.report.words import RENDERED_NOTE
 from hiprobe.timeline import Timeline
 

@@ -11,17 +11,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hiprobe.explanation import Explanation
-from hiprobe.report.console import events_table
 from hiprobe.report.documents import (
     read_timeline,
     timeline_document,
+    write_events_csv,
     write_json,
 )
-from hiprobe.report.explained import other_words_table
-from hiprobe.report.page import PageVideo, write_page
-from hiprobe.report.tables import write_events_csv
-from hiprobe.timeline import Timeline
+from hiprobe.report.html_page import PageVideo, write_page
+from hiprobe.report.terminal import events_table, other_words_table
+from hiprobe.timeline import Explanation, Timeline
 
 PARSED = Explanation(
     "event", 2.0, 5.0, "?", '{"title": "A <fight>"}', "parsed",

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hiprobe.report.console import events_caption
 from hiprobe.report.documents import read_timeline, timeline_document, write_json
-from hiprobe.report.page_facts import PageVideo, video_facts
-from hiprobe.report.plot import plot_timeline, timeline_drawing
-from hiprobe.report.shown_time import ShownTime
-from hiprobe.report.strip import GAP_RGB, render_strip
+from hiprobe.report.html_page import PageVideo, video_facts
+from hiprobe.report.overlay import GAP_RGB, render_strip
+from hiprobe.report.score_chart import plot_timeline, timeline_drawing
+from hiprobe.report.terminal import events_caption
+from hiprobe.report.words import ShownTime
 from hiprobe.timeline import Event, Timeline
 
 HOURS = 4 * 3600.0

@@ -7,9 +7,8 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
-from hiprobe.report.layer_plot import tsne_drawing, tsne_inches
-from hiprobe.report.layers import LayerCurves
-from hiprobe.report.page import PageChart, PageVideo, write_page
+from hiprobe.report.html_page import PageChart, PageVideo, write_page
+from hiprobe.report.layer_chart import LayerCurves, tsne_drawing, tsne_inches
 from hiprobe.report.words import RENDERED_NOTE, STANDING_NOTE
 
 VOID = {"meta", "img", "source", "br", "link", "input"}

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from hiprobe.errors import UsageError
-from hiprobe.report.layers import LayerCurves
-from hiprobe.report.plot import plot_layers, plot_timeline, plot_tsne
+from hiprobe.report.layer_chart import LayerCurves, plot_layers, plot_tsne
+from hiprobe.report.score_chart import plot_timeline
 
 TRUTH = [(6.5, 8.5)]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hiprobe.report.tables import write_csv
+from hiprobe.report.documents import write_csv
 
 
 def test_times_and_scores_have_no_binary_tail(quiet, tmp_path):

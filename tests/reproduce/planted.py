@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import TextReading
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.backbones.lite.model import LiteBackbone
+from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
 from hiprobe.segment import Segment
 from hiprobe.states import Reading
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics import Ranking
 from hiprobe.reproduce.estimate import (
     Units,

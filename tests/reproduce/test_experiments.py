@@ -12,21 +12,18 @@ import numpy as np
 import pytest
 
 from hiprobe.probe.training_set import TrainingSet, training_set
-from hiprobe.reproduce import folds, scored
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.experiments import (
-    fig2,
-    fig3,
-    fig4,
-    fig6,
-    label_budget,
-    table3,
-    table4,
-    table5,
-)
-from hiprobe.reproduce.fits import Variant, fit_variant
+from hiprobe.reproduce import scored
+from hiprobe.reproduce import video_folds as folds
+from hiprobe.reproduce.clip_states import Bench
+from hiprobe.reproduce.experiment_result import Findings, Row
+from hiprobe.reproduce.experiments import fig6, label_budget, table4
+from hiprobe.reproduce.experiments import layer_figures as fig2
+from hiprobe.reproduce.experiments import layer_figures as fig3
+from hiprobe.reproduce.experiments import layer_figures as fig4
+from hiprobe.reproduce.experiments import tables_3_5 as table3
+from hiprobe.reproduce.experiments import tables_3_5 as table5
+from hiprobe.reproduce.held_out import Variant, fit_variant
 from hiprobe.reproduce.request import DataSource
-from hiprobe.reproduce.result import Findings, Row
 from hiprobe.states import LabelledStates
 
 sys.path.append(str(Path(__file__).parent))

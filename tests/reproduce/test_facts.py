@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hiprobe.errors import UsageError
-from hiprobe.reproduce.facts import facts, paper_numbers
+from hiprobe.reproduce.experiment_result import facts, paper_numbers
 
 
 def test_published_percent_become_fractions() -> None:

@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.datasets.check import check_dataset
+from hiprobe.datasets.check_folder import check_dataset
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.manifest import write_manifest
 from hiprobe.errors import HiProbeError
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.experiments import table1
-from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.kept import Kept
-from hiprobe.reproduce.peers import SECTION
-from hiprobe.reproduce.registry import experiment
-from hiprobe.reproduce.request import DataSource, Request
-from hiprobe.reproduce.run import run_one
-from hiprobe.store.cache import StatesCache
+from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.experiments import tables_1_2 as table1
+from hiprobe.reproduce.published_rows import SECTION
+from hiprobe.reproduce.request import DataSource, Kept, Request, experiment
+from hiprobe.reproduce.run_experiments import run_one
+from hiprobe.store.states_cache import StatesCache
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
 import tiny_sets

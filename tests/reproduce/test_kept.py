@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hiprobe.reproduce.kept import Kept
+from hiprobe.reproduce.request import Kept
 
 
 def test_a_piece_is_computed_once_and_comes_back_the_same(tmp_path: Path) -> None:

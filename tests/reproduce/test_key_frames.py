@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.backbones.lite.load import load_lite
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.experiments import table5
-from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.kept import Kept
-from hiprobe.reproduce.request import DataSource, Request
-from hiprobe.store.cache import StatesCache
+from hiprobe.backbones.lite.lite_model import load_lite
+from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.experiments import tables_3_5 as table5
+from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.write import write_video
 
 sys.path.append(str(Path(__file__).parents[1] / "backbones"))
@@ -49,7 +47,7 @@ def test_every_k_is_read_before_the_first_step(
     cache = StatesCache(tmp_path / "states")
     told: list[str] = []
     kept_at_first_step: list[int] = []
-    monkeypatch.setattr("hiprobe.reproduce.steps.SAY_SECONDS", 0.0)
+    monkeypatch.setattr("hiprobe.reproduce.request.SAY_SECONDS", 0.0)
 
     def say(line: str) -> None:
         told.append(line)

@@ -10,11 +10,11 @@ import pytest
 
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.errors import UsageError
-from hiprobe.reproduce.notes import COMPUTED, MARKER, fill, results_in
-from hiprobe.reproduce.registry import EXPERIMENTS
-from hiprobe.reproduce.result import ExperimentResult, Findings, Row
-from hiprobe.reproduce.span_versions import different_videos, span_rows
-from hiprobe.reproduce.writer import write_result
+from hiprobe.reproduce.experiment_result import ExperimentResult, Findings, Row
+from hiprobe.reproduce.paper_notes import COMPUTED, MARKER, fill, results_in
+from hiprobe.reproduce.published_rows import different_videos, span_rows
+from hiprobe.reproduce.request import EXPERIMENTS
+from hiprobe.reproduce.result_pages import write_result
 
 PAGE = Path(__file__).parents[2] / "docs" / "paper-notes.md"
 BLANK = "before\n<!-- table: {} -->\n<!-- end of table -->\nafter\n"

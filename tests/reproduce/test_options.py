@@ -8,20 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.probe.folds import roc_auc
-from hiprobe.probe.training_set import training_set
-from hiprobe.reproduce import option_frames
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.experiments import options
-from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.fits import Moments, Variant
-from hiprobe.reproduce.frame_test import FrameTest, Part, TestVideo
-from hiprobe.reproduce.held_out import folds_of, held_out
-from hiprobe.reproduce.kept import Kept
+from hiprobe.paper import KEY_FRAMES
+from hiprobe.probe.training_set import roc_auc, training_set
+from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.experiments import open_choices as option_frames
+from hiprobe.reproduce.experiments import open_choices as options
+from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
+from hiprobe.reproduce.held_out import Moments, Variant, folds_of, held_out
 from hiprobe.reproduce.layer_choices import ORACLE, assemble, every_layer, inner_choice
-from hiprobe.reproduce.request import DataSource, Request
+from hiprobe.reproduce.request import DataSource, Kept, Request
 from hiprobe.reproduce.scored import ScoredTest, VideoScores, states_digest
-from hiprobe.segment import KEY_FRAMES
 
 sys.path.append(str(Path(__file__).parents[1] / "probe"))
 import probe_states

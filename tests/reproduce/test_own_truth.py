@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import EvaluationError
-from hiprobe.reproduce import folds
+from hiprobe.reproduce import video_folds as folds
 from hiprobe.reproduce.experiments import fig6
-from hiprobe.reproduce.fits import Variant
+from hiprobe.reproduce.held_out import Variant
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.rows import Table, pools_of
 from hiprobe.reproduce.scored import score_variants

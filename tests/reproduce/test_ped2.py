@@ -10,12 +10,9 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import LabelError
-from hiprobe.reproduce.bench import Bench
+from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.experiments import ped2
-from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.fits import Variant
-from hiprobe.reproduce.kept import Kept
-from hiprobe.reproduce.labelled_segments import (
+from hiprobe.reproduce.experiments.ped2 import (
     MOST_OF_A_KIND,
     SegmentedSet,
     SegmentedVideo,
@@ -24,8 +21,9 @@ from hiprobe.reproduce.labelled_segments import (
     score_others,
     segmented_set,
 )
-from hiprobe.reproduce.request import DataSource, Request
-from hiprobe.store.cache import StatesCache
+from hiprobe.reproduce.held_out import Variant
+from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.write import write_video
 
 sys.path += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hiprobe.errors import UsageError
-from hiprobe.reproduce.peers import Peer, peer_rows, peers, source_note
+from hiprobe.reproduce.published_rows import Peer, peer_rows, peers, source_note
 
 
 @pytest.mark.parametrize("data_set", ["ucf-crime", "xd-violence", "ucsd-ped2"])

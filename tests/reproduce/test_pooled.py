@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import EvaluationError
-from hiprobe.reproduce.fits import Moments
-from hiprobe.reproduce.frame_test import FrameTest, Part, TestVideo
+from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
+from hiprobe.reproduce.held_out import Moments
 from hiprobe.reproduce.pooled import pool_clips, pool_frames
 from hiprobe.reproduce.rows import event_match
 from hiprobe.reproduce.scored import ScoredTest, VideoScores

@@ -12,10 +12,8 @@ import pytest
 
 from hiprobe.errors import UsageError
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
-from hiprobe.reproduce.markdown import result_markdown
-from hiprobe.reproduce.page import read_result, write_page
-from hiprobe.reproduce.result import ExperimentResult, Figure, Findings, PaperNumber, Row
-from hiprobe.reproduce.writer import write_result
+from hiprobe.reproduce.experiment_result import ExperimentResult, Figure, Findings, PaperNumber, Row
+from hiprobe.reproduce.result_pages import read_result, result_markdown, write_page, write_result
 
 PAPER = (PaperNumber("UCF-Crime, frame AUC", 0.8321),)
 ROWS = (

@@ -14,22 +14,22 @@ import pytest
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.errors import DatasetError, UsageError
 from hiprobe.evaluation.truth import VideoTruth
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.descriptions import (
+from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.described_frames import (
     SUFFIX,
     DescribedSet,
     frame_labels,
     middles,
+    picture_states,
     read_descriptions,
+    read_layers,
+    text_states,
+    videos_of,
 )
 from hiprobe.reproduce.experiments import text_bottleneck
-from hiprobe.reproduce.extraction import Extraction
 from hiprobe.reproduce.frame_probe import Samples, by_layer, probe_layers, probe_words
-from hiprobe.reproduce.kept import Kept
-from hiprobe.reproduce.picture_pass import picture_states, videos_of
-from hiprobe.reproduce.request import DataSource, Request
-from hiprobe.reproduce.text_pass import read_layers, text_states
-from hiprobe.store.cache import StatesCache
+from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.write import write_video
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]

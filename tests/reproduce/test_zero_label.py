@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.experiments import zero_label
-from hiprobe.reproduce.experiments.zero_label import (
+from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.experiment_result import Findings
+from hiprobe.reproduce.experiments import without_labels as zero_label
+from hiprobe.reproduce.experiments.without_labels import (
     AUC,
     FIRST,
     GAIN,
@@ -24,11 +25,8 @@ from hiprobe.reproduce.experiments.zero_label import (
     ODD,
     PROBE,
 )
-from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.kept import Kept
-from hiprobe.reproduce.request import DataSource, Request
-from hiprobe.reproduce.result import Findings
-from hiprobe.store.cache import StatesCache
+from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.store.states_cache import StatesCache
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
 import answering

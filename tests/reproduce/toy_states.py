@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.extraction import Extraction
-from hiprobe.reproduce.kept import Kept
-from hiprobe.reproduce.request import DataSource, Request
-from hiprobe.states import Fingerprint, LabelledStates, States, VideoStates
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.states import LabelledStates, States, VideoStates
 from hiprobe.store.states_file import write_states
 
 LAYERS, WIDTH, BEST = 4, 10, 3

@@ -6,7 +6,7 @@ import pytest
 
 from hiprobe.errors import UsageError
 from hiprobe.scenes import DEMO_KINDS, DEMO_SEEDS
-from hiprobe.scenes.demo import (
+from hiprobe.scenes.demo_scenes import (
     cuts_of,
     plan_parts,
     spans_of,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import VideoError
-from hiprobe.states import Fingerprint, States, VideoStates
-from hiprobe.store.cache import StatesCache
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.states import States, VideoStates
+from hiprobe.store.states_cache import StatesCache
 
 TINY = Fingerprint("tiny", "abc", "float32", "what?")
 

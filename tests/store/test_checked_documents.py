@@ -6,10 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.store.array_files import read_npy
-from hiprobe.store.documents import MAX_DEPTH, DocumentError, parse_json, read_json
-from hiprobe.store.plain_files import UnfitFileError, open_plain, read_plain
-from hiprobe.store.schemas import FingerprintFields, ReadingDocument
+from hiprobe.documents.arrays import read_npy
+from hiprobe.documents.checked import (
+    MAX_DEPTH,
+    DocumentError,
+    UnfitFileError,
+    open_plain,
+    parse_json,
+    read_json,
+    read_plain,
+)
+from hiprobe.documents.schemas import FingerprintFields, ReadingDocument
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hiprobe.errors import FileNameError, StorageError
+from hiprobe.failures import errno_of, storage_error
+from hiprobe.names import LONGEST_ENDING, NAME_BYTES, fits_file_name
 from hiprobe.store.atomic import atomic_path
-from hiprobe.store.file_names import LONGEST_ENDING, NAME_BYTES, fits_file_name
-from hiprobe.store.storage_errors import errno_of, storage_error
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hiprobe.errors import OutsideFolderError
-from hiprobe.store.inside import inside
+from hiprobe.store.text_files import inside
 
 PARTS = st.sampled_from(["..", ".", "a", "b.mp4", "", "...", "/", "~"])
 

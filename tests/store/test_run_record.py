@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hiprobe.store.run_record import (
+from hiprobe.store.text_files import (
     RESULTS,
     RUN_NAME,
     STATES,

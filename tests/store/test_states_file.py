@@ -7,9 +7,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from hiprobe.errors import StatesError, StorageError
-from hiprobe.states import Fingerprint, Reading, States, VideoStates
-from hiprobe.store.states_file import read_states, write_states
-from hiprobe.store.states_header import read_states_header
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.states import Reading, States, VideoStates
+from hiprobe.store.states_file import read_states, read_states_header, write_states
 
 
 def make_states(n: int = 3, reading: Reading = "last", seed: int = 0) -> States:

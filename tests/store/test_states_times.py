@@ -10,7 +10,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from hiprobe.errors import StatesError
-from hiprobe.states import Fingerprint, States, VideoStates
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.states import States, VideoStates
 from hiprobe.store.states_file import read_states, write_states
 
 ROWS = 4

@@ -16,9 +16,7 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import StorageError
-from hiprobe.store.atomic import atomic_path
-from hiprobe.store.process_mark import own_mark
-from hiprobe.store.temporary import sweep
+from hiprobe.store.atomic import atomic_path, own_mark, sweep
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and permissions of POSIX")
 

@@ -61,7 +61,7 @@ def test_from_photographs_to_weights_that_the_package_reads(
     from safetensors.torch import load_file
 
     import train
-    from hiprobe.backbones.lite.load import load_lite
+    from hiprobe.backbones.lite.lite_model import load_lite
     from words import trained_of
 
     def features(what: str, clips: int) -> None:

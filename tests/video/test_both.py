@@ -11,9 +11,9 @@ from video_media import cut_file, make_video
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import Segment, key_frame_positions
-from hiprobe.video.both import ClipAndSegments
+from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.segments import read_clip_and_outcome, read_segments
+from hiprobe.video.segments import ClipAndSegments, read_segments
 
 STRETCHES = [(None, None), (0.4, None), (None, 1.1), (0.52, 1.7)]
 

@@ -14,11 +14,10 @@ from hiprobe.report.overlay import annotate_video
 from hiprobe.timeline import Event, Timeline
 from hiprobe.video.clip import read_clip
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.encoder import encoder_for
 from hiprobe.video.join import JoinPart, join_clips
-from hiprobe.video.probe import video_info
 from hiprobe.video.segments import read_segments
-from hiprobe.video.write import save_clip
+from hiprobe.video.video_info import video_info
+from hiprobe.video.write import encoder_for, save_clip
 
 SMALL, LARGE = (64, 48), (160, 90)
 

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from video_media import make_video, with_times
 
-from hiprobe.video.both import ClipAndSegments
 from hiprobe.video.clip import read_clip_and_outcome
-from hiprobe.video.clock import LONGEST_SECONDS
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.segments import read_segments
+from hiprobe.video.segments import ClipAndSegments, read_segments
+from hiprobe.video.times import LONGEST_SECONDS
 from hiprobe.video.write import save_clip
 
 

@@ -9,8 +9,8 @@ import pytest
 from video_media import make_video
 
 from hiprobe.errors import VideoError
-from hiprobe.video.both import ClipAndSegments
-from hiprobe.video.segments import read_clip, read_segments
+from hiprobe.video.clip import read_clip
+from hiprobe.video.segments import ClipAndSegments, read_segments
 from hiprobe.video.write import save_clip
 
 FILES = 6

@@ -15,7 +15,7 @@ from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.measure import measure
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.probe import video_info
+from hiprobe.video.video_info import video_info
 
 FRAMES, SECONDS = 75, 3.0
 

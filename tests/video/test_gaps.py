@@ -12,12 +12,10 @@ from video_media import make_video
 
 from hiprobe.datasets.files_found import Found
 from hiprobe.datasets.measure import measure
-from hiprobe.gaps import gap_spans
-from hiprobe.segment import Segment
-from hiprobe.video.both import ClipAndSegments
-from hiprobe.video.pace import GAP_DISTANCES, GAP_SECONDS
-from hiprobe.video.segments import read_clip, read_segments
-from hiprobe.video.spread import spread_segments
+from hiprobe.segment import Segment, gap_spans
+from hiprobe.video.clip import read_clip
+from hiprobe.video.segments import ClipAndSegments, read_segments, spread_segments
+from hiprobe.video.times import GAP_DISTANCES, GAP_SECONDS
 
 HOUR = 3_600_000
 HOLE = [i * 40 for i in range(50)] + [4 * HOUR + 2000 + i * 40 for i in range(50)]

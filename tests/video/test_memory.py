@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from video_media import make_video
 
-from hiprobe.video import held
-from hiprobe.video.both import ClipAndSegments
+from hiprobe.video import frames as held
 from hiprobe.video.clip import read_clip
-from hiprobe.video.segments import read_segments
+from hiprobe.video.segments import ClipAndSegments, read_segments
 
 SIDE, FRAMES = 8190, 16  # held whole they take 4.3 GB
 MOST_BYTES = 1_500_000_000

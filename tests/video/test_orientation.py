@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from video_media import make_video
 
+from hiprobe.video.clip import read_clip
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.probe import video_info
-from hiprobe.video.segments import read_clip, read_segments
+from hiprobe.video.segments import read_segments
+from hiprobe.video.video_info import video_info
 from hiprobe.video.write import redraw_video
 
 CORNERS = np.array([[250, 170], [85, 5]], np.uint8)

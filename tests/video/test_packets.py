@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tracemalloc
 
-from hiprobe.video.duration import StatedDuration
-from hiprobe.video.ending import Promise
-from hiprobe.video.packets import Packets
+from hiprobe.video.decode import Promise
+from hiprobe.video.times import StatedDuration
+from hiprobe.video.video_info import Packets
 
 
 def packets_of(count: int, *, promised_seconds: float | None = None) -> Packets:

@@ -9,7 +9,7 @@ from video_media import HEIGHT, WIDTH, make_audio, make_video
 from hiprobe.datasets.video_files import is_video_name, untimed_words
 from hiprobe.errors import VideoError
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.probe import video_info
+from hiprobe.video.video_info import video_info
 
 
 def test_facts_of_an_ordinary_file(tmp_path: Path) -> None:

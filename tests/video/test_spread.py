@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import UsageError, VideoError
-from hiprobe.video.spread import spread_segments
+from hiprobe.video.segments import spread_segments
 
 
 @pytest.fixture(scope="module")

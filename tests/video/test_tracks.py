@@ -9,7 +9,7 @@ from video_media import make_tracks
 
 from hiprobe.video.clip import read_clip
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.probe import video_info
+from hiprobe.video.video_info import video_info
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])

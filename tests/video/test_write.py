@@ -10,7 +10,7 @@ from video_media import level, make_video, near
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import Frame
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.probe import video_info
+from hiprobe.video.video_info import video_info
 from hiprobe.video.write import as_rate, redraw_video, save_clip, write_video
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Speech
+from hiprobe.baselines.asked import CALM_QUESTION
+from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Fingerprint, Reading
-from hiprobe.zero_label.questions import CALM_QUESTION
+from hiprobe.states import Reading
 
 GOOD_HEAD = (2, 1)
 

@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.gaussian_process.kernels import RBF
 
-from hiprobe.errors import StatesError, UsageError
-from hiprobe.zero_label.heads import (
+from hiprobe.baselines.attention_heads import (
     Head,
     best_heads,
     columns,
@@ -16,7 +15,8 @@ from hiprobe.zero_label.heads import (
     head_saliency,
     robust_saliency,
 )
-from hiprobe.zero_label.heads import _discrepancy as discrepancy
+from hiprobe.baselines.attention_heads import _discrepancy as discrepancy
+from hiprobe.errors import StatesError, UsageError
 
 LABELS = np.array([0, 1] * 12)
 

@@ -10,17 +10,24 @@ import numpy as np
 import pytest
 
 from hiprobe.backbones.interface import Speech
+from hiprobe.baselines.attention_heads import (
+    ChosenHeadsView,
+    Head,
+    columns,
+    fit_heads,
+    fit_heads_on,
+    head_states_of,
+    named_heads,
+    stacked,
+)
+from hiprobe.baselines.heads_probe import fit_heads_probe
 from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.errors import FingerprintError, LabelError, StatesError, UsageError
 from hiprobe.pipeline import detect_video
 from hiprobe.probe import Probe
-from hiprobe.probe.folds import grouped_folds, roc_auc
-from hiprobe.probe.parameters import Parameters
+from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.training_set import grouped_folds, roc_auc
 from hiprobe.states import LabelledStates
-from hiprobe.zero_label import fit_heads_on, fit_heads_probe, head_states_of
-from hiprobe.zero_label.choosing import stacked
-from hiprobe.zero_label.head_views import ChosenHeadsView, named_heads
-from hiprobe.zero_label.heads import Head, columns, fit_heads
 
 TOP = 2
 

@@ -10,9 +10,9 @@ import pytest
 from answering import Answerer, brightness, write_video
 from numpy.typing import NDArray
 
+from hiprobe.baselines.zero_label_video import zero_label_video
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.segment import Segment
-from hiprobe.zero_label import zero_label_video
 
 
 class Small(Answerer):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiprobe.zero_label import read_number
+from hiprobe.baselines.asked import read_number
 
 
 @pytest.mark.parametrize(

@@ -12,22 +12,28 @@ from answering import GOOD_HEAD, Answerer, segment, write_video
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone, FirstToken, HeadStates
+from hiprobe.baselines.asked import (
+    HEAD_PROMPTS,
+    METHODS,
+    FirstTokenView,
+    NumberView,
+    Questions,
+    answered,
+    first_token_scores,
+    method_of,
+)
+from hiprobe.baselines.attention_heads import (
+    ChosenHeadsView,
+    Head,
+    HeadsView,
+    fit_heads_on,
+    head_states_of,
+)
+from hiprobe.baselines.zero_label_video import view_of, zero_label_video
 from hiprobe.datasets.clips import read_clips
 from hiprobe.errors import BackboneError, LabelError, StatesError, UsageError
 from hiprobe.segment import Segment
-from hiprobe.store.cache import StatesCache
-from hiprobe.zero_label import (
-    answered,
-    fit_heads_on,
-    head_states_of,
-    view_of,
-    zero_label_video,
-)
-from hiprobe.zero_label.answers import first_token_scores
-from hiprobe.zero_label.head_views import ChosenHeadsView, HeadsView
-from hiprobe.zero_label.heads import Head
-from hiprobe.zero_label.questions import HEAD_PROMPTS, METHODS, Questions, method_of
-from hiprobe.zero_label.views import FirstTokenView, NumberView
+from hiprobe.store.states_cache import StatesCache
 
 LEVELS = (20, 30, 220, 230, 40)
 

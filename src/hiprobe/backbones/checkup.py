@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.cost import count_segment, middle_layer
 from hiprobe.backbones.interface import Backbone
-from hiprobe.backbones.lite.shape import LiteShape
+from hiprobe.backbones.lite.lite_shape import LiteShape
 from hiprobe.backbones.shape import Shape
-from hiprobe.backbones.spec import AS_VIDEO
 from hiprobe.segment import Frame, Segment
+from hiprobe.spec import AS_VIDEO
 
 States = NDArray[np.float32]
 Level = Literal["ok", "note", "missing"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hiprobe.backbones.lite.shape import LiteShape
+from hiprobe.backbones.lite.lite_shape import LiteShape
 from hiprobe.backbones.shape import Grid, Look, Matrix, Shape, Stack
-from hiprobe.backbones.spec import AS_VIDEO
 from hiprobe.errors import UsageError
-from hiprobe.segment import KEY_FRAMES
+from hiprobe.paper import KEY_FRAMES
+from hiprobe.spec import AS_VIDEO
 
 FRAME_PIXELS = (240, 320)
 """Height and width of a frame where none is given: those of UCF-Crime and of many cameras."""
@@ -66,7 +66,7 @@ def count_segment(
         frame_pixels: height and width of a frame, for models that keep its size.
         text_positions: positions of the prompt that show no frame; None for about as many as
             the default prompt has.
-        frames_as: one of `hiprobe.backbones.spec.FRAMES_AS`; frames of a Qwen model's video
+        frames_as: one of `hiprobe.spec.FRAMES_AS`; frames of a Qwen model's video
             share their patches two by two. Others cost the same in both ways.
 
     Raises:

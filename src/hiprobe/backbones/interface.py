@@ -1,4 +1,4 @@
-"""What every backbone offers; one conformance suite in the tests runs over all of them."""
+"""What every backbone offers, and the small protocols of what only some can do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
+from hiprobe.fingerprint import Fingerprint
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Fingerprint, Reading
+from hiprobe.states import Reading
 
 DETECT_PROMPT = PRESETS[DEFAULT_PROMPT]
 """Default prompt; the paper gives none, this is the wording of its author's later work."""
@@ -200,5 +201,34 @@ class TextsBackbone(Protocol):
         Raises:
             StatesError: no text, an empty one, a layer that does not exist, or a state that is
                 not finite.
+        """
+        ...
+
+
+@runtime_checkable
+class PromptsBackbone(Backbone, Protocol):
+    """A backbone that reads several prompts over the same pictures, and looks at them once."""
+
+    def states_by_prompt(
+        self,
+        segments: Sequence[Segment],
+        *,
+        prompts: Sequence[str],
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[str, Mapping[Reading, NDArray[np.float32]]]:
+        """Prompt -> what `states` of a backbone opened with that prompt gives."""
+        ...
+
+
+@runtime_checkable
+class FinalNorm(Protocol):
+    """States are read before the final norm; this is for comparing both readings of layer L."""
+
+    def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """States `[n, width]` of layer L as the language-model head would see them, float32.
+
+        Raises:
+            BackboneError: the decoder was loaded cut, without its norm.
         """
         ...

@@ -1,4 +1,4 @@
-"""The `hiprobe` group: what every command shares (errors, exit codes, interruption)."""
+"""The `hiprobe` group: its commands, and what all of them share (errors, exit codes)."""
 
 from __future__ import annotations
 
@@ -7,28 +7,46 @@ from typing import Any, NoReturn
 import click
 
 from hiprobe import __version__
-from hiprobe.addresses import hide_credentials
-from hiprobe.cli.commands.backbones import backbones
-from hiprobe.cli.commands.cache import cache
-from hiprobe.cli.commands.completion import completion
-from hiprobe.cli.commands.data import data
-from hiprobe.cli.commands.demo import demo
-from hiprobe.cli.commands.detect import detect
-from hiprobe.cli.commands.doctor import doctor
-from hiprobe.cli.commands.evaluate import command as evaluate
-from hiprobe.cli.commands.extract import extract
-from hiprobe.cli.commands.fit import fit
-from hiprobe.cli.commands.info import info
-from hiprobe.cli.commands.layers import layers
-from hiprobe.cli.commands.reproduce import reproduce
-from hiprobe.cli.commands.zero_label import zero_label
-from hiprobe.cli.once import refuse_repeats
-from hiprobe.cli.plain_warnings import plain_warnings
-from hiprobe.cli.stopping import exit_code_of, signals_stop
-from hiprobe.cli.terminal import echo
+from hiprobe.cli.backbones import backbones
+from hiprobe.cli.cache import cache
+from hiprobe.cli.console import echo
+from hiprobe.cli.data import data
+from hiprobe.cli.demo import demo
+from hiprobe.cli.detect import detect
+from hiprobe.cli.doctor import doctor
+from hiprobe.cli.evaluate import command as evaluate
+from hiprobe.cli.extract import extract
+from hiprobe.cli.fit import fit
+from hiprobe.cli.info import info
+from hiprobe.cli.layers import layers
+from hiprobe.cli.options import refuse_repeats
+from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
+from hiprobe.cli.reproduce import reproduce
+from hiprobe.cli.zero_label import zero_label
 from hiprobe.errors import HiProbeError
-from hiprobe.path_text import shown, shown_lines
-from hiprobe.store.storage_errors import FULL, storage_error
+from hiprobe.failures import FULL, storage_error
+from hiprobe.names import hide_credentials, shown, shown_lines
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+    Examples:
+      hiprobe completion bash >> ~/.bashrc
+      hiprobe completion zsh >> ~/.zshrc
+      hiprobe completion fish > ~/.config/fish/completions/hiprobe.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:  # the choice above names only shells that click knows
+        raise click.UsageError(f"no completion for {shell}")
+    # Not source(): it would start bash only to look at its version.
+    script = found(app, {}, "hiprobe", "_HIPROBE_COMPLETE")
+    click.echo(script.source_template % script.source_vars())
 
 
 class Commands(click.Group):

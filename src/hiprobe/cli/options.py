@@ -1,7 +1,8 @@
-"""Options that several commands share, worded once."""
+"""Options that several commands share, worded once, and the numbers that they take."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -10,10 +11,146 @@ from typing import Any
 
 import click
 
-from hiprobe.backbones.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
-from hiprobe.cli.folder_in_use import folder_in_use
-from hiprobe.cli.numbers import MAX_SECONDS, MAX_SEED, MIN_SECONDS, Number, Whole
+from hiprobe.cli.process import folder_in_use
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
+from hiprobe.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
+
+FORMATS = ("json", "csv", "png", "mp4", "html")
+
+
+def chosen_formats(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The formats of all comma-separated lists, each once."""
+    parts = (part.strip().lower() for part in ",".join(value).split(","))
+    chosen = tuple(dict.fromkeys(part for part in parts if part))
+    unknown = sorted(set(chosen) - set(FORMATS))
+    if unknown or not chosen:
+        raise click.BadParameter(
+            f"{', '.join(unknown) or 'nothing'}: choose of {','.join(FORMATS)}"
+        )
+    return chosen
+
+
+formats: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--format",
+    "formats",
+    metavar="LIST",
+    multiple=True,
+    default=("json,csv,png",),
+    show_default=True,
+    callback=chosen_formats,
+    help="What to write: json, csv, png, mp4, html; may be given several times.",
+)
+
+
+MAX_SEED = 2**32 - 1
+"""What the random generators of numpy and scikit-learn take."""
+
+MAX_FRAMES = 100_000_000
+"""Frames of one video: five weeks at 30 a second."""
+
+MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
+"""Of one segment, as in `hiprobe.segment`, which is not loaded for a help text."""
+
+MAX_SIGMA = 1e6
+MAX_KAPPA = 1e6
+MAX_SCORE = 1e9
+"""Scores of others have ranges of their own; a threshold beyond this is a slip."""
+
+MAX_DRAWS = 100_000
+MAX_LAYER = 10_000
+
+
+class Number(click.ParamType[float]):
+    """A finite number from `low` to `high`; `low` itself is left out where `low_open`."""
+
+    name = "number"
+
+    def __init__(self, low: float, high: float, *, low_open: bool = False) -> None:
+        self.low, self.high, self.low_open = low, high, low_open
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number.
+
+        Raises:
+            click.BadParameter: no number, not finite, or out of the range.
+        """
+        try:
+            found = float(value)
+        except (TypeError, ValueError, OverflowError):
+            found = math.nan
+        above_low = found > self.low if self.low_open else found >= self.low
+        if not (above_low and found <= self.high):  # NaN is neither
+            start = f"above {self.low:g} and up to" if self.low_open else f"from {self.low:g} to"
+            self.fail(f"{_short(value)} is no number {start} {self.high:g}.", param, ctx)
+        return found
+
+
+class Whole(click.ParamType[int]):
+    """A whole number from `low` to `high`."""
+
+    name = "integer"
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number.
+
+        Raises:
+            click.BadParameter: no whole number, or out of the range.
+        """
+        try:
+            found = int(value)
+        except (TypeError, ValueError, OverflowError):  # also one of thousands of digits
+            found = self.low - 1
+        if not self.low <= found <= self.high:
+            self.fail(
+                f"{_short(value)} is no whole number from {self.low:,} to {self.high:,}.",
+                param,
+                ctx,
+            )
+        return found
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def refuse_repeats(
+    command: click.Command, name: str | None, words: list[str], *, parent: click.Context
+) -> None:
+    """Refuse an option with one value that stands twice among the words of a command.
+
+    Flags may be repeated, and so may options that collect their values. Words that cannot be read
+    are left to the command itself, which says what is wrong with them.
+
+    Raises:
+        click.UsageError: an option stands there twice.
+    """
+    ctx = command.context_class(command, info_name=name, parent=parent)
+    try:
+        _, rest, order = command.make_parser(ctx).parse_args(args=list(words))
+    except click.UsageError:
+        return
+    given = [p for p in order if isinstance(p, click.Option)]
+    for option in given:
+        takes_one = not (option.multiple or option.count or option.is_flag)
+        if takes_one and given.count(option) > 1:
+            raise click.UsageError(
+                f"{option.opts[-1]} is given {given.count(option)} times, and takes one value; "
+                "give it once",
+                ctx,
+            )
+    if isinstance(command, click.Group) and rest:
+        found = command.get_command(ctx, rest[0])
+        if found is not None:
+            refuse_repeats(found, rest[0], rest[1:], parent=ctx)
+
 
 READING_NAMES = ("last", "visual_mean", "prompt_mean")
 """The readings of `hiprobe.states`, which is not loaded for a help text."""

@@ -1,7 +1,7 @@
 """Which name the results of a video have: one for good, and never another video's.
 
 A name belongs to a video's path and content. The run file of the output folder keeps it (see
-`hiprobe.store.run_record`). What that means:
+`hiprobe.store.text_files`). What that means:
 
 - The same file again has the same name, whatever else is in the run.
 - Another content at the same path is another video and gets a name of its own, unless the file
@@ -24,11 +24,10 @@ from itertools import chain, count, takewhile
 from pathlib import Path
 
 from hiprobe.errors import HiProbeError
+from hiprobe.names import fits_file_name
 from hiprobe.store.atomic import alone_in_new
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.file_names import fits_file_name
-from hiprobe.store.inside import inside
-from hiprobe.store.run_record import ENDINGS, RUN_NAME, STATES, Owner, read_owners
+from hiprobe.store.text_files import ENDINGS, RUN_NAME, STATES, Owner, inside, read_owners
 
 Save = Callable[[Sequence[Owner]], None]
 HashOf = Callable[[Path], str]
@@ -202,7 +201,7 @@ def _common_end(one: str, other: str) -> int:
 
 def made_from(file: Path) -> str | None:
     """Hash of the video that a file of states was made from; None for any other file."""
-    from hiprobe.store.states_header import read_states_header
+    from hiprobe.store.states_file import read_states_header
 
     if file.suffix.lower() not in ENDINGS[STATES]:
         return None

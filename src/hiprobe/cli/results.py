@@ -2,13 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hiprobe.cli.subject import Context, Subject
-from hiprobe.path_text import path_text
-from hiprobe.store.inside import inside
+from hiprobe.names import path_text
+from hiprobe.store.text_files import inside
+
+if TYPE_CHECKING:
+    from hiprobe.evaluation.cuts import CutMeasures
+    from hiprobe.report.layer_chart import LayerCurves
+    from hiprobe.report.words import Span
+    from hiprobe.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is reported on.
+
+    Attributes:
+        video: the file that was scored; states have no pictures, so no MP4 and thumbnails.
+        name: what results are named after.
+        has_pictures: False for extracted states.
+        truth_spans, cuts_seconds: what is known of a demonstration's video.
+    """
+
+    video: Path
+    name: str
+    timeline: Timeline
+    has_pictures: bool
+    truth_spans: Sequence[Span] | None = None
+    cuts_seconds: Sequence[float] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def cuts(self) -> CutMeasures | None:
+        """What segments that straddle a cut do; None where the truth or its cuts are not known."""
+        if self.truth_spans is None or not self.cuts_seconds:
+            return None
+        from hiprobe.evaluation.cuts import measure_cuts
+
+        truth = self.truth_spans
+        return measure_cuts(self.timeline, truth_spans=truth, cuts_seconds=self.cuts_seconds)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all videos of a run have in common.
+
+    Attributes:
+        notes: sentences that every report shows first.
+        kind: the same in two words, for tables and pictures ("rendered scenes").
+    """
+
+    out: Path
+    formats: Sequence[str]
+    probe: Mapping[str, Any]
+    layers: LayerCurves | None = None
+    notes: Sequence[str] = ()
+    kind: str = ""
+
 
 THUMBNAILS = 3
 """Pictures of one event in the report: its first, middle and last key frame."""
@@ -59,7 +112,7 @@ def _json(subject: Subject, context: Context) -> list[Path]:
 
 
 def _csv(subject: Subject, context: Context) -> list[Path]:
-    from hiprobe.report.tables import write_csv, write_events_csv
+    from hiprobe.report.documents import write_csv, write_events_csv
 
     segments = inside(context.out, f"{subject.name}.csv")
     events = inside(context.out, f"{subject.name}.events.csv")
@@ -69,7 +122,7 @@ def _csv(subject: Subject, context: Context) -> list[Path]:
 
 
 def _png(subject: Subject, context: Context) -> list[Path]:
-    from hiprobe.report.plot import plot_timeline
+    from hiprobe.report.score_chart import plot_timeline
 
     path = inside(context.out, f"{subject.name}.png")
     plot_timeline(
@@ -95,7 +148,7 @@ def _mp4(subject: Subject, context: Context) -> list[Path]:
 
 
 def _html(subject: Subject, context: Context) -> list[Path]:
-    from hiprobe.report.page import PageVideo, write_page
+    from hiprobe.report.html_page import PageVideo, write_page
 
     path, cuts = inside(context.out, f"{subject.name}.html"), subject.cuts()
     video = PageVideo(

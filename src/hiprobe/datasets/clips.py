@@ -1,33 +1,78 @@
-"""Labelled clips: a folder of class subfolders, or a table.
-
-No picture is decoded here; packets are counted where a table gives stretches in frames.
-"""
+"""Labelled clips: a folder of class subfolders, or a table. Nothing is decoded here."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiprobe.datasets.class_names import NORMAL_NAMES, looks_normal, says_normal
-from hiprobe.datasets.clip_rows import ClipRow, read_rows
-from hiprobe.datasets.video_files import STATES_SUFFIX, VIDEO_SUFFIXES, count_words, find_videos
+from hiprobe.datasets.clip_tables import ClipRow, read_rows
+from hiprobe.datasets.video_files import count_words
 from hiprobe.errors import LabelError, UsageError
 
-__all__ = [
-    "NORMAL_NAMES",
-    "STATES_SUFFIX",
-    "VIDEO_SUFFIXES",
-    "LabelledClip",
-    "LabelledClips",
-    "find_videos",
-    "looks_normal",
-    "overlap",
-    "read_clips",
-    "read_labelled",
-]
+NORMAL_NAMES = frozenset(
+    (
+        "0",
+        "normal",
+        "nofight",
+        "nonfight",
+        "noviolence",
+        "nonviolence",
+        "nocrash",
+        "noncrash",
+        "noaccident",
+        "nonaccident",
+        "noanomaly",
+        "nonanomaly",
+        "nonanomalous",
+        "noevent",
+        "negative",
+        "neg",
+        "ok",
+        "good",
+        "none",
+        "no",
+        "false",
+        "safe",
+        "background",
+        "nochoques",
+        "bdnochoques",
+        "nofire",
+        "nonfire",
+    )
+)
+"""Class names taken as normal where none is given, compared without case, spaces, - and _.
+A name that begins with "normal", or has it as a word of its own, counts too. Every other class is
+anomalous."""
+
+_NEGATIONS = frozenset(("no", "not", "non", "un", "ab", "anti", "sub", "para", "never"))
+
+
+def looks_normal(name: str) -> bool:
+    """Whether a class name says that nothing happens: see `NORMAL_NAMES`.
+
+    Published folders are among them: `Normal_Videos_event`, `Training_Normal_Videos_Anomaly` and
+    `Training-Normal-Videos-Part-1` of UCF-Crime, `MSAD_normal_training`, `NonFight`, `noCrash`,
+    `BD_no_choques`.
+    """
+    plain = re.sub(r"[\s_-]+", "", name).casefold()
+    return plain in NORMAL_NAMES or plain.startswith("normal") or _has_word_normal(name)
+
+
+def says_normal(name: str) -> bool:
+    """Whether "normal" is in a name that is not just "abnormal" in some form."""
+    return "normal" in re.sub(r"ab[\s_-]*normal", "", name, flags=re.IGNORECASE).casefold()
+
+
+def _has_word_normal(name: str) -> bool:
+    """`Training_Normal_Videos_Anomaly` and `trainNormal`, but not `not normal`."""
+    words = [w.casefold() for w in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
+    pairs = zip(["", *words], words, strict=False)
+    return any(w == "normal" and before not in _NEGATIONS for before, w in pairs)
+
 
 SPLIT_CHOICES = ("train", "val", "test", "all")
 

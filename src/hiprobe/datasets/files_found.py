@@ -1,19 +1,18 @@
-"""What lies below a folder: video files, and folders that hold a video as pictures."""
+"""Files of a data set's folder, and which published video each of them is."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from hiprobe.datasets.own_files import Found as Seen
-from hiprobe.datasets.own_files import pass_over_own
-from hiprobe.datasets.video_files import is_video_name, without_ending
+from hiprobe.datasets.video_files import Found as Seen
+from hiprobe.datasets.video_files import is_video_name, pass_over_own, without_ending
+from hiprobe.documents.checked import files_below
 from hiprobe.errors import DatasetError
-from hiprobe.walk import files_below
 
 PICTURE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"))
 
@@ -106,3 +105,29 @@ def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[Found]:
     pictures = [f for f in files if PurePosixPath(f).suffix.lower() in PICTURE_SUFFIXES]
     if len(pictures) > 1:
         yield Found(folder, below, tuple(folder / p for p in sorted(pictures, key=natural)))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a file is in its data set."""
+
+    name: str
+    split: str
+    class_name: str
+    label: int
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What the published lists say, by the name without an ending.
+
+    Attributes:
+        classes: class of each video whose class is listed.
+        splits: split of each video whose split is listed.
+        names: the name as it is published.
+    """
+
+    classes: Mapping[str, str] = field(default_factory=dict)
+    splits: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hiprobe.datasets.manifest_row import Manifest
+from hiprobe.datasets.manifest import Manifest
 from hiprobe.errors import DatasetDiffersError, DatasetError, DatasetLeakError
 
 Kind = Literal[

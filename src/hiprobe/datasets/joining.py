@@ -99,7 +99,7 @@ def joining_order(
 
 def common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:
     """The most frequent size, evened and scaled down, and the median frame rate."""
-    from hiprobe.video.probe import video_info
+    from hiprobe.video.video_info import video_info
 
     infos = [video_info(v) for v in videos]
     (width, height), _ = Counter((i.width, i.height) for i in infos).most_common(1)[0]

@@ -1,31 +1,361 @@
-"""Manifests: what a data set holds, in one table that every command takes.
-
-A manifest is to a data set what `LabelledClip` is to a fit and `Truth` to an evaluation: it knows
-the files as well as the frames, and gives both (`manifest_clips`, `manifest_truth`).
-"""
+"""Manifests: what a data set holds, in one table that every command takes."""
 
 from __future__ import annotations
 
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from typing import Any, cast, get_args
 
-from hiprobe.datasets.clips import LabelledClip
-from hiprobe.datasets.manifest_csv import absolute, read_csv, write_csv
-from hiprobe.datasets.manifest_parquet import read_parquet, write_parquet
-from hiprobe.datasets.manifest_row import Manifest, ManifestRow
+from hiprobe.datasets.clips import LabelledClip, looks_normal
+from hiprobe.datasets.table_text import Table, read_table
+from hiprobe.documents.arrays import read_parquet_table
+from hiprobe.documents.checked import DocumentError, check_schema, parse_json
+from hiprobe.documents.schemas import ManifestAbout, ManifestCells
 from hiprobe.errors import EvaluationError, LabelError, UsageError
-from hiprobe.evaluation.truth import Truth, VideoTruth
-from hiprobe.path_text import path_text
+from hiprobe.evaluation.frame_scores import MAX_FRAMES
+from hiprobe.evaluation.truth import NORMAL, EndConvention, Truth, VideoTruth
+from hiprobe.names import path_text, text_path
 from hiprobe.store.atomic import atomic_path
+from hiprobe.store.text_files import path_cell, write_rows
 
-__all__ = [
-    "Manifest",
-    "ManifestRow",
-    "check_suffix",
-    "manifest_clips",
-    "manifest_truth",
-    "read_manifest",
-    "write_manifest",
-]
+FORMAT = "hiprobe-manifest"
+VERSION = 1
+
+SPLITS = ("", "train", "val", "test")
+"""Empty where a data set has no split."""
+
+Spans = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One video of a data set: where it is, what happens in it and when.
+
+    Attributes:
+        video: path of the file (or, where a set ships so, of the folder with its frames).
+        name: what the published lists call it; joins it to truth and scores.
+        class_name: what happens in it, as the data set says it; several joined by `+`.
+        label: 0 normal, 1 anomalous.
+        split: one of `SPLITS`.
+        source: the recording it comes from; folds and subsets never split a source.
+        frame_count: frames that the video has; None where nobody has counted.
+        fps: frames a second; None where unknown.
+        spans: abnormal stretches, half-open, in frames counted from 0. A normal video has none;
+            an anomalous one without any is not annotated.
+    """
+
+    video: Path
+    name: str
+    class_name: str
+    label: int
+    split: str = ""
+    source: str = ""
+    frame_count: int | None = None
+    fps: float | None = None
+    spans: Spans = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.class_name:
+            raise LabelError(f"{self.video}: name {self.name!r}, class {self.class_name!r}: empty")
+        if self.label not in (0, 1) or self.split not in SPLITS:
+            raise LabelError(
+                f"{self.name}: label {self.label!r}, split {self.split!r}; labels are 0 (normal) "
+                "and 1 (anomalous), splits train, val, test or empty"
+            )
+        if self.frame_count is not None and not 1 <= self.frame_count <= MAX_FRAMES:
+            raise LabelError(
+                f"{self.name}: {_short(self.frame_count)} frames; a video has 1 to {MAX_FRAMES:,}"
+            )
+        if "\0" in str(self.video):
+            raise LabelError(f"{self.name}: {str(self.video)!r} can be no file's name")
+        if self.fps is not None and not (isfinite(self.fps) and self.fps > 0):
+            raise LabelError(f"{self.name}: {self.fps} frames a second; it must be above 0")
+        self._check_spans()
+        if not self.source:
+            object.__setattr__(self, "source", self.name)
+
+    def _check_spans(self) -> None:
+        if self.spans and not self.label:
+            raise LabelError(f"{self.name} is normal, but has abnormal spans; correct one of them")
+        most = MAX_FRAMES if self.frame_count is None else self.frame_count
+        for start, end in self.spans:
+            if not 0 <= start < end <= most:
+                raise LabelError(
+                    f"{self.name}: span {_short(start)}-{_short(end)} does not fit into "
+                    f"{'an unknown number of' if self.frame_count is None else self.frame_count} "
+                    "frames; spans are half-open and count from 0"
+                )
+
+    @property
+    def annotated(self) -> bool:
+        """Whether it is known which frames are abnormal."""
+        return not self.label or bool(self.spans)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its classes one by one; `("normal",)` for a normal video."""
+        return tuple(self.class_name.split("+")) if self.label else (NORMAL,)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All videos of one data set, in a fixed order.
+
+    Attributes:
+        dataset: name, such as `ucf-crime`.
+        rows: each with its own name and its own path.
+        span_set: which of the published sets of spans was taken.
+        end: how the published spans were read when they were made half-open.
+        note: how these rows came about, such as the seed of a draw.
+    """
+
+    dataset: str
+    rows: tuple[ManifestRow, ...]
+    span_set: str = "official"
+    end: EndConvention = "half-open"
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise LabelError(f"the manifest of {self.dataset} has no rows; a set has videos")
+        for what, values in (
+            ("name", [(r.split, r.name) for r in self.rows]),
+            ("video", [str(r.video) for r in self.rows]),
+        ):
+            twice = [v for v, count in Counter(values).items() if count > 1]
+            if twice:
+                raise LabelError(f"the manifest of {self.dataset} has {what} {twice[0]!r} twice")
+
+    def split(self, *names: str) -> tuple[ManifestRow, ...]:
+        """Rows of these splits, in order."""
+        return tuple(r for r in self.rows if r.split in names)
+
+
+def _short(number: int) -> str:
+    """A whole number as text; Python refuses to write one of thousands of digits."""
+    return str(number) if abs(number) < 10**20 else "more than 10^20"
+
+
+COLUMNS = ("video", "name", "split", "class", "label", "source", "frames", "fps", "spans")
+SET_COLUMNS = ("dataset", "span_set", "end", "note", "format")
+"""The same in every row: a comment line would break other readers, and names contain `#`."""
+
+Cells = Mapping[str, str]
+
+
+def read_csv(path: Path) -> Manifest:
+    """A manifest, or anyone's table with the columns `video` and `label`.
+
+    In a table of one's own `label` may be a class name; what is absent is unknown.
+    """
+    table = read_table(path)
+    _check_header(table.columns, path)
+    rows = tuple(_row(row.cells, path, row.line) for row in table.rows)
+    about = {name: _same(name, table) for name in SET_COLUMNS}
+    if about["format"] not in ("", f"{FORMAT} {VERSION}"):
+        raise LabelError(
+            f"{path} is {about['format']!r}; this version reads {FORMAT} {VERSION}: write it anew "
+            "with `hiprobe data check`"
+        )
+    end = about["end"] or "half-open"
+    if end not in get_args(EndConvention):
+        raise LabelError(f"{path}: end is {end!r}; it is inclusive or half-open")
+    return Manifest(
+        dataset=about["dataset"] or (path.parent.name if path.stem == "manifest" else path.stem),
+        rows=rows,
+        span_set=about["span_set"] or "official",
+        end=cast(EndConvention, end),
+        note=about["note"],
+    )
+
+
+def write_csv(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) -> None:
+    """Write to `path`, with the text of each video's path from `paths`."""
+    version = f"{FORMAT} {VERSION}"
+    about = (manifest.dataset, manifest.span_set, manifest.end, manifest.note, version)
+    rows = ((*_cells(r, paths[r.video]), *about) for r in manifest.rows)
+    write_rows(path, (*COLUMNS, *SET_COLUMNS), rows, line_end="\n")
+
+
+def _cells(r: ManifestRow, video: str) -> tuple[str | int, ...]:
+    numbers = ("" if v is None else f"{v:.10g}" for v in (r.frame_count, r.fps))
+    kind = (r.split, r.class_name, r.label, r.source)
+    return (path_cell(video), r.name, *kind, *numbers, span_text(r.spans))
+
+
+def absolute(path: Path) -> Path:
+    """The full path; a link to a disk elsewhere stays the link that the user made."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def span_text(spans: Spans) -> str:
+    """`60-180;200-220`, half-open."""
+    return ";".join(f"{start}-{end}" for start, end in spans)
+
+
+def parse_spans(text: str, *, where: str) -> Spans:
+    """Spans of their text; `;` or spaces between them.
+
+    Raises:
+        LabelError: not such a text.
+    """
+    parts = (part.partition("-") for part in text.replace(";", " ").split())
+    try:
+        return tuple((int(start), int(end)) for start, _, end in parts)
+    except ValueError:
+        raise LabelError(
+            f"{where}: spans {text!r}; write them in frames, as 60-180;200-220"
+        ) from None
+
+
+def _check_header(header: Sequence[str], path: Path) -> None:
+    if "video" not in header or not {"label", "class"} & set(header):
+        raise LabelError(
+            f"{path} has the columns {', '.join(header) or 'none'}; a manifest needs video and "
+            f"label, and may have {', '.join(COLUMNS)}"
+        )
+    if {"start_seconds", "end_seconds"} & set(header):
+        raise LabelError(
+            f"{path} lists stretches of videos; a manifest lists whole videos, with `spans` in "
+            "frames. `hiprobe fit` takes such a table as it is"
+        )
+
+
+def _same(name: str, table: Table) -> str:
+    values = {row.cells.get(name, "") for row in table.rows}
+    if len(values) > 1:
+        raise LabelError(f"{table.path}: the column {name} must be the same in every row: {values}")
+    return values.pop() if values else ""
+
+
+def _row(cells: Cells, path: Path, line: int) -> ManifestRow:
+    where = f"{path}, line {line}"
+    text, label = cells.get("video", ""), cells.get("label", "")
+    class_name = cells.get("class", "") or label
+    if not text or not class_name:
+        raise LabelError(f"{where}: video {text!r}, label {class_name!r}; both must be filled in")
+    number = int(label) if label in ("0", "1") else int(not looks_normal(class_name))
+    try:
+        return ManifestRow(
+            video=path.parent / text_path(text),
+            name=cells.get("name", "") or Path(text).with_suffix("").as_posix(),
+            class_name=class_name,
+            label=number,
+            split=cells.get("split", ""),
+            source=cells.get("source", ""),
+            frame_count=int(cells["frames"]) if cells.get("frames") else None,
+            fps=float(cells["fps"]) if cells.get("fps") else None,
+            spans=parse_spans(cells.get("spans", ""), where=where),
+        )
+    except ValueError as error:
+        raise LabelError(f"{where}: {error}; frames and fps are numbers or empty") from error
+    except LabelError as error:
+        raise LabelError(f"{where}: {error}") from error
+
+
+KEY = b"hiprobe"
+
+
+def read_parquet(path: Path) -> Manifest:
+    """Read what `write_parquet` wrote."""
+    try:
+        table = read_parquet_table(path)
+    except (OSError, DocumentError) as error:
+        raise LabelError(f"cannot read {path} as Parquet: {error}") from error
+    about = _about(table.metadata, path)
+    try:
+        check_schema(about, ManifestAbout)
+        rows = tuple(_row_of_parquet(cells, path) for cells in table.rows)
+        return Manifest(
+            about["dataset"], rows, about["span_set"], about["end"], about.get("note", "")
+        )
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise LabelError(f"{path} lacks a column, or holds another type: {error}") from error
+
+
+def write_parquet(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) -> None:
+    """Write to `path`, with the text of each video's path from `paths`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    about = {
+        "format": FORMAT,
+        "version": VERSION,
+        "dataset": manifest.dataset,
+        "span_set": manifest.span_set,
+        "end": manifest.end,
+        "note": manifest.note,
+    }
+    schema = _schema(pa).with_metadata({KEY: json.dumps(about).encode()})
+    rows = [_parquet_cells(row, paths[row.video]) for row in manifest.rows]
+    with path.open("wb") as file:  # the library takes no path that is not UTF-8
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
+
+
+def _schema(pa: Any) -> Any:
+    span = pa.struct([("start", pa.int64()), ("end", pa.int64())])
+    texts = [(name, pa.string()) for name in ("video", "name", "split", "class")]
+    return pa.schema(
+        [
+            *texts,
+            ("label", pa.int8()),
+            ("source", pa.string()),
+            ("frames", pa.int64()),
+            ("fps", pa.float64()),
+            ("spans", pa.list_(span)),
+        ]
+    )
+
+
+def _parquet_cells(row: ManifestRow, video: str) -> dict[str, Any]:
+    return {
+        "video": video,
+        "name": row.name,
+        "split": row.split,
+        "class": row.class_name,
+        "label": row.label,
+        "source": row.source,
+        "frames": row.frame_count,
+        "fps": row.fps,
+        "spans": [{"start": start, "end": end} for start, end in row.spans],
+    }
+
+
+def _row_of_parquet(cells: Mapping[str, Any], path: Path) -> ManifestRow:
+    check_schema(cells, ManifestCells)
+    return ManifestRow(
+        video=path.parent / text_path(cells["video"]),
+        name=cells["name"],
+        class_name=cells["class"],
+        label=cells["label"],
+        split=cells["split"],
+        source=cells["source"],
+        frame_count=cells["frames"],
+        fps=cells["fps"],
+        spans=tuple((span["start"], span["end"]) for span in cells["spans"]),
+    )
+
+
+def _about(metadata: Mapping[bytes, bytes], path: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = parse_json(metadata.get(KEY, b"{}"), dict[str, Any])
+    except DocumentError:
+        about = {}
+    if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
+        found = f"{about.get('format', 'no manifest')} {about.get('version', '')}".strip()
+        raise LabelError(
+            f"{path} is {found}; this version reads {FORMAT} {VERSION}: write it anew with "
+            "`hiprobe data check`"
+        )
+    return about
+
 
 SUFFIXES = (".csv", ".parquet")
 

@@ -1,24 +1,113 @@
-"""What a file really holds: frames counted, rate, damage, and its fingerprint."""
+"""Count a file's frames and take its picture's fingerprint, once and kept."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets.files_found import Found
-from hiprobe.datasets.fingerprint import PICTURES, fingerprint
+from hiprobe.documents.checked import MIB, parse_json, read_plain
+from hiprobe.documents.schemas import MeasuredLine
 from hiprobe.errors import VideoError
-from hiprobe.failures import failure_of
+from hiprobe.failures import failure_of, storage_error
+from hiprobe.progress import Clock, Progress
 from hiprobe.segment import Frame, key_frame_positions
 
 if TYPE_CHECKING:
     from hiprobe.video.decode import Outcome
+
+
+PICTURES, SIDE = 8, 16
+SHAPE = (PICTURES, SIDE, SIDE)
+
+ALIKE = 0.85
+"""Cosine from which on the change within two videos is taken as the same.
+
+On the real clips at hand, other recordings stay below 0.65, of one camera too; copies that are
+encoded anew, half as large, darker or two frames shorter stay above 0.94.
+"""
+
+STILL_LEVELS = 1.0
+"""Below this root mean square, in grey levels of 255, the change is the codec's own."""
+
+STILL_ALIKE = 0.999
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two videos that look like one recording, by their positions in the list.
+
+    `still` marks videos in which nothing moves: there it is the same scene, at least.
+    """
+
+    first: int
+    second: int
+    likeness: float
+    still: bool
+
+
+def fingerprint(frames: Sequence[Frame]) -> NDArray[np.uint8]:
+    """uint8 `[8, 16, 16]` of as many RGB frames, scaled without regard to the aspect."""
+    import cv2
+
+    grey = [cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY) for f in frames]
+    small = [cv2.resize(g, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for g in grey]
+    return np.stack(small).astype(np.uint8)
+
+
+def near_duplicates(fingerprints: NDArray[np.uint8], *, alike: float = ALIKE) -> tuple[Pair, ...]:
+    """Pairs of uint8 `[videos, 8, 16, 16]` that look like one recording.
+
+    Memory grows with 1,024 times the number of videos, not with its square.
+    """
+    moving, still, level = _parts(fingerprints)
+    is_still = level < STILL_LEVELS
+    found = []
+    for first in range(0, len(moving), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        change = moving[rows] @ moving.T
+        both_move = ~is_still[rows, None] & ~is_still[None, :]
+        same_still = (is_still[rows, None] & is_still[None, :]) & (
+            still[rows] @ still.T >= STILL_ALIKE
+        )
+        hits = (both_move & (change >= alike)) | same_still
+        for i, j in zip(*np.nonzero(hits), strict=True):
+            if first + i < j:
+                calm = bool(same_still[i, j])
+                likeness = float(still[first + i] @ still[j]) if calm else float(change[i, j])
+                found.append(Pair(int(first + i), int(j), likeness, calm))
+    return tuple(found)
+
+
+def _parts(
+    fingerprints: NDArray[np.uint8],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Unit vectors of the change and of the still part, and the change in grey levels."""
+    pictures = fingerprints.reshape(-1, PICTURES, SIDE * SIDE).astype(np.float32)
+    mean = pictures.mean(axis=1, keepdims=True)
+    change = (pictures - mean).reshape(len(pictures), -1)
+    level = np.sqrt((change**2).mean(axis=1))
+    scene = mean[:, 0] - mean[:, 0].mean(axis=1, keepdims=True)
+    return _unit(change), _unit(scene), level
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (rows / np.maximum(length, 1e-6)).astype(np.float32)
+    return unit
+
 
 _SIDE_PIXELS = 64
 
@@ -80,7 +169,7 @@ def _of_video(path: Path, *, quick: bool) -> Measured:
 def _decode(path: Path) -> tuple[int, float, Outcome]:
     """Frames, seconds with pictures, and outcome of decoding it all."""
     from hiprobe.video.decode import FrameReader
-    from hiprobe.video.pace import pictured_seconds
+    from hiprobe.video.times import pictured_seconds
 
     reader = FrameReader(path)
     seconds = pictured_seconds(reader, path)
@@ -89,8 +178,8 @@ def _decode(path: Path) -> tuple[int, float, Outcome]:
 
 def _seconds_by_packets(path: Path) -> float:
     """Seconds with pictures; 0 where the packets do not tell the times."""
-    from hiprobe.video.pace import pictured_seconds
-    from hiprobe.video.packets import read_packets
+    from hiprobe.video.times import pictured_seconds
+    from hiprobe.video.video_info import read_packets
 
     packets = read_packets(path)
     origin = packets.times[0][0] if packets.times else 0
@@ -135,3 +224,103 @@ def _gap(pictures: Sequence[Path]) -> str:
     if not absent:
         return ""
     return f"{pictures[0].parent} lacks {len(absent)} pictures, the first is number {absent[0]}"
+
+
+VERSION = 2
+"""Version 1 called recordings broken that begin late, and counted holes into the frame rate."""
+
+LIMIT_BYTES = 1024 * MIB
+"""A line has 3 kB: the set would have 300,000 videos."""
+
+
+def kept_file(root: Path, *, folder: Path) -> Path:
+    """Where the measurements of the files below `root` are kept in `folder`."""
+    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+    return folder / f"{key}.jsonl"
+
+
+def measure_all(
+    files: Sequence[Found],
+    *,
+    kept: Path,
+    quick: bool = False,
+    progress: Progress | None = None,
+) -> dict[Found, Measured]:
+    """Measure every file, except those measured before and not changed since.
+
+    Each result is written to `kept` (one JSON a line) as soon as it is there. A file counts as
+    unchanged by its size and its time of change; one measured in full serves a quick check too.
+
+    Raises:
+        StorageError: `kept` cannot be written.
+    """
+    before = _read(kept)
+    done = {f: m for f in files if (m := _usable(before, f, quick=quick)) is not None}
+    fresh = [f for f in files if f not in done]
+    clock = Clock(progress, len(files), skipped=len(done))
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("a", encoding="utf-8") as log:
+            log.write("\n")  # what was interrupted may have left a line without its end
+            for found in fresh:
+                clock.name = found.relative.name
+                clock.tell(len(done), seconds_of_video=0)
+                done[found] = measure(found, quick=quick)
+                log.write(json.dumps(_line(found, done[found], quick=quick)) + "\n")
+                log.flush()
+    except OSError as error:
+        raise storage_error(kept, error) from error
+    return done
+
+
+def _key(found: Found) -> list[Any]:
+    """Changes whenever the file does, or a picture is added or taken away."""
+    state = found.path.stat()
+    count = len(found.pictures)
+    size = state.st_size if not count else sum(p.stat().st_size for p in found.pictures)
+    return [str(found.relative), size, state.st_mtime_ns, count]
+
+
+def _line(found: Found, measured: Measured, *, quick: bool) -> dict[str, Any]:
+    picture = measured.picture
+    return {
+        "version": VERSION,
+        "key": _key(found),
+        "mode": "quick" if quick else "full",
+        "frames": measured.frame_count,
+        "fps": measured.fps,
+        "problem": measured.problem,
+        "picture": None if picture is None else base64.b64encode(picture.tobytes()).decode(),
+    }
+
+
+def _read(kept: Path) -> dict[str, dict[str, Any]]:
+    """The last usable line of each file; a line that was cut off is no line."""
+    found: dict[str, dict[str, Any]] = {}
+    if not kept.is_file():
+        return found
+    try:
+        lines = read_plain(kept, limit_bytes=LIMIT_BYTES).splitlines()
+    except OSError:  # measured again
+        return found
+    for text in lines:
+        try:
+            line = parse_json(text, MeasuredLine, nan=True, names=True)
+            if line["version"] == VERSION:
+                found[line["key"][0]] = line
+        except (ValueError, KeyError, TypeError, IndexError):
+            continue
+    return found
+
+
+def _usable(before: dict[str, dict[str, Any]], found: Found, *, quick: bool) -> Measured | None:
+    line = before.get(str(found.relative))
+    try:
+        if line is None or line["key"] != _key(found) or not (quick or line["mode"] == "full"):
+            return None
+        text = line["picture"]
+        pixels = np.frombuffer(base64.b64decode(text), np.uint8) if text else None
+        picture = None if pixels is None else pixels.reshape(SHAPE)
+        return Measured(line["frames"], line["fps"], line["problem"], picture)
+    except (OSError, KeyError, ValueError, TypeError):
+        return None

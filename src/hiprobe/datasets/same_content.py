@@ -108,7 +108,7 @@ def _contents(clips: Iterable[LabelledClip], digest: Digest) -> Mapping[Path, _C
 
 def _made_from(file: Path) -> _Content | None:
     """The video that states were extracted from, and the part of it; None where nobody noted it."""
-    from hiprobe.store.states_header import read_states_header, read_times
+    from hiprobe.store.states_file import read_states_header, read_times
 
     try:
         sha256 = read_states_header(file)["notes"].get("sha256")

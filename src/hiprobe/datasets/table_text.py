@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiprobe.documents.checked import TABLE_LIMIT_BYTES, read_plain
 from hiprobe.errors import HiProbeError, LabelError
-from hiprobe.store.plain_files import TABLE_LIMIT_BYTES, read_plain
 from hiprobe.store.text_files import plain_cell
 
 _DELIMITERS = (",", ";", "\t")

@@ -1,4 +1,4 @@
-"""States of labelled clips for fitting; a bad file is listed, it does not stop the rest."""
+"""Labelled clips to labelled states."""
 
 from __future__ import annotations
 
@@ -10,15 +10,83 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.same_content import settle_copies
 from hiprobe.failures import Failure, failure_of
-from hiprobe.gaps import covered_seconds
-from hiprobe.pipeline.clip_reader import ClipReader
-from hiprobe.pipeline.extracted import refuse_videos
-from hiprobe.pipeline.progress import Clock, Progress, ProgressEvent
-from hiprobe.pipeline.settings import DEFAULTS, ExtractionSettings
-from hiprobe.pipeline.units import Unit
+from hiprobe.pipeline.extraction import (
+    Unit,
+    examples_of_file,
+    extract_units,
+    is_extracted,
+    refuse_videos,
+)
+from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings, Stretch
+from hiprobe.progress import Clock, Progress, ProgressEvent
+from hiprobe.segment import covered_seconds
 from hiprobe.states import LabelledStates
-from hiprobe.store.cache import StatesCache
 from hiprobe.store.content_hash import content_hash
+from hiprobe.store.states_cache import StatesCache
+
+
+@dataclass(frozen=True)
+class ClipReader:
+    """Reads one labelled clip after the other in the same way, in several views at once.
+
+    Attributes:
+        prompts: None for the backbone's own.
+        want: units to read.
+    """
+
+    backbone: Backbone | None
+    prompts: Sequence[str] | None
+    settings: ExtractionSettings
+    want: Sequence[Unit]
+    cache: StatesCache | None
+
+    @property
+    def view_count(self) -> int:
+        """Prompts by readings."""
+        prompts = 1 if self.prompts is None else len(self.prompts)
+        return prompts * len(self.settings.readings)
+
+    def read(self, clip: LabelledClip, progress: Progress | None) -> list[LabelledStates]:
+        """One example for each view: for each prompt, each reading.
+
+        Raises:
+            VideoError, BackboneMemoryError, StatesError, FingerprintError: the clip cannot be used.
+        """
+        if self.backbone is None or is_extracted(clip.video):
+            return examples_of_file(
+                clip,
+                layers=self.settings.layers,
+                readings=self.settings.readings,
+                prompts=self.prompts,
+                want=self.want,
+                fingerprint=None if self.backbone is None else self.backbone.fingerprint,
+            )
+        own = (self.backbone.fingerprint.prompt,)
+        prompts = own if self.prompts is None else tuple(self.prompts)
+        whole, segments = extract_units(
+            clip.video,
+            backbone=self.backbone,
+            prompts=prompts,
+            want=self.want,
+            settings=self.settings,
+            stretch=Stretch(clip.start_seconds, clip.end_seconds),
+            cache=self.cache,
+            progress=progress,
+        )
+        return [
+            LabelledStates(
+                clip.name,
+                clip.label,
+                clip.source,
+                whole[prompt].clip[reading] if whole else None,
+                segments[prompt].states[reading] if segments else None,
+                clip.class_name,
+                self.settings.provenance(self.backbone),
+            )
+            for prompt in prompts
+            for reading in self.settings.readings
+        ]
+
 
 _END_SLACK_SECONDS = 0.05
 """Ends are often rounded; a shorter lack is no mistake."""

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.datasets.clips import STATES_SUFFIX, LabelledClip
+from hiprobe.datasets.clips import LabelledClip
+from hiprobe.datasets.video_files import STATES_SUFFIX
 from hiprobe.errors import StatesError
-from hiprobe.path_text import path_text
-from hiprobe.pipeline.progress import Progress
-from hiprobe.pipeline.settings import DEFAULTS, WHOLE, ExtractionSettings, Stretch
-from hiprobe.pipeline.units import extract_units
-from hiprobe.store.cache import StatesCache
+from hiprobe.names import path_text
+from hiprobe.pipeline.extraction import extract_units
+from hiprobe.pipeline.reading import DEFAULTS, WHOLE, ExtractionSettings, Stretch
+from hiprobe.progress import Progress
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.inside import inside
-from hiprobe.store.states_file import write_states
-from hiprobe.store.states_header import read_states_header
+from hiprobe.store.states_cache import StatesCache
+from hiprobe.store.states_file import read_states_header, write_states
+from hiprobe.store.text_files import inside
 from hiprobe.video.decode import FrameReader
 
 

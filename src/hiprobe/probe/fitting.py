@@ -1,30 +1,210 @@
-"""Fitting: layer, mode, scorer, few-shot scores and threshold from labelled states."""
+"""One fit with given settings: layer, mode, scorer, threshold; and the best of several views."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from hiprobe.errors import StatesError
-from hiprobe.probe.fitted import FewShotScores, Fitted
-from hiprobe.probe.folds import roc_auc
-from hiprobe.probe.modes import detection_scores, fit_mode
-from hiprobe.probe.parameters import Parameters
-from hiprobe.probe.results import ThresholdBasis
+from hiprobe.errors import StatesError, UsageError
+from hiprobe.localize import check_threshold, smooth
+from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
+from hiprobe.probe.fit_results import (
+    Basis,
+    FewShotScores,
+    Fitted,
+    LayerTable,
+    ThresholdBasis,
+    ViewRow,
+    basis_of,
+    few_shot_threshold,
+    reach_warning,
+    summarise,
+)
 from hiprobe.probe.selection import (
     CrossValidation,
+    LayerChoice,
     Recipe,
     best_mode,
+    candidate_layers,
     choose_layer,
     cross_validate,
+    detection_scores,
+    fit_mode,
+    layer_aucs,
+    saliency_of,
 )
-from hiprobe.probe.tables import fit_warnings, layer_table
-from hiprobe.probe.threshold import basis_of, few_shot_threshold, reach_warning, summarise
-from hiprobe.probe.training_set import Mode, TrainingSet, training_set
-from hiprobe.scorer import FittedScorer
-from hiprobe.states import LabelledStates
+from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, roc_auc, training_set
+from hiprobe.saliency import ENTROPY_BINS
+from hiprobe.scorer import Balance, FittedScorer, Penalty, Scorer, ScorerName, make_scorer
+from hiprobe.separation import silhouette_by_layer
+from hiprobe.states import LabelledStates, Reading
+
+
+class Parameters:
+    """Settings as attributes of their own names; `sklearn.base.clone` copies them.
+
+    As with scikit-learn, nothing is checked before `fit`, which `recipe` does.
+    """
+
+    def __init__(
+        self,
+        *,
+        layer: LayerChoice = "dlsp",
+        scorer: ScorerName = "logistic",
+        c: float | None = None,
+        penalty: Penalty = "l2",
+        balance: Balance = "weights",
+        mode: Mode | Literal["auto"] = "auto",
+        standardise: bool = True,
+        reading: Reading | None = None,
+        bins: int = ENTROPY_BINS,
+        kappa: float = KAPPA,
+        sigma_segments: float = SIGMA_SEGMENTS,
+        threshold: float | None = None,
+        threshold_scores: Basis = "cross_validated",
+        folds: int = 8,
+        seed: int = 0,
+    ) -> None:
+        self.layer = layer
+        self.scorer = scorer
+        self.c = c
+        self.penalty = penalty
+        self.balance = balance
+        self.mode = mode
+        self.standardise = standardise
+        self.reading = reading
+        self.bins = bins
+        self.kappa = kappa
+        self.sigma_segments = sigma_segments
+        self.threshold = threshold
+        self.threshold_scores = threshold_scores
+        self.folds = folds
+        self.seed = seed
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings, as given; all of them are JSON values. `deep` changes nothing."""
+        return {name: getattr(self, name) for name in _names()}
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings by name; they take effect with the next fit.
+
+        Raises:
+            UsageError: a setting of that name does not exist.
+        """
+        unknown = sorted(set(settings) - set(_names()))
+        if unknown:
+            raise UsageError(f"no setting {', '.join(unknown)}; there are {', '.join(_names())}")
+        for name, value in settings.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(Parameters.__init__).parameters
+        told = [f"{n}={v!r}" for n, v in self.get_params().items() if v != defaults[n].default]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    def recipe(self) -> Recipe:
+        """The settings that decide a fit, checked.
+
+        Raises:
+            UsageError: one of them cannot be used.
+        """
+        self._refuse_unusable()
+        return Recipe(
+            layer=self.layer,
+            mode=self.mode,
+            scorer=self._scorer(),
+            sigma_segments=self.sigma_segments,
+            bins=self.bins,
+            folds=self.folds,
+            seed=self.seed,
+        )
+
+    def _scorer(self) -> Scorer:
+        return make_scorer(
+            self.scorer,
+            c=self.c,
+            penalty=self.penalty,
+            standardise=self.standardise,
+            balance=self.balance,
+            seed=self.seed,
+        )
+
+    def _refuse_unusable(self) -> None:
+        if self.threshold is not None:
+            check_threshold(self.threshold)
+        smooth([0.0], sigma_segments=self.sigma_segments)
+        if self.folds < 2:
+            raise UsageError(f"folds is {self.folds}; cross-validation needs 2 or more")
+        if self.threshold_scores not in get_args(Basis):
+            raise UsageError(
+                f"threshold_scores is {self.threshold_scores!r}; choose cross_validated or training"
+            )
+        if isinstance(self.layer, int) and self.layer < 1:
+            raise UsageError(
+                f"layer is {self.layer}; decoder layers count from 1. Index 0 is the embedding, at "
+                "the last prompt position the same vector for every input, so nothing can be read"
+            )
+
+
+def _names() -> list[str]:
+    return [name for name in inspect.signature(Parameters.__init__).parameters if name != "self"]
+
+
+FEW_SOURCES = 8
+"""Fewer sources than this in a class make the cross-validated AUC a rough guide only."""
+
+KEPT_VIEW = (
+    "Prompt and reading were chosen on some of these clips before others were added: the "
+    "cross-validated AUC does not pay for that choice and is a little too good. To choose anew, "
+    "fit on all clips together."
+)
+"""Warning of a probe to which clips were added after `fit_views`."""
+
+
+def layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:
+    """Measures of every layer but 0 on all clips of a fit."""
+    layers = candidate_layers(data)
+    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
+    silhouette = [
+        silhouette_by_layer(data.vectors(unit, n)[:, None], data.labels)[0] for n in layers
+    ]
+    return LayerTable(
+        saliency=saliency_of(data, np.arange(len(data)), bins=recipe.bins),
+        layers=layers,
+        chosen=layer,
+        cv_auc=layer_aucs(data, recipe),
+        silhouette=np.array(silhouette, dtype=np.float64),
+    )
+
+
+def fit_warnings(data: TrainingSet, cv_auc: float | None, scorer: FittedScorer) -> tuple[str, ...]:
+    """What a user should know before trusting the numbers."""
+    remark = None if scorer.convergence is None else scorer.convergence.remark
+    return (*_few_sources(data, cv_auc), *([remark] if remark else []))
+
+
+def _few_sources(data: TrainingSet, cv_auc: float | None) -> tuple[str, ...]:
+    sources = [
+        len({s for s, y in zip(data.sources, data.labels, strict=True) if y == c}) for c in (0, 1)
+    ]
+    told = f"{sources[0]} normal and {sources[1]} anomalous sources"
+    if cv_auc is None:
+        return (
+            f"Only {told}: no cross-validation is possible, so nothing says how well this probe "
+            "works, and the threshold comes from the scores of the training clips themselves, "
+            "which are too extreme. Add clips of other sources.",
+        )
+    if min(sources) < FEW_SOURCES:
+        return (
+            f"Only {told}: the cross-validated AUC {cv_auc:.2f} is a rough guide. With "
+            f"{FEW_SOURCES} or more of each kind it begins to mean something.",
+        )
+    return ()
 
 
 @dataclass(frozen=True)
@@ -115,3 +295,106 @@ def _threshold(scores: FewShotScores, parameters: Parameters) -> tuple[float, Th
     wanted = parameters.threshold_scores
     threshold = few_shot_threshold(scores, wanted=wanted, kappa=parameters.kappa)
     return threshold, basis_of(scores, wanted)
+
+
+@dataclass(frozen=True)
+class _Nested:
+    """Held-out scores with the view chosen inside each training fold, as `CrossValidation`."""
+
+    auc: float | None
+    views: tuple[int, ...]
+    held_out: tuple[CrossValidation, ...]
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(self.held_out[v].layers[fold] for fold, v in enumerate(self.views))
+
+    @property
+    def best(self) -> int:
+        """The view with the highest AUC over all folds; the first of equals, or without folds."""
+        return int(np.argmax([-1.0 if a is None else a for a in map(_auc_of, self.held_out)]))
+
+
+def fit_views(
+    views: Sequence[Sequence[LabelledStates]], parameters: Parameters
+) -> tuple[Fitted, int]:
+    """Fit on the view that cross-validation prefers; the fit, and the position of its view.
+
+    In every training fold the view, with its layer and mode, is chosen by folds within it; the
+    reported AUC is that of the clips held out from all of these choices.
+
+    Args:
+        views: the same clips in the same order, in each view.
+
+    Raises:
+        StatesError: the views hold different clips.
+        LabelError, FingerprintError, UsageError: as `Probe.fit`.
+    """
+    _refuse_other_clips(views)
+    recipe = parameters.recipe()
+    sets = [training_set_for(examples, parameters) for examples in _usable_in_all(views)]
+    nested = _cross_validate(sets, recipe)
+    best = nested.best
+    fitted = fit_training_set(sets[best], nested.held_out[best], parameters)
+    table = tuple(_row(v, data, nested, chosen=best) for v, data in enumerate(sets))
+    table = table if len(table) > 1 else ()
+    if nested.auc is None:
+        return replace(fitted, view_table=table), best
+    modes = tuple(nested.held_out[v].modes[fold] for fold, v in enumerate(nested.views))
+    chosen = replace(
+        fitted,
+        view_table=table,
+        cv_auc=nested.auc,
+        fold_layers=nested.layers,
+        fold_modes=modes,
+    )
+    return chosen, best
+
+
+def _cross_validate(sets: Sequence[TrainingSet], recipe: Recipe) -> _Nested:
+    labels, sources = sets[0].labels, sets[0].sources
+    held_out = tuple(cross_validate(data, recipe, compared=len(sets) > 1) for data in sets)
+    scores, chosen = np.full(len(labels), np.nan), []
+    pairs = grouped_folds(labels, sources, folds=recipe.folds, seed=recipe.seed)
+    for fold, (_, held) in enumerate(pairs):
+        inner = [found.inner_aucs[fold] for found in held_out]
+        view = int(np.argmax([-1.0 if np.isnan(a) else a for a in inner]))
+        scores[held] = held_out[view].nested[held]
+        chosen.append(view)
+    return _Nested(roc_auc(labels, scores) if chosen else None, tuple(chosen), held_out)
+
+
+def _auc_of(held_out: CrossValidation) -> float | None:
+    return roc_auc(held_out.labels, held_out.nested) if held_out.layers else None
+
+
+def _row(view: int, data: TrainingSet, nested: _Nested, *, chosen: int) -> ViewRow:
+    return ViewRow(
+        prompt=data.fingerprint.prompt,
+        reading=data.reading,
+        cv_auc=_auc_of(nested.held_out[view]),
+        folds=nested.views.count(view),
+        chosen=view == chosen,
+    )
+
+
+def _refuse_other_clips(views: Sequence[Sequence[LabelledStates]]) -> None:
+    keys = [[(e.name, e.label, e.source) for e in view] for view in views]
+    if not views or any(k != keys[0] for k in keys):
+        raise StatesError(
+            "views to compare hold different clips; extract the same clips for each prompt and "
+            "reading"
+        )
+
+
+def _usable_in_all(
+    views: Sequence[Sequence[LabelledStates]],
+) -> list[list[LabelledStates]]:
+    """The clips of which every view has a row, so that the same clips are compared."""
+    usable = [all(_has_rows(e) for e in clips) for clips in zip(*views, strict=True)]
+    return [[e for e, ok in zip(view, usable, strict=True) if ok] for view in views]
+
+
+def _has_rows(example: LabelledStates) -> bool:
+    found = [s for s in (example.clip, example.segments) if s is not None]
+    return all(bool((~s.failed).any()) for s in found)

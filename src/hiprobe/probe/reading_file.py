@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiprobe.backbones.spec import BackboneSpec
+from hiprobe.documents.checked import read_json
+from hiprobe.documents.schemas import ReadingDocument
 from hiprobe.errors import ProbeFolderError, StorageError, UsageError
 from hiprobe.provenance import Provenance
-from hiprobe.store.documents import read_json
-from hiprobe.store.schemas import ReadingDocument
+from hiprobe.spec import BackboneSpec
 from hiprobe.store.text_files import json_text, write_text
 
 FILE_NAME = "reading.json"

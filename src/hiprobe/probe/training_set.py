@@ -1,7 +1,8 @@
-"""Labelled states as arrays, checked to belong together."""
+"""Labelled states as arrays, checked to belong together, and their folds by source."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -10,10 +11,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import FingerprintError, LabelError, StatesError
-from hiprobe.gaps import after_gap
-from hiprobe.probe.folds import Indices
+from hiprobe.fingerprint import Fingerprint
 from hiprobe.provenance import Provenance
-from hiprobe.states import Fingerprint, LabelledStates, Reading, States
+from hiprobe.segment import after_gap
+from hiprobe.states import LabelledStates, Reading, States
+
+Indices = NDArray[np.int64]
+
+
+def grouped_folds(
+    labels: NDArray[np.int64], sources: Sequence[str], *, folds: int, seed: int
+) -> list[tuple[Indices, Indices]]:
+    """Training and held-out indices of folds grouped by source and balanced over classes.
+
+    Sources are shuffled (seeded), then dealt out, the largest first, each to the fold where it
+    evens out both classes best. There are no more folds than the rarer class has sources, so
+    that each training part keeps both classes; the order of the clips does not matter.
+
+    Returns:
+        One pair for each fold; empty where a class has fewer than two sources.
+    """
+    names = sorted(set(sources))
+    owner = np.array([names.index(s) for s in sources], dtype=np.int64)
+    counts = np.zeros((len(names), 2))
+    np.add.at(counts, (owner, labels), 1)
+    wanted = min(folds, *(int((counts[:, c] > 0).sum()) for c in (0, 1)))
+    if wanted < 2:
+        return []
+    home = _deal(counts, wanted, np.random.default_rng(seed))[owner]
+    pairs = [(np.flatnonzero(home != f), np.flatnonzero(home == f)) for f in range(wanted)]
+    return [(train, held) for train, held in pairs if len(held) and len(set(labels[train])) == 2]
+
+
+def roc_auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Area under the ROC curve, ties counted half; NaN scores are left out.
+
+    Returns:
+        A number in 0..1, NaN where a class is missing.
+    """
+    scored = np.isfinite(scores)
+    y, s = labels[scored], scores[scored]
+    positives, negatives = int((y == 1).sum()), int((y == 0).sum())
+    if not positives or not negatives:
+        return float("nan")
+    _, inverse, count = np.unique(s, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[inverse]
+    above = rank[y == 1].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * negatives))
+
+
+def _deal(counts: NDArray[np.float64], folds: int, rng: np.random.Generator) -> Indices:
+    """Fold of each source, from the number of its clips in each class."""
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts[order].max(axis=1), kind="stable")]
+    share = counts / counts.sum(axis=0)
+    filled = np.zeros((folds, 2))
+    home = np.zeros(len(counts), dtype=np.int64)
+    for source in order:
+        unevenness = [
+            (np.square(filled + np.outer(np.arange(folds) == f, share[source])).sum(), f)
+            for f in range(folds)
+        ]
+        home[source] = min(unevenness)[1]
+        filled[home[source]] += share[source]
+    return home
+
 
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
 """What the scorer is fitted on: key frames over the whole clip, the mean of a clip's segments,
@@ -190,3 +252,32 @@ def _pieces(states: States) -> NDArray[np.int64]:
     """Number of each usable segment's piece; failed ones are no gap, so they are left out last."""
     behind = after_gap(states.start_seconds, states.end_seconds)
     return np.cumsum(behind, dtype=np.int64)[~states.failed]
+
+
+def merged(
+    known: Sequence[LabelledStates], new: Sequence[LabelledStates]
+) -> tuple[LabelledStates, ...]:
+    """Known clips and those of the new ones whose states are not among them.
+
+    Raises:
+        LabelError: the same states under two labels.
+    """
+    seen = {_digest(example): example for example in known}
+    result = list(known)
+    for example in new:
+        twin = seen.setdefault(_digest(example), example)
+        if twin.label != example.label:
+            raise LabelError(
+                f"{example.name} has the same states as {twin.name}, which is labelled "
+                f"{twin.class_name or twin.label}; remove one of them"
+            )
+        if twin is example:
+            result.append(example)
+    return tuple(result)
+
+
+def _digest(example: LabelledStates) -> str:
+    found = hashlib.sha256()
+    for states in (example.clip, example.segments):
+        found.update(b"-" if states is None else states.values.tobytes())
+    return found.hexdigest()

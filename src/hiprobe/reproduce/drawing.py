@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hiprobe.report.chart_text import legend_words, tick_words
-from hiprobe.report.layer_plot import add_paper_axis
-from hiprobe.report.theme import Draw, Theme, add_note, open_frame
+from hiprobe.report.layer_chart import add_paper_axis
+from hiprobe.report.theme import Draw, Theme, add_note, legend_words, open_frame, tick_words
 
 COLOURS = ("#1f77c8", "#d98200", "#2a9d5c", "#8d5fc4", "#7a5c4a", "#c2479b", "#5b6770")
 """One for each curve. Red is left to what was detected or chosen."""

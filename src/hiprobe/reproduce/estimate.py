@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frames import ScoredFrames
+from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics import Ranking, interval, within_video_auc
-from hiprobe.reproduce.result import Row
+from hiprobe.reproduce.experiment_result import Row
 
 _Floats = NDArray[np.float64]
 Weigh = Callable[[_Floats], _Floats]

@@ -1,15 +1,27 @@
-"""What one run of `hiprobe reproduce` was asked for."""
+"""What one run of experiments was asked, the experiments by name, and finished pieces."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from hiprobe.backbones.spec import BackboneSpec
+from hiprobe.documents.checked import read_json
 from hiprobe.errors import UsageError
 from hiprobe.probe import Mode
+from hiprobe.spec import BackboneSpec
 from hiprobe.states import READINGS, Reading
+from hiprobe.store.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from hiprobe.reproduce.clip_states import Bench
+    from hiprobe.reproduce.experiment_result import Findings
+
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 DEFAULT_SEEDS = 5
@@ -80,3 +92,166 @@ class Request:
     def reading(self) -> Reading:
         """The position that experiments read unless they compare several."""
         return self.readings[0]
+
+
+VERSION = 1
+"""Raised when experiments compute something else, so that old pieces are not taken."""
+
+JsonValue = Any
+"""Numbers, text, lists and dictionaries with text as keys, but not None; NaN is allowed."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Pieces of one experiment in one folder, one file for each key."""
+
+    folder: Path
+
+    def find(self, key: Mapping[str, Any]) -> JsonValue | None:
+        """The piece of a key; None where it is not there yet.
+
+        Args:
+            key: everything that decides the piece, as JSON values: digest of the states, setting,
+                seed. Two pieces with equal keys are the same piece.
+        """
+        return _read(*self._place(key))
+
+    def keep(self, key: Mapping[str, Any], value: JsonValue) -> JsonValue:
+        """Keep a piece; it is returned as it will be read next time (tuples become lists).
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        path, text = self._place(key)
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps({"key": text, "value": value}), encoding="utf-8")
+        return json.loads(json.dumps(value))
+
+    def piece(self, key: Mapping[str, Any], compute: Callable[[], JsonValue]) -> JsonValue:
+        """The piece of a key; computed and kept where it is not there yet."""
+        found = self.find(key)
+        return self.keep(key, compute()) if found is None else found
+
+    def _place(self, key: Mapping[str, Any]) -> tuple[Path, str]:
+        text = json.dumps({**key, "version": VERSION}, sort_keys=True)
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json", text
+
+
+def _read(path: Path, text: str) -> JsonValue | None:
+    """The kept value; None where it is absent, damaged or of another key."""
+    try:
+        found = read_json(path, nan=True, names=True)
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(found, dict) and found.get("key") == text
+    return found.get("value") if whole else None
+
+
+SAY_SECONDS = 10.0
+"""Least distance in time of two lines."""
+
+
+@dataclass
+class Steps:
+    """Counts equal steps of a known number; a step found finished from before is quick."""
+
+    say: Callable[[str], None]
+    what: str
+    total: int
+    _done: int = 0
+    _began: float = field(default_factory=time.monotonic)
+    _said: float = field(default_factory=time.monotonic)
+
+    def step(self, name: str) -> None:
+        """One more step is done."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said < SAY_SECONDS or self._done >= self.total:
+            return
+        self._said = now
+        left = (now - self._began) / self._done * (self.total - self._done)
+        shown = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+        self.say(f"{self.what}: {self._done} of {self.total} ({name}), about {shown} left")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment that can be asked for by name.
+
+    Attributes:
+        module: file in `experiments/`; loaded when it is run.
+        function: its `run(bench) -> Findings`, by name where a file holds several.
+        in_all: False for one that needs data of its own; `all` leaves it out.
+        data_sets: fewest data sets that it needs.
+    """
+
+    name: str
+    title: str
+    module: str
+    in_all: bool = True
+    data_sets: int = 1
+    function: str = "run"
+
+    def load(self) -> Callable[[Bench], Findings]:
+        """Its function."""
+        found = import_module(f"hiprobe.reproduce.experiments.{self.module}")
+        run: Callable[[Bench], Findings] = getattr(found, self.function)
+        return run
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    Experiment(
+        "table1",
+        "UCF-Crime, frame AUC, beside published numbers",
+        "tables_1_2",
+        in_all=False,
+        function="table1",
+    ),
+    Experiment(
+        "table2",
+        "XD-Violence, frame AP, beside published numbers",
+        "tables_1_2",
+        in_all=False,
+        function="table2",
+    ),
+    Experiment(
+        "table3",
+        "fitted on one set, tested on another",
+        "tables_3_5",
+        data_sets=2,
+        function="table3",
+    ),
+    Experiment("table4", "which layer, which scorer, and what the threshold does", "table4"),
+    Experiment("table5", "key frames of a segment, K = 1 to 16", "tables_3_5", function="table5"),
+    Experiment(
+        "fig2", "KL divergence, LDR and entropy over the layers", "layer_figures", function="fig2"
+    ),
+    Experiment("fig3", "silhouette over the layers", "layer_figures", function="fig3"),
+    Experiment(
+        "fig4",
+        "t-SNE maps of the first, the chosen and the last layer",
+        "layer_figures",
+        function="fig4",
+    ),
+    Experiment("fig6", "score curves with truth and detection told apart", "fig6"),
+    Experiment("label-budget", "AUC against the number of labelled clips", "label_budget"),
+    Experiment(
+        "zero-label", "the probe beside what its backbone says without one", "without_labels"
+    ),
+    Experiment("options", "what each choice that the paper leaves open does", "open_choices"),
+    Experiment("ped2", "UCSD Ped2 by frame, few labelled segments", "ped2", in_all=False),
+    Experiment("text-bottleneck", "words against pictures", "text_bottleneck", in_all=False),
+)
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for found in EXPERIMENTS:
+        if found.name == name:
+            return found
+    known = ", ".join(e.name for e in EXPERIMENTS)
+    raise UsageError(f"experiment {name!r} is unknown; choose all or one of {known}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiprobe.evaluation.metrics import EventScores, Ranking, match_events, runs
-from hiprobe.reproduce.bench import Bench
+from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import (
     Estimate,
     Units,
@@ -19,9 +19,9 @@ from hiprobe.reproduce.estimate import (
     row_of_estimate,
     within_estimate,
 )
+from hiprobe.reproduce.experiment_result import PaperNumber, Row
 from hiprobe.reproduce.pooled import FramePool, Pool, pool_clips, pool_frames
 from hiprobe.reproduce.request import DataSource
-from hiprobe.reproduce.result import PaperNumber, Row
 from hiprobe.reproduce.scored import Scored, ScoredTest
 
 CLIP_AUC, FRAME_AUC, FRAME_AP = "highest-segment AUC", "frame AUC", "frame AP"

@@ -1,4 +1,4 @@
-"""Variants fitted and scored on the tests of a data set; finished tests are kept."""
+"""Held-out scores of clips, segments and frames under one choice of settings."""
 
 from __future__ import annotations
 
@@ -11,17 +11,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.localize import SIGMA_SEGMENTS, smooth
-from hiprobe.probe.modes import detection_scores
+from hiprobe.localize import smooth
+from hiprobe.paper import KEY_FRAMES, SIGMA_SEGMENTS
+from hiprobe.probe.selection import detection_scores
 from hiprobe.probe.training_set import TrainingSet, training_set
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.fits import Fit, Moments, Variant, fit_set
-from hiprobe.reproduce.folds import tests_of
-from hiprobe.reproduce.frame_test import FrameTest
-from hiprobe.reproduce.normed import examples_as_read, states_as_read
+from hiprobe.reproduce.clip_states import Bench
+from hiprobe.reproduce.frame_probe import FrameTest
+from hiprobe.reproduce.held_out import Fit, Moments, Variant, fit_set
 from hiprobe.reproduce.request import DataSource
-from hiprobe.segment import KEY_FRAMES
-from hiprobe.states import LabelledStates
+from hiprobe.reproduce.video_folds import tests_of
+from hiprobe.states import LabelledStates, States
+
+
+def examples_as_read(
+    bench: Bench, examples: Sequence[LabelledStates], variant: Variant
+) -> tuple[LabelledStates, ...]:
+    """The examples, with the final norm on the last layer where the variant asks for it."""
+    if not variant.normed:
+        return tuple(examples)
+    return tuple(
+        replace(
+            e,
+            clip=None if e.clip is None else states_as_read(bench, e.clip, variant),
+            segments=None if e.segments is None else states_as_read(bench, e.segments, variant),
+        )
+        for e in examples
+    )
+
+
+def states_as_read(bench: Bench, states: States, variant: Variant) -> States:
+    """The same for states; failed segments stay as they are."""
+    if not variant.normed:
+        return states
+    values = states.values.copy()
+    last = states.layers.index(states.layer_count)
+    alive = ~states.failed
+    values[alive, last] = bench.extraction.final_norm(values[alive, last])
+    return replace(states, values=values)
+
 
 _Floats = NDArray[np.float64]
 

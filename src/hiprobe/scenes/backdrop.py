@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.scenes.camera import Camera
+from hiprobe.scenes.figures import Camera
 
 Picture = NDArray[np.uint8]
 Plane = NDArray[np.float32]

@@ -1,14 +1,142 @@
-"""What the camera does to a picture: light, night, shake, blur, noise, overlay, compression."""
+"""What light, a lens and a sensor do to a picture."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import exp, pi, sin
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.scenes.camera import Camera
+from hiprobe.scenes.figures import Camera
+from hiprobe.scenes.motion import ramp, wobble
+
+Level = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Plume:
+    """Rising blobs of fire (`glow`) or smoke over a ground point; `level` grows 0..1 in time."""
+
+    x: float
+    z: float
+    size: float
+    glow: bool
+    level: Level
+    grey: int
+    lives: NDArray[np.float64] = field(repr=False)  # [blobs, 4]: phase, rate, side, size
+    wind: float = 0.0
+    base: float = 0.0
+
+
+def plume(
+    rng: np.random.Generator, x: float, z: float, *, size: float, glow: bool, level: Level,
+    wind: float = 0.0, base: float = 0.0,
+) -> Plume:  # fmt: skip
+    """A plume `size` metres wide with seeded blobs."""
+    count = 70 if glow else 40
+    low, high = (0.9, 2.2) if glow else (0.2, 0.5)
+    lives = np.stack(
+        [rng.uniform(0, 1, count), rng.uniform(low, high, count), rng.uniform(-1, 1, count),
+         rng.uniform(0.5, 1.2, count)], axis=1,
+    )  # fmt: skip
+    return Plume(x, z, size, glow, level, int(rng.integers(60, 200)), lives, wind, base)
+
+
+def draw_fire(layer: NDArray[np.uint8], camera: Camera, fire: Plume, t: float) -> None:
+    """Add the flames at time t (seconds) to a black light layer, in place."""
+    level = fire.level(t)
+    if level <= 0.01:
+        return
+    size = fire.size * (0.3 + 0.7 * level)
+    unit, fresh = camera.pixels_per_metre(fire.z), np.zeros_like(layer)
+    ages = (fire.lives[:, 0] + fire.lives[:, 1] * t) % 1.0
+    for (_, rate, side, big), age in sorted(
+        zip(fire.lives.tolist(), ages.tolist(), strict=True), key=lambda pair: -pair[1]
+    ):
+        x = fire.x + size * (0.5 * side * (1 - 0.6 * age) + 0.1 * sin(9 * t + 7 * side))
+        point = np.array([[x + fire.wind * age * age, fire.base + size * 1.7 * age, fire.z]])
+        centre = np.rint(camera.project(point)[0]).astype(int).tolist()
+        hot = 1 - age
+        tone = (int(255 * min(1, 0.35 + hot)), int(215 * hot**1.3), int(95 * hot**3))
+        radius = max(1, round(unit * size * 0.13 * big * (1.15 - age)))
+        tall = round(radius * (1.2 + 0.8 * age))
+        cv2.ellipse(fresh, centre, (radius, tall), 12 * side, 0, 360, tone, -1, cv2.LINE_AA)
+        del rate
+    soft = max(1, round(unit * size * 0.05)) * 2 + 1
+    cv2.add(layer, cv2.GaussianBlur(fresh, (soft, soft), 0), dst=layer)
+    _glow(layer, camera, fire, level * (0.8 + 0.2 * sin(23 * t) * sin(7 * t)))
+
+
+def _glow(layer: NDArray[np.uint8], camera: Camera, fire: Plume, force: float) -> None:
+    small = np.zeros((max(2, layer.shape[0] // 16), max(2, layer.shape[1] // 16), 3), np.uint8)
+    point = np.array([[fire.x, fire.base + 0.6 * fire.size, fire.z]])
+    centre = np.rint(camera.project(point)[0] / 16).astype(int).tolist()
+    radius = max(1, round(camera.pixels_per_metre(fire.z) * fire.size * 1.3 / 16))
+    cv2.circle(small, centre, radius, (int(90 * force), int(48 * force), int(12 * force)), -1)
+    small = cv2.GaussianBlur(small, (0, 0), max(0.8, radius * 0.8))
+    wide = cv2.resize(small, layer.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    cv2.add(layer, wide, dst=layer)
+
+
+def draw_smoke(image: NDArray[np.uint8], camera: Camera, smoke: Plume, t: float) -> None:
+    """Blend the smoke at time t (seconds) into the picture, in place."""
+    level = smoke.level(t)
+    if level <= 0.01:
+        return
+    mask = np.zeros(image.shape[:2], np.uint8)
+    unit = camera.pixels_per_metre(smoke.z)
+    ages = (smoke.lives[:, 0] + smoke.lives[:, 1] * t) % 1.0
+    for (_, _, side, big), age in zip(smoke.lives.tolist(), ages.tolist(), strict=True):
+        x = smoke.x + smoke.size * (0.4 * side * (0.4 + age) + 0.12 * sin(2 * t + 9 * side))
+        height = smoke.base + smoke.size * 2.4 * age * (0.5 + 0.5 * level)
+        point = np.array([[x + smoke.wind * age, height, smoke.z]])
+        centre = np.rint(camera.project(point)[0]).astype(int).tolist()
+        radius = max(1, round(unit * smoke.size * big * (0.14 + 0.36 * age)))
+        blob = int(245 * level * (1 - age) ** 0.7 * min(1, 6 * age + 0.2))
+        cv2.circle(mask, centre, radius, blob, -1, cv2.LINE_AA)
+    soft = max(1, round(unit * smoke.size * 0.12)) * 2 + 1
+    weight = cv2.GaussianBlur(mask, (soft, soft), 0)[:, :, None].astype(np.float32) / 255
+    image[:] = (image * (1 - weight) + smoke.grey * weight).astype(np.uint8)
+
+
+def burst(start: float, *, rise: float = 0.12, fade: float = 0.5) -> Level:
+    """A level that jumps at `start` and dies off within about `fade` seconds."""
+    return lambda t: ramp(t, start, rise) * exp(-max(0.0, t - start - rise) / fade)
+
+
+def flicker(rng: np.random.Generator, start: float, grow: float) -> Level:
+    """A fire's level: it grows from `start` over `grow` seconds, restless."""
+    restless = wobble(rng, 1.0, 4.0)
+    return lambda t: min(1.0, ramp(t, start, grow) * (0.85 + 0.15 * restless(t)))
+
+
+def draw_debris(
+    image: NDArray[np.uint8], camera: Camera, pieces: NDArray[np.float64], since: float
+) -> None:
+    """Draw pieces `[n, 7]` (x, y, z, vx, vy, vz, size) `since` seconds after they flew off."""
+    if since < 0:
+        return
+    where = pieces[:, :3] + pieces[:, 3:6] * min(since, 2.0)
+    where[:, 1] = np.maximum(0.03, where[:, 1] - 4.9 * min(since, 2.0) ** 2)
+    for (x, y), piece in zip(camera.project(where).tolist(), pieces.tolist(), strict=True):
+        radius = max(1, round(piece[6] * camera.pixels_per_metre(piece[2])))
+        cv2.circle(image, (round(x), round(y)), radius, (40, 38, 36), -1, cv2.LINE_AA)
+
+
+def debris(
+    rng: np.random.Generator, x: float, z: float, *, speed: float, count: int = 18
+) -> NDArray[np.float64]:
+    """Seeded pieces for `draw_debris` from the point (x, z)."""
+    angle, fast = rng.uniform(0, 2 * pi, count), rng.uniform(0.2, 1, count) * speed
+    return np.stack(
+        [np.full(count, x), rng.uniform(0.3, 1.0, count), np.full(count, z), fast * np.cos(angle),
+         rng.uniform(0.3, 1.2, count) * speed, 0.5 * fast * np.sin(angle),
+         rng.uniform(0.03, 0.14, count)], axis=1,
+    )  # fmt: skip
+
 
 Picture = NDArray[np.uint8]
 

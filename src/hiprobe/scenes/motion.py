@@ -7,7 +7,7 @@ from math import atan2, cos, pi, sin
 
 import numpy as np
 
-from hiprobe.scenes.figure import Pose, mix
+from hiprobe.scenes.figures import Pose, mix
 
 Track = Callable[[float], Pose]
 Signal = Callable[[float], float]

@@ -1,14 +1,234 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and sweep what killed runs have left."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import socket
+import stat
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from hiprobe.store.os_lock import alone_in
-from hiprobe.store.storage_errors import storage_error
-from hiprobe.store.temporary import Temporary, sweep_once
+from hiprobe.failures import storage_error
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 30
+    """The byte that is locked, far behind the content: a locked byte cannot be read."""
+
+    def try_lock(handle: int) -> bool:
+        """Lock an open file without waiting; False where another process holds it."""
+        try:
+            os.lseek(handle, _FAR, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def alone_in(folder: Path) -> Iterator[None]:
+        """Not to be had here: a folder cannot be opened. Files are whole all the same."""
+        yield
+
+else:
+    import fcntl
+
+    def try_lock(handle: int) -> bool:
+        """Lock an open file without waiting; False where another process holds it."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # also a file system without locks: then nobody can be shown to be gone
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def alone_in(folder: Path) -> Iterator[None]:
+        """For the length of a block, no other process is in such a block for this folder.
+
+        It waits for the others. The folder itself is locked, so no file is left behind.
+        """
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+_START_SECONDS = 2
+"""Two readings of one process's start differ by less; the clock may be set in between."""
+
+
+@dataclass(frozen=True)
+class ProcessMark:
+    """A process of some machine.
+
+    Attributes:
+        machine: 8 hexadecimal digits; containers that number their processes apart differ in it.
+        pid: its number there.
+        started: when it began, in whole seconds since 1970, since numbers are given out again.
+    """
+
+    machine: str
+    pid: int
+    started: int
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """True where its number can be looked up here."""
+        return self.machine == _machine()
+
+    @property
+    def is_running(self) -> bool:
+        """True where it is of this machine and lives."""
+        if not self.is_of_this_machine:
+            return False
+        started = _start_of(self.pid)
+        return started is not None and abs(started - self.started) <= _START_SECONDS
+
+
+def own_mark() -> ProcessMark:
+    """The mark of this process; made anew in a forked child."""
+    return _mark_of(os.getpid())
+
+
+@cache
+def _mark_of(pid: int) -> ProcessMark:
+    return ProcessMark(_machine(), pid, _start_of(pid) or 0)
+
+
+@cache
+def _machine() -> str:
+    try:
+        numbering = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - the link's text is no path
+    except OSError:  # not Linux
+        numbering = ""
+    return hashlib.sha256(f"{socket.gethostname()} {numbering}".encode()).hexdigest()[:8]
+
+
+def _start_of(pid: int) -> int | None:
+    import psutil  # only where something is written: keeps `import hiprobe` light
+
+    try:
+        began: float = psutil.Process(pid).create_time()
+        return round(began)
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.Error:  # it is there, and belongs to someone else
+        return 0
+
+
+_NAME = re.compile(r"\.hiprobe-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{8}")
+
+_LONG_BYTES = 32
+
+_FOREIGN_SECONDS = 3600.0
+"""A file of another machine that nobody has touched for this long, and nobody holds, is left over.
+
+Some writers put a new file in place of the one that is locked, so the lock alone does not tell.
+"""
+
+
+@dataclass(frozen=True)
+class Temporary:
+    """A new, empty file beside a target.
+
+    Attributes:
+        mode: its permissions as the system gave them, so that they follow the umask.
+    """
+
+    path: Path
+    mode: int
+    _handle: int | None
+
+    @classmethod
+    def beside(cls, target: Path) -> Temporary:
+        """Make one; it keeps the ending of `target`, since writers choose a format by it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        mark = own_mark()
+        name = f".hiprobe-{mark.machine}-{mark.pid}-{mark.started}-{secrets.token_hex(4)}"
+        # an ending as long as this is none of a format, and would make the name too long
+        ending = target.suffix if len(os.fsencode(target.suffix)) < _LONG_BYTES else ""
+        path = target.parent / f"{name}{ending}"
+        handle = os.open(
+            path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666
+        )
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+        if sys.platform == "win32":  # an open file cannot be renamed there
+            os.close(handle)
+            return cls(path, mode, None)
+        try_lock(handle)
+        return cls(path, mode, handle)
+
+    def take_place_of(self, target: Path) -> None:
+        """Sync to the disk, then rename.
+
+        Raises:
+            OSError: the disk is full, or the file gone.
+        """
+        _sync(self.path)
+        if stat.S_IMODE(self.path.stat().st_mode) != self.mode:  # safetensors makes it private
+            self.path.chmod(self.mode)
+        self.path.replace(target)
+
+    def remove(self) -> None:
+        """Drop it unless it has taken its place."""
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            if self._handle is not None:
+                os.close(self._handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder, never what a living one still writes."""
+    with suppress(OSError):  # not there, or not to be listed
+        for entry in os.scandir(folder):
+            found = _NAME.match(entry.name)
+            if found is not None:
+                mark = ProcessMark(found["machine"], int(found["pid"]), int(found["start"]))
+                _remove_if_left(Path(entry.path), mark)
+
+
+@cache
+def sweep_once(folder: Path) -> None:
+    """`sweep` for the first writing into a folder; a process need not look again."""
+    sweep(folder)
+
+
+def _remove_if_left(path: Path, mark: ProcessMark) -> None:
+    if mark.is_running:
+        return
+    with suppress(OSError):  # its writer has just finished, or it is someone else's
+        if not mark.is_of_this_machine and time.time() - path.stat().st_mtime < _FOREIGN_SECONDS:
+            return
+        handle = os.open(path, os.O_RDWR)
+        try:
+            if try_lock(handle):
+                path.unlink()
+        finally:
+            os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hiprobe.addresses import why_no_file
+from hiprobe.documents.checked import open_plain, read_json
 from hiprobe.errors import StorageError, VideoError
+from hiprobe.names import why_no_file
 from hiprobe.store.atomic import atomic_path
-from hiprobe.store.documents import read_json
-from hiprobe.store.plain_files import open_plain
-from hiprobe.store.schemas import HashNote
 
 _RACY_SECONDS = 2.0
 """A file changed this recently may change again without a new timestamp: do not trust it."""
@@ -55,6 +53,8 @@ def _name(path: Path) -> str:
 
 
 def _read(note: Path, stamp: list[int]) -> str | None:
+    from hiprobe.documents.schemas import HashNote
+
     try:
         known: dict[str, Any] = read_json(note, HashNote)
         return str(known["sha256"]) if known["stamp"] == stamp else None

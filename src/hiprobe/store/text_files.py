@@ -1,16 +1,39 @@
-"""Text, JSON and tables as files: whole or not at all, valid UTF-8, harmless in a spreadsheet."""
+"""Text, JSON, tables and the record of a run: whole, valid UTF-8, never outside a folder."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
-from hiprobe.path_text import path_text, utf8_text
+from hiprobe.documents.checked import read_json
+from hiprobe.errors import OutsideFolderError
+from hiprobe.names import path_text, text_path, utf8_text
 from hiprobe.store.atomic import atomic_path
+
+
+def inside(folder: Path, name: str | Path) -> Path:
+    """`folder / name`, which lies in `folder` whatever the name says.
+
+    Links on the way are followed: a subfolder that leads elsewhere is outside. The last part is
+    not, since a file that is written takes the place of a link.
+
+    Raises:
+        OutsideFolderError: it would lie elsewhere, or is the folder itself.
+    """
+    path = folder / name
+    is_name = path.name not in ("", ".", "..") and path != folder
+    if not is_name or not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise OutsideFolderError(
+            f"{name} would be written outside of {folder}, and nothing is; rename what it is "
+            "named after, or remove the link that leads there"
+        )
+    return path
+
 
 _HALF = re.compile("[\ud800-\udfff]")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -86,3 +109,108 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+RUN_FORMAT = "hiprobe-run"
+RUN_VERSION = 1
+RUN_NAME = "hiprobe-run.json"
+
+RESULTS, STATES = "results", "states"
+"""The two kinds of what is written for a video: by detection, and by `extract`."""
+
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    RESULTS: (
+        ".json",
+        ".csv",
+        ".events.csv",
+        ".png",
+        ".annotated.mp4",
+        ".html",
+        ".event-01.mp4",  # the others follow it
+    ),
+    STATES: (".safetensors",),
+}
+"""Everything that may be written under one name, in any format; the first says whose it is."""
+
+_EVENT_CLIP = re.compile(r"\.event-\d{2,}\.mp4$")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A video and the name that its results have for good.
+
+    Attributes:
+        name: path of its files below the folder, with `/`, without their endings.
+        video: absolute path of the file.
+        sha256: of its content; for states, of the video that they were made from.
+        size_bytes: of the file; 0 where it is not known.
+        kind: `RESULTS` or `STATES`.
+        part: the stretch of the video, in words; empty for all of it.
+    """
+
+    name: str
+    video: str
+    sha256: str
+    size_bytes: int
+    kind: str = RESULTS
+    part: str = ""
+
+
+def names_of_file(file: str, kind: str) -> Iterator[str]:
+    """Names under which a file (`cam.events.csv`) may have been written."""
+    for ending in ENDINGS[kind]:
+        if file.endswith(ending):
+            yield file.removesuffix(ending)
+    if kind == RESULTS and _EVENT_CLIP.search(file):
+        yield _EVENT_CLIP.sub("", file)
+
+
+def read_owners(folder: Path) -> tuple[Owner, ...] | None:
+    """The owners of an output folder's names; None where its run file is damaged.
+
+    There are none where there is no run file, or one that keeps no owners.
+    """
+    try:
+        document = read_json(folder / RUN_NAME, names=True)
+        if document["format"] != RUN_FORMAT or document["version"] != RUN_VERSION:
+            return None
+        return tuple(_owner(entry) for entry in document.get("owners", ()))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def write_run(
+    folder: Path,
+    *,
+    interrupted: bool,
+    results: Sequence[Mapping[str, Any]],
+    failures: Sequence[Mapping[str, str]],
+    owners: Sequence[Owner],
+) -> None:
+    """Write the run file of a folder.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    document = {
+        "format": RUN_FORMAT,
+        "version": RUN_VERSION,
+        "interrupted": interrupted,
+        "results": [*results],
+        "failures": [*failures],
+        "owners": [asdict(replace(owner, video=path_text(owner.video))) for owner in owners],
+    }
+    write_text(folder / RUN_NAME, json_text(document, indent=1) + "\n")
+
+
+def _owner(entry: Mapping[str, Any]) -> Owner:
+    found = {f.name: entry[f.name] for f in fields(Owner)}
+    for name, value in found.items():
+        if not isinstance(value, int if name == "size_bytes" else str):
+            raise TypeError(f"{name} is {value!r}")
+    place = PurePosixPath(found["name"])
+    if found["kind"] not in ENDINGS or ".." in place.parts or place.is_absolute():
+        raise ValueError(f"an owner of {found['kind']!r}, {found['name']!r}")
+    return Owner(**{**found, "video": str(text_path(found["video"]))})

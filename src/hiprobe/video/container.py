@@ -1,19 +1,60 @@
-"""Open a video file safely; every reader of this package goes through here."""
+"""Open a video file safely, on the track that is the video."""
 
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
 
-from hiprobe.addresses import why_no_file
 from hiprobe.errors import VideoError
-from hiprobe.video.growth import seconds_since_change, still_written_words
+from hiprobe.names import why_no_file
+
+RECENT_SECONDS = 10.0
+"""A recorder writes every few seconds; a file changed so lately may go on changing."""
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """Size and time of change of a file at one moment; equal stamps mean equal content."""
+
+    size_bytes: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: Path | str) -> FileStamp:
+        """The stamp of a file as it is now; one that cannot be looked at has that of nothing."""
+        try:
+            found = Path(path).stat()
+        except OSError:  # opening it says what is wrong
+            return cls(-1, 0)
+        return cls(found.st_size, found.st_mtime_ns)
+
+    def is_outdated(self, path: Path | str) -> bool:
+        """Whether the file has changed since, or is gone."""
+        return FileStamp.of(path) != self
+
+
+def seconds_since_change(path: Path | str) -> float:
+    """How long ago a file was last changed; a clock that runs ahead counts as now."""
+    return max(0.0, time.time() - FileStamp.of(path).modified_ns / 1e9)
+
+
+def still_written_words(seconds: float) -> str:
+    """What to say of a file changed so many seconds ago; empty where that is long ago."""
+    if seconds > RECENT_SECONDS:
+        return ""
+    return (
+        f"the file was changed {seconds:.0f} s ago: if it is still being written, run again when "
+        "it is done"
+    )
+
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is decoded, in pixels; a small file may claim a huge one."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hiprobe.errors import UsageError
 from hiprobe.segment import Frame
-from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome, check_stretch
-from hiprobe.video.fit import FITS, Fit, fitted
-from hiprobe.video.write import as_rate, write_video
+from hiprobe.video.decode import FrameReader, Outcome, check_stretch
+from hiprobe.video.frames import DecodedFrame
+from hiprobe.video.write import FITS, Fit, as_rate, fitted, write_video
 
 
 @dataclass(frozen=True)

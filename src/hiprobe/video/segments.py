@@ -1,26 +1,72 @@
-"""Cut a video into segments with key frames, in memory that does not grow with its length."""
+"""Segments of a video: consecutive frames with their key frames, read as a stream."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import floor
+from dataclasses import dataclass
+from math import floor, inf
 from pathlib import Path
 
-from hiprobe.errors import UsageError
-from hiprobe.segment import (
-    KEY_FRAMES,
-    SEGMENT_FRAMES,
-    Segment,
-    check_segment_seconds,
-    key_frame_positions,
-)
-from hiprobe.video.assemble import make_segment
-from hiprobe.video.clip import read_clip, read_clip_and_outcome
-from hiprobe.video.decode import DecodedFrame, FrameReader, Outcome
-from hiprobe.video.pace import Pace
-from hiprobe.video.thinning import Thinned
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
+from hiprobe.segment import Segment, check_segment_seconds, key_frame_positions
+from hiprobe.video.clip import PickedFrames, make_segment, read_clip_and_outcome
+from hiprobe.video.decode import FrameReader, Outcome
+from hiprobe.video.frames import DecodedFrame, HeldBytes, without_picture
+from hiprobe.video.times import Pace
+from hiprobe.video.video_info import video_info
 
-__all__ = ["SegmentReader", "read_clip", "read_clip_and_outcome", "read_segments"]
+
+class Thinned:
+    """Frames of one growing segment, thinned out so that few of them are held.
+
+    Every `step`-th frame is kept, and the step doubles when more than `limit` would be held;
+    `pinned` positions, where the key frames of a full segment lie, are never dropped. So a key
+    frame is exact up to `limit` frames and in full segments of known length, and otherwise
+    off by at most half a step, an eighth of the distance between key frames. Pictures beyond
+    the budget in bytes are held shrunk to `max_side_pixels`, as they will be shown; where they
+    are still too large, fewer are held.
+    """
+
+    def __init__(
+        self, *, limit: int, pinned: frozenset[int], max_side_pixels: int | None = None
+    ) -> None:
+        self._limit = limit
+        self._budget = HeldBytes(max_side_pixels)
+        self._pinned = pinned
+        self._step = 1
+        self.kept: dict[int, DecodedFrame] = {}
+        self.count = 0
+
+    def add(self, frame: DecodedFrame) -> None:
+        """Take the next frame; it is kept, or counted only."""
+        self.last = without_picture(frame)
+        if not self.count:
+            self.first = self.last
+        if self._is_kept(self.count):
+            self.kept[self.count] = self._budget.taken(frame, beside=self.kept.values())
+        self.count += 1
+        if len(self.kept) > self._most():
+            self._step *= 2
+            self.kept = {i: f for i, f in self.kept.items() if self._is_kept(i)}
+
+    def _most(self) -> int:
+        limit = self._limit
+        if self._budget.is_far_exceeded(self.kept.values()):
+            limit //= 2
+        return limit + len(self._pinned)
+
+    def _is_kept(self, position: int) -> bool:
+        return position % self._step == 0 or position in self._pinned
+
+    def key_frames(self, count: int) -> list[DecodedFrame]:
+        """The kept frames nearest to the centres of `count` equal bins."""
+        wanted = key_frame_positions(frame_count=self.count, key_frames=count)
+        return [self._nearest(position) for position in wanted]
+
+    def _nearest(self, position: int) -> DecodedFrame:
+        return self.kept[min(self.kept, key=lambda i: abs(i - position))]
+
 
 _KEPT_FRAMES = 32
 """Frames kept of a segment whose length is not known beforehand (at least 4 per key frame)."""
@@ -41,7 +87,7 @@ def read_segments(
     A segment holds `segment_frames` consecutive frames or, where `segment_seconds` is given,
     the frames of one window of that many seconds (a window without frames gives no segment).
     The last segment may be shorter. A segment ends where the next one starts; the last ends
-    with the duration of its last frame. So does one before a gap (`hiprobe.video.pace` says what
+    with the duration of its last frame. So does one before a gap (`hiprobe.video.times` says what
     is one), which may be shorter too: no segment spans a gap. Key frames are shrunk to
     `max_side_pixels` if given.
 
@@ -160,3 +206,167 @@ def _check_counts(segment_frames: int, key_frames: int, max_side_pixels: int | N
     for name, value in counts.items():
         if value < 1:
             raise UsageError(f"{name} is {value}; give at least 1")
+
+
+class ClipAndSegments:
+    """Iterates over the segments; `whole` gives the clip as one segment afterwards.
+
+    Both hold the same frames, bit for bit, as `read_segments` and `read_clip` give. The frames
+    are counted from the packets before, so that the clip's key frames are known when they come
+    by; they and the timestamps are what memory holds beyond the segments. Where the packets do
+    not tell the frames (interlaced fields, damage), `whole` decodes the clip again. A damaged
+    packet in which no key frame lies counts as a frame there, as in `read_clip`; `outcome` tells
+    of any damage.
+
+    Raises:
+        UsageError, VideoError: as `read_segments`.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        segment_frames: int = SEGMENT_FRAMES,
+        segment_seconds: float | None = None,
+        key_frames: int = KEY_FRAMES,
+        start_seconds: float | None = None,
+        end_seconds: float | None = None,
+        max_side_pixels: int | None = None,
+    ) -> None:
+        self._frames = _Watched(path, start_seconds=start_seconds, end_seconds=end_seconds)
+        self._key_frames = key_frames
+        self._max_side_pixels = max_side_pixels
+        self._segments = SegmentReader(
+            self._frames,
+            segment_frames=segment_frames,
+            segment_seconds=segment_seconds,
+            key_frames=key_frames,
+            max_side_pixels=max_side_pixels,
+        )
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return self._frames.path
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How reading ended; None while it goes on."""
+        return self._segments.outcome
+
+    def __iter__(self) -> Iterator[Segment]:
+        self._frames.picked = PickedFrames(
+            self._frames, self._key_frames, max_side_pixels=self._max_side_pixels
+        )
+        yield from self._segments
+
+    def whole(self) -> tuple[Segment, Outcome]:
+        """The whole clip, after the iteration, and whether it was whole or broke off."""
+        picked = self._frames.picked
+        found = picked.segment() if picked else None
+        if found is not None:
+            return found
+        return read_clip_and_outcome(
+            self.path,
+            key_frames=self._key_frames,
+            start_seconds=self._frames.start_seconds,
+            end_seconds=self._frames.end_seconds,
+            max_side_pixels=self._max_side_pixels,
+        )
+
+
+class _Watched(FrameReader):
+    """Shows every frame to the picker before it is handed out."""
+
+    picked: PickedFrames | None = None  # made anew for each iteration
+
+    def __iter__(self) -> Iterator[DecodedFrame]:
+        for frame in super().__iter__():
+            if self.picked is not None:
+                self.picked.see(frame)
+            yield frame
+
+
+@dataclass(frozen=True)
+class SpreadSegments:
+    """Segments that begin at some times of a video; each iteration reads them anew.
+
+    Attributes:
+        starts_seconds: where they begin, ascending.
+        segment_seconds: their length; `segment_frames` each where None.
+        key_frames: K of each.
+    """
+
+    path: Path
+    starts_seconds: tuple[float, ...]
+    segment_seconds: float | None
+    max_side_pixels: int | None
+    segment_frames: int = SEGMENT_FRAMES
+    key_frames: int = KEY_FRAMES
+
+    def __len__(self) -> int:
+        return len(self.starts_seconds)
+
+    def __iter__(self) -> Iterator[Segment]:
+        """The segments in order.
+
+        Raises:
+            VideoError: the video cannot be read.
+        """
+        reached = -inf
+        for position, start in enumerate(self.starts_seconds):
+            try:
+                segment = next(iter(self._from(start)))
+            except VideoError:
+                if position == 0:
+                    raise
+                return  # shorter than its header says
+            # From all starts in a gap the same segment follows.
+            if segment.start_seconds > reached:
+                yield segment
+            reached = segment.start_seconds
+
+    def _from(self, start_seconds: float) -> Iterator[Segment]:
+        return iter(
+            read_segments(
+                self.path,
+                segment_frames=self.segment_frames,
+                segment_seconds=self.segment_seconds,
+                key_frames=self.key_frames,
+                start_seconds=start_seconds or None,
+                max_side_pixels=self.max_side_pixels,
+            )
+        )
+
+
+def spread_segments(
+    path: Path,
+    *,
+    count: int,
+    segment_frames: int = SEGMENT_FRAMES,
+    segment_seconds: float | None = None,
+    key_frames: int = KEY_FRAMES,
+    max_side_pixels: int | None = None,
+) -> SpreadSegments:
+    """Plan up to `count` segments, in the middles of as many equal parts of the video.
+
+    A video with room for fewer gives fewer, so that none is read twice; one whose header does
+    not say how long it is gives its first.
+
+    Raises:
+        UsageError: `count` is below 1.
+        VideoError: the video cannot be read.
+    """
+    if count < 1:
+        raise UsageError(f"cannot spread {count} segments; give 1 or more")
+    info = video_info(path)
+    duration, fps = info.duration_seconds_from_header, info.fps_from_header
+    length = segment_seconds or (segment_frames / fps if fps else None)
+    starts: tuple[float, ...] = (0.0,)
+    if duration and length:
+        fitting = min(count, max(1, int(duration / length)))
+        part = duration / fitting
+        starts = tuple(max(0.0, (n + 0.5) * part - length / 2) for n in range(fitting))
+    return SpreadSegments(
+        path, starts, segment_seconds, max_side_pixels, segment_frames, key_frames
+    )

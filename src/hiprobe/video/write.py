@@ -1,20 +1,240 @@
-"""Write video: new, cut out of another, or another drawn over. Always H.264, always whole."""
+"""Write frames to an MP4 file, and cut a stretch out of a video."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import errno
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any, Literal, get_args
 
-from hiprobe.errors import UsageError
+import av
+import numpy as np
+
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.failures import storage_error
 from hiprobe.segment import Frame
+from hiprobe.store.atomic import atomic_path
 from hiprobe.video.decode import FrameReader, Outcome
-from hiprobe.video.encoder import as_rate, encoder_for
-from hiprobe.video.shown import picture_of, rate_of, shown, size_of, time_base_of
+from hiprobe.video.frames import DecodedFrame
 
-__all__ = ["WrittenVideo", "as_rate", "redraw_video", "save_clip", "write_video"]
+Fit = Literal["letterbox", "crop"]
+"""How a picture of another shape is brought to size: black bars, or its centre only."""
+
+FITS: tuple[Fit, ...] = get_args(Fit)
+
+
+def fitted(frame: DecodedFrame, *, size: tuple[int, int], fit: Fit) -> Frame:
+    """The upright picture at `size` (width, height), its shape kept, uint8 RGB."""
+    width, height = size
+    ratios = width / frame.size[0], height / frame.size[1]
+    scale = min(ratios) if fit == "letterbox" else max(ratios)
+    inner = max(1, round(frame.size[0] * scale)), max(1, round(frame.size[1] * scale))
+    picture = frame.rgb(size=inner)
+    if fit == "crop":
+        left, top = (inner[0] - width) // 2, (inner[1] - height) // 2
+        return np.ascontiguousarray(picture[top : top + height, left : left + width])
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[top : top + inner[1], left : left + inner[0]] = picture
+    return canvas
+
+
+MOST_PIXELS = 4096 * 2304
+"""Largest picture that is written. Few players show more, and the encoder holds some twenty
+pictures at once: with 8190x8190 that is several GB."""
+
+_FINEST_TICKS = 90_000
+"""A clock of nanoseconds would leave an MP4 no room for two seconds between two pictures."""
+
+_LONGEST_STILL_SECONDS = 3600
+"""MP4 counts the time between two pictures in 31 bits, 6.6 hours at 90 kHz: over a gap the
+picture before it is written again every hour."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture to be written; `pts` and `duration` are in units of the written time base."""
+
+    frame: DecodedFrame
+    seconds: float
+    pts: int
+    duration: int
+
+
+def time_base_of(first: DecodedFrame) -> Fraction:
+    """The source's own time base, unless it is too fine to be written."""
+    base = Fraction(first.time_base_seconds).limit_denominator(2**31 - 1)
+    return base if base * _FINEST_TICKS >= 1 else Fraction(1, _FINEST_TICKS)
+
+
+def rate_of(first: DecodedFrame) -> Fraction:
+    """A frame rate for the encoder to plan with; the times themselves are written apart."""
+    rate = Fraction(1 / first.duration_seconds).limit_denominator(1001)
+    return min(max(rate, Fraction(1)), Fraction(1000))
+
+
+def size_of(first: DecodedFrame) -> tuple[int, int]:
+    """Width and height at which all pictures are written: the first one's, within `MOST_PIXELS`."""
+    width, height = first.size
+    scale = min(1.0, (MOST_PIXELS / (width * height)) ** 0.5)
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def picture_of(frame: DecodedFrame, *, size: tuple[int, int]) -> Frame:
+    """The picture at the size of the video, uint8 RGB.
+
+    A source may change its size, its turn or the shape of its pixels in mid-stream. Such pictures
+    get black bars: stretched ones would show people of another shape, cut ones would hide some.
+    """
+    return frame.rgb() if frame.size == size else fitted(frame, size=size, fit="letterbox")
+
+
+def shown(frames: Iterable[DecodedFrame], *, time_base: Fraction) -> Iterator[Shown]:
+    """The frames with their times from the first one on, rising by a tick at least."""
+    origin: float | None = None
+    before: Shown | None = None
+    for frame in frames:
+        origin = frame.seconds if origin is None else origin
+        pts = round((frame.seconds - origin) / time_base)
+        if before is not None:
+            yield from _stills(before, until_pts=pts, time_base=time_base)
+            pts = max(pts, before.pts + 1)
+        before = Shown(frame, frame.seconds, pts, max(1, round(frame.duration_seconds / time_base)))
+        yield before
+
+
+def _stills(before: Shown, *, until_pts: int, time_base: Fraction) -> Iterator[Shown]:
+    step = int(_LONGEST_STILL_SECONDS / time_base)
+    for pts in range(before.pts + step, until_pts, step):
+        seconds = before.seconds + float((pts - before.pts) * time_base)
+        yield Shown(before.frame, seconds, pts, step)
+
+
+_SUFFIXES = (".mp4", ".mov", ".mkv")
+
+_DISK_ERRORS = frozenset(
+    {
+        errno.EACCES,
+        errno.EBADF,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+    }
+)
+"""What the disk says; all else is said by the encoder, of the pictures or times it was given."""
+
+
+def as_rate(fps: Fraction | float) -> Fraction:
+    """A frame rate as a fraction; 29.97 becomes 30000/1001 and the like."""
+    if not 0 < fps <= 1000:
+        raise UsageError(f"fps is {fps}; give a frame rate between 0 and 1000")
+    if isinstance(fps, Fraction):
+        return fps
+    broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
+    if fps != round(fps) and broadcast and abs(float(broadcast) - fps) < 1e-2:
+        return broadcast
+    return Fraction(fps).limit_denominator(10_000)
+
+
+class Encoder:
+    """Takes frames of one size, one at a time; `encoder_for` opens and closes it."""
+
+    def __init__(self, container: Any, *, time_base: Fraction, rate: Fraction, crf: int) -> None:
+        self._container = container
+        self._time_base = time_base
+        self._shape: tuple[int, ...] | None = None
+        self._stream = container.add_stream(
+            "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"}
+        )
+
+    def add(self, pixels: Frame, *, pts: int, duration: int) -> None:
+        """Encode one frame, uint8 RGB `[height, width, 3]`, times in units of the time base.
+
+        Raises:
+            UsageError: it differs from the first in size, or is no such picture.
+        """
+        if self._shape is None:
+            self._begin(pixels)
+        if pixels.shape != self._shape or pixels.dtype != np.uint8:
+            raise UsageError(
+                f"a frame is {pixels.dtype} {pixels.shape}, the first was {self._shape}; "
+                "all frames of a video must be uint8 RGB of one size"
+            )
+        frame = av.VideoFrame.from_ndarray(_even(pixels), format="rgb24")
+        frame.pts, frame.time_base, frame.duration = pts, self._time_base, duration
+        self._container.mux(self._stream.encode(frame))
+
+    def _begin(self, pixels: Frame) -> None:
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise UsageError(f"a frame has shape {pixels.shape}; expected [height, width, 3]")
+        self._shape = pixels.shape
+        height, width = _even(pixels).shape[:2]
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.codec_context.time_base = self._time_base
+
+    def finish(self) -> None:
+        """Write what the encoder still holds.
+
+        Raises:
+            UsageError: no frame was given.
+        """
+        if self._shape is None:
+            raise UsageError("a video needs at least one frame; none were given")
+        self._container.mux(self._stream.encode())
+
+
+def _even(pixels: Frame) -> Frame:
+    height, width = pixels.shape[:2]
+    if height % 2 or width % 2:
+        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(pixels)
+
+
+@contextmanager
+def encoder_for(path: Path, *, time_base: Fraction, rate: Fraction, crf: int) -> Iterator[Encoder]:
+    """An encoder whose file appears whole at the end of the block, or not at all.
+
+    Raises:
+        UsageError: unknown suffix, a senseless quality, or no frames.
+        StorageError: the file cannot be written.
+        VideoError: the encoder or the format refuses the pictures or their times.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path} has no suffix of {', '.join(_SUFFIXES)}; choose one of them")
+    if not 0 <= crf <= 51:
+        raise UsageError(f"crf is {crf}; give a quality from 0 (best) to 51")
+    options = {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+    with (
+        atomic_path(path) as temporary,
+        _own_errors(path),
+        av.open(str(temporary), "w", options=options) as container,
+    ):
+        encoder = Encoder(container, time_base=time_base, rate=rate, crf=crf)
+        yield encoder
+        encoder.finish()
+
+
+@contextmanager
+def _own_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if error.errno in _DISK_ERRORS:
+            raise storage_error(path, error) from error
+        raise VideoError(
+            f"{path} cannot be encoded ({error.strerror}): its pictures or times are beyond what "
+            "the format holds; convert the source first, or leave it out"
+        ) from error
 
 
 @dataclass(frozen=True)

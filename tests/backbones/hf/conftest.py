@@ -13,9 +13,8 @@ from generic_models import GENERIC, write_generic
 from hf_models import CONFIGS, write_model
 from numpy.typing import NDArray
 
-from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.hf.model import HfBackbone
-from hiprobe.backbones.hf.preparing import Prepared
+from hiprobe.backbones.hf.hf_load import load_hf
+from hiprobe.backbones.hf.hf_model import HfBackbone, Prepared
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
 from hiprobe.segment import Segment
 

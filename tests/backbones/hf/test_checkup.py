@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
+from hiprobe.backbones.catalogue import folder_shape
 from hiprobe.backbones.checkup import check_backbone, drawn_frames
-from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.shape_families import folder_shape
+from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.cli.app import app
 
 

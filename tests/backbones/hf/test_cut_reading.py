@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from test_original import write_pair
 
 import hiprobe.backbones.hf.original
-from hiprobe.backbones.hf.completeness import above, check_complete
-from hiprobe.backbones.hf.load import load_hf
+from hiprobe.backbones.hf.hf_load import load_hf
+from hiprobe.backbones.hf.weights import above, check_complete
 from hiprobe.errors import BackboneError
 
 SEGMENT = moving_square(seed=1)

@@ -14,8 +14,8 @@ from generic_models import GENERIC
 from hf_models import CONFIGS, LAYERS
 from torch import Tensor
 
-from hiprobe.backbones.hf.distinct_frames import distinct_frames, encode_distinct_frames
-from hiprobe.backbones.hf.load import load_hf
+from hiprobe.backbones.hf.hf_load import load_hf
+from hiprobe.backbones.hf.pictures import distinct_frames, encode_distinct_frames
 from hiprobe.states import READINGS
 
 Folder = Callable[[str], Path]

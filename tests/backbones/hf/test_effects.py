@@ -11,12 +11,12 @@ import pytest
 from backbone_cases import moving_square
 from hf_models import CONFIGS, LAYERS
 
-from hiprobe.backbones.effects import quantisation_effect, resize_effect, states_effect
+from hiprobe.backbones.comparison import quantisation_effect, resize_effect, states_effect
 from hiprobe.backbones.hf import pictures
-from hiprobe.backbones.hf.load import load_hf
+from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.backbones.registry import open_backbone
-from hiprobe.backbones.spec import BackboneSpec
 from hiprobe.errors import BackboneError, StatesError, UsageError
+from hiprobe.spec import BackboneSpec
 
 SEGMENTS = [moving_square(seed=1), moving_square(seed=3, speed=7)]
 ALL = tuple(range(1, LAYERS + 1))

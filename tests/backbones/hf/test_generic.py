@@ -22,8 +22,8 @@ from generic_models import (
 from hf_models import LAYERS
 from transformers import AutoProcessor, BertConfig, MllamaConfig, T5Gemma2Config
 
-from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.hf.outline import model_class, outline
+from hiprobe.backbones.hf.generic import model_class, outline
+from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.errors import BackboneError
 
 SEGMENT = moving_square(seed=1)

@@ -12,13 +12,12 @@ from hf_models import CONFIGS, random_model
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModelForImageTextToText, InternVLForConditionalGeneration
 
-from hiprobe.backbones.catalogue import Entry, find_entry
+from hiprobe.backbones.catalogue import Entry, find_entry, read_shape
 from hiprobe.backbones.cost import count_segment
 from hiprobe.backbones.hf.families import build_family
 from hiprobe.backbones.hf.family import Parts
 from hiprobe.backbones.hf.original import native_config
 from hiprobe.backbones.shape import Shape
-from hiprobe.backbones.shape_families import read_shape
 
 ONE_OF_EACH = (
     *("internvl2.5-2b", "internvl2.5-26b", "internvl3-1b", "internvl3.5-1b", "smolvlm2-256m"),

@@ -26,7 +26,7 @@ from hiprobe.backbones.hf.hardware import (
     macos_version,
     memory_errors,
 )
-from hiprobe.backbones.hf.load import load_hf
+from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.backbones.hf.weights import weights_digest
 from hiprobe.backbones.registry import open_backbone
 from hiprobe.errors import BackboneError, BackboneMemoryError

@@ -12,7 +12,7 @@ import pytest
 from backbone_cases import moving_square
 from click.testing import CliRunner
 
-from hiprobe.backbones.hub.places import own_folder
+from hiprobe.backbones.model_folders import own_folder
 from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.app import app
 from hiprobe.store.states_file import read_states

@@ -16,8 +16,8 @@ from generic_models import GENERIC
 from hf_models import CONFIGS, LAYERS
 from numpy.typing import NDArray
 
-from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.hf.hf_load import load_hf
+from hiprobe.backbones.hf.hf_model import HfBackbone
 
 SEGMENT = moving_square(seed=1)
 FAMILIES = [*CONFIGS, *GENERIC]

@@ -14,7 +14,7 @@ from pipeline_parts import write_video
 
 from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.app import app
-from hiprobe.pipeline.extracted import load_extracted
+from hiprobe.pipeline.extraction import load_extracted
 
 Folder = Callable[[str], Path]
 

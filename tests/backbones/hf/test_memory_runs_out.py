@@ -16,11 +16,11 @@ from hf_models import LAYERS
 sys.path.append(str(Path(__file__).parents[2] / "pipeline"))
 from pipeline_parts import write_video
 
-from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.hf.model import HfBackbone
+from hiprobe.backbones.hf.hf_load import load_hf
+from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.pipeline import extract_video
-from hiprobe.pipeline.settings import ExtractionSettings
+from hiprobe.pipeline.reading import ExtractionSettings
 
 SETTINGS = ExtractionSettings(layers=(1, LAYERS), batch_segments=4)
 Folder = Callable[[str], Path]

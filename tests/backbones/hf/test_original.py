@@ -16,7 +16,7 @@ from piece_file import SPACE, piece_file
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hiprobe.backbones.hf.load import load_hf
+from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.errors import BackboneError
 from hiprobe.states import READINGS
 

@@ -12,9 +12,13 @@ import pytest
 from hf_models import MARKS, byte_tokenizer
 from piece_file import SPACE, piece_file
 
-from hiprobe.backbones.hf.original_tokenizer import chat_form, original_tokenizer
-from hiprobe.backbones.hf.prompt import Wording
-from hiprobe.backbones.hf.sentence_pieces import build_tokenizer, read_pieces
+from hiprobe.backbones.hf.family import Wording
+from hiprobe.backbones.hf.original import (
+    build_tokenizer,
+    chat_form,
+    original_tokenizer,
+    read_pieces,
+)
 from hiprobe.errors import BackboneError
 
 LETTERS = [SPACE, *string.ascii_lowercase, "\n", ".", "?", ":"]

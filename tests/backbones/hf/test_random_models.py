@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from hiprobe.backbones.catalogue import Entry, find_entry
+from hiprobe.backbones.catalogue import Entry, find_entry, read_shape
 from hiprobe.backbones.cost import count_segment
-from hiprobe.backbones.shape_families import read_shape
 
 BENCHMARKS = str(Path(__file__).resolve().parents[3] / "benchmarks")
 NAMES = (

@@ -28,14 +28,13 @@ from transformers.models.qwen3_vl.video_processing_qwen3_vl import (
 from transformers.video_utils import VideoMetadata
 
 from hiprobe.backbones.hf import pictures
-from hiprobe.backbones.hf.families import build_family
+from hiprobe.backbones.hf.families import build_family, number_word
 from hiprobe.backbones.hf.family import Family, Parts
-from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.hf.model import HfBackbone
-from hiprobe.backbones.hf.smolvlm import number_word
-from hiprobe.backbones.spec import BackboneSpec
+from hiprobe.backbones.hf.hf_load import load_hf
+from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.segment import Segment, key_frame_positions
+from hiprobe.spec import BackboneSpec
 
 Folder = Callable[[str], Path]
 SEGMENT = moving_square(seed=1)

@@ -10,8 +10,8 @@ import pytest
 from backbone_cases import moving_square
 from hf_models import CONFIGS
 
-from hiprobe.backbones.hf.load import load_hf
-from hiprobe.backbones.hf.vision_once import vision_once
+from hiprobe.backbones.hf.hf_load import load_hf
+from hiprobe.backbones.hf.hf_model import vision_once
 
 
 class Counting:

@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 from hub_server import HUB, REVISION, Repository, serving
 
-from hiprobe.backbones.hub.fetch import fetch_model
-from hiprobe.backbones.hub.places import locate, own_folder
-from hiprobe.backbones.hub.record import is_fetched, read_record
+from hiprobe.backbones.hub import fetch_model
+from hiprobe.backbones.model_folders import is_fetched, locate, own_folder, read_record
 from hiprobe.backbones.registry import get_backbone
 from hiprobe.errors import BackboneError, DownloadError, StorageError, UsageError
 
@@ -221,7 +220,7 @@ def test_an_index_that_names_a_missing_file_is_refused(hub: Repository) -> None:
 def test_a_disk_that_is_too_small_is_told_before_the_weights_are_asked_for(
     hub: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hiprobe.backbones.hub.fetch._SPARE_BYTES", 10**18)
+    monkeypatch.setattr("hiprobe.backbones.hub._SPARE_BYTES", 10**18)
     with pytest.raises(StorageError, match="HIPROBE_CACHE"):
         fetch_model(HUB)
     assert not hub.fetched(FIRST)

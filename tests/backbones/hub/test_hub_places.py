@@ -10,7 +10,7 @@ import pytest
 from hub_server import HUB
 from safetensors.numpy import save_file
 
-from hiprobe.backbones.hub.places import is_complete, is_hub_id, locate, own_folder
+from hiprobe.backbones.model_folders import is_complete, is_hub_id, locate, own_folder
 from hiprobe.backbones.registry import get_backbone, list_backbones, open_backbone
 from hiprobe.errors import BackboneError
 

@@ -1,7 +1,9 @@
-"""Where a model runs and in which number format, by what the machine does natively."""
+"""What the hardware computes natively, and holding weights in one byte each."""
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 import platform
 import re
 import subprocess
@@ -9,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from hiprobe.backbones.spec import DTYPES
 from hiprobe.errors import BackboneError, BackboneMemoryError
+from hiprobe.spec import DTYPES, QUANTISED
 
 # what allocators of the CPU and of Apple's GPU say, in a plain RuntimeError
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -162,3 +165,58 @@ def _memory_error(error: BaseException) -> BackboneMemoryError:
     return BackboneMemoryError(
         f"the backbone ran out of memory ({first}); take a smaller batch or a smaller model"
     )
+
+
+def check_quantised(name: str | None) -> None:
+    """Refuse an unknown format, or one that cannot be made here.
+
+    Raises:
+        BackboneError: the name is unknown, or torchao is not installed.
+    """
+    if name is None:
+        return
+    if name not in QUANTISED:
+        raise BackboneError(
+            f"quantised weights {name!r} are unknown; choose one of {', '.join(QUANTISED)}"
+        )
+    if importlib.util.find_spec("torchao") is None:
+        raise BackboneError(
+            f"weights in {name} need torchao, which is not installed; run: "
+            "pip install 'hiprobe[quantised]'"
+        )
+
+
+def quantised(decoder: Any, name: str) -> None:
+    """Hold the linear layers of a decoder in one byte per weight, in place.
+
+    Vision tower, embeddings, norms and head stay as they are.
+
+    Raises:
+        BackboneError: torchao cannot do it with this torch.
+    """
+    check_quantised(name)
+    try:
+        with _quiet():
+            from torchao.quantization import (
+                Float8WeightOnlyConfig,
+                Int8WeightOnlyConfig,
+                quantize_,
+            )
+
+            made = {"int8": Int8WeightOnlyConfig, "fp8": Float8WeightOnlyConfig}[name]()
+            quantize_(decoder, made)
+    except (ImportError, NotImplementedError, RuntimeError) as error:
+        raise BackboneError(
+            f"torchao cannot hold the weights in {name} here: {error}; open without quantising"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torchao's remarks about GPU parts that this machine has no use for."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)

@@ -2,15 +2,19 @@
 
 from hiprobe.evaluation.metrics.bootstrap import (
     HEADLINES,
+    ClassRow,
     Interval,
     PairedDifference,
+    class_table,
     interval,
+    mean_and_median,
     metric_draws,
     paired_test,
+    video_level,
     video_weights,
+    within_video_auc,
 )
-from hiprobe.evaluation.metrics.calibration import Calibration, calibration
-from hiprobe.evaluation.metrics.events import (
+from hiprobe.evaluation.metrics.event_metrics import (
     AlarmRate,
     EventScores,
     false_alarms_per_hour,
@@ -18,19 +22,15 @@ from hiprobe.evaluation.metrics.events import (
     runs,
 )
 from hiprobe.evaluation.metrics.ranking import (
+    Calibration,
     LegacyMetricWarning,
     Ranking,
     average_precision,
+    binary,
+    calibration,
+    gated,
     legacy_trapezoid_pr_area,
     roc_auc,
-)
-from hiprobe.evaluation.metrics.variants import binary, gated
-from hiprobe.evaluation.metrics.videos import (
-    ClassRow,
-    class_table,
-    mean_and_median,
-    video_level,
-    within_video_auc,
 )
 
 __all__ = [

@@ -1,16 +1,59 @@
-"""ROC-AUC and step-wise average precision, under any weighting of the videos."""
+"""Ranking metrics of frame scores, and how well probabilities are calibrated."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frames import ScoredFrames
-from hiprobe.evaluation.metrics.entries import Entries, Places
+from hiprobe.evaluation.frame_scores import ScoredFrames, check_length
+
+Places = NDArray[np.intp]
+"""Counts of entries, intp."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Frames of one video and one score counted together, in falling order of score.
+
+    Attributes:
+        owners: intp `[entries]`, the video.
+        counts: float64 `[entries]`, how many frames.
+        scores: float64 `[entries]`.
+    """
+
+    owners: NDArray[np.intp]
+    counts: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scores: NDArray[np.float64], owners: NDArray[np.intp]) -> Entries:
+        """Sort and count; frames arrive video by video."""
+        order = np.argsort(-scores, kind="stable")  # stable: videos stay in order
+        scores, owners = scores[order], owners[order]
+        change = (scores[1:] != scores[:-1]) | (owners[1:] != owners[:-1])
+        begins = np.flatnonzero(np.concatenate(([len(scores) > 0], change)))
+        counts = np.diff(np.concatenate((begins, [len(scores)]))).astype(np.float64)
+        return cls(owners[begins], counts, scores[begins])
+
+    def cumulated(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """float64 `[..., entries + 1]`: frames in the first 0, 1, ... entries, videos weighted.
+
+        Args:
+            weights: `[..., videos]`.
+        """
+        counts = self.counts if weights is None else weights[..., self.owners] * self.counts
+        total = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
+        np.cumsum(counts, axis=-1, out=total[..., 1:])
+        return total
+
+    def places(self, scores: NDArray[np.float64], side: Literal["left", "right"]) -> Places:
+        """How many entries lie above each score (left), or not below it (right)."""
+        return np.searchsorted(-self.scores, -scores, side=side)
 
 
 class LegacyMetricWarning(UserWarning):
@@ -145,3 +188,48 @@ def _ranking(scores: ArrayLike, labels: ArrayLike, *, both: bool) -> Ranking:
         )
     frames = ScoredFrames(np.asarray(scores, dtype=np.float64), truth, np.array([0, len(truth)]))
     return Ranking.of(frames)
+
+
+def binary(scores: ArrayLike, *, threshold: float) -> NDArray[np.float64]:
+    """1 where the score exceeds the threshold, 0 elsewhere."""
+    return (np.asarray(scores, dtype=np.float64) > threshold).astype(np.float64)
+
+
+def gated(scores: ArrayLike, *, threshold: float) -> NDArray[np.float64]:
+    """The score where it exceeds the threshold, 0 elsewhere."""
+    values = np.asarray(scores, dtype=np.float64)
+    return np.where(values > threshold, values, 0.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Brier score (mean squared error) and expected calibration error over equal-width bins."""
+
+    brier: float
+    expected_error: float
+    bins: int
+
+
+def calibration(scores: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Calibration:
+    """Brier score (Brier 1950) and expected calibration error (Naeini et al., AAAI 2015).
+
+    ECE = sum over bins of n_b / n |mean score - share of abnormal frames|; bins of equal width
+    on [0, 1], the last one closed.
+
+    Raises:
+        EvaluationError: a score is NaN or outside [0, 1], `bins` is below 1, or scores and
+            labels differ in length.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    truth = np.asarray(labels, dtype=np.bool_).astype(np.float64)
+    check_length("scores", len(values), len(truth))
+    if not len(values) or bins < 1 or not ((values >= 0) & (values <= 1)).all():
+        raise EvaluationError(
+            f"calibration needs scores within [0, 1] and at least 1 bin, got {len(values)} "
+            f"scores and {bins} bins; give probabilities"
+        )
+    place = np.minimum((values * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(place, weights=values - truth, minlength=bins)
+    return Calibration(
+        float(np.mean((values - truth) ** 2)), float(np.abs(gap).sum() / len(values)), bins
+    )

@@ -1,4 +1,4 @@
-"""Figure 6: score curves of untrimmed videos, truth and detection told apart."""
+"""Figure 6: score curves with truth and detection, and the model's words."""
 
 from __future__ import annotations
 
@@ -10,20 +10,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.evaluation.metrics import within_video_auc
-from hiprobe.localize import SIGMA_SEGMENTS, find_events
-from hiprobe.report.plot import TIMELINE_INCHES, timeline_drawing
-from hiprobe.report.words import JOINED_NOTE
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.fits import Variant
-from hiprobe.reproduce.folds import clips_of, joining, tests_of
-from hiprobe.reproduce.frame_test import FrameTest, TestVideo
+from hiprobe.localize import find_events
+from hiprobe.paper import SIGMA_SEGMENTS
+from hiprobe.pipeline import explain
+from hiprobe.report.score_chart import TIMELINE_INCHES, timeline_drawing
+from hiprobe.report.words import JOINED_NOTE, format_seconds
+from hiprobe.reproduce.clip_states import Bench
+from hiprobe.reproduce.experiment_result import Figure, Findings, Row
+from hiprobe.reproduce.frame_probe import FrameTest, TestVideo
+from hiprobe.reproduce.held_out import Variant
 from hiprobe.reproduce.pooled import FramePool, pool_frames
 from hiprobe.reproduce.request import DataSource
-from hiprobe.reproduce.result import Figure, Findings, Row
 from hiprobe.reproduce.rows import EVENT_IOU, event_match
 from hiprobe.reproduce.scored import ScoredTest, VideoScores, score_tests
-from hiprobe.reproduce.spoken import words_about
+from hiprobe.reproduce.video_folds import clips_of, joining, tests_of
 from hiprobe.timeline import Timeline
+
+MOST_EVENTS = 4
+"""Words cost far more than scores; the highest events are described."""
+
+
+def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]:
+    """A sentence for each described stretch; none where only states are there. Kept."""
+    if video.path is None:
+        return []
+    path = video.path
+    highest = sorted(timeline.events, key=lambda e: -e.peak)[:MOST_EVENTS]
+    events = tuple(sorted(highest, key=lambda e: e.start_seconds))
+
+    def compute() -> list[list[Any]]:
+        with bench.extraction.listen(f"words about {video.name}") as progress:
+            told = explain(
+                replace(timeline, events=events),
+                path,
+                backbone=bench.extraction.backbone,
+                progress=progress,
+            )
+        return [
+            [e.kind, e.start_seconds, e.end_seconds, e.words or e.reason or ""]
+            for e in told.explanations
+        ]
+
+    key = {
+        "words": video.name,
+        "backbone": bench.extraction.backbone.fingerprint.digest,
+        "events": [[e.start_seconds, e.end_seconds, e.peak_seconds] for e in events],
+    }
+    return [_sentence(*one) for one in bench.kept.piece(key, compute)]
+
+
+def _sentence(kind: str, start_seconds: float, end_seconds: float, text: str) -> str:
+    named = {"event": "detected", "normal": "normal stretch beside it", "summary": "whole video"}
+    times = f"{format_seconds(start_seconds)} to {format_seconds(end_seconds)}"
+    return f'{named.get(kind, kind)}, {times}: "{" ".join(text.split())}"'
+
 
 PROBE = Variant("probe", thresholds=True)
 CAPTION = (

@@ -7,18 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from hiprobe.reproduce.bench import Bench
+from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
 from hiprobe.reproduce.estimate import auc_estimate
-from hiprobe.reproduce.fits import Variant
-from hiprobe.reproduce.folds import tests_of
-from hiprobe.reproduce.frame_test import FrameTest
+from hiprobe.reproduce.experiment_result import Figure, Findings, Row
+from hiprobe.reproduce.frame_probe import FrameTest
+from hiprobe.reproduce.held_out import Variant
 from hiprobe.reproduce.pooled import pool_clips, pool_frames
-from hiprobe.reproduce.request import DataSource
-from hiprobe.reproduce.result import Figure, Findings, Row
+from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.reproduce.rows import CLIP_AUC, FRAME_AUC
 from hiprobe.reproduce.scored import ScoredTest, score_tests
-from hiprobe.reproduce.steps import Steps
+from hiprobe.reproduce.video_folds import tests_of
 from hiprobe.states import LabelledStates
 
 DRAWS_OF_A_SEED = 4

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
 from hiprobe.evaluation.metrics import Ranking
-from hiprobe.reproduce.bench import Bench
-from hiprobe.reproduce.descriptions import (
+from hiprobe.reproduce.clip_states import Bench
+from hiprobe.reproduce.described_frames import (
     EVERY_FRAMES,
     DescribedSet,
     description_files,
+    picture_states,
     read_descriptions,
+    read_layers,
+    text_states,
+    videos_of,
 )
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
 from hiprobe.reproduce.estimate import (
@@ -26,10 +30,8 @@ from hiprobe.reproduce.estimate import (
     row_of_estimate,
     within_estimate,
 )
+from hiprobe.reproduce.experiment_result import Figure, Findings, Row
 from hiprobe.reproduce.frame_probe import ByLayer, Samples, by_layer, probe_layers, probe_words
-from hiprobe.reproduce.picture_pass import picture_states, videos_of
-from hiprobe.reproduce.result import Figure, Findings, Row
-from hiprobe.reproduce.text_pass import read_layers, text_states
 
 RULES = {
     "DLSP": "DLSP layer",

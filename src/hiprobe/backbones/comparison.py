@@ -1,0 +1,253 @@
+"""What a cheaper way of running a backbone does to its states and scores."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.backbones.interface import Backbone
+from hiprobe.errors import StatesError
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.segment import Segment
+from hiprobe.spec import AREA_RESIZE, TRAINED_RESIZE, BackboneSpec
+from hiprobe.states import Reading
+
+Layers = Sequence[int] | Callable[[Backbone], Sequence[int]]
+"""Layers to read, or what chooses them once the backbone is open."""
+
+
+@dataclass(frozen=True)
+class TimedStates:
+    """What one way of running a backbone gave.
+
+    Attributes:
+        fingerprint: of the backbone.
+        layers: the layers read.
+        values: float32 `[segments, layers, width]`.
+        seconds_per_segment: median time of a pass, preprocessing included, decoding of the video
+            and a first pass that warms up not.
+        gpu_bytes: most memory of the GPU, weights included; None where there is none.
+    """
+
+    fingerprint: Fingerprint
+    layers: tuple[int, ...]
+    values: NDArray[np.float32]
+    seconds_per_segment: float
+    gpu_bytes: int | None = None
+
+
+def timed_states(
+    backbone: Backbone,
+    segments: Iterable[Segment],
+    *,
+    layers: Sequence[int],
+    reading: Reading = "last",
+) -> TimedStates:
+    """Read segments one by one, so that no more than one is held.
+
+    Raises:
+        StatesError: there are no segments, a layer does not exist, or a state is not finite.
+        BackboneMemoryError: a segment does not fit into memory.
+    """
+    values: list[NDArray[np.float32]] = []
+    seconds: list[float] = []
+    for segment in segments:
+        if not values:
+            backbone.states([segment], layers=layers, readings=(reading,))
+        began = time.perf_counter()
+        found = backbone.states([segment], layers=layers, readings=(reading,))[reading]
+        seconds.append(time.perf_counter() - began)  # numpy: the device has been waited for
+        values.append(found)
+    if not values:
+        raise StatesError("0 segments: give one or more to read")
+    return TimedStates(
+        backbone.fingerprint, tuple(layers), np.concatenate(values), median(seconds), _gpu_peak()
+    )
+
+
+def open_and_time(
+    spec: BackboneSpec,
+    segments: Iterable[Segment],
+    *,
+    layers: Layers,
+    reading: Reading = "last",
+    say: Callable[[str], None] | None = None,
+) -> TimedStates:
+    """Open a backbone, read segments, and let go of it: the next one has its memory.
+
+    Args:
+        say: takes lines about a download.
+
+    Raises:
+        BackboneError: the model cannot be opened in this way.
+        StatesError, BackboneMemoryError: as `timed_states`.
+    """
+    _forget_gpu_peak()
+    backbone = spec.open(say=say)
+    chosen = layers(backbone) if callable(layers) else layers
+    return timed_states(backbone, segments, layers=chosen, reading=reading)
+
+
+def _forget_gpu_peak() -> None:
+    import torch
+
+    gc.collect()  # models hold themselves in cycles
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _gpu_peak() -> int | None:
+    import torch
+
+    most = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    return most or None
+
+
+Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+"""States `[n, width]` of one layer to scores `[n]`, such as a fitted probe's."""
+
+
+@dataclass(frozen=True)
+class StatesEffect:
+    """How far the states of one backbone lie from those of another, layer by layer.
+
+    Attributes:
+        layers: the layers compared.
+        relative: distance of two states as a share of the exact one's length, the mean over
+            segments, by layer.
+        cosine: the lowest cosine of two states of a segment, by layer.
+        scores: of each segment the exact score and the changed one, None where no score was given.
+    """
+
+    layers: tuple[int, ...]
+    relative: tuple[float, ...]
+    cosine: tuple[float, ...]
+    scores: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def score_change(self) -> float | None:
+        """Largest absolute change of a score."""
+        return None if self.scores is None else max(abs(a - b) for a, b in self.scores)
+
+    @property
+    def mean_score_change(self) -> float | None:
+        """Mean absolute change of a score."""
+        if self.scores is None:
+            return None
+        return sum(abs(a - b) for a, b in self.scores) / len(self.scores)
+
+    def crossing(self, threshold: float) -> int:
+        """Segments that are above a threshold one way and not the other."""
+        return sum((a > threshold) != (b > threshold) for a, b in self.scores or ())
+
+
+def states_effect(
+    exact: Backbone,
+    changed: Backbone,
+    segments: Sequence[Segment],
+    *,
+    layers: Sequence[int],
+    reading: Reading = "last",
+    score: Score | None = None,
+) -> StatesEffect:
+    """Compare two backbones of the same model on the same segments.
+
+    Args:
+        layers: compared one by one; a score is taken of the last of them.
+        score: what a user makes of the states; its changes are reported.
+
+    Raises:
+        StatesError: there are no segments, or the backbones are of different shape.
+    """
+    one, other = (
+        timed_states(b, segments, layers=layers, reading=reading) for b in (exact, changed)
+    )
+    return effect_between(one, other, score=score)
+
+
+def effect_between(
+    exact: TimedStates, changed: TimedStates, *, score: Score | None = None
+) -> StatesEffect:
+    """As `states_effect`, of states that were read before.
+
+    Raises:
+        StatesError: they are of other layers, another number of segments, or another width.
+    """
+    if (exact.layers, exact.values.shape) != (changed.layers, changed.values.shape):
+        raise StatesError(
+            f"states {exact.values.shape} of layers {list(exact.layers)} and "
+            f"{changed.values.shape} of {list(changed.layers)}: read the same segments and layers "
+            "from the same model"
+        )
+    one, other = (read.values.astype(np.float64) for read in (exact, changed))
+    length = np.linalg.norm(one, axis=2)
+    apart = np.linalg.norm(one - other, axis=2) / length
+    cosine = (one * other).sum(axis=2) / (length * np.linalg.norm(other, axis=2))
+    scores = None
+    if score is not None:
+        pairs = (np.asarray(score(read.values[:, -1])).tolist() for read in (exact, changed))
+        scores = tuple(zip(*pairs, strict=True))
+    return StatesEffect(
+        layers=exact.layers,
+        relative=tuple(apart.mean(axis=0).tolist()),
+        cosine=tuple(np.minimum(cosine, 1.0).min(axis=0).tolist()),
+        scores=scores,
+    )
+
+
+def quantisation_effect(
+    spec: BackboneSpec,
+    segments: Sequence[Segment],
+    *,
+    quantise: str,
+    layers: Sequence[int],
+    score: Score | None = None,
+) -> StatesEffect:
+    """What one-byte weights do to a model's states: it is opened both ways, one after the other.
+
+    Args:
+        spec: the model and how it is opened otherwise.
+        quantise: one of `spec.QUANTISED`.
+
+    Raises:
+        BackboneError: the model cannot be opened, or torchao is missing.
+    """
+    exact = replace(spec, quantise=None)
+    return _effect(segments, exact, replace(exact, quantise=quantise), layers, score)
+
+
+def resize_effect(
+    spec: BackboneSpec,
+    segments: Sequence[Segment],
+    *,
+    layers: Sequence[int],
+    score: Score | None = None,
+) -> StatesEffect:
+    """What the faster resize does to a model's states; arguments as in `quantisation_effect`.
+
+    Raises:
+        BackboneError: the model cannot be opened, or prepares frames by its own processor.
+    """
+    exact = replace(spec, resize=TRAINED_RESIZE)
+    return _effect(segments, exact, replace(exact, resize=AREA_RESIZE), layers, score)
+
+
+def _effect(
+    segments: Sequence[Segment],
+    exact: BackboneSpec,
+    changed: BackboneSpec,
+    layers: Sequence[int],
+    score: Score | None,
+) -> StatesEffect:
+    other, one = (
+        open_and_time(replace(way, cut_at_layer=max(layers)), segments, layers=layers)
+        for way in (changed, exact)  # a change that the model lacks fails before anything is read
+    )
+    return effect_between(one, other, score=score)

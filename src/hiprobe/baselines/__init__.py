@@ -1,0 +1,9 @@
+"""Baselines on the same backbone, beside which the probe's gain is shown.
+
+- "first-token": how likely the answer begins with Yes, over two questions, against a blank clip;
+- "decoded": the number from 0 to 1 that the model says (as LAVAD and VERA do);
+- "heads": the attention heads that are most salient and most stable over prompts, and the probe's
+  own scorer on them (as HeadHunt-VAD does). Heads are chosen on labelled clips.
+
+The first two use no label at all.
+"""

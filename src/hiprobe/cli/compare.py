@@ -1,0 +1,275 @@
+"""`hiprobe backbones compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hiprobe.cli.console import echo, format_bytes, format_number, print_table, progress_bar, say
+from hiprobe.cli.session import expand_videos
+from hiprobe.errors import UsageError
+from hiprobe.progress import Clock, Progress
+from hiprobe.spec import CHOICES, BackboneSpec
+
+if TYPE_CHECKING:
+    from hiprobe.backbones.comparison import StatesEffect, TimedStates
+    from hiprobe.backbones.interface import Backbone
+    from hiprobe.pipeline.reading import ExtractionSettings
+    from hiprobe.probe import Probe
+    from hiprobe.segment import Segment
+    from hiprobe.video.segments import SpreadSegments
+
+
+SHOWN_LAYERS = 5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both ways and what lies between them; `probe` is None where no scores were asked for."""
+
+    name: str
+    changes: dict[str, str]
+    usual: TimedStates
+    changed: TimedStates
+    effect: StatesEffect
+    probe: Probe | None
+
+    @property
+    def ratio(self) -> float:
+        """Time of the changed way over that of the usual one."""
+        return self.changed.seconds_per_segment / self.usual.seconds_per_segment
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is read, the same for both ways."""
+
+    videos: tuple[SpreadSegments, ...]
+    probe: Probe | None
+    quiet: bool
+
+
+def compare_backbone(
+    name: str,
+    named: Sequence[str],
+    *,
+    spec: BackboneSpec,
+    probe_folder: Path | None,
+    segments: int,
+    segment_seconds: float | None,
+    quiet: bool,
+) -> Comparison:
+    """Read the same segments both ways.
+
+    The changed way comes first: where the model lacks it, nothing has been read in vain.
+
+    Raises:
+        UsageError: nothing is changed, or the probe reads attention heads.
+        VideoError: a video cannot be read.
+        BackboneError: the model cannot be opened in one of the ways.
+        FingerprintError: the probe belongs to another backbone.
+    """
+    from hiprobe.backbones.comparison import effect_between
+    from hiprobe.pipeline.reading import ExtractionSettings
+
+    changes = _changes_of(spec)
+    probe = None if probe_folder is None else _load_probe(probe_folder)
+    cut = ExtractionSettings.like(None if probe is None else probe.provenance_)
+    if segment_seconds is not None:
+        cut = replace(cut, segment_seconds=segment_seconds)
+    plan = _Plan(_planned(named, segments, cut), probe, quiet)
+    usual_way = BackboneSpec(name, device=spec.device)
+    if probe is not None:
+        usual_way = replace(usual_way.over(probe.backbone_spec()), cut_at_layer=probe.layer_)
+    changed = _read(plan, replace(usual_way, **changes), way="changed")
+    usual = _read(plan, usual_way, way="usual")
+    if probe is not None:
+        probe.check_fingerprint(usual.fingerprint)
+    score = None if probe is None else probe.scorer_.probability
+    effect = effect_between(usual, changed, score=score)
+    return Comparison(name, changes, usual, changed, effect, probe)
+
+
+def _changes_of(spec: BackboneSpec) -> dict[str, Any]:
+    """What is chosen of it; the device only moves states by rounding."""
+    found = {n: getattr(spec, n) for n in CHOICES if getattr(spec, n) is not None}
+    if not found:
+        raise click.UsageError(
+            "say what to change: --quantise int8|fp8, --resize area, --dtype FORMAT or "
+            "--frames-as pictures, one or more of them"
+        )
+    return found
+
+
+def _load_probe(folder: Path) -> Probe:
+    from hiprobe.baselines.attention_heads import named_heads
+    from hiprobe.probe import Probe
+
+    probe = Probe.load(folder)
+    if named_heads(probe.fingerprint_):
+        raise UsageError(f"the probe {folder} reads attention heads; give one on hidden states")
+    return probe
+
+
+def _planned(
+    named: Sequence[str], count: int, cut: ExtractionSettings
+) -> tuple[SpreadSegments, ...]:
+    from hiprobe.video.segments import spread_segments
+
+    return tuple(
+        spread_segments(
+            video,
+            count=count,
+            segment_frames=cut.segment_frames,
+            segment_seconds=cut.segment_seconds,
+            key_frames=cut.key_frames,
+            max_side_pixels=cut.max_side_pixels,
+        )
+        for video in expand_videos(named)
+    )
+
+
+def _read(plan: _Plan, spec: BackboneSpec, *, way: str) -> TimedStates:
+    from hiprobe.backbones.comparison import open_and_time
+
+    probe = plan.probe
+    if not plan.quiet:
+        say(f"opening the backbone {spec.known_as}, the {way} way")
+    with progress_bar(f"the {way} way", quiet=plan.quiet) as progress:
+        return open_and_time(
+            spec,
+            _told(plan.videos, progress),
+            layers=lambda backbone: _layers(backbone, probe),
+            reading="last" if probe is None else probe.reading_,
+            say=None if plan.quiet else say,
+        )
+
+
+def _layers(backbone: Backbone, probe: Probe | None) -> list[int]:
+    """A handful spread over what is loaded; the probe's layer is the deepest of them."""
+    if probe is not None and backbone.fingerprint.weights != probe.fingerprint_.weights:
+        probe.check_fingerprint(backbone.fingerprint)
+    depth = backbone.layer_count if probe is None else probe.layer_
+    return sorted({round(depth * n / SHOWN_LAYERS) for n in range(1, SHOWN_LAYERS)} - {0} | {depth})
+
+
+def _told(videos: Sequence[SpreadSegments], progress: Progress | None) -> Iterator[Segment]:
+    clock = Clock(progress, sum(map(len, videos)))
+    done, seconds = 0, 0.0
+    for video in videos:
+        for segment in video:
+            yield segment
+            done, seconds = done + 1, seconds + segment.duration_seconds
+            clock.tell(done, seconds_of_video=seconds)
+
+
+FORMAT = "hiprobe-backbones-compare"
+VERSION = 1
+DIGITS = 6
+
+
+def print_comparison(found: Comparison) -> None:
+    """The table of layers, then scores, time and memory."""
+    said = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in found.changes.items())
+    echo(f"{found.name} with {said}, against its usual way; {_counted(found)}")
+    if found.usual.fingerprint == found.changed.fingerprint:
+        echo("both are the same: it is opened that way anyway")
+    effect = found.effect
+    rows = [
+        (_marked(layer, found), format_number(relative, DIGITS), format_number(cosine, DIGITS))
+        for layer, relative, cosine in zip(
+            effect.layers, effect.relative, effect.cosine, strict=True
+        )
+    ]
+    print_table(("layer", "mean relative distance", "lowest cosine"), rows)
+    if found.probe is not None:
+        echo(_scores_line(found))
+    echo(_time_line(found))
+    if found.usual.gpu_bytes is not None and found.changed.gpu_bytes is not None:
+        usual, changed = map(format_bytes, (found.usual.gpu_bytes, found.changed.gpu_bytes))
+        echo(f"memory of the GPU, at most: {usual} the usual way, {changed} changed")
+
+
+def print_comparison_json(found: Comparison) -> None:
+    """Everything that was measured."""
+    echo(json.dumps(document(found), indent=1))
+
+
+def document(found: Comparison) -> dict[str, Any]:
+    """As JSON values."""
+    effect = found.effect
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "backbone": found.name,
+        "changes": found.changes,
+        "segments": len(found.usual.values),
+        "usual": _way(found.usual),
+        "changed": _way(found.changed),
+        "time_ratio": found.ratio,
+        "layers": [
+            {"layer": layer, "mean_relative_distance": relative, "lowest_cosine": cosine}
+            for layer, relative, cosine in zip(
+                effect.layers, effect.relative, effect.cosine, strict=True
+            )
+        ],
+        "scores": _scores(found),
+    }
+
+
+def _way(read: TimedStates) -> dict[str, Any]:
+    return {
+        "fingerprint": read.fingerprint.digest,
+        "dtype": read.fingerprint.dtype,
+        "settings": dict(read.fingerprint.settings),
+        "seconds_per_segment": read.seconds_per_segment,
+        "gpu_bytes": read.gpu_bytes,
+    }
+
+
+def _scores(found: Comparison) -> dict[str, Any] | None:
+    if found.probe is None:
+        return None
+    effect, threshold = found.effect, float(found.probe.threshold_)
+    return {
+        "layer": found.probe.layer_,
+        "threshold": threshold,
+        "largest_change": effect.score_change,
+        "mean_change": effect.mean_score_change,
+        "crossing": effect.crossing(threshold),
+        "segments": [{"usual": a, "changed": b} for a, b in effect.scores or ()],
+    }
+
+
+def _marked(layer: int, found: Comparison) -> str:
+    is_read = found.probe is not None and layer == found.probe.layer_
+    return f"{layer}{' *' if is_read else ''}"
+
+
+def _scores_line(found: Comparison) -> str:
+    scores = _scores(found) or {}
+    crossing, threshold = scores["crossing"], scores["threshold"]
+    number = "no segment crosses" if not crossing else f"{crossing} of {_counted(found)} cross"
+    return (
+        f"scores at layer {scores['layer']} (*), before smoothing: change "
+        f"{scores['largest_change']:.{DIGITS}f} at most, {scores['mean_change']:.{DIGITS}f} on "
+        f"average; {number} the threshold {threshold:.4f}"
+    )
+
+
+def _time_line(found: Comparison) -> str:
+    usual, changed = found.usual.seconds_per_segment, found.changed.seconds_per_segment
+    return (
+        f"seconds per segment: {usual:.4f} the usual way, {changed:.4f} changed "
+        f"({found.ratio:.2f} times)"
+    )
+
+
+def _counted(found: Comparison) -> str:
+    count = len(found.usual.values)
+    return "1 segment" if count == 1 else f"{count} segments"

@@ -1,0 +1,262 @@
+"""`hiprobe demo`: fit on some clips and detect in an unseen video, in one command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hiprobe.cli import options
+from hiprobe.cli.console import echo, say
+from hiprobe.cli.detect import Detection, Scoring, Truth, Wanted
+from hiprobe.cli.fit import FitSettings, Fitting, layer_curves
+from hiprobe.cli.options import FORMATS, SessionOptions
+from hiprobe.cli.run_files import Failures
+from hiprobe.datasets.video_files import is_states_name
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.failures import failure_of
+from hiprobe.spec import BackboneSpec
+from hiprobe.store.content_hash import content_hash
+
+if TYPE_CHECKING:
+    from hiprobe.datasets.clips import LabelledClip
+    from hiprobe.report.words import Span
+
+
+RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
+"""Results are named after the video, so even a table of numbers says what it is of."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that the demonstration runs on.
+
+    Attributes:
+        fit: clips to fit on.
+        video: the untrimmed video, of sources that are not among `fit`.
+        truth_spans: its events, half-open, in seconds.
+        cuts_seconds: where one clip or scene ends and the next begins.
+        rendered: True where all of it was rendered by a program.
+        kind: what the video is, in two words, for every output.
+        what: the whole in one sentence.
+    """
+
+    fit: tuple[LabelledClip, ...]
+    video: Path
+    truth_spans: tuple[tuple[float, float], ...]
+    cuts_seconds: tuple[float, ...]
+    rendered: bool
+    kind: str
+    what: str
+
+
+def rendered_material(folder: Path, *, seed: int = 0) -> Material:
+    """Rendered scenes, of kinds and seeds that no training has used, below `folder`.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    from hiprobe.datasets.clips import read_clips
+    from hiprobe.scenes.demo_scenes import cuts_of, plan_parts, write_demo_clips, write_demo_video
+    from hiprobe.scenes.kinds import DEMO_SEEDS
+
+    table = write_demo_clips(folder / "clips", seed=DEMO_SEEDS.start + 1000 * seed)
+    video = folder / RENDERED_NAME
+    half = len(DEMO_SEEDS) // 2  # far from the seeds of the clips
+    of_video = DEMO_SEEDS.start + half + 1000 * seed
+    spans, cuts = write_demo_video(video, seed=of_video), cuts_of(plan_parts(of_video))
+    clips = read_clips(table)
+    what = f"{len(clips)} rendered clips (no real footage) and a rendered video of unseen scenes"
+    return Material(clips, video, spans, cuts, True, "rendered scenes", what)
+
+
+def real_material(
+    path: Path,
+    folder: Path,
+    *,
+    normal: str | Sequence[str] | None = None,
+    seed: int = 0,
+    skip: Callable[[Path, str], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Material:
+    """Real labelled clips: some sources to fit on, clips of the others joined to one video.
+
+    Args:
+        path: folder or table of clips, as `read_clips` takes it.
+        folder: where the joined video is written.
+        skip: told of each held-out clip that cannot be read; the others go on.
+        tell: takes sentences on what is not taken, or counts as the same content.
+
+    Raises:
+        LabelError: too few sources to hold some out.
+        VideoError: none of the held-out clips can be read.
+    """
+    from hiprobe.datasets.clips import read_labelled
+    from hiprobe.datasets.joining import common_shape, hold_out, joining_order
+    from hiprobe.datasets.same_content import settle_copies
+    from hiprobe.video.join import JoinPart, join_clips
+
+    found = read_labelled(path, normal=normal)
+    settled = settle_copies(found.clips, digest=content_hash)
+    if tell is not None:
+        for remark in (*found.remarks, *settled.remarks):
+            tell(remark)
+    clips = settled.clips
+    _refuse_states(clips)
+    split = hold_out(clips, seed=seed)
+    ordered = joining_order(_readable(split.held_out, skip), seed=seed)
+    parts = [
+        JoinPart(c.video, c.label, c.source, c.name, c.start_seconds, c.end_seconds)
+        for c in ordered
+    ]
+    width, height, fps = common_shape(c.video for c in ordered)
+    joined = join_clips(
+        parts, folder / JOINED_NAME, width=width, height=height, fps=fps, fit="crop"
+    )
+    what = f"{len(split.fit)} clips, and a video joined from {len(parts)} clips of unseen sources"
+    cuts = joined.cuts_seconds
+    return Material(split.fit, joined.path, joined.spans, cuts, False, "joined clips", what)
+
+
+def _refuse_states(clips: Iterable[LabelledClip]) -> None:
+    for clip in clips:
+        if is_states_name(clip.video):
+            raise UsageError(f"{clip.video} holds states; a demonstration joins videos, give those")
+
+
+def _readable(
+    clips: Sequence[LabelledClip], skip: Callable[[Path, str], None] | None
+) -> list[LabelledClip]:
+    from hiprobe.video.video_info import video_info
+
+    usable = []
+    for clip in clips:
+        try:
+            video_info(clip.video)
+            usable.append(clip)
+        except Exception as error:
+            failure = failure_of(clip.video, error)
+            if skip is not None:
+                skip(failure.video, failure.reason)
+    if not usable:
+        raise VideoError("none of the held-out clips can be read; check the files")
+    return usable
+
+
+def demonstrate(
+    clips: Path | None,
+    *,
+    normal: Sequence[str],
+    out: Path,
+    backbone: BackboneSpec,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Fit, detect in an unseen untrimmed video, and write everything below `out`."""
+    from hiprobe.report.words import JOINED_NOTE, RENDERED_NOTE
+
+    began = time.monotonic()
+    failures = Failures()
+    if not quiet:
+        say("rendering scenes" if clips is None else f"holding out sources of {clips}")
+    material = (
+        rendered_material(out, seed=seed)
+        if clips is None
+        else real_material(
+            clips, out, normal=normal, seed=seed, skip=failures.add, tell=None if quiet else say
+        )
+    )
+    note = RENDERED_NOTE if material.rendered else JOINED_NOTE
+    echo(material.what)
+    echo(note)
+    fitting = Fitting.of(
+        material.fit,
+        settings=FitSettings(seed=seed),
+        how=SessionOptions(backbone=backbone, quiet=quiet),
+    )
+    fitting.failures.items[:0] = failures.items
+    _detect(material, fitting, out, note=note, quiet=quiet)
+    if not quiet:
+        minutes = (time.monotonic() - began) / 60
+        say(f"done in {minutes:.1f} min; open {out / material.video.stem}.html")
+    fitting.failures.finish()
+
+
+def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet: bool) -> None:
+    from hiprobe.evaluation.cuts import measure_cuts
+    from hiprobe.report.layer_chart import plot_layers
+    from hiprobe.report.words import event_spans
+
+    probe = fitting.save(out / "probe")
+    curves = layer_curves(probe)
+    plot_layers(curves, out / "layers.png", note=note if material.rendered else None)
+    run = Detection(
+        probe=probe,
+        files=(material.video,),
+        wanted=Wanted(out=out, formats=FORMATS, explain=True),
+        scoring=Scoring(),
+        session=fitting.session,
+        quiet=quiet,
+        truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
+    )
+    name = run.run_file.names.own(material.video, material.video.stem)
+    timeline = run.one(material.video, name).timeline
+    echo(compare(event_spans(timeline), material.truth_spans))
+    spans, cuts = material.truth_spans, material.cuts_seconds
+    for sentence in measure_cuts(timeline, truth_spans=spans, cuts_seconds=cuts).sentences():
+        echo(sentence)
+    run.run_file.write(fitting.failures, interrupted=False)
+
+
+def compare(detected: Sequence[Span], truth: Sequence[Span]) -> str:
+    """How much of the truth was detected, and how much of what was detected is true."""
+    from hiprobe.report.words import overlap_seconds
+
+    met = sum(overlap_seconds(span, detected) > 0 for span in truth)
+    true = sum(overlap_seconds(span, truth) > 0 for span in detected)
+    seconds = sum(overlap_seconds(span, truth) for span in detected)
+    length = sum(end - start for start, end in truth)
+    return (
+        f"{met} of {len(truth)} true events were met, {seconds:.1f} of their {length:.1f} s; "
+        f"{len(detected) - true} of {len(detected)} detected events lie outside the truth"
+    )
+
+
+@click.command()
+@click.option(
+    "--clips",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FOLDER|CSV",
+    help="Labelled clips [default: rendered scenes, which say nothing about real cameras].",
+)
+@options.normal
+@options.out("hiprobe-demo")
+@options.how_opened(options.backbone, options.prompt, *options.numbers)
+@options.seed
+@options.quiet
+def demo(
+    clips: Path | None,
+    normal: tuple[str, ...],
+    out: Path,
+    spec: BackboneSpec,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Fit on a handful of clips and detect in an untrimmed video of unseen sources.
+
+    With --clips, some sources are kept from fitting and their clips joined to one video, with as
+    many cuts between normal clips as at events. The folder then holds the probe, the events as
+    JSON and CSV, the score curve beside the truth, the annotated video, the chart of layers and
+    a report.
+
+    \b
+    Examples:
+      hiprobe demo
+      hiprobe demo --clips clips.csv --out try
+    """
+
+    demonstrate(clips, normal=normal, out=out, backbone=spec, seed=seed, quiet=quiet)

@@ -1,0 +1,430 @@
+"""`hiprobe detect`: find abnormal events in videos with a fitted probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hiprobe.cli import options
+from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
+from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, SessionOptions
+from hiprobe.cli.options import formats as output_formats
+from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
+from hiprobe.cli.run_files import Failures, RunFile
+from hiprobe.cli.session import (
+    Session,
+    are_states,
+    expand_videos,
+    open_for_probe,
+    say_how_it_is_cut,
+)
+from hiprobe.errors import BackboneMemoryError, UsageError
+from hiprobe.names import shown
+from hiprobe.store.content_hash import content_hash
+
+if TYPE_CHECKING:
+    from hiprobe.pipeline import DetectResult
+    from hiprobe.probe import Probe
+    from hiprobe.report.layer_chart import LayerCurves
+    from hiprobe.report.words import Span
+    from hiprobe.states import States
+    from hiprobe.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to leave behind."""
+
+    out: Path
+    formats: Sequence[str]
+    explain: bool = False
+    clips: bool = False
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of one video beforehand, for demonstrations.
+
+    Attributes:
+        spans: its events.
+        cuts_seconds: where it passes from one clip to the next.
+        notes: sentences that every report shows first.
+        kind: the same in two words, for tables and pictures.
+        layers: measures of the layers on the clips of the fit.
+    """
+
+    spans: Sequence[Span]
+    cuts_seconds: Sequence[float]
+    notes: Sequence[str]
+    kind: str
+    layers: LayerCurves | None = None
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How scores become events; None keeps what the probe was fitted with."""
+
+    threshold: float | None = None
+    kappa: float | None = None
+    sigma: float | None = None
+
+
+LONG_SEGMENT_SECONDS = 1.5
+"""From here on an event of a second or two is drowned in its segment."""
+
+
+@dataclass
+class DetectReport:
+    """Tells of one video after the other, and of all at the end.
+
+    Attributes:
+        segment_seconds: length of segments that was asked for, None for 24 frames.
+        shown: what files are called where their name alone does not tell them apart.
+    """
+
+    quiet: bool
+    segment_seconds: float | None = None
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    shown: Mapping[Path, str] = field(default_factory=dict)
+
+    def name(self, file: Path) -> str:
+        """What a file is called on screen."""
+        return self.shown.get(file, file.name)
+
+    def video(
+        self,
+        file: Path,
+        timeline: Timeline,
+        result: DetectResult,
+        *,
+        truth_spans: Sequence[Span] | None = None,
+    ) -> None:
+        """Events of one video, or in one line that there are none."""
+        from hiprobe.report.terminal import events_caption, events_table, other_words_table
+
+        name = shown(self.name(file))
+        if timeline.events or truth_spans is not None:
+            print_rich(events_table(timeline, video=name, truth_spans=truth_spans))
+        else:
+            echo(f"{name}: {events_caption(timeline)}; {_highest(timeline)}")
+        others = other_words_table(timeline)
+        if others is not None:
+            print_rich(others)
+        if not self.quiet:
+            for line in remarks(timeline, result, self.segment_seconds):
+                say(f"{name}: {line}")
+        self.rows.append(_row(name, timeline))
+
+    def written(self, paths: Sequence[Path]) -> None:
+        """The files of one video, in one line."""
+        if not self.quiet and paths:
+            others = "".join(f", {shown(path.name)}" for path in paths[1:])
+            say(f"wrote {shown(paths[0])}{others}")
+
+    def all(self) -> None:
+        """The videos in one table, where there are several."""
+        if len(self.rows) > 1:
+            echo("")
+            print_table(("video", "length", "events", "seconds in events", "highest"), self.rows)
+
+
+def remarks(
+    timeline: Timeline, result: DetectResult, segment_seconds: float | None = None
+) -> list[str]:
+    """Speed, and what a user should know of this video.
+
+    `segment_seconds` is the length that was asked for, None for segments of 24 frames.
+    """
+    import numpy as np
+
+    from hiprobe.video.container import still_written_words
+
+    typical = float(np.median(timeline.end_seconds - timeline.start_seconds))
+    found = [speed(result)]
+    if result.outcome == "end" and result.seconds_since_change is not None:
+        found += filter(None, [still_written_words(result.seconds_since_change)])
+    if typical >= LONG_SEGMENT_SECONDS:
+        found.append(f"a segment lasts {typical:.1f} s here, {_why_long(typical, segment_seconds)}")
+    return found
+
+
+def _why_long(typical_seconds: float, asked_seconds: float | None) -> str:
+    from hiprobe.paper import SEGMENT_FRAMES
+
+    if asked_seconds is None:
+        return (
+            f"since {SEGMENT_FRAMES} frames last so long at this frame rate; --segment-seconds in "
+            "fit and detect cuts finer"
+        )
+    if typical_seconds > LONG_SEGMENT_SECONDS * asked_seconds:
+        return f"not {asked_seconds:g} s as asked for, since its frames lie so far apart"
+    return (
+        f"as --segment-seconds {asked_seconds:g} asks for; events much shorter than that are "
+        "easily missed, and a smaller value in fit and detect cuts finer"
+    )
+
+
+def facts(result: DetectResult) -> dict[str, Any]:
+    """What the report files say of the run."""
+    told: dict[str, Any] = {
+        "segments": len(result.timeline),
+        "seconds": format_number(_covered(result.timeline), 1),
+    }
+    if result.real_time_factor is not None:
+        told["speed"] = speed(result)
+    return told
+
+
+def speed(result: DetectResult) -> str:
+    """How fast it was, against the camera; or that its states were kept from before."""
+    if result.real_time_factor is None:
+        return "its states were there already, from an earlier run"
+    told = f"{result.elapsed_seconds:.1f} s of work, {result.real_time_factor:.1f} x real time"
+    if result.known_segments:
+        told += f" for the rest; {result.known_segments} segments were there already"
+    return told
+
+
+def _highest(timeline: Timeline) -> str:
+    import numpy as np
+
+    if not np.isfinite(timeline.smoothed).any():
+        return "no segment has a score"
+    highest = float(np.nanmax(timeline.smoothed))
+    return f"highest score {highest:.3f}, threshold {timeline.threshold:.3f}"
+
+
+def _covered(timeline: Timeline) -> float:
+    from hiprobe.segment import covered_seconds
+
+    return covered_seconds(timeline.start_seconds, timeline.end_seconds)
+
+
+def _row(name: str, timeline: Timeline) -> tuple[str, ...]:
+    import numpy as np
+
+    inside = sum(e.end_seconds - e.start_seconds for e in timeline.events)
+    known = timeline.smoothed[np.isfinite(timeline.smoothed)]
+    return (
+        name,
+        f"{_covered(timeline):.1f} s",
+        str(len(timeline.events)),
+        f"{inside:.1f}",
+        format_number(float(known.max())) if len(known) else "-",
+    )
+
+
+@dataclass
+class Detection:
+    """One run of `hiprobe detect`.
+
+    `cut` says how the session was opened when its backbone is cut at the probe's layer; None
+    where it is whole and can speak.
+    """
+
+    probe: Probe
+    files: Sequence[Path]
+    wanted: Wanted
+    scoring: Scoring
+    session: Session | None
+    quiet: bool
+    truth: Truth | None = None
+    cut: SessionOptions | None = None
+    failures: Failures = field(default_factory=Failures)
+
+    def __post_init__(self) -> None:
+        from hiprobe.pipeline.reading import ExtractionSettings
+
+        noted = ExtractionSettings.like(self.probe.provenance_)
+        settings = self.session.settings if self.session else noted
+        self.run_file = RunFile(
+            self.wanted.out,
+            hash_of=self.session.hash_of if self.session else content_hash,
+            say=None if self.quiet else say,
+        )
+        asked = settings.segment_seconds
+        self.report = DetectReport(self.quiet, asked, shown=self.run_file.shown(self.files))
+
+    @classmethod
+    def prepare(
+        cls,
+        folder: Path,
+        named: Sequence[str],
+        *,
+        wanted: Wanted,
+        scoring: Scoring,
+        how: SessionOptions,
+    ) -> Detection:
+        """Load the probe, find the files, and open the backbone where a video needs it."""
+        from hiprobe.probe import Probe
+
+        probe = Probe.load(folder)
+        _check_reach(probe, scoring)
+        probe = Probe.load(folder)
+        files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
+        session, opened_as = None, None
+        if not all(map(are_states, files)):
+            say_how_it_is_cut(probe, how)
+            session, opened_as = open_for_probe(probe, how, whole=False), how
+        return cls(probe, files, wanted, scoring, session, how.quiet, cut=opened_as)
+
+    def all(self) -> None:
+        """Every file, then the list of what failed; the exit code follows from it."""
+        self.run_file.over(self.files, self.one, self.failures)
+        self.report.all()
+        self.failures.finish()
+
+    def one(self, file: Path, name: str) -> DetectResult:
+        """Score one file, print its events, write its results."""
+        from hiprobe.pipeline import detect_video
+
+        pictures = not are_states(file)
+        with progress_bar(self.report.name(file), quiet=self.quiet) as progress:
+            result = detect_video(
+                file,
+                probe=self.probe,
+                backbone=self.session.backbone if self.session else None,
+                score=self._score,
+                settings=self.session.settings if self.session else None,
+                cache=self.session.cache if self.session else None,
+                progress=progress,
+            )
+        timeline = result.timeline
+        if self.wanted.explain and pictures:
+            timeline = self._explained(timeline, file)
+        spans = self.truth.spans if self.truth else None
+        self.report.video(file, timeline, result, truth_spans=spans)
+        self._write(Subject(file, name, timeline, pictures, facts=facts(result)))
+        return result
+
+    def _score(self, states: States) -> Timeline:
+        return self.probe.detect(
+            states,
+            threshold=self.scoring.threshold,
+            kappa=self.scoring.kappa,
+            sigma_segments=self.scoring.sigma,
+        )
+
+    def _explained(self, timeline: Timeline, file: Path) -> Timeline:
+        from hiprobe.pipeline import explain as explain_events
+
+        session = self._speaking(file)
+        if session is None:
+            return timeline
+        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
+            return explain_events(timeline, file, backbone=session.backbone, progress=progress)
+
+    def _speaking(self, file: Path) -> Session | None:
+        """The session with the uncut backbone, loaded when words are first needed.
+
+        It takes the cut one's place, since both together may not fit into memory; where it does
+        not fit alone, the run goes on without words.
+        """
+        if self.session is None:  # a video always has one, see prepare
+            raise UsageError(f"{file} cannot be explained without a backbone")
+        cut = self.cut
+        if cut is not None:
+            self.session = None
+            try:
+                self.session = open_for_probe(self.probe, cut, whole=True)
+                self.cut = None
+            except (BackboneMemoryError, MemoryError) as error:
+                self.failures.add(file, f"{file} was scored but not explained: {error}")
+                self.session = open_for_probe(self.probe, cut, whole=False)
+                return None
+        return self.session
+
+    def _write(self, subject: Subject) -> None:
+        truth = self.truth
+        subject = subject if truth is None else _with_truth(subject, truth)
+        context = Context(
+            out=self.wanted.out,
+            formats=self.wanted.formats,
+            probe=self.probe.facts(),
+            layers=truth.layers if truth else None,
+            notes=truth.notes if truth else (),
+            kind=truth.kind if truth else "",
+        )
+        paths = write_results(subject, context)
+        if self.wanted.clips and subject.has_pictures:
+            paths += save_event_clips(subject, context)
+        self.run_file.add(subject.video, events=len(subject.timeline.events), files=paths)
+        self.report.written(paths)
+
+
+def _check_reach(probe: Probe, scoring: Scoring) -> None:
+    """Refuse a T that no score can lie above before a video is read; of the probe's own, say it.
+
+    Raises:
+        UsageError: as `Probe.threshold_for`.
+    """
+    from hiprobe.probe.fit_results import reach_warning
+
+    threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+    for line in reach_warning(threshold):
+        say(f"warning: {line}")
+
+
+def _with_truth(subject: Subject, truth: Truth) -> Subject:
+    return replace(subject, truth_spans=truth.spans, cuts_seconds=truth.cuts_seconds)
+
+
+@click.command()
+@click.argument("probe", type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|STATES|FOLDER|GLOB...")
+@options.out("hiprobe-results")
+@output_formats
+@click.option("--explain", is_flag=True, help="Let the model describe events, beside normal ones.")
+@click.option(
+    "--threshold",
+    type=Number(-MAX_SCORE, MAX_SCORE),
+    help="Threshold on the smoothed score [default: T].",
+)
+@click.option(
+    "--kappa",
+    type=Number(-MAX_KAPPA, MAX_KAPPA),
+    help="T = mean + kappa x std of the few-shot scores.",
+)
+@click.option("--sigma", type=Number(0, MAX_SIGMA), help="Smoothing, in segments.")
+@click.option("--clips", is_flag=True, help="Save each event as a clip of its own.")
+@options.how_to_read(with_prompt=False)
+def detect(
+    probe: Path,
+    videos: tuple[str, ...],
+    out: Path,
+    formats: tuple[str, ...],
+    explain: bool,
+    threshold: float | None,
+    kappa: float | None,
+    sigma: float | None,
+    clips: bool,
+    how: options.SessionOptions,
+) -> None:
+    """Score videos and list their abnormal events.
+
+    Takes files, folders and globs, or states extracted before. Results are named after each
+    video; a second video of that name gets a number, and keeps it. In folders and globs, files
+    that HiProbe wrote are passed over. A file that cannot be read is listed at the end and in
+    hiprobe-run.json; the exit code is then 3, and the other files are done. An interrupted run
+    resumes when started again.
+
+    \b
+    Examples:
+      hiprobe detect my-probe camera.mp4
+      hiprobe detect my-probe recordings/ -o results --format json,html --explain
+      hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
+    """
+
+    wanted = Wanted(out=out, formats=formats, explain=explain, clips=clips)
+    run = Detection.prepare(
+        probe,
+        videos,
+        wanted=wanted,
+        scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
+        how=how,
+    )
+    run.all()

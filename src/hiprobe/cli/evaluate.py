@@ -1,0 +1,280 @@
+"""`hiprobe evaluate`: judge anyone's scores against frame-level truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hiprobe.cli import options
+from hiprobe.cli.console import echo, format_number, print_table
+from hiprobe.cli.options import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
+
+if TYPE_CHECKING:
+    from hiprobe.evaluation.evaluate_scores import Evaluation
+    from hiprobe.evaluation.metrics import Interval, PairedDifference
+
+
+FEW_VIDEOS = 30
+"""Below this a bootstrap is too sure of itself, and the output says so."""
+
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def print_protocol(result: Evaluation) -> None:
+    """Which videos, which spans, how they were read."""
+    included = "end frame included" if result.end == "inclusive" else "end frame not included"
+    split = f"{SPLITS.get(result.split, result.split)} split" if result.split else "no split"
+    echo(
+        f"{result.dataset}, {split}: {result.videos} videos, {result.frames:,} frames, "
+        f"{result.positive_frames:,} abnormal; {result.spans} spans, {result.end} ({included})"
+    )
+    if result.split not in ("test", ""):
+        echo(f"note: this is the {split}; no figure on the test split compares with it")
+    if result.whole_videos and result.whole_videos == result.anomalous_videos:
+        echo("note: every event lasts its whole video, so that nothing here measures localisation")
+    echo(f"intervals: 95 %, {result.draws} draws of videos, seed {result.seed}\n")
+
+
+def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]]) -> None:
+    """The headline metrics beside the floors."""
+    from hiprobe.evaluation.evaluate_scores import TABLE_METRICS
+
+    columns = [result.metrics, *floors.values()]
+    rows = []
+    for key, heading in TABLE_METRICS.items():
+        own, *others = (format_number(c[key], 4) for c in columns)
+        rows.append((heading, own, _interval(result.intervals.get(key), "{:.4f}"), *others))
+    print_table(("metric", "scores", "95 % interval", *floors), rows)
+    fewest = min((i.draws for i in result.intervals.values() if i.draws), default=result.draws)
+    if fewest < result.draws:
+        echo(
+            f"some draws have one kind of video only and no such metric; the fewest left for an "
+            f"interval are {fewest} of {result.draws}"
+        )
+
+
+def print_classes(result: Evaluation) -> None:
+    """One line for each anomaly class."""
+    rows = [
+        (
+            row.name,
+            str(row.videos),
+            str(row.positive_frames),
+            *(format_number(v, 4) for v in (row.auc, row.average_precision, row.within_video)),
+        )
+        for row in result.classes
+    ]
+    echo("\nEach class with all normal videos:")
+    print_table(("class", "videos", "abnormal frames", "ROC-AUC", "AP", "within a video"), rows)
+
+
+def print_details(result: Evaluation, *, highest: float) -> None:
+    """False alarms, calibration, and what depends on the threshold; `highest` is of all scores."""
+    echo(f"\n{result.within_videos} videos have an AUC within the video")
+    for rate in result.alarms:
+        echo(
+            f"false alarms an hour at {rate.recall:.0%} of events found: {rate.per_hour:.2f} "
+            f"(threshold {rate.threshold:.4g}; {format_number(100 * rate.normal_share, 1)} % of "
+            "the normal time is under an alarm)"
+        )
+    if result.calibration is None:
+        echo("calibration: not defined, scores leave [0, 1]")
+    else:
+        error, brier = result.calibration.expected_error, result.calibration.brier
+        echo(f"calibration: expected error {error:.4f}, Brier score {brier:.4f}")
+    _print_after(result)
+    if result.after is not None and not highest > result.after.threshold:
+        echo(
+            f"note: no score lies above the threshold {result.after.threshold:.4g}, the highest is "
+            f"{highest:.4g}; nothing was detected"
+        )
+
+
+def print_comparison(compared: Mapping[str, PairedDifference], *, other: str, videos: int) -> None:
+    """Differences of two score files with their intervals and p-values."""
+    from hiprobe.evaluation.evaluate_scores import TABLE_METRICS
+
+    rows = [
+        (
+            TABLE_METRICS[name],
+            "-" if d.difference != d.difference else f"{d.difference:+.4f}",
+            _interval(d.interval, "{:+.4f}"),
+            format_number(d.p_value, 4),
+        )
+        for name, d in compared.items()
+    ]
+    echo(f"\nSCORES minus {other}, on the same draws of videos:")
+    print_table(("metric", "difference", "95 % interval", "p"), rows)
+    if videos < FEW_VIDEOS:
+        echo(
+            f"note: with {videos} videos the test is too sure of itself; at p < 0.05 it calls "
+            "about 1 in 10 pairs of equal methods different, not 1 in 20"
+        )
+
+
+def _print_after(result: Evaluation) -> None:
+    if result.after is None:
+        echo("events and variants after the threshold: give --threshold")
+        return
+    echo(f"\nAfter the threshold {result.after.threshold:.4g} (not the headline):")
+    for name, (auc, precision) in result.after.variants.items():
+        echo(f"{name}: ROC-AUC {format_number(auc, 4)}, AP {format_number(precision, 4)}")
+    for e in result.after.events:
+        echo(
+            f"events at IoU {e.iou:g}: precision {e.precision:.4f}, recall {e.recall:.4f}, "
+            f"F1 {e.f1:.4f} ({e.found} of {e.detected} detected, {e.true} true)"
+        )
+
+
+def _interval(found: Interval | None, form: str) -> str:
+    if found is None or not found.draws:
+        return "-"
+    return f"{form.format(found.low)} to {form.format(found.high)}"
+
+
+@click.command("evaluate")
+@click.argument("scores", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--dataset",
+    required=True,
+    metavar="NAME|MANIFEST",
+    help="ucf-crime, xd-violence, ucsd-ped2, ..., or a manifest of `hiprobe data check`.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    help="Split of a manifest [default: test; all where it has no splits].",
+)
+@click.option("--spans", metavar="NAME", help="official (default) or alternative (UCF-Crime).")
+@click.option(
+    "--end",
+    type=click.Choice(["inclusive", "half-open"]),
+    help="Whether a span's end frame is abnormal [default: the data set's own].",
+)
+@click.option(
+    "--repeat",
+    type=Whole(1, MAX_FRAMES),
+    default=1,
+    show_default=True,
+    help="Frames that one score of a plain list stands for.",
+)
+@click.option(
+    "--tail-frames",
+    type=Whole(0, MAX_FRAMES),
+    default=0,
+    show_default=True,
+    help="Frames that may be missing at a video's end; they take its last score.",
+)
+@click.option(
+    "--fps",
+    type=Number(0, 1e6, low_open=True),
+    help="Frames a second for times in seconds [default: the data set's].",
+)
+@click.option(
+    "--threshold",
+    type=Number(-MAX_SCORE, MAX_SCORE),
+    help="T for events and the variants after threshold.",
+)
+@click.option(
+    "--iou", "ious", type=Number(0, 1, low_open=True), multiple=True,
+    help="Least overlap of a matched event; may be given several times [default: 0.1, 0.3, 0.5].",
+)  # fmt: skip
+@click.option(
+    "--recall", "recalls", type=Number(0, 1, low_open=True), multiple=True,
+    help="Share of events found at which false alarms are counted [default: 0.5, 0.8].",
+)  # fmt: skip
+@click.option(
+    "--compare",
+    "others",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="OTHER",
+    help="Other scores of the same kind: a paired test over videos; may be given several times.",
+)
+@click.option("--draws", type=Whole(0, MAX_DRAWS), default=1000, show_default=True,
+              help="Bootstrap draws of videos for the intervals.")  # fmt: skip
+@options.seed
+@click.option("--json", "document", type=click.Path(path_type=Path), help="Write all of it here.")
+def command(
+    scores: Path,
+    dataset: str,
+    split: str | None,
+    spans: str | None,
+    end: str | None,
+    repeat: int,
+    tail_frames: int,
+    fps: float | None,
+    threshold: float | None,
+    ious: tuple[float, ...],
+    recalls: tuple[float, ...],
+    others: tuple[Path, ...],
+    draws: int,
+    seed: int,
+    document: Path | None,
+) -> None:
+    """Evaluate anyone's SCORES on a public test set, beside four floors.
+
+    SCORES is a folder of NAME.npy, one .npy or .npz, a .json or .csv with segments
+    (start, end, score) or plain scores, or a folder of hiprobe's own detections. Ground truth
+    is part of the package, or comes with a manifest of your own videos. A file with other frames
+    than the test set is refused.
+
+    \b
+    Examples:
+      hiprobe evaluate scores/ --dataset ucf-crime
+      hiprobe evaluate scores.json --dataset ucf-crime --tail-frames 1
+      hiprobe evaluate scores.csv --dataset xd-violence --repeat 16 --threshold 0.5
+      hiprobe evaluate mine.npy --dataset ucf-crime --compare theirs.npy --compare others.npy
+      hiprobe evaluate scores/ --dataset mine.csv --split test
+    """
+    from hiprobe.datasets.ground_truth import find_truth
+    from hiprobe.datasets.score_files import floor_metrics, read_frames
+    from hiprobe.errors import UsageError
+    from hiprobe.evaluation.evaluate_scores import DEFAULT_IOUS, DEFAULT_RECALLS, evaluate_frames
+    from hiprobe.evaluation.metrics import paired_test
+
+    if others and not draws:
+        raise UsageError("--compare needs draws of videos, and --draws is 0; leave --draws away")
+    truth = find_truth(dataset, split=split, spans=spans, end=end)  # type: ignore[arg-type]
+    frames, *compared_with = (
+        read_frames(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
+        for path in (scores, *others)
+    )
+    result = evaluate_frames(
+        frames=frames,
+        truth=truth,
+        threshold=threshold,
+        ious=ious or DEFAULT_IOUS,
+        recalls=recalls or DEFAULT_RECALLS,
+        draws=draws,
+        seed=seed,
+    )
+    floors = floor_metrics(truth)
+    print_protocol(result)
+    print_headlines(result, floors)
+    print_classes(result)
+    print_details(result, highest=float(frames.scores.max()))
+    compared = [
+        (str(path), paired_test(frames, other, draws=draws, seed=seed))
+        for path, other in zip(others, compared_with, strict=True)
+    ]
+    for path, differences in compared:
+        print_comparison(differences, other=path, videos=result.videos)
+    if document is not None:
+        _write(result, floors, compared, document)
+
+
+def _write(
+    result: Evaluation,
+    floors: dict[str, dict[str, float]],
+    compared: list[tuple[str, dict[str, PairedDifference]]],
+    path: Path,
+) -> None:
+    from hiprobe.evaluation.evaluate_scores import evaluation_document
+    from hiprobe.store.text_files import json_text, write_text
+
+    found = evaluation_document(result, floors=floors, compared=compared)
+    write_text(path, json_text(found, indent=2) + "\n")

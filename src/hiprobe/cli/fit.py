@@ -1,0 +1,567 @@
+"""`hiprobe fit`: fit a probe on a handful of labelled clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+from click.core import ParameterSource
+
+from hiprobe.cli import options
+from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
+from hiprobe.cli.options import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, SessionOptions, Whole
+from hiprobe.cli.run_files import Failures
+from hiprobe.cli.session import (
+    Session,
+    are_states,
+    clips_of,
+    open_for_probe,
+    open_session,
+    say_how_it_is_cut,
+)
+from hiprobe.errors import LabelError, UsageError
+from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
+from hiprobe.prompts import Prompt, prompt_name
+from hiprobe.provenance import Provenance
+from hiprobe.spec import BackboneSpec
+from hiprobe.store.atomic import alone_in_new
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hiprobe.backbones.interface import Backbone
+    from hiprobe.datasets.clips import LabelledClip
+    from hiprobe.pipeline import Failure, Progress
+    from hiprobe.probe import Mode, Probe
+    from hiprobe.probe.fit_results import Basis
+    from hiprobe.probe.reading_file import ReadingRecord
+    from hiprobe.report.layer_chart import LayerCurves
+    from hiprobe.scorer import Penalty, ScorerName
+    from hiprobe.states import LabelledStates, Reading
+
+
+HEADS = "heads"
+"""In place of a scorer's name: logistic regression over attention heads."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What `fit` may be told; the defaults are those of the probe.
+
+    Attributes:
+        readings, prompts: more than one of either are compared by cross-validation; no prompt
+            is the backbone's own.
+    """
+
+    mode: Mode | Literal["auto"] = "auto"
+    layer: int | None = None
+    kappa: float = KAPPA
+    sigma: float = SIGMA_SEGMENTS
+    penalty: Penalty = "l2"
+    threshold_scores: Basis = "cross_validated"
+    readings: tuple[Reading, ...] = ("last",)
+    prompts: tuple[Prompt, ...] = ()
+    seed: int = 0
+    scorer: ScorerName | Literal["heads"] = "logistic"
+
+    @property
+    def reads_heads(self) -> bool:
+        """Whether attention heads are read in place of a hidden state."""
+        return self.scorer == HEADS
+
+    def probe(self) -> Probe:
+        """An unfitted probe with these settings."""
+        from hiprobe.probe import Probe
+
+        return Probe(
+            mode=self.mode,
+            layer="dlsp" if self.layer is None else self.layer,
+            kappa=self.kappa,
+            sigma_segments=self.sigma,
+            penalty=self.penalty,
+            threshold_scores=self.threshold_scores,
+            seed=self.seed,
+            scorer="logistic" if self.scorer == "heads" else self.scorer,
+        )
+
+
+BASIS_WORDS = {"cross_validated": "held-out", "training": "training"}
+
+
+def layer_curves(probe: Probe) -> LayerCurves:
+    """The measures of all layers as charts and tables take them."""
+    from hiprobe.report.layer_chart import LayerCurves
+
+    table = probe.layer_table_
+    return LayerCurves(
+        layers=table.layers,
+        kl=_floats(table.kl),
+        ldr=_floats(table.ldr),
+        entropy=_floats(table.entropy),
+        total=_floats(table.total),
+        chosen=table.chosen,
+        cv_auc=_known(table.cv_auc),
+        silhouette=_known(table.silhouette),
+    )
+
+
+def print_fit(probe: Probe, *, names: Mapping[str, str] | None = None) -> None:
+    """Layers, prompts, modes, cross-validated AUC, threshold and warnings, on stdout.
+
+    Args:
+        names: text of a prompt -> what the user calls it.
+    """
+    from hiprobe.report.terminal import layers_table
+
+    heads = probe.facts().get("heads")
+    if heads is None:
+        print_rich(layers_table(layer_curves(probe)))
+    else:
+        echo(f"attention heads, best first, as layer.number: {heads.replace(',', ', ')}")
+    _print_views(probe, names or {})
+    _print_modes(probe)
+    _print_auc(probe)
+    _print_threshold(probe)
+    for warning in probe.warnings_:
+        echo(f"warning: {warning}")
+
+
+def _print_views(probe: Probe, names: Mapping[str, str]) -> None:
+    if not probe.view_table_:
+        return
+    folds = len(probe.fold_layers_)
+    rows = [
+        (
+            names.get(row.prompt) or prompt_name(row.prompt),
+            row.reading,
+            format_number(row.cv_auc) if row.cv_auc is not None else "-",
+            f"{row.folds} of {folds}",
+            "yes" if row.chosen else "",
+        )
+        for row in probe.view_table_
+    ]
+    echo("")
+    print_table(("prompt", "reading", "AUC", "chosen in folds", "kept"), rows)
+    echo(f"prompt: {probe.fingerprint_.prompt}")
+
+
+def _print_modes(probe: Probe) -> None:
+    import numpy as np
+
+    known = {m: a for m, a in probe.mode_table_.items() if np.isfinite(a)}
+    areas = ", ".join(f"{m} {format_number(a)}" for m, a in known.items())
+    compared = f" (cross-validated AUC by mode: {areas})" if len(known) > 1 else ""
+    echo(f"\nfitted on: {probe.mode_}{compared}")
+
+
+def _print_auc(probe: Probe) -> None:
+    if probe.cv_auc_ is None:
+        echo("cross-validated AUC: none, there are too few sources for folds")
+        return
+    folds, sources = len(probe.fold_layers_), len(set(probe.sources_))
+    layers = ", ".join(map(str, sorted(set(probe.fold_layers_))))
+    what = "prompt, reading, layer and mode" if probe.view_table_ else "layer and mode"
+    chosen = "heads chosen inside each"
+    if "heads" not in probe.facts():
+        chosen = f"{what} chosen inside each: layers {layers}"
+    echo(
+        f"cross-validated AUC: {probe.cv_auc_:.3f} (0.5 is chance; {folds} folds over {sources} "
+        f"sources, {chosen})"
+    )
+
+
+def _print_threshold(probe: Probe) -> None:
+    import numpy as np
+
+    summary = probe.threshold_summary_
+    if summary.basis != "given":
+        scores = probe.few_shot_scores_[summary.basis]
+        scores = scores[np.isfinite(scores)]
+        echo(
+            f"threshold: {summary.threshold:.3f} = mean {scores.mean():.3f} + kappa "
+            f"{probe.kappa:g} x standard deviation {scores.std():.3f} of the clips' "
+            f"{BASIS_WORDS[summary.basis]} scores"
+        )
+        _print_other_threshold(probe)
+    echo(summary.text)
+
+
+def _print_other_threshold(probe: Probe) -> None:
+    """T from the scores that were not taken, so that the choice can be seen."""
+    from hiprobe.localize import adaptive_threshold
+
+    for basis, scores in probe.few_shot_scores_.items():
+        if basis != probe.threshold_summary_.basis:
+            other = adaptive_threshold(scores, kappa=probe.kappa)
+            echo(f"  (from the {BASIS_WORDS[basis]} scores it would be {other:.3f})")
+
+
+def _floats(values: NDArray[np.float64]) -> Sequence[float]:
+    return [float(v) for v in values]
+
+
+def _known(values: NDArray[np.float64]) -> Sequence[float] | None:
+    """The values, None where there are none at all."""
+    import numpy as np
+
+    return _floats(values) if np.isfinite(values).any() else None
+
+
+@dataclass
+class Fitting:
+    """Labelled clips read and turned into states; `fitted` fits on them.
+
+    Attributes:
+        views: the clips' states for each prompt and reading.
+        known: the probe that is extended, None for a new one.
+    """
+
+    clips: tuple[LabelledClip, ...]
+    settings: FitSettings
+    how: SessionOptions
+    session: Session | None
+    known: Probe | None = None
+    failures: Failures = field(default_factory=Failures)
+    views: list[list[LabelledStates]] = field(default_factory=list)
+
+    @classmethod
+    def prepare(
+        cls,
+        path: Path,
+        *,
+        add: Path | None,
+        normal: Sequence[str],
+        split: str | None,
+        settings: FitSettings,
+        how: SessionOptions,
+    ) -> Fitting:
+        """Read the labels, refuse what cannot work, then extract the states of every clip."""
+        from hiprobe.probe import Probe
+
+        known = None if add is None else Probe.load(add)
+        if known is not None:
+            known.check_extendable()
+        clips = clips_of(
+            path,
+            normal=normal,
+            split=split,
+            cached=how.cached,
+            quiet=how.quiet,
+            both_kinds=known is None,
+        )
+        if add is None or known is None:
+            return cls.of(clips, settings=settings, how=how)
+        settings = replace(settings, readings=(known.reading_,))
+        return cls.of(clips, settings=settings, how=how, known=known)
+
+    @classmethod
+    def of(
+        cls,
+        clips: Sequence[LabelledClip],
+        *,
+        settings: FitSettings,
+        how: SessionOptions,
+        known: Probe | None = None,
+    ) -> Fitting:
+        """Extract the states of clips; no backbone is opened where all of them are states."""
+        session = None
+        if not all(are_states(c.video) for c in clips):
+            if known is None:
+                session = open_session(how)
+            else:
+                say_how_it_is_cut(known, how)
+                session = open_for_probe(known, how, whole=True)
+        run = cls(tuple(clips), settings, how, session, known)
+        run._extract()
+        return run
+
+    @property
+    def examples(self) -> list[LabelledStates]:
+        """The clips' states in the first view."""
+        return self.views[0]
+
+    def _extract(self) -> None:
+        if not self.how.quiet:
+            counts = [sum(c.label == v for c in self.clips) for v in (0, 1)]
+            say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
+        with progress_bar("clips", quiet=self.how.quiet) as progress:
+            self.views, failed = self._read(progress)
+        if self.session is None:
+            self.views = [[_as_told(e, self.how) for e in view] for view in self.views]
+        for failure in failed:
+            self.failures.add(failure.video, failure.reason)
+        if len({e.label for e in self.examples}) < len({c.label for c in self.clips}):
+            self.failures.report()
+            raise LabelError(
+                "after leaving out what could not be read, one class has no clip; "
+                "replace the files named above"
+            )
+
+    def _read(self, progress: Progress | None) -> tuple[list[list[LabelledStates]], list[Failure]]:
+        from hiprobe.baselines.attention_heads import head_states_of
+        from hiprobe.pipeline import ExtractionSettings, extract_views
+
+        cache = self.session.cache if self.session else None
+        plain = self.session.settings if self.session else ExtractionSettings()
+        if self.settings.reads_heads:
+            return head_states_of(
+                self.clips,
+                backbone=self._videos_backbone,
+                settings=plain,
+                cache=cache,
+                progress=progress,
+            )
+        return extract_views(
+            self.clips,
+            backbone=self.session.backbone if self.session else None,
+            prompts=[p.text for p in self.settings.prompts] or None,
+            settings=replace(plain, readings=self.settings.readings),
+            cache=cache,
+            progress=progress,
+        )
+
+    @property
+    def _videos_backbone(self) -> Backbone:
+        if self.session is None:
+            raise UsageError(
+                "attention heads are read from videos, and these clips are extracted states; give "
+                "the videos, or leave out --scorer heads"
+            )
+        return self.session.backbone
+
+    def fitted(self) -> Probe:
+        """A probe fitted on the examples, and on the clips of a known probe where one is given."""
+        from hiprobe.baselines.heads_probe import fit_heads_probe
+
+        if self.known is not None:
+            before = len(self.known.names_)
+            probe = self.known.add(self.examples)
+            self._say_what_is_new(len(probe.names_) - before)
+            return probe
+        probe = self.settings.probe()
+        if self.settings.reads_heads:
+            return fit_heads_probe(self.views, backbone=self._videos_backbone, parameters=probe)
+        return probe.fit_views(self.views)
+
+    def _say_what_is_new(self, added: int) -> None:
+        if not self.how.quiet:
+            say(f"{added} clips added; {len(self.examples) - added} were in the probe already")
+
+    def save(self, folder: Path) -> Probe:
+        """Fit, say what came of it, and write the probe folder."""
+
+        from hiprobe.probe.reading_file import write_record
+
+        probe = self.fitted()
+        print_fit(probe, names={p.text: p.name for p in self.settings.prompts})
+        with alone_in_new(folder):  # two fits at once: the files are of one of them
+            probe.save(folder)
+            write_record(folder, self._record(probe))
+        if not self.how.quiet:
+            say(f"wrote {folder}; next: hiprobe detect {folder} VIDEO")
+        return probe
+
+    def _record(self, probe: Probe) -> ReadingRecord:
+        from hiprobe.probe.reading_file import ReadingRecord
+
+        made = probe.provenance_
+        opened = None if made is None else made.backbone
+        name = probe.fingerprint_.model if opened is None else opened.known_as
+        failures = tuple((str(file), reason) for file, reason in self.failures.items)
+        return ReadingRecord(name, None if made is None else made.segment_seconds, failures)
+
+
+def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
+    """States from a file, with what the user says of how they were made.
+
+    Raises:
+        UsageError: the file itself says that they were cut otherwise.
+    """
+    made, seconds = example.provenance, how.segment_seconds
+    if made is None and seconds is None and how.backbone == BackboneSpec():
+        return example
+    if made is not None and seconds not in (None, made.segment_seconds):
+        raise UsageError(
+            f"{example.name} holds states of {made.cut_words()}, so --segment-seconds {seconds:g} "
+            "cannot be had from it; leave it out, or give the video"
+        )
+    known = made or Provenance(segment_seconds=seconds)
+    backbone = how.backbone.over(known.backbone or BackboneSpec(example_model(example)))
+    return replace(example, provenance=replace(known, backbone=backbone))
+
+
+def example_model(example: LabelledStates) -> str | None:
+    """The type of model that made an example's states."""
+    states = example.clip if example.clip is not None else example.segments
+    return None if states is None else states.fingerprint.model
+
+
+@click.command()
+@click.argument("clips", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the probe [default: my-probe, or the one given by --add].",
+)
+@click.option(
+    "--add",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    metavar="PROBE",
+    help="Extend this probe: fit on its clips and the new ones, with its settings. One on "
+    "attention heads cannot be extended.",
+)
+@options.normal
+@options.split
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
+    default="auto",
+    show_default=True,
+    help="What is fitted on: key frames over a clip, the mean of its segments, all its segments, "
+    "or, for long videos of which a part is abnormal, the highest segment of each (mil).",
+)
+@click.option(
+    "--scorer",
+    type=click.Choice(["logistic", "svm", "mahalanobis", "euclidean", "heads"]),
+    default="logistic",
+    show_default=True,
+    help="Logistic regression as in the paper, or one of its rivals there; heads reads a few "
+    "attention heads, chosen on the clips, in place of a hidden state.",
+)
+@click.option("--layer", type=Whole(1, MAX_LAYER), help="Layer to read [default: highest S(l)].")
+@click.option(
+    "--kappa",
+    type=Number(-MAX_KAPPA, MAX_KAPPA),
+    default=0.2,
+    show_default=True,
+    help="T = mean + kappa x std.",
+)
+@click.option(
+    "--sigma",
+    type=Number(0, MAX_SIGMA),
+    default=0.4,
+    show_default=True,
+    help="Smoothing, in segments.",
+)
+@click.option(
+    "--penalty",
+    type=click.Choice(["l2", "none"]),
+    default="l2",
+    show_default=True,
+    help="Of the logistic regression; none is the paper's equation 8 to the letter.",
+)
+@click.option(
+    "--threshold-scores",
+    type=click.Choice(["cross_validated", "training"]),
+    default="cross_validated",
+    show_default=True,
+    help="Clips' scores that T is taken from: of probes that have not seen them, or, the paper's "
+    "equation 10 to the letter, of the one fitted on them.",
+)
+@options.reading(auto=True)
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Compare several prompts by cross-validation, in one pass over each video, and keep the "
+    "best: a file with one a line, JSON or TOML, or the word presets.",
+)
+@options.seed
+@options.how_to_read()
+@click.pass_context
+def fit(
+    ctx: click.Context,
+    clips: Path,
+    out: Path | None,
+    add: Path | None,
+    normal: tuple[str, ...],
+    split: str | None,
+    mode: Mode | Literal["auto"],
+    scorer: ScorerName | Literal["heads"],
+    layer: int | None,
+    kappa: float,
+    sigma: float,
+    penalty: Penalty,
+    threshold_scores: Basis,
+    reading: Reading | Literal["auto"],
+    prompts: Path | None,
+    seed: int,
+    how: options.SessionOptions,
+) -> None:
+    """Fit a probe on labelled clips.
+
+    CLIPS is a folder with one subfolder per class (normal/, abnormal/, or any names), or a CSV
+    with the columns video,label[,source][,start_seconds,end_seconds]. Extracted states stand in
+    for videos. Without a source, each file is its own; clips cut from one recording should
+    share one, since folds of the cross-validation never split a source. A clip that cannot be
+    used is listed at the end and in the probe's reading.json; the exit code is then 3.
+
+    \b
+    Examples:
+      hiprobe fit clips/ -o my-probe
+      hiprobe fit clips.csv -o my-probe --normal "no fight"
+      hiprobe fit clips/ -o my-probe --prompts presets --reading auto
+      hiprobe fit more-clips/ --add my-probe
+    """
+    from hiprobe.prompts import read_prompts
+    from hiprobe.states import READINGS
+
+    if add is not None:
+        _refuse_settings(ctx, add)
+    if scorer == "heads":
+        _refuse_hidden_states(ctx)
+    if prompts is not None and (how.backbone.prompt is not None or add is not None):
+        raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
+    settings = FitSettings(
+        mode=mode,
+        scorer=scorer,
+        layer=layer,
+        kappa=kappa,
+        sigma=sigma,
+        penalty=penalty,
+        threshold_scores=threshold_scores,
+        readings=READINGS if reading == "auto" else (reading,),
+        prompts=() if prompts is None else read_prompts(prompts),
+        seed=seed,
+    )
+    run = Fitting.prepare(
+        clips,
+        add=add,
+        normal=normal,
+        split=split,
+        settings=settings,
+        how=how,
+    )
+    run.save(out or add or Path("my-probe"))
+    run.failures.finish()
+
+
+def _refuse_settings(ctx: click.Context, add: Path) -> None:
+    """An extended probe keeps its settings: say so, rather than pass over what was typed."""
+    kept = (
+        *("mode", "scorer", "layer", "kappa", "sigma", "penalty", "threshold_scores"),
+        *("reading", "prompt", "seed"),
+    )
+    typed = [n for n in kept if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    if typed:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in typed)
+        raise click.UsageError(
+            f"{add} keeps its settings when clips are added; leave out {names}, or fit anew on "
+            "all clips"
+        )
+
+
+def _refuse_hidden_states(ctx: click.Context) -> None:
+    """What says how a hidden state is read means nothing for heads."""
+    names = ("mode", "layer", "reading", "prompt", "prompts")
+    typed = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    if typed:
+        raise click.UsageError(
+            f"--scorer heads reads attention heads of its own choice, under prompts of its own; "
+            f"leave out {', '.join(f'--{name}' for name in typed)}"
+        )

@@ -1,0 +1,248 @@
+"""`hiprobe reproduce`: the paper's tables and figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hiprobe.cli import options
+from hiprobe.cli.console import echo, print_table, progress_bar, say
+from hiprobe.cli.options import MAX_DRAWS, MAX_SEED, Number, SessionOptions, Whole
+from hiprobe.cli.run_files import Failures
+from hiprobe.cli.session import default_cache
+
+if TYPE_CHECKING:
+    from hiprobe.probe import Mode
+    from hiprobe.reproduce.clip_states import Extraction
+    from hiprobe.reproduce.request import DataSource, Request
+    from hiprobe.states import Reading
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """One run of experiments."""
+
+    request: Request
+    extraction: Extraction
+    quiet: bool
+
+    @classmethod
+    def of(
+        cls,
+        paths: Sequence[Path],
+        *,
+        normal: Sequence[str],
+        out: Path,
+        readings: tuple[Reading, ...],
+        mode: Mode | Literal["auto"],
+        seeds: tuple[int, ...],
+        folds: int,
+        draws: int,
+        labelled_share: float,
+        how: SessionOptions,
+    ) -> Reproduction:
+        """Name the data sets and prepare the extraction; nothing is decoded yet.
+
+        Raises:
+            UsageError: no data, or a setting out of its range.
+        """
+        from hiprobe.reproduce.clip_states import Extraction
+        from hiprobe.reproduce.request import Request
+
+        request = Request(
+            data=name_data(paths, normal=normal),
+            out=out,
+            backbone=how.backbone,
+            readings=readings,
+            mode=mode,
+            seeds=seeds,
+            folds=folds,
+            draws=draws,
+            segment_seconds=how.segment_seconds,
+            labelled_share=labelled_share,
+        )
+        extraction = Extraction(
+            request,
+            partial(request.backbone.open, say=None if how.quiet else say),
+            default_cache() if how.cached else None,
+            partial(progress_bar, quiet=how.quiet),
+            tell=_nothing if how.quiet else say,
+        )
+        return cls(request, extraction, how.quiet)
+
+    def run(self, names: Sequence[str]) -> Failures:
+        """Run, and say what was written; returns the files that could not be read."""
+        from hiprobe.reproduce.result_pages import MARKDOWN_NAME
+        from hiprobe.reproduce.run_experiments import chosen_experiments, run_experiments
+
+        chosen = chosen_experiments(names, data_sets=len(self.request.data))
+        tell = _nothing if self.quiet else say
+        for result in run_experiments(chosen, self.extraction, say=tell):
+            page = self.request.out / result.name / MARKDOWN_NAME
+            echo(page.read_text(encoding="utf-8"))
+            tell(f"wrote {page.parent} ({result.seconds:.0f} s)")
+        failures = Failures()
+        for failure in self.extraction.failures:
+            failures.add(failure.video, failure.reason)
+        return failures
+
+
+def name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSource, ...]:
+    """Data sets named after their folder or table; `manifest.csv` after the folder it lies in."""
+    from hiprobe.reproduce.request import DataSource
+
+    found: list[DataSource] = []
+    for path in paths:
+        own = Path(os.path.abspath(path))  # noqa: PTH100 - ".." is no name for a folder
+        plain = own.parent.name if own.stem == "manifest" else own.stem
+        taken = {d.name for d in found}
+        names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))
+        found.append(DataSource(next(n for n in names if n not in taken), path, tuple(normal)))
+    return tuple(found)
+
+
+def list_experiments() -> None:
+    """What can be run."""
+    from hiprobe.reproduce.request import EXPERIMENTS
+
+    rows = [(e.name, e.title, "" if e.in_all else "by name only") for e in EXPERIMENTS]
+    print_table(("experiment", "what it shows", ""), rows)
+
+
+def write_docs(folders: Sequence[Path], page: Path, *, quiet: bool) -> None:
+    """Join results to a page."""
+    from hiprobe.reproduce.result_pages import write_page
+
+    joined = write_page(folders, page)
+    if not quiet:
+        say(f"wrote {page}: {', '.join(joined)}")
+
+
+def _nothing(line: str) -> None:
+    return None
+
+
+@click.command()
+@click.argument("experiments", nargs=-1, metavar="EXPERIMENT...")
+@click.option(
+    "--data",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER|CSV",
+    help="Labelled clips, as `fit` takes them, or a manifest; several for comparisons.",
+)
+@click.option("--list", "listed", is_flag=True, help="Show what there is, and stop.")
+@options.normal
+@options.out("hiprobe-reproduce", unless="listed")
+@options.reading(several=True)
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
+    default="clip",
+    show_default=True,
+    help="What probes are fitted on; auto chooses inside each training fold, and takes longer.",
+)
+@click.option("--seeds", type=Whole(1, 10_000), default=5, show_default=True, help="How many.")
+@click.option(
+    "--first-seed",
+    type=Whole(0, MAX_SEED - 10_000),
+    default=0,
+    show_default=True,
+    help="The others follow it one by one.",
+)
+@click.option(
+    "--folds",
+    type=Whole(2, 10_000),
+    default=8,
+    show_default=True,
+    help="Of the cross-validation, grouped by source.",
+)
+@click.option(
+    "--draws",
+    type=Whole(1, MAX_DRAWS),
+    default=1000,
+    show_default=True,
+    help="Bootstrap draws of sources for the intervals.",
+)
+@click.option(
+    "--labelled-share",
+    type=Number(0, 1, low_open=True),
+    default=0.01,
+    show_default=True,
+    help="Part of the training split that is labelled, where a data set has a test split.",
+)
+@click.option(
+    "--docs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="PAGE",
+    help="Join all results in --out to this Markdown page.",
+)
+@click.option(
+    "--join",
+    multiple=True,
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    metavar="FOLDER",
+    help="More results of other runs for --docs.",
+)
+@options.how_to_read()
+def reproduce(
+    experiments: tuple[str, ...],
+    data: tuple[Path, ...],
+    listed: bool,
+    normal: tuple[str, ...],
+    out: Path,
+    readings: tuple[Reading, ...],
+    mode: Mode,
+    seeds: int,
+    first_seed: int,
+    folds: int,
+    draws: int,
+    labelled_share: float,
+    docs: Path | None,
+    join: tuple[Path, ...],
+    how: options.SessionOptions,
+) -> None:
+    """Run the paper's tables and figures on labelled clips: `all`, or some by name.
+
+    All experiments of a run share one pass over the videos; its states are cached. Each leaves
+    a folder with its table (Markdown, CSV, JSON: the paper's number, ours, interval, protocol,
+    seeds, time) and its figures (PNG, SVG). The same command again goes on where it stopped.
+
+    \b
+    Examples:
+      hiprobe reproduce --list
+      hiprobe reproduce table4 --data clips/
+      hiprobe reproduce all --data fights.csv --data crashes.csv --docs results.md
+    """
+    from hiprobe.errors import UsageError
+
+    if listed:
+        list_experiments()
+        return
+    if not experiments and not docs:
+        raise UsageError("name an experiment, or all; `hiprobe reproduce --list` shows them")
+    failed = None
+    if experiments:
+        run = Reproduction.of(
+            data,
+            normal=normal,
+            out=out,
+            readings=readings,
+            mode=mode,
+            seeds=tuple(range(first_seed, first_seed + seeds)),
+            folds=folds,
+            draws=draws,
+            labelled_share=labelled_share,
+            how=how,
+        )
+        failed = run.run(experiments)
+    if docs is not None:
+        write_docs((out, *join), docs, quiet=how.quiet)
+    if failed is not None:
+        failed.finish()

@@ -1,0 +1,172 @@
+"""One run over many files: failures, names on screen, and the record that is left."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hiprobe.cli.console import echo
+from hiprobe.cli.result_names import HashOf, ResultNames
+from hiprobe.errors import HiProbeError, StorageError, VideoError
+from hiprobe.failures import failure_of
+from hiprobe.names import hide_credentials, path_text, shown
+from hiprobe.store.content_hash import content_hash
+from hiprobe.store.text_files import RESULTS, Owner, read_owners, write_run
+
+
+def shown_names(files: Sequence[Path], *, beside: Sequence[Path] = ()) -> Mapping[Path, str]:
+    """A name for each file; files of one name are told apart by their folders.
+
+    Args:
+        beside: files that are not shown, and are not to be taken for one of those that are.
+    """
+    paths = {file: Path(os.path.abspath(file)) for file in files}  # noqa: PTH100 - links stay
+    by_name: dict[str, set[Path]] = defaultdict(set)
+    for path in (*paths.values(), *beside):
+        by_name[path.name].add(path)
+    return {file: _shortest(path, by_name[path.name]) for file, path in paths.items()}
+
+
+def _shortest(path: Path, every: set[Path]) -> str:
+    """The last parts of a path, as many as no other path ends with."""
+    for count in range(1, len(path.parts)):
+        end = path.parts[-count:]
+        if sum(other.parts[-count:] == end for other in every) == 1:
+            return "/".join(end)
+    return str(path)
+
+
+EXIT_CODE = VideoError.exit_code
+"""What a command returns when some files failed and the others are done."""
+
+
+@dataclass
+class Failures:
+    """Collects what went wrong with which file.
+
+    Attributes:
+        last_exit_code: of the error that was met last, as if it had ended the command.
+    """
+
+    items: list[tuple[Path, str]] = field(default_factory=list)
+    last_exit_code: int = EXIT_CODE
+
+    @contextmanager
+    def of(self, file: Path) -> Iterator[None]:
+        """An error about this file, or one that nobody expected, ends the block, not the run."""
+        try:
+            yield
+        except Exception as error:
+            self.add(file, failure_of(file, error).reason)
+            self.last_exit_code = _exit_code_of(error)
+
+    def add(self, file: Path, reason: str) -> None:
+        """Note a failure."""
+        self.items.append((file, reason))
+
+    def to_json(self) -> list[dict[str, str]]:
+        """For a JSON document."""
+        return [
+            {"video": hide_credentials(path_text(file)), "reason": hide_credentials(reason)}
+            for file, reason in self.items
+        ]
+
+    def report(self) -> None:
+        """List the failures on stderr."""
+        if self.items:
+            files = "1 file" if len(self.items) == 1 else f"{len(self.items)} files"
+            echo(f"error: {files} could not be used:", err=True)
+        for _, reason in self.items:
+            echo(f"  {shown(hide_credentials(reason))}", err=True)
+
+    def finish(self, *, alone: bool = False) -> None:
+        """List them and end the command with `EXIT_CODE` where there is one.
+
+        A file that was asked for `alone` ends it with the exit code of its own error.
+        """
+        self.report()
+        if self.items:
+            click.get_current_context().exit(self.last_exit_code if alone else EXIT_CODE)
+
+
+def _exit_code_of(error: Exception) -> int:
+    if isinstance(error, OSError):
+        return EXIT_CODE
+    return error.exit_code if isinstance(error, HiProbeError) else HiProbeError.exit_code
+
+
+@dataclass
+class RunFile:
+    """Collects the results of a run, and gives out their names.
+
+    Attributes:
+        kind: what is written for a video, see `hiprobe.store.text_files`.
+        hash_of: content of a video, where a cache knows it.
+        say: told where a video's results get another name than one expects.
+    """
+
+    out: Path
+    results: list[dict[str, Any]] = field(default_factory=list)
+    kind: str = RESULTS
+    hash_of: HashOf = content_hash
+    say: Callable[[str], None] | None = None
+    failures: Failures = field(default_factory=Failures)
+
+    def __post_init__(self) -> None:
+        self.names = ResultNames(self.out, self.kind, self._save, self.hash_of, self.say)
+
+    def shown(self, files: Sequence[Path]) -> Mapping[Path, str]:
+        """What files are called on screen, so that none is taken for another of this folder."""
+        owners = read_owners(self.out) or ()
+        return shown_names(files, beside=[Path(owner.video) for owner in owners])
+
+    def add(self, video: Path, *, files: Sequence[Path], events: int | None = None) -> None:
+        """Note one finished video; `events` where some were looked for."""
+        names = [path_text(path.relative_to(self.out).as_posix()) for path in files]
+        found = {} if events is None else {"events": events}
+        self.results.append({"video": path_text(video), **found, "files": names})
+
+    def over(
+        self, files: Sequence[Path], one: Callable[[Path, str], object], failures: Failures
+    ) -> None:
+        """Do `one(file, name of its results)` for every file; written also when it breaks off."""
+        self.failures = failures
+        try:
+            for file in files:
+                with failures.of(file):
+                    one(file, self.names.claim(file))
+        except BaseException:
+            with suppress(StorageError):  # a full disk is told by what broke the run off
+                self.write(failures, interrupted=True)
+            raise
+        self.write(failures, interrupted=False)
+
+    def write(self, failures: Failures, *, interrupted: bool) -> None:
+        """Write what is known.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        self.failures = failures
+        with self.names.alone():
+            self._write(self.names.owners, interrupted=interrupted)
+
+    def _save(self, owners: Sequence[Owner]) -> None:
+        """Note names while the run goes on: until it is done, it counts as broken off."""
+        self._write(owners, interrupted=True)
+
+    def _write(self, owners: Sequence[Owner], *, interrupted: bool) -> None:
+        write_run(
+            self.out,
+            interrupted=interrupted,
+            results=self.results,
+            failures=self.failures.to_json(),
+            owners=owners,
+        )

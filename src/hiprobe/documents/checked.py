@@ -1,0 +1,335 @@
+"""Documents behind checks: regular files of a sane size, depth, numbers and types."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import math
+import os
+import re
+import reprlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, TextIO
+
+MIB = 1 << 20
+
+TABLE_LIMIT_BYTES = 256 * MIB
+"""Of a list or table of videos: a million rows."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class UnfitFileError(OSError):
+    """What lies there is no regular file, or is larger than a document of its kind can be."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(errno.EINVAL, reason, str(path))
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def open_plain(path: Path | str, *, limit_bytes: int | None = None) -> BufferedReader:
+    """Open a regular file for reading; links to one are followed.
+
+    Args:
+        limit_bytes: refuse a larger file; None where the size says nothing (weights, states).
+
+    Raises:
+        UnfitFileError: a folder, pipe, socket or device, or a file above the limit.
+        OSError: it is not there or may not be read.
+    """
+    _refuse_unfit(path, _stat(path), limit_bytes)  # before opening: that alone can block
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    try:
+        _refuse_unfit(path, os.fstat(handle), limit_bytes)  # another may lie there by now
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_plain(path: Path | str, *, limit_bytes: int | None = None) -> int:
+    """Size in bytes of a regular file, for libraries that open a path themselves.
+
+    Raises:
+        UnfitFileError, OSError: as `open_plain`.
+    """
+    with open_plain(path, limit_bytes=limit_bytes) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+def read_plain(path: Path | str, *, limit_bytes: int) -> bytes:
+    """All of a regular file.
+
+    Raises:
+        UnfitFileError, OSError: as `open_plain`.
+    """
+    with open_plain(path, limit_bytes=limit_bytes) as file:
+        found = file.read(limit_bytes + 1)
+    if len(found) > limit_bytes:  # it grew meanwhile
+        raise UnfitFileError(path, _too_large(len(found), limit_bytes))
+    return found
+
+
+@contextmanager
+def open_text(path: Path | str, *, limit_bytes: int = TABLE_LIMIT_BYTES) -> Iterator[TextIO]:
+    """A regular file as UTF-8 text, with or without a byte order mark; line ends stay as they are.
+
+    Raises:
+        UnfitFileError, OSError: as `open_plain`.
+        UnicodeDecodeError: while reading, where it is no UTF-8.
+    """
+    with open_plain(path, limit_bytes=limit_bytes) as file:
+        yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+
+
+def read_text(path: Path | str, *, limit_bytes: int = TABLE_LIMIT_BYTES) -> str:
+    """All of a regular file as UTF-8 text, line ends as `Path.read_text` gives them.
+
+    Raises:
+        UnfitFileError, OSError, UnicodeDecodeError: as `open_text`.
+    """
+    text = read_plain(path, limit_bytes=limit_bytes).decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _stat(path: Path | str) -> os.stat_result:
+    try:
+        return os.stat(path)  # noqa: PTH116 - the path may be text
+    except ValueError as error:  # a NUL character in the name
+        raise UnfitFileError(path, f"{str(path)!r} can be no file's name: {error}") from error
+
+
+def _refuse_unfit(path: Path | str, found: os.stat_result, limit_bytes: int | None) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "no file")
+        raise UnfitFileError(path, f"it is {kind}, not a regular file")
+    if limit_bytes is not None and found.st_size > limit_bytes:
+        raise UnfitFileError(path, _too_large(found.st_size, limit_bytes))
+
+
+def _too_large(size_bytes: int, limit_bytes: int) -> str:
+    return (
+        f"it has {size_bytes / MIB:,.0f} MiB, and a file of its kind has at most "
+        f"{limit_bytes / MIB:,.0f} MiB"
+    )
+
+
+def files_below(folder: Path, *, unreadable: list[Path] | None = None) -> Iterator[Path]:
+    """Files at any depth in a fixed order, without hidden ones.
+
+    Links to folders are followed, but not to a folder that `folder` lies in, and each folder is
+    visited once: no link leads in a circle. Of a folder that has several names the one that is no
+    link counts. A link that leads nowhere is among the files.
+
+    Args:
+        unreadable: folders that cannot be listed are appended here; they are passed over.
+    """
+    seen = _folders_above(Path(folder))
+    waiting = [Path(folder)]
+    linked: list[Path] = []
+    while waiting or linked:
+        # Links come last: what a link shows may lie below the folder under its own name too.
+        here = waiting.pop() if waiting else linked.pop()
+        try:
+            stat = here.stat()
+            if (stat.st_dev, stat.st_ino) in seen:
+                continue
+            seen.add((stat.st_dev, stat.st_ino))
+            entries = sorted(os.scandir(here), key=lambda e: e.name)
+        except OSError:
+            if unreadable is not None:
+                unreadable.append(here)
+            continue
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = here / entry.name
+            if not path.is_dir():
+                yield path
+            elif path.is_symlink():
+                linked.append(path)
+            else:
+                folders.append(path)
+        waiting += reversed(folders)
+
+
+def _folders_above(folder: Path) -> set[tuple[int, int]]:
+    """Device and inode of each folder that holds this one."""
+    found = set()
+    for above in folder.resolve().parents:
+        with suppress(OSError):
+            stat = above.stat()
+            found.add((stat.st_dev, stat.st_ino))
+    return found
+
+
+LIMIT_BYTES = 64 * MIB
+"""Of a document that we write; ours have a few kB, a timeline of a day some MB."""
+
+MAX_DEPTH = 32
+"""Ours are nested 5 deep; a deeper document would exhaust the stack of whoever walks over it."""
+
+MAX_WHOLE = 2**63 - 1
+"""Whole numbers beyond it fit in no array, and overflow when one makes a float of them."""
+
+_LAX = re.compile(rb"\b(NaN|Infinity)\b|\\u[dD][89a-fA-F]")
+"""What msgspec refuses and the standard library reads: NaN, and halves of characters."""
+
+
+class DocumentError(ValueError):
+    """A document is no JSON, or holds something that cannot be meant."""
+
+
+def read_json(
+    path: Path | str,
+    schema: Any = None,
+    *,
+    limit_bytes: int = LIMIT_BYTES,
+    nan: bool = False,
+    names: bool = False,
+) -> Any:
+    """JSON values of a file, checked; see `parse_json`.
+
+    Raises:
+        OSError: it is not there, is no regular file, or is too large.
+        DocumentError: as `parse_json`.
+    """
+    return parse_json(read_plain(path, limit_bytes=limit_bytes), schema, nan=nan, names=names)
+
+
+def parse_json(
+    text: bytes | str, schema: Any = None, *, nan: bool = False, names: bool = False
+) -> Any:
+    """JSON values of a text, checked.
+
+    Args:
+        schema: a type that the values must have, as a rule a struct; None for any values.
+        nan: NaN and infinities are read too (Python and numpy write them), and nowhere else.
+        names: text may hold U+DC80 to U+DCFF, by which Python writes the bytes of file names that
+            are no UTF-8.
+
+    Raises:
+        DocumentError: no JSON, nested too deeply, a number out of range, text that is no Unicode,
+            or values that the schema does not allow; the message names field and value.
+    """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    found = _decoded(raw, strict=_LAX.search(raw) is None)
+    check_values(found, nan=nan, names=names)
+    if schema is not None:
+        check_schema(found, schema)
+    return found
+
+
+def check_schema(found: Any, schema: Any) -> None:
+    """Refuse values that a schema does not allow.
+
+    Raises:
+        DocumentError: the message names field, value and what is expected.
+    """
+    import msgspec  # 45 ms, and most commands read no document
+
+    try:
+        msgspec.convert(found, schema)
+    except msgspec.ValidationError as error:
+        expected, _, place = str(error).partition(" - at `")
+        where = place.rstrip("`") or "$"
+        value = _shown(_value_at(found, where))
+        raise DocumentError(f"{_field(where)}: {expected}, it holds {value}") from error
+    except UnicodeEncodeError as error:
+        raise DocumentError("a field's name holds half a character (a lone surrogate)") from error
+    except RecursionError as error:
+        raise DocumentError(_too_deep()) from error
+
+
+def _decoded(raw: bytes, *, strict: bool) -> Any:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(raw) if strict else json.loads(raw)
+    except RecursionError as error:
+        raise DocumentError(_too_deep()) from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"it is no UTF-8 text: {error}") from error
+    except ValueError as error:  # also of msgspec, and of numbers with thousands of digits
+        raise DocumentError(f"it is no JSON: {error}") from error
+
+
+def check_values(found: Any, *, nan: bool = False, names: bool = False) -> None:
+    """Refuse JSON values that no document of ours can hold; see `parse_json`.
+
+    Raises:
+        DocumentError: nested too deeply, a number out of range, or text that is no Unicode.
+    """
+    # level by level and not by recursion, so that depth is a number and no stack
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _inside(value, nan, names)]
+        if not level:
+            return
+    raise DocumentError(_too_deep())
+
+
+def _inside(value: Any, nan: bool, names: bool) -> Iterator[Any]:
+    """What a list or object holds; a plain value is checked, and holds nothing."""
+    if isinstance(value, dict):
+        for key in value:
+            _check_text(key, names)
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+    elif isinstance(value, str):
+        _check_text(value, names)
+    elif isinstance(value, int) and abs(value) > MAX_WHOLE:
+        raise DocumentError(f"{_shown(value)} is out of the range of whole numbers")
+    elif isinstance(value, float) and not nan and not math.isfinite(value):
+        raise DocumentError(f"{value} is no number that JSON has")
+
+
+def _check_text(text: str, names: bool) -> None:
+    try:
+        text.encode("utf-8", "surrogateescape" if names else "strict")
+    except UnicodeEncodeError as error:
+        raise DocumentError(f"{_shown(text)} holds half a character (a lone surrogate)") from error
+
+
+def _value_at(found: Any, where: str) -> Any:
+    """The value at a path such as `$.clips[3].label`; a place that is not named ends the walk."""
+    for name, number in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", where):
+        try:
+            found = found[name] if name else found[int(number)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            break
+    return found
+
+
+def _field(where: str) -> str:
+    return where.removeprefix("$").removeprefix(".") or "the document"
+
+
+def _shown(value: Any) -> str:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 60
+    short.maxlevel = 2
+    try:
+        return short.repr(value)
+    except ValueError:  # a number of more digits than Python shows
+        return "a number of thousands of digits"
+
+
+def _too_deep() -> str:
+    return f"it is nested more than {MAX_DEPTH} levels deep"

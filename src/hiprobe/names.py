@@ -1,0 +1,154 @@
+"""Names come from strangers: how they are shown, written down, and told from addresses."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path, PurePath
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LOOKS_ESCAPED = re.compile(r"\\(?=x(?:[89a-f][0-9a-f]|5c))")
+_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f]|5c)")
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters, line ends, marks that turn the direction of writing, half characters."""
+
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def path_text(path: PurePath | str) -> str:
+    r"""A path for a document, which `text_path` turns back; always valid UTF-8.
+
+    A byte that is not UTF-8 becomes `\xe9`. A backslash that stands before such a text in the name
+    itself becomes `\x5c`; every other character stays.
+    """
+    return utf8_text(_LOOKS_ESCAPED.sub(r"\\x5c", str(path)))
+
+
+def text_path(text: str) -> Path:
+    """The path that `path_text` wrote."""
+
+    def byte(found: re.Match[str]) -> str:
+        number = int(found[1], 16)
+        return "\\" if number == ord("\\") else chr(0xDC00 + number)
+
+    return Path(_ESCAPED.sub(byte, text))
+
+
+def utf8_text(text: str) -> str:
+    """Any text without half characters, so that a file can hold it; cannot be turned back."""
+    return _SURROGATE.sub(_escape, text)
+
+
+def shown(text: object) -> str:
+    r"""A name, or a sentence that holds one, on one line for a terminal, a page or a chart.
+
+    What cannot be seen is written out: an escape as `\x1b`, a line end as `\n`, a byte that is
+    not UTF-8 as `\xe9`, a mark that turns the direction of writing as `\u202e`.
+    """
+    return _UNSEEN.sub(_escape, str(text))
+
+
+def shown_lines(text: object) -> str:
+    """The same for a text of several lines: its line ends stay."""
+    return "\n".join(map(shown, str(text).split("\n")))
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte of a name, as Python holds it
+        number -= 0xDC00
+    return _SHORT.get(character) or (rf"\x{number:02x}" if number < 256 else rf"\u{number:04x}")
+
+
+_SCHEMES = (
+    "rtsp|rtsps|rtspu|rtspt|rtmp|rtmps|rtmpe|rtmpt|rtp|srtp|udp|udplite|tcp|tls|sctp|srt|"
+    "rist|mms|mmsh|mmst|http|https|hls|ftp|ftps|sftp|smb|nfs|s3|gs|file|data|concat|pipe|"
+    "ws|wss|whep|whip|onvif"
+)
+
+# A path object makes one slash of two, so one is enough behind a scheme that is known.
+_ADDRESS = re.compile(rf"^\s*(?:(?:{_SCHEMES}):/|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
+
+_USER = re.compile(
+    r"([a-z][a-z0-9+.-]+:/{1,2})(?:[^/\s:@]*:(?!\d+(?:[/?#\s]|$))\S*@|[^/\s]*@)", re.IGNORECASE
+)
+"""Up to the @ before the host. Cameras have passwords with @, : and / in them, so where the text
+behind the first colon is no port, everything up to the last @ of the word goes."""
+
+_SECRET = re.compile(
+    r"((?:password|passwd|passphrase|pwd|pass|user|username|login|token|secret|auth|key|sig"
+    r"|signature|access_token|api_?key)=)[^&\s'\"<>]+",
+    re.IGNORECASE,
+)
+
+_IN_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/{1,2}[^\s'\"<>]+", re.IGNORECASE)
+
+
+def is_address(name: object) -> bool:
+    """Whether a name is the address of something on a network, not the path of a file."""
+    return _ADDRESS.match(str(name)) is not None and not os.path.lexists(str(name))
+
+
+def hide_credentials(text: str) -> str:
+    """The text without user names and passwords of the addresses in it.
+
+    `rtsp://user:password@camera/1?token=x` becomes `rtsp://camera/1?token=...`.
+    """
+    if ":/" not in text:
+        return text
+    text = _USER.sub(r"\1", text)
+    return _IN_ADDRESS.sub(lambda found: _SECRET.sub(r"\1...", found[0]), text)
+
+
+def why_no_file(name: object) -> str:
+    """What a name is where it is no file to read from, and what to do; empty for all else.
+
+    A folder and a name that does not exist are left to the caller.
+    """
+    text = str(name)
+    if is_address(name):
+        shown = hide_credentials(re.sub(r"^(\s*[\w+.-]+:)/+", r"\1//", text))
+        if shown.lower().startswith("file:"):
+            return f"{shown} is an address; give the path alone, without file://"
+        return (
+            f"{shown} is the address of a stream, and streams are not read yet; save some of it to "
+            "a file first and give that (for a camera: ffmpeg -i ADDRESS -c copy -t 600 saved.mkv)"
+        )
+    try:
+        mode = Path(text).stat().st_mode
+    except (OSError, ValueError):
+        return ""
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return ""
+    kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+    return (
+        f"{text} is {kind}, not a file; a video is read more than once, so save it to a file first "
+        "and give that"
+    )
+
+
+NAME_BYTES = 255
+"""Longest name of one file on the usual file systems."""
+
+LONGEST_ENDING = len("-9999.event-9999.mp4")
+"""What is added to a video's name in its results, with a number where names repeat."""
+
+
+def fits_file_name(name: str, suffix_room: int = LONGEST_ENDING) -> str:
+    """A name that can be written with `suffix_room` more bytes; the same where it can already.
+
+    Half characters, control characters and backslashes become `_`. A changed or shortened name
+    ends in a hash of the whole, so that two names stay two, and the same name gets the same one
+    each time.
+    """
+    plain = "".join(c if shown(c) == c != "\\" else "_" for c in name)
+    room = NAME_BYTES - suffix_room
+    if plain == name and len(name.encode()) <= room:
+        return name
+    mark = "~" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return plain.encode()[: room - len(mark)].decode("utf-8", "ignore") + mark

@@ -1,0 +1,352 @@
+"""Batches of one pass, the rows that they give, and the pieces that are kept on the way."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.backbones.interface import Backbone, PromptsBackbone
+from hiprobe.errors import BackboneMemoryError, StatesError, StorageError, UsageError
+from hiprobe.names import path_text
+from hiprobe.pipeline.reading import ExtractionSettings, Stretch
+from hiprobe.segment import Segment, covered_seconds
+from hiprobe.states import Reading, States, VideoStates
+from hiprobe.store.states_cache import PartFiles, StatesCache
+from hiprobe.video.container import FileStamp
+from hiprobe.video.times import GAP_SECONDS
+
+Values = Mapping[str, Mapping[Reading, NDArray[np.float32]]]
+"""Prompt -> reading -> float32 `[segments, layers, width]`."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is read from the backbone: layers ascending, at some readings, for some prompts."""
+
+    backbone: Backbone
+    layers: tuple[int, ...]
+    readings: tuple[Reading, ...]
+    batch: int
+    prompts: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, backbone: Backbone, settings: ExtractionSettings, prompts: Sequence[str] | None = None
+    ) -> Request:
+        """A request for the backbone's own prompt, or for several in one pass.
+
+        Raises:
+            UsageError: it lacks a layer, or reads no prompt but its own.
+        """
+        own = backbone.fingerprint.prompt
+        wanted = tuple(dict.fromkeys((own,) if prompts is None else prompts))
+        if not wanted or (wanted != (own,) and not isinstance(backbone, PromptsBackbone)):
+            raise UsageError(
+                f"prompts {list(wanted)}: this backbone reads its own prompt {own!r} only; open it "
+                "with another prompt, or give it a method states_by_prompt"
+            )
+        return cls(
+            backbone,
+            settings.layers_of(backbone.layer_count),
+            tuple(dict.fromkeys(settings.readings)),
+            settings.batch_segments,
+            wanted,
+        )
+
+
+def run_batches(
+    segments: Iterable[Segment], request: Request
+) -> Iterator[tuple[list[Segment], Values | None]]:
+    """Batches in order with their states; None in place of states for a failed segment.
+
+    When the backbone runs out of memory, the batch is halved, for the rest of the run too; a
+    single segment that still does not fit is failed.
+    """
+    size, iterator = request.batch, iter(segments)
+    while batch := list(islice(iterator, size)):
+        passed = 1
+        for piece, values in _run_halving(batch, request):
+            passed = max(passed, len(piece))
+            yield piece, values
+        size = passed if passed < len(batch) else size
+
+
+def _run_halving(
+    batch: list[Segment], request: Request
+) -> Iterator[tuple[list[Segment], Values | None]]:
+    values = _run(batch, request)
+    if values is not None or len(batch) == 1:
+        yield batch, values
+        return
+    middle = len(batch) // 2
+    yield from _run_halving(batch[:middle], request)
+    yield from _run_halving(batch[middle:], request)
+
+
+def _run(batch: Sequence[Segment], request: Request) -> Values | None:
+    try:
+        values = _forward(batch, request)
+    except (BackboneMemoryError, MemoryError):
+        return None
+    expected = (len(batch), len(request.layers), request.backbone.width)
+    for by_reading in values.values():
+        for reading in request.readings:
+            if by_reading[reading].shape != expected:
+                raise StatesError(
+                    f"the backbone gave states of shape {by_reading[reading].shape} for {reading}, "
+                    f"expected {expected}"
+                )
+    return values
+
+
+def _forward(batch: Sequence[Segment], request: Request) -> Values:
+    backbone, layers, readings = request.backbone, request.layers, request.readings
+    if request.prompts == (backbone.fingerprint.prompt,):
+        return {request.prompts[0]: backbone.states(batch, layers=layers, readings=readings)}
+    if not isinstance(backbone, PromptsBackbone):  # `Request.of` has refused it
+        raise UsageError("this backbone reads its own prompt only")
+    return backbone.states_by_prompt(
+        batch, prompts=request.prompts, layers=layers, readings=readings
+    )
+
+
+_Key = tuple[str, Reading]
+
+
+@dataclass
+class Rows:
+    """Segments with their states; becomes `States` at any moment."""
+
+    request: Request
+    start_seconds: list[float] = field(default_factory=list)
+    end_seconds: list[float] = field(default_factory=list)
+    failed: list[bool] = field(default_factory=list)
+    _values: dict[_Key, list[NDArray[np.float32]]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.failed)
+
+    @property
+    def seconds(self) -> float:
+        """Time that the segments cover, gaps left out."""
+        return covered_seconds(self.start_seconds, self.end_seconds)
+
+    def add(self, segments: Sequence[Segment], values: Values | None) -> None:
+        """Append segments; without values they are failed rows of zeros."""
+        shape = (len(segments), len(self.request.layers), self.request.backbone.width)
+        for prompt, reading in self._keys():
+            rows = np.zeros(shape, np.float32) if values is None else values[prompt][reading]
+            self._values.setdefault((prompt, reading), []).extend(rows)
+        self.start_seconds += [s.start_seconds for s in segments]
+        self.end_seconds += [s.end_seconds for s in segments]
+        self.failed += [values is None] * len(segments)
+
+    def restore(self, kept: Mapping[str, Mapping[Reading, States]], *, count: int) -> None:
+        """Append the first `count` rows kept from an earlier run, by prompt and reading."""
+        for prompt, reading in self._keys():
+            rows = kept[prompt][reading].values[:count]
+            self._values.setdefault((prompt, reading), []).extend(rows)
+        first = kept[self.request.prompts[0]][self.request.readings[0]]
+        self.start_seconds += first.start_seconds[:count].tolist()
+        self.end_seconds += first.end_seconds[:count].tolist()
+        self.failed += first.failed[:count].tolist()
+
+    def states(self, prompt: str, *, first_row: int = 0) -> dict[Reading, States]:
+        """The rows of one prompt from `first_row` on.
+
+        Raises:
+            StatesError: a value is not finite.
+        """
+        backbone = self.request.backbone
+        return {
+            reading: States(
+                values=np.stack(self._values[prompt, reading][first_row:]),
+                layers=self.request.layers,
+                start_seconds=np.array(self.start_seconds[first_row:], np.float64),
+                end_seconds=np.array(self.end_seconds[first_row:], np.float64),
+                reading=reading,
+                fingerprint=replace(backbone.fingerprint, prompt=prompt),
+                layer_count=backbone.layer_count,
+                failed=np.array(self.failed[first_row:], bool),
+            )
+            for reading in self.request.readings
+        }
+
+    def _keys(self) -> list[_Key]:
+        return [(p, r) for p in self.request.prompts for r in self.request.readings]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The cache as the extraction of one video sees it; without one nothing is found or kept.
+
+    Attributes:
+        keys: prompt -> key of the cache; empty without a cache.
+        stamp: of the file before its content was hashed. A file that is still being written is no
+            longer what its keys say, so nothing of it is kept.
+        former_keys: prompt -> key from before segments were cut at gaps.
+    """
+
+    video: Path
+    request: Request
+    cache: StatesCache | None
+    keys: Mapping[str, str]
+    stamp: FileStamp
+    stretch: Stretch
+    former_keys: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        video: Path | str,
+        unit: str,
+        *,
+        stretch: Stretch,
+        settings: ExtractionSettings,
+        request: Request,
+        cache: StatesCache | None,
+    ) -> Kept:
+        """What is kept of one video, cut in one way.
+
+        Raises:
+            VideoError: the file cannot be read.
+        """
+        stamp = FileStamp.of(video)
+        if cache is None:
+            return cls(Path(video), request, None, {}, stamp, stretch, {})
+        made_by = request.backbone.fingerprint
+        keys, former = (
+            {
+                prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
+                for prompt in request.prompts
+            }
+            for cut in (settings.cut(unit, stretch), settings.cut_without_gaps(unit, stretch))
+        )
+        return cls(Path(video), request, cache, keys, stamp, stretch, former)
+
+    def is_growing(self) -> bool:
+        """Whether the file goes on where it was read to its end; a warning says so then."""
+        if self.stretch.end_seconds is not None or not self.stamp.is_outdated(self.video):
+            return False
+        warnings.warn(
+            f"{self.video} changed while it was read: it is still being written, and what came "
+            "later is missing; run again when it is done",
+            stacklevel=2,
+        )
+        return True
+
+    def finished(self) -> dict[str, VideoStates]:
+        """Finished states of the prompts that have them."""
+        found: dict[str, VideoStates] = {}
+        if self.cache is None:
+            return found
+        layers, readings = self.request.layers, self.request.readings
+        for prompt, key in self.keys.items():
+            states = self.cache.get(key, layers=layers, readings=readings) or self._former(prompt)
+            if states is not None:
+                found[prompt] = states
+        return found
+
+    def _former(self, prompt: str) -> VideoStates | None:
+        """States from before segments were cut at gaps, where they are the same today.
+
+        A segment that spans a gap is longer than the least gap. Where none is, no gap was there;
+        the few others are read anew, rather than all that was ever read.
+        """
+        if self.cache is None:
+            return None
+        layers, readings = self.request.layers, self.request.readings
+        states = self.cache.get(self.former_keys[prompt], layers=layers, readings=readings)
+        if states is None:
+            return None
+        lengths = [s.end_seconds - s.start_seconds for s in states.states.values()]
+        return None if any((length > GAP_SECONDS).any() for length in lengths) else states
+
+    def without(self, prompts: Mapping[str, object]) -> Kept:
+        """The same for the other prompts only."""
+        left = tuple(p for p in self.request.prompts if p not in prompts)
+        keys = {p: k for p, k in self.keys.items() if p in left}
+        return replace(self, request=replace(self.request, prompts=left), keys=keys)
+
+    def put(self, prompt: str, states: VideoStates) -> None:
+        """Keep finished states, but not a failure that belongs to today's free memory."""
+        every = [*states.states.values(), *states.clip.values()]
+        if self.cache is None or any(s.failed.any() for s in every):
+            return
+        try:
+            if not self.stamp.is_outdated(self.video):
+                self.cache.put(self.keys[prompt], states, video=self.video)
+        except StorageError as error:  # the states are here all the same
+            warnings.warn(f"the states of {self.video.name} are not kept: {error}", stacklevel=2)
+        self._parts(prompt, self.cache).remove()
+
+    def restore(self) -> Rows:
+        """Rows of an interrupted run, as far as all prompts have them."""
+        rows = Rows(self.request)
+        if self.cache is None:
+            return rows
+        parts = [self._parts(prompt, self.cache).read() for prompt in self.request.prompts]
+        for pieces in zip(*parts, strict=False):
+            by_prompt = dict(zip(self.request.prompts, (p.states for p in pieces), strict=True))
+            lengths = {len(s) for states in by_prompt.values() for s in states.values()}
+            rows.restore(by_prompt, count=min(lengths))
+            if len(lengths) > 1:  # cut off between two prompts: what follows does not join on
+                break
+        return rows
+
+    def keep(self, rows: Rows, *, first_row: int) -> None:
+        """Keep the rows from `first_row` on as one piece.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        if self.cache is None or self.stamp.is_outdated(self.video):
+            return
+        for prompt in self.request.prompts:
+            states = rows.states(prompt, first_row=first_row)
+            self._parts(prompt, self.cache).write(
+                first_row, states, video=path_text(self.video.name)
+            )
+
+    def remove_parts(self) -> None:
+        """Drop what an interrupted run left."""
+        for prompt in self.keys:
+            if self.cache is not None:
+                self._parts(prompt, self.cache).remove()
+
+    def _parts(self, prompt: str, cache: StatesCache) -> PartFiles:
+        return cache.parts(
+            self.keys[prompt], layers=self.request.layers, readings=self.request.readings
+        )
+
+
+@dataclass
+class Checkpoints:
+    """Keeps the rows that no piece holds yet, every so many segments and when interrupted."""
+
+    rows: Rows
+    kept: Kept
+    every: int
+    count: int
+
+    def keep_when_due(self) -> None:
+        """Keep, if enough has come in."""
+        if len(self.rows) - self.count >= self.every:
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep what has come in; a full disk is a warning, since this run needs no pieces."""
+        # A failed row depends on the memory of the moment: pieces end before it.
+        if len(self.rows) == self.count or any(self.rows.failed):
+            return
+        try:
+            self.kept.keep(self.rows, first_row=self.count)
+            self.count = len(self.rows)
+        except StorageError as error:
+            warnings.warn(f"an interrupted run could not resume here: {error}", stacklevel=2)

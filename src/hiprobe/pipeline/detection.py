@@ -1,0 +1,156 @@
+"""Detection in one video: only the probe's layer is read, then everything is numpy."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from hiprobe.backbones.interface import Backbone
+from hiprobe.errors import StatesError, UsageError
+from hiprobe.pipeline.extraction import extract_video, is_extracted, load_extracted
+from hiprobe.pipeline.reading import WHOLE, ExtractionSettings, Stretch
+from hiprobe.progress import Progress, ProgressEvent
+from hiprobe.provenance import Provenance
+from hiprobe.segment import covered_seconds
+from hiprobe.states import Reading, States, VideoStates
+from hiprobe.store.states_cache import StatesCache
+from hiprobe.timeline import Timeline
+from hiprobe.video.container import seconds_since_change
+
+
+class Detector(Protocol):
+    """What detection needs of a fitted probe."""
+
+    @property
+    def layer_(self) -> int:
+        """The layer that it reads."""
+        ...
+
+    @property
+    def reading_(self) -> Reading:
+        """The position at which it reads it."""
+        ...
+
+    @property
+    def provenance_(self) -> Provenance | None:
+        """How the clips of its fit were read, where that is known."""
+        ...
+
+    def detect(self, states: States) -> Timeline:
+        """Scores and events of one video's states."""
+        ...
+
+
+@dataclass(frozen=True)
+class DetectResult:
+    """A scored video.
+
+    Attributes:
+        timeline: scores and events; `timeline.ended` repeats `outcome`.
+        states: what was scored.
+        elapsed_seconds: time from opening the video to its events.
+        real_time_factor: seconds of video per second of work, without gaps and what was known from
+            before; above 1 is faster than the camera. None where nothing was read anew.
+        known_segments: segments whose states lay in a file, in the cache, or were kept by an
+            interrupted run.
+        outcome: "end" or "truncated".
+        seconds_since_change: how long before the end of the work the file was changed; a recording
+            may still go on. None for states.
+    """
+
+    timeline: Timeline
+    states: States
+    elapsed_seconds: float
+    real_time_factor: float | None
+    known_segments: int
+    outcome: str
+    seconds_since_change: float | None = None
+
+
+def detect_video(
+    video: Path | str,
+    *,
+    probe: Detector,
+    backbone: Backbone | None,
+    score: Callable[[States], Timeline] | None = None,
+    settings: ExtractionSettings | None = None,
+    stretch: Stretch = WHOLE,
+    cache: StatesCache | None = None,
+    progress: Progress | None = None,
+) -> DetectResult:
+    """Score a video, or states extracted from one (then `backbone` may be None).
+
+    Args:
+        score: how states become a timeline, `probe.detect` unless given (other thresholds).
+        settings: how the video is cut; as the probe's clips were where None. Layer and reading
+            are the probe's own.
+
+    Raises:
+        VideoError, BackboneMemoryError, StatesError: as `extract_video`.
+        FingerprintError: the probe was fitted on another backbone.
+        UsageError: a video without a backbone.
+    """
+    began = time.monotonic()
+    fresh = _Fresh(progress)
+    own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
+    if is_extracted(video) and backbone is None:
+        found = load_extracted(video, layers=(probe.layer_,), fingerprint=None)
+    elif backbone is None:
+        raise UsageError(f"{video} is a video; reading it needs the probe's backbone")
+    else:
+        found = extract_video(
+            video,
+            backbone=backbone,
+            settings=replace(own, layers=(probe.layer_,), readings=(probe.reading_,)),
+            stretch=stretch,
+            cache=cache,
+            progress=fresh,
+        )
+    if is_extracted(video):
+        _tell_of_another_cut(found.provenance, probe.provenance_, video)
+    states = _segments(found, probe.reading_, video)
+    timeline = replace((score or probe.detect)(states), ended=found.outcome)
+    elapsed = time.monotonic() - began
+    known = len(states) - fresh.count
+    seconds = covered_seconds(states.start_seconds[known:], states.end_seconds[known:])
+    factor = seconds / max(elapsed, 1e-9) if fresh.count else None
+    changed = None if is_extracted(video) else seconds_since_change(video)
+    return DetectResult(timeline, states, elapsed, factor, known, found.outcome, changed)
+
+
+def _tell_of_another_cut(
+    made: Provenance | None, fitted: Provenance | None, video: Path | str
+) -> None:
+    if made is not None and fitted is not None and not made.is_cut_as(fitted):
+        warnings.warn(
+            f"{video} holds states of {made.cut_words()}, the probe was fitted on "
+            f"{fitted.cut_words()}: its scores are of another kind; extract the video again so",
+            stacklevel=3,
+        )
+
+
+@dataclass
+class _Fresh:
+    """Counts what is read anew, and passes on what it hears."""
+
+    progress: Progress | None
+    count: int = 0
+
+    def __call__(self, event: ProgressEvent) -> None:
+        self.count = event.done - event.skipped
+        if self.progress is not None:
+            self.progress(event)
+
+
+def _segments(found: VideoStates, reading: Reading, video: Path | str) -> States:
+    states = found.states.get(reading)
+    if states is None or not len(states):
+        raise StatesError(
+            f"{video} holds no segments read at {reading}, only {sorted(found.states)}; "
+            "extract it again with that reading"
+        )
+    return states

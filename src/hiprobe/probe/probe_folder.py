@@ -1,0 +1,414 @@
+"""The folder of a saved probe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe import __version__
+from hiprobe.documents.arrays import STATES_LIMIT_BYTES, open_tensors
+from hiprobe.documents.checked import (
+    MIB,
+    DocumentError,
+    check_schema,
+    check_values,
+    open_plain,
+    parse_json,
+    read_json,
+)
+from hiprobe.documents.schemas import ExamplesNotes, ProbeDocument
+from hiprobe.errors import ProbeFolderError, StatesError
+from hiprobe.failures import storage_error
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.probe.fit_results import Fitted, LayerTable, ThresholdSummary, ViewRow
+from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.reading_file import recorded_provenance, remove_record
+from hiprobe.provenance import Provenance
+from hiprobe.saliency import SaliencyTable
+from hiprobe.scorer import FittedScorer
+from hiprobe.states import LabelledStates, States
+from hiprobe.store.atomic import atomic_path
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def fitted_document(fitted: Fitted) -> dict[str, Any]:
+    """What is no array, as JSON values."""
+    table = fitted.layer_table
+    return {
+        "fingerprint": fitted.fingerprint.to_json(),
+        "reading": fitted.reading,
+        "layer_count": fitted.layer_count,
+        "width": fitted.width,
+        "layer": fitted.layer,
+        "mode": fitted.mode,
+        "mode_auc": {m: _or_none(a) for m, a in fitted.mode_table.items()},
+        "cv_auc": fitted.cv_auc,
+        "fold_layers": list(fitted.fold_layers),
+        "fold_modes": list(fitted.fold_modes),
+        "views": [asdict(row) for row in fitted.view_table],
+        "scorer": fitted.scorer.to_json(),
+        "threshold": fitted.threshold,
+        "threshold_summary": asdict(fitted.threshold_summary),
+        "layers": list(table.layers),
+        "has_saliency": table.saliency is not None,
+        "clips": [
+            {"name": n, "label": int(y), "source": s}
+            for n, y, s in zip(fitted.names, fitted.labels, fitted.sources, strict=True)
+        ],
+        "warnings": list(fitted.warnings),
+        "provenance": None if fitted.provenance is None else fitted.provenance.to_json(),
+    }
+
+
+def fitted_arrays(fitted: Fitted) -> Arrays:
+    """The arrays, by name."""
+    table = fitted.layer_table
+    measures = ("kl", "ldr", "entropy", "total", "cv_auc", "silhouette")
+    return {
+        **{f"scorer/{n}": a for n, a in fitted.scorer.arrays().items()},
+        **{f"few_shot/{n}": a for n, a in fitted.few_shot_scores.items()},
+        **{f"layers/{n}": getattr(table, n) for n in measures},
+    }
+
+
+def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
+    """What `fitted_document` and `fitted_arrays` took apart.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: they lack or distort something.
+        StatesError: they do not belong together.
+    """
+    clips = document["clips"]
+    return Fitted(
+        fingerprint=Fingerprint(**document["fingerprint"]),
+        reading=document["reading"],
+        layer_count=int(document["layer_count"]),
+        width=int(document["width"]),
+        layer=int(document["layer"]),
+        mode=document["mode"],
+        scorer=FittedScorer.from_parts(_under("scorer", arrays), document["scorer"]),
+        threshold=float(document["threshold"]),
+        layer_table=_layer_table(document, _under("layers", arrays)),
+        mode_table={m: math.nan if a is None else a for m, a in document["mode_auc"].items()},
+        cv_auc=document["cv_auc"],
+        few_shot_scores=_under("few_shot", arrays),  # type: ignore[arg-type]
+        labels=np.array([c["label"] for c in clips], dtype=np.int64),
+        names=tuple(c["name"] for c in clips),
+        sources=tuple(c["source"] for c in clips),
+        fold_layers=tuple(document["fold_layers"]),
+        fold_modes=tuple(document["fold_modes"]),
+        threshold_summary=ThresholdSummary(**document["threshold_summary"]),
+        warnings=tuple(document["warnings"]),
+        view_table=tuple(ViewRow(**row) for row in document["views"]),
+        provenance=_provenance(document.get("provenance")),
+    )
+
+
+def _provenance(document: Mapping[str, Any] | None) -> Provenance | None:
+    """How the clips were read; None in folders of earlier versions, and where it is not known."""
+    return None if document is None else Provenance.from_json(document)
+
+
+def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
+    """What a probe is, as JSON values to show and to write beside results."""
+    counts = Counter(fitted.labels.tolist())
+    return {
+        "model": fitted.fingerprint.model,
+        "fingerprint": fitted.fingerprint.digest,
+        "prompt": fitted.fingerprint.prompt,
+        "reading": fitted.reading,
+        "layer": fitted.layer,
+        "layer_count": fitted.layer_count,
+        **_heads(fitted.fingerprint),
+        "scorer": parameters.scorer,
+        "mode": fitted.mode,
+        "threshold": fitted.threshold,
+        "threshold_basis": fitted.threshold_summary.basis,
+        "sigma_segments": parameters.sigma_segments,
+        "normal_clips": counts[0],
+        "anomalous_clips": counts[1],
+        "sources": len(set(fitted.sources)),
+        "cv_auc": fitted.cv_auc,
+    }
+
+
+def _heads(fingerprint: Fingerprint) -> dict[str, Any]:
+    """The attention heads that are read in place of a hidden state, as layer.number."""
+    named = fingerprint.settings.get("heads")
+    return {} if named is None else {"heads": named}
+
+
+def _layer_table(document: Mapping[str, Any], found: Arrays) -> LayerTable:
+    layers = tuple(int(n) for n in document["layers"])
+    measures = {n: found[n] for n in ("kl", "ldr", "entropy", "total")}
+    return LayerTable(
+        saliency=SaliencyTable(layers=layers, **measures) if document["has_saliency"] else None,
+        layers=layers,
+        chosen=int(document["layer"]),
+        cv_auc=found["cv_auc"],
+        silhouette=found["silhouette"],
+    )
+
+
+def _under(prefix: str, arrays: Arrays) -> Arrays:
+    start = f"{prefix}/"
+    return {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+Unit = Literal["clip", "segments"]
+
+_Arrays = dict[str, NDArray[Any]]
+
+
+def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
+    """All states one below the other, and JSON that tells whose they are."""
+    arrays: _Arrays = {}
+    for unit in ("clip", "segments"):
+        present = [s for s in (getattr(e, unit) for e in examples) if s is not None]
+        for name in ("values", "start_seconds", "end_seconds", "failed"):
+            if present:
+                arrays[f"{unit}/{name}"] = np.concatenate([getattr(s, name) for s in present])
+    first = examples[0].clip if examples[0].clip is not None else examples[0].segments
+    if first is None:
+        raise ValueError("examples without states")
+    notes = {
+        "fingerprint": first.fingerprint.to_json(),
+        "reading": first.reading,
+        "layers": list(first.layers),
+        "layer_count": first.layer_count,
+        "clips": [_note(e) for e in examples],
+    }
+    return arrays, json.dumps(notes)
+
+
+def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
+    """What `pack_examples` packed.
+
+    Raises:
+        KeyError, TypeError, ValueError, StatesError: arrays and notes do not fit together.
+    """
+    notes = parse_json(text, ExamplesNotes, names=True)
+    check_values(notes["fingerprint"])
+    _refuse_unequal_rows(arrays, notes)
+    taken = {"clip": 0, "segments": 0}
+    examples = []
+    for clip in notes["clips"]:
+        found: dict[str, States | None] = {"clip": None, "segments": None}
+        for unit in ("clip", "segments"):
+            if clip[unit] is not None:
+                rows = slice(taken[unit], taken[unit] + int(clip[unit]))
+                found[unit] = _states(unit, rows, arrays, notes)
+                taken[unit] = rows.stop
+        examples.append(
+            LabelledStates(
+                name=clip["name"],
+                label=clip["label"],
+                source=clip["source"],
+                clip=found["clip"],
+                segments=found["segments"],
+                class_name=clip["class_name"],
+            )
+        )
+    return tuple(examples)
+
+
+def _refuse_unequal_rows(arrays: _Arrays, notes: Mapping[str, Any]) -> None:
+    """More rows than the notes share out, or fewer, would give a clip the states of another."""
+    for unit in ("clip", "segments"):
+        shared_out = sum(int(clip[unit] or 0) for clip in notes["clips"])
+        found = {len(a) if a.ndim else 0 for n, a in arrays.items() if n.startswith(f"{unit}/")}
+        if found - {shared_out}:
+            raise ValueError(f"{unit}: arrays of {sorted(found)} rows for {shared_out} in the note")
+
+
+def _note(example: LabelledStates) -> dict[str, Any]:
+    return {
+        "name": example.name,
+        "label": example.label,
+        "source": example.source,
+        "class_name": example.class_name,
+        "clip": None if example.clip is None else len(example.clip),
+        "segments": None if example.segments is None else len(example.segments),
+    }
+
+
+def _states(unit: str, rows: slice, arrays: _Arrays, notes: Mapping[str, Any]) -> States:
+    return States(
+        values=arrays[f"{unit}/values"][rows],
+        layers=tuple(int(n) for n in notes["layers"]),
+        start_seconds=arrays[f"{unit}/start_seconds"][rows],
+        end_seconds=arrays[f"{unit}/end_seconds"][rows],
+        reading=notes["reading"],
+        fingerprint=Fingerprint(**notes["fingerprint"]),
+        layer_count=int(notes["layer_count"]),
+        failed=arrays[f"{unit}/failed"][rows],
+    )
+
+
+FORMAT = "hiprobe-probe"
+VERSION = 1
+JSON_NAME = "probe.json"
+TENSORS_NAME = "probe.safetensors"
+EXAMPLES_NAME = "examples.safetensors"
+
+LIMIT_BYTES = 1024 * MIB
+"""Of the arrays of a probe: a few for each layer and dimension of one hidden state."""
+
+ExamplesFile = tuple[Path, str]
+"""File of the clips' states, and its SHA-256."""
+
+
+@dataclass(frozen=True)
+class SavedProbe:
+    """What a probe folder holds."""
+
+    settings: Mapping[str, Any]
+    fitted: Fitted
+    examples_file: ExamplesFile | None
+
+
+def write_probe(
+    folder: Path,
+    fitted: Fitted,
+    parameters: Parameters,
+    *,
+    examples: Sequence[LabelledStates] | None,
+) -> ExamplesFile | None:
+    """Write a fitted probe, with its clips' states where given; returns their file.
+
+    The list of clips left out (`reading.json`) is `hiprobe fit`'s to write; one that belongs to a
+    probe written here before is removed.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    kept = folder / EXAMPLES_NAME
+    digest = None if examples is None else _write_arrays(kept, *pack_examples(examples))
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "hiprobe": __version__,
+        "settings": parameters.get_params(),
+        **fitted_document(fitted),
+        "tensors_sha256": _write_arrays(folder / TENSORS_NAME, fitted_arrays(fitted), ""),
+        "examples_sha256": digest,
+    }
+    with atomic_path(folder / JSON_NAME) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", "utf-8")
+    remove_record(folder)  # of the probe that was here before
+    if digest is None:
+        kept.unlink(missing_ok=True)
+        return None
+    return kept, digest
+
+
+def read_probe(folder: Path) -> SavedProbe:
+    """Read what `write_probe` wrote.
+
+    Raises:
+        ProbeFolderError: missing, damaged, foreign or of another version.
+    """
+    document = _read_document(folder)
+    arrays, _ = _read_arrays(folder / TENSORS_NAME, document["tensors_sha256"], LIMIT_BYTES)
+    try:
+        settings = dict(document["settings"])
+        Parameters(**settings)
+        digest = document["examples_sha256"]
+        kept = None if digest is None else (folder / EXAMPLES_NAME, str(digest))
+        fitted = fitted_from(document, arrays)
+        if "provenance" not in document:  # of an earlier version, which kept it in a file beside
+            fitted = replace(fitted, provenance=recorded_provenance(folder))
+        return SavedProbe(settings, fitted, kept)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise ProbeFolderError(
+            f"{folder} is damaged: {JSON_NAME} lacks or distorts {error}; fit the probe again"
+        ) from error
+
+
+def read_examples(file: ExamplesFile | None) -> tuple[LabelledStates, ...]:
+    """Read the clips' states that `write_probe` kept.
+
+    Raises:
+        ProbeFolderError: they were not kept, or are damaged.
+    """
+    if file is None:
+        raise ProbeFolderError(
+            "this probe was saved without the states of its clips, so none can be added; fit it "
+            "again on all clips"
+        )
+    arrays, notes = _read_arrays(*file, STATES_LIMIT_BYTES)
+    try:
+        return unpack_examples(arrays, notes)
+    except (KeyError, TypeError, ValueError, OverflowError, StatesError) as error:
+        raise ProbeFolderError(f"{file[0]} is damaged: {error}; fit the probe again") from error
+
+
+def _read_document(folder: Path) -> dict[str, Any]:
+    path = folder / JSON_NAME
+    try:
+        document = read_json(path, names=True)
+    except OSError as error:
+        raise ProbeFolderError(
+            f"{folder} is no probe: {JSON_NAME} cannot be read ({error.strerror}); give a folder "
+            "that `hiprobe fit` wrote"
+        ) from error
+    except ValueError as error:
+        raise ProbeFolderError(f"{path} is damaged: {error}; fit the probe again") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ProbeFolderError(f"{path} was not written by HiProbe; give a folder of `hiprobe fit`")
+    version = document.get("version")
+    if version != VERSION:
+        remedy = "update HiProbe" if isinstance(version, int) and version > VERSION else "fit again"
+        raise ProbeFolderError(
+            f"{path} has format version {version}, this HiProbe reads {VERSION}; {remedy}"
+        )
+    try:
+        check_schema(document, ProbeDocument)
+        check_values([document["fingerprint"], document["views"]])
+    except DocumentError as error:
+        raise ProbeFolderError(f"{path} is damaged: {error}; fit the probe again") from error
+    return document
+
+
+def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
+    from safetensors.numpy import save_file
+
+    whole = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
+    with atomic_path(path) as temporary:
+        try:
+            save_file(whole, str(temporary), metadata={"hiprobe": notes})
+        except Exception as error:  # the library raises its own error type for a full disk
+            raise storage_error(path, error) from error
+        return _sha256(temporary)
+
+
+def _read_arrays(path: Path, sha256: str, limit_bytes: int) -> tuple[Arrays, str]:
+    try:
+        if _sha256(path, limit_bytes) != sha256:
+            raise ProbeFolderError(
+                f"{path} is not the file that {JSON_NAME} names: damaged, or of another probe; "
+                "fit the probe again"
+            )
+        with open_tensors(path, limit_bytes=limit_bytes) as file:
+            return {name: file.array(name) for name in file.names}, file.note
+    except (OSError, DocumentError) as error:
+        raise ProbeFolderError(f"cannot read {path}: {error}; fit the probe again") from error
+
+
+def _sha256(path: Path, limit_bytes: int | None = None) -> str:
+    with open_plain(path, limit_bytes=limit_bytes) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

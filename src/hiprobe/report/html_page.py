@@ -1,0 +1,234 @@
+"""One HTML page of a result that opens without a network."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hiprobe.report.layer_chart import LAYERS_INCHES, NUMBERING_NOTE, LayerCurves, layers_drawing
+from hiprobe.report.score_chart import TIMELINE_INCHES, timeline_drawing
+from hiprobe.report.terminal import (
+    event_explanation,
+    events_caption,
+    explanation_facts,
+    share_words,
+)
+from hiprobe.report.theme import DARK, LIGHT, Draw, data_uri, render_figure
+from hiprobe.report.words import (
+    STANDING_NOTE,
+    Span,
+    checked_spans,
+    event_spans,
+    event_words,
+    format_score,
+    format_seconds,
+    overlap_seconds,
+)
+from hiprobe.segment import Frame
+from hiprobe.store.text_files import write_text
+from hiprobe.timeline import Timeline
+
+THUMBNAIL_PIXELS = 240
+
+
+@dataclass(frozen=True)
+class PageVideo:
+    """One video of a report.
+
+    Attributes:
+        name: what to call it.
+        timeline: its scores and events.
+        truth_spans: known events in seconds, None where not known, empty where there is none.
+        thumbnails: pictures of events, by the event's place in the timeline, from 0.
+        facts: what else to state about it (length, size, speed), name to value.
+        note: a remark that belongs to this video alone.
+        cuts_seconds: where a joined video passes from one clip to the next.
+        cuts: what segments that straddle a cut do, in sentences.
+    """
+
+    name: str
+    timeline: Timeline
+    truth_spans: Sequence[Span] | None = None
+    thumbnails: Mapping[int, Sequence[Frame]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    note: str | None = None
+    cuts_seconds: Sequence[float] = ()
+    cuts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class PageChart:
+    """A further chart of a report: its heading, what draws it, width and height in inches."""
+
+    title: str
+    drawing: Draw
+    inches: tuple[float, float]
+
+
+def video_facts(video: PageVideo) -> dict[str, Any]:
+    """Everything about one video that the template asks for."""
+    timeline = video.timeline
+    truth = None if video.truth_spans is None else checked_spans(video.truth_spans)
+    drawing = timeline_drawing(timeline, truth_spans=truth, cuts_seconds=video.cuts_seconds)
+    return {
+        "name": video.name,
+        "note": video.note,
+        "cuts": list(video.cuts),
+        "facts": fact_words(video.facts),
+        "caption": events_caption(timeline),
+        "chart": chart_images(drawing, TIMELINE_INCHES),
+        "events": [_event_facts(video, index, truth) for index in range(len(timeline.events))],
+        "truth": None if truth is None else [_truth_facts(span, timeline) for span in truth],
+        "others": [explanation_facts(e) for e in timeline.explanations if e.kind != "event"],
+        "segments": _segment_rows(timeline),
+        "threshold": f"{timeline.threshold:.3f}",
+        "sigma": f"{timeline.sigma_segments:g}",
+    }
+
+
+def fact_words(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Names and values as people read them: no underscores, three digits, a dash for nothing."""
+    return {name.replace("_", " "): _fact(value) for name, value in facts.items()}
+
+
+def _fact(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> dict[str, Any]:
+    event = video.timeline.events[index]
+    said = event_explanation(video.timeline, index + 1)
+    return {
+        "number": index + 1,
+        "start": format_seconds(event.start_seconds),
+        "end": format_seconds(event.end_seconds),
+        "length": f"{event.end_seconds - event.start_seconds:.1f}",
+        "peak": f"{event.peak:.3f}",
+        "peak_at": format_seconds(event.peak_seconds),
+        "mean": f"{event.mean:.3f}",
+        "truth": None if truth is None else share_words(event, truth),
+        "said": None if said is None else explanation_facts(said),
+        "words": event_words(video.timeline, event),
+        "pictures": [_thumbnail(frame) for frame in video.thumbnails.get(index, ())],
+    }
+
+
+def _truth_facts(span: Span, timeline: Timeline) -> dict[str, str]:
+    found = overlap_seconds(span, event_spans(timeline))
+    words = f"{found:.1f} of {span[1] - span[0]:.1f} s detected" if found else "missed"
+    return {"time": _stretch(*span), "found": words}
+
+
+def _segment_rows(timeline: Timeline) -> list[dict[str, Any]]:
+    columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
+    return [
+        {
+            "cells": (
+                str(index),
+                format_seconds(start),
+                format_seconds(end),
+                format_score(score),
+                format_score(smoothed),
+            ),
+            "above": bool(smoothed > timeline.threshold),
+        }
+        for index, (start, end, score, smoothed) in enumerate(zip(*columns, strict=True))
+    ]
+
+
+def layer_facts(curves: LayerCurves) -> dict[str, Any]:
+    """Everything about the layers that the template asks for."""
+    measures = curves.measures()
+    return {
+        "chosen": curves.chosen,
+        "reason": curves.reason(),
+        "note": NUMBERING_NOTE,
+        "chart": chart_images(layers_drawing(curves), LAYERS_INCHES),
+        "names": [name for name, _ in measures],
+        "rows": [
+            (layer, [f"{values[row]:.3f}" for _, values in measures])
+            for row, layer in enumerate(curves.layers)
+        ],
+    }
+
+
+def chart_images(drawing: Draw, inches: tuple[float, float]) -> dict[str, str]:
+    """The same chart for light and for dark pages."""
+    return {
+        name: data_uri(render_figure(drawing, inches=inches, theme=theme, kind="svg"), "svg")
+        for name, theme in (("light", LIGHT), ("dark", DARK))
+    }
+
+
+def _thumbnail(frame: Frame) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(frame)
+    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return data_uri(buffer.getvalue(), "jpeg")
+
+
+def _stretch(start_seconds: float, end_seconds: float) -> str:
+    return f"{format_seconds(start_seconds)} – {format_seconds(end_seconds)}"
+
+
+def write_page(
+    path: Path | str,
+    *,
+    title: str,
+    videos: Sequence[PageVideo],
+    probe: Mapping[str, Any],
+    layers: LayerCurves | None = None,
+    charts: Sequence[PageChart] = (),
+    machine: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+    failures: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write one report for one or more videos.
+
+    Args:
+        path: the HTML file.
+        title: heading of the page.
+        videos: the scored videos, in the order to show them.
+        probe: facts about the probe, name to value.
+        layers: measures of the layers, drawn and tabled where given.
+        charts: further charts, such as the t-SNE maps of `tsne_drawing`.
+        machine: facts about the machine, name to value.
+        notes: remarks that must be seen first (rendered scenes, joined video).
+        failures: `(video, reason)` of each video that could not be read.
+
+    Raises:
+        UsageError: a truth span is not a stretch.
+        StorageError: the file cannot be written.
+    """
+    html = _template().render(
+        title=title,
+        notes=notes,
+        standing_note=STANDING_NOTE,
+        videos=[video_facts(video) for video in videos],
+        failures=failures,
+        layers=None if layers is None else layer_facts(layers),
+        charts=[
+            {"title": chart.title, "images": chart_images(chart.drawing, chart.inches)}
+            for chart in charts
+        ],
+        facts=[("Probe", fact_words(probe)), ("Machine", fact_words(machine or {}))],
+    )
+    write_text(path, html)
+
+
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("hiprobe.report")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html")

@@ -1,0 +1,169 @@
+"""Tables 1 and 2: the full protocol on UCF-Crime and XD-Violence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from hiprobe.datasets.check_folder import check_dataset
+from hiprobe.datasets.known_sets import known_set
+from hiprobe.datasets.manifest import (
+    Manifest,
+    ManifestRow,
+    manifest_clips,
+    read_manifest,
+    write_manifest,
+)
+from hiprobe.datasets.transfer import draw_subset
+from hiprobe.errors import EvaluationError, LabelError
+from hiprobe.pipeline import extract_examples
+from hiprobe.reproduce.clip_states import Bench
+from hiprobe.reproduce.experiment_result import Findings, Row
+from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
+from hiprobe.reproduce.pooled import Fitted, FramePool, pool_frames, score_videos
+from hiprobe.reproduce.published_rows import (
+    FRAME_AP,
+    FRAME_AUC,
+    Protocol,
+    Tested,
+    floor_rows,
+    own_rows,
+    peer_rows,
+    protocol_notes,
+    source_note,
+)
+from hiprobe.reproduce.request import DataSource
+from hiprobe.reproduce.scored import VideoScores
+
+NOMINAL_FPS = 30.0
+
+
+def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
+    """The table, from a data set's root folder or its manifest.
+
+    Raises:
+        LabelError, DatasetError: the data set is not there, or has no training or test videos.
+        EvaluationError: no test video can be read.
+    """
+    title = known_set(protocol.data_set).title
+    rows: list[Row] = []
+    notes: list[str] = []
+    words: dict[str, str] = {}
+    for data in bench.request.data:
+        tested = _test(bench, protocol, data, _manifest(bench, protocol, data))
+        rows += [*own_rows(tested, protocol, bench.request), *floor_rows(tested)]
+        notes += protocol_notes(tested, bench.request)
+        train = len(tested.manifest.split("train"))
+        words[data.name] = f"{title}: {train} training, {len(tested.rows)} test videos"
+    rows += peer_rows(protocol.data_set, data=title, metric=protocol.headline)
+    notes.append(source_note(protocol.data_set))
+    return Findings(rows=tuple(rows), notes=tuple(notes), data=words)
+
+
+def _manifest(bench: Bench, protocol: Protocol, data: DataSource) -> Manifest:
+    """The manifest at a path, or the one that a check of the folder there makes."""
+    try:
+        return read_manifest(path=data.path)
+    except LabelError:
+        if not data.path.is_dir():
+            raise
+    bench.say(f"{data.name}: no manifest; looking at every video, as `hiprobe data check` does")
+    with bench.extraction.listen(data.name) as progress:
+        report = check_dataset(protocol.data_set, data.path, progress=progress)
+    if report.manifest is None:
+        raise LabelError(f"{data.path} holds no usable video of {protocol.data_set}")
+    return report.manifest
+
+
+def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest) -> Tested:
+    """Fit under each seed, then read each test video once for all of them."""
+    few = tuple(_draw(bench, protocol, manifest, seed) for seed in bench.request.seeds)
+    fits = [_fit(bench, drawn, seed) for drawn, seed in zip(few, bench.request.seeds, strict=True)]
+    rows, unknown = _test_rows(data, manifest)
+    videos = [_video(bench, row) for row in rows]
+    scored, lost = score_videos(bench, videos, fits)
+    kept = [v for v in videos if v.name in scored]
+    if not kept:
+        raise EvaluationError(f"none of {len(videos)} test videos could be read: {lost[:3]}")
+    test = FrameTest(data.name, (), tuple(kept), (), "")
+    return Tested(
+        data=data.name,
+        manifest=manifest,
+        pools=tuple(
+            _pool(test, fitted, [scored[v.name][i] for v in kept]) for i, fitted in enumerate(fits)
+        ),
+        few=few,
+        rows=tuple(r for r in rows if r.name in scored),
+        lost=(*lost, *unknown),
+    )
+
+
+def _draw(bench: Bench, protocol: Protocol, manifest: Manifest, seed: int) -> Manifest:
+    """The labelled videos of a seed, kept beside the results."""
+    share = bench.request.labelled_share
+    drawn = draw_subset(manifest, fraction=share, seed=seed, split="train")
+    write_manifest(drawn, path=bench.request.out / protocol.name / f"few-shot-seed{seed}.csv")
+    return drawn
+
+
+def _fit(bench: Bench, drawn: Manifest, seed: int) -> Fitted:
+    extraction = bench.extraction
+    examples, failures = extract_examples(
+        manifest_clips(drawn),
+        backbone=extraction.backbone,
+        settings=extraction.settings(readings=(bench.request.reading,)),
+        cache=extraction.cache,
+    )
+    bench.say(f"{drawn.dataset}, seed {seed}: {len(examples)} labelled videos")
+    if {e.label for e in examples} != {0, 1}:
+        told = failures[0].reason if failures else "no reason known"
+        raise LabelError(f"seed {seed}: labelled videos of one kind only are left ({told})")
+    return Fitted.of(examples, request=bench.request, seed=seed)
+
+
+def _pool(test: FrameTest, fitted: Fitted, scores: Sequence[VideoScores]) -> FramePool:
+    pool = pool_frames([fitted.scored(test, scores)])
+    if pool is None:
+        raise EvaluationError(f"{test.data}: the test set has no frames")
+    return pool
+
+
+def _test_rows(data: DataSource, manifest: Manifest) -> tuple[list[ManifestRow], list[str]]:
+    """Test videos whose frames are known, and one sentence for each other one."""
+    rows = manifest.split("test")
+    known = [r for r in rows if r.annotated and r.frame_count is not None]
+    if not known:
+        raise LabelError(
+            f"{data.name}: of {len(rows)} test videos none has a frame count and known abnormal "
+            "frames; `hiprobe data check` writes a manifest that has"
+        )
+    return known, [f"{r.name}: no spans or no frame count" for r in rows if r not in known]
+
+
+def _video(bench: Bench, row: ManifestRow) -> TestVideo:
+    frames = row.frame_count or 0
+    return TestVideo(
+        name=row.name,
+        load=partial(bench.extraction.video, row.video),
+        frames=frames,
+        fps=row.fps or NOMINAL_FPS,
+        spans=row.spans,
+        parts=(Part(0, frames, row.name),),
+        joined=False,
+    )
+
+
+UCF_CRIME = Protocol("table1", "ucf-crime", FRAME_AUC, "ucf")
+
+
+def table1(bench: Bench) -> Findings:
+    """The table; `--data` is the root of UCF-Crime or its manifest."""
+    return run_protocol(bench, UCF_CRIME)
+
+
+XD_VIOLENCE = Protocol("table2", "xd-violence", FRAME_AP, "xd")
+
+
+def table2(bench: Bench) -> Findings:
+    """The table; `--data` is the root of XD-Violence or its manifest."""
+    return run_protocol(bench, XD_VIOLENCE)

@@ -1,0 +1,282 @@
+"""Published numbers beside ours, with the differences of protocol."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.datasets.ground_truth import load_truth, span_sets
+from hiprobe.datasets.manifest import Manifest, ManifestRow
+from hiprobe.datasets.score_files import floors
+from hiprobe.errors import UsageError
+from hiprobe.evaluation.frame_scores import join_frames
+from hiprobe.evaluation.metrics import Ranking
+from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth
+from hiprobe.paper import KAPPA
+from hiprobe.reproduce.estimate import (
+    auc_estimate,
+    precision_estimate,
+    row_of_estimate,
+    within_estimate,
+)
+from hiprobe.reproduce.experiment_result import PaperNumber, Row, facts, paper_numbers
+from hiprobe.reproduce.pooled import FramePool
+from hiprobe.reproduce.request import Request
+
+SECTION = "Published by others (not measured here)"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One published number.
+
+    Attributes:
+        value: a fraction.
+        kind: on what it was trained, in words.
+        source: where it was read.
+        read: whether that is the method's own paper or repository, in words.
+        differs: what its released evaluation code does otherwise than ours; empty where it does
+            the same, or is not public.
+    """
+
+    name: str
+    value: float
+    kind: str
+    source: str
+    read: str
+    differs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.value <= 1 or not (self.kind and self.source and self.read):
+            raise UsageError(
+                f"{self.name}: {self.value} is no fraction, or has no kind, source or reading"
+            )
+
+    @property
+    def setting(self) -> str:
+        """Name, training, and how its evaluation differs."""
+        return f"{self.name}: {'; '.join((self.kind, *self.differs))}"
+
+
+def peers(data_set: str) -> tuple[Peer, ...]:
+    """Published numbers on a test set, in percent in `peers.json`, here as fractions.
+
+    Raises:
+        UsageError: no number of that data set is known.
+    """
+    known = _file()
+    if not isinstance(known.get(data_set), list):
+        raise UsageError(f"no published numbers for {data_set!r}; see peers.json")
+    return tuple(
+        Peer(
+            name=p["name"],
+            value=p["value"] / 100,
+            kind=known["kinds"][p["kind"]],
+            source=known["sources"][p["source"]],
+            read=known["reads"][p["read"]],
+            differs=tuple(known["differences"][d] for d in p["differs"]),
+        )
+        for p in known[data_set]
+    )
+
+
+def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[Row, ...]:
+    """Rows of a table that show the published numbers; ours are blank in them."""
+    return tuple(
+        Row(
+            data=data,
+            setting=p.setting,
+            metric=metric,
+            ours=math.nan,
+            paper=(PaperNumber(f"its own, {metric}", p.value),),
+            protocol="as published; each line says on what it was trained, and how its released "
+            "evaluation differs where that is public",
+            section=SECTION,
+        )
+        for p in peers(data_set)
+    )
+
+
+def source_note(data_set: str) -> str:
+    """The source of every number, those read at first hand first."""
+    found, told = peers(data_set), []
+    for read in dict.fromkeys(_file()["reads"].values()):
+        own = [f"{p.name} ({p.source})" for p in found if p.read == read]
+        if own:
+            told.append(f"{read[0].upper()}{read[1:]}: {'; '.join(own)}.")
+    return f"Sources of the published numbers. {' '.join(told)}"
+
+
+@cache
+def _file() -> dict[str, Any]:
+    text = files("hiprobe.reproduce").joinpath("peers.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+DATA = "ucf-crime"
+ORACLE = "video-label oracle"
+
+
+def span_rows(scores: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[Row, ...]:
+    """One line for each set of spans and reading of the end frame.
+
+    Args:
+        scores: per-frame scores of any method, to show what the choice does to it too.
+
+    Raises:
+        EvaluationError: the scores are not of the test set's frames.
+    """
+    rows: list[Row] = []
+    for spans in span_sets(DATA):
+        for end in get_args(EndConvention):
+            rows += _rows(load_truth(DATA, spans=spans, end=end), scores)
+    return tuple(rows)
+
+
+def different_videos() -> tuple[str, ...]:
+    """Videos whose spans differ between the two sets."""
+    one, other = (load_truth(DATA, spans=s) for s in span_sets(DATA))
+    pairs = zip(one.videos, other.videos, strict=True)
+    return tuple(a.name for a, b in pairs if a.spans != b.spans)
+
+
+def _rows(truth: Truth, scores: Mapping[str, NDArray[np.float64]] | None) -> list[Row]:
+    end: EndConvention = truth.end
+    setting = f"{truth.spans} spans, end frame {_read(end)}"
+    found = {"abnormal frames": float(truth.labels().sum())}
+    ranked = Ranking.of(floors(truth)[ORACLE]).auc_and_precision()
+    found |= dict(zip((f"AUC, {ORACLE}", f"AP, {ORACLE}"), ranked, strict=True))
+    if scores is not None:
+        own = Ranking.of(join_frames(scores=scores, truth=truth)).auc_and_precision()
+        found |= dict(zip(("AUC, scores given", "AP, scores given"), own, strict=True))
+    return [
+        Row(data="UCF-Crime", setting=setting, metric=metric, ours=value,
+            protocol="290 test videos")
+        for metric, value in found.items()
+    ]  # fmt: skip
+
+
+def _read(end: EndConvention) -> str:
+    return "abnormal" if end == "inclusive" else "not abnormal"
+
+
+OURS = "HiProbe: DLSP layer, logistic regression, {share:.0%} of the training videos labelled"
+FLOORS_SECTION = "Floors: what no picture is needed for"
+TOLD = (
+    "fitted on few training videos with one label each, tested on every frame of the test set; "
+    "intervals over test videos"
+)
+FRAME_AUC, FRAME_AP, WITHIN = "frame AUC", "frame AP", "AUC within a video"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a table measures.
+
+    Attributes:
+        data_set: name in the catalogue of known sets.
+        headline: metric of the paper, `FRAME_AUC` or `FRAME_AP`.
+        column: key of the paper's column in `facts.json`.
+    """
+
+    name: str
+    data_set: str
+    headline: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What one data set came to.
+
+    Attributes:
+        pools: frames of the test set under the fit of each seed.
+        few: the labelled videos of each seed.
+        rows: the test videos that were scored, in order.
+        lost: one sentence for each test video that could not be scored.
+    """
+
+    data: str
+    manifest: Manifest
+    pools: tuple[FramePool, ...]
+    few: tuple[Manifest, ...]
+    rows: tuple[ManifestRow, ...]
+    lost: tuple[str, ...]
+
+
+def own_rows(tested: Tested, protocol: Protocol, request: Request) -> list[Row]:
+    """The method under every metric; the paper's number beside the headline."""
+    draws, pools = request.draws, tested.pools
+    units, gated = [p.units for p in pools], [p.gated(p.threshold(KAPPA)) for p in pools]
+    found = {
+        FRAME_AUC: auc_estimate(units, draws=draws),
+        f"{FRAME_AUC} after gating": auc_estimate(gated, draws=draws),
+        FRAME_AP: precision_estimate(units, draws=draws),
+        f"{FRAME_AP} after gating": precision_estimate(gated, draws=draws),
+        WITHIN: within_estimate([p.videos for p in pools], draws=draws),
+    }
+    paper = {protocol.headline: _paper(protocol.column)}
+    common = {**_common(tested), "setting": OURS.format(share=request.labelled_share)}
+    return [
+        row_of_estimate(m, e, common | {"paper": tuple(paper.get(m, ())), "seeds": request.seeds})
+        for m, e in found.items()
+    ]
+
+
+def floor_rows(tested: Tested) -> list[Row]:
+    """Scores that use no picture, on the same frames."""
+    truth = Truth(
+        name=tested.data,
+        videos=tuple(
+            VideoTruth(r.name, r.frame_count or 0, r.spans, r.classes) for r in tested.rows
+        ),
+    )
+    common = {**_common(tested), "section": FLOORS_SECTION}
+    found: list[Row] = []
+    for name, frames in floors(truth).items():
+        values = Ranking.of(frames).auc_and_precision()
+        for metric, value in zip((FRAME_AUC, FRAME_AP), values, strict=True):
+            found.append(Row(setting=name, metric=metric, ours=value, **common))
+    return [r for r in found if not math.isnan(r.ours)]
+
+
+def protocol_notes(tested: Tested, request: Request) -> list[str]:
+    """What decides the numbers besides the method."""
+    manifest, labelled = tested.manifest, {r.source for few in tested.few for r in few.rows}
+    sizes = sorted({len(few.rows) for few in tested.few})
+    told = [
+        f"{tested.data}: labels are by video in fitting ({request.labelled_share:.0%} of "
+        f"{len(manifest.split('train'))} training videos: {' or '.join(map(str, sizes))} a seed, "
+        "listed in few-shot-seed*.csv); frame-level truth is used in testing only. Spans: "
+        f"{manifest.span_set}, end frames read as {manifest.end}. {len(tested.rows)} test videos."
+    ]
+    shared = sum(r.source in labelled for r in tested.rows)
+    if shared:
+        told.append(
+            f"{shared} test videos come from a recording of which another part is labelled in "
+            "some seed; the published split has it so."
+        )
+    if tested.lost:
+        told.append(
+            f"{len(tested.lost)} test videos are left out, which is not the published protocol: "
+            f"{'; '.join(tested.lost[:5])}"
+        )
+    return told
+
+
+def _common(tested: Tested) -> dict[str, Any]:
+    return {"data": tested.data, "protocol": TOLD, "section": ""}
+
+
+def _paper(column: str) -> tuple[PaperNumber, ...]:
+    wanted = facts()["columns"][column]
+    return tuple(p for p in paper_numbers("full") if p.column == wanted)

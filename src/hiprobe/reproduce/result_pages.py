@@ -1,0 +1,286 @@
+"""Results as Markdown: tables, one page, and the files of one experiment."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from hiprobe.documents.checked import read_json
+from hiprobe.documents.schemas import ExperimentDocument
+from hiprobe.errors import StorageError, UsageError
+from hiprobe.names import utf8_text
+from hiprobe.report.theme import save_figure
+from hiprobe.reproduce.experiment_result import (
+    FORMAT,
+    VERSION,
+    ExperimentResult,
+    Figure,
+    Findings,
+    Row,
+    result_document,
+    row_of,
+)
+from hiprobe.reproduce.request import EXPERIMENTS
+from hiprobe.store.atomic import atomic_path
+from hiprobe.store.text_files import inside, json_text, write_table, write_text
+
+PAPER_NOTE = (
+    "The paper's numbers are of its own backbone on its own data sets, named in the column's "
+    "head; ours are of the data named above each table. Blank: the paper gives none."
+)
+
+
+def result_markdown(result: ExperimentResult, *, level: int = 1, figures: str = "") -> str:
+    """The whole result.
+
+    Args:
+        level: of the heading.
+        figures: folder of the pictures, relative to the page, with a final slash.
+    """
+    findings = result.findings
+    lines = [f"{'#' * level} {result.name}: {result.title}", ""]
+    for data, words in result.data.items():
+        lines.append(f"- {data}: {words}")
+    lines += [f"- backbone: {result.backbone}", f"- machine: {result.machine}"]
+    lines += [f"- command: `{result.command}` ({_minutes(result.seconds)}, {result.date})", ""]
+    lines += tables(findings.rows)
+    if any(row.paper for row in findings.rows):
+        lines += [PAPER_NOTE, ""]
+    for note in findings.notes:
+        lines += [f"- {note}"]
+    lines += [""] if findings.notes else []
+    for figure in findings.figures:
+        lines += picture(figure, figures)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def picture(figure: Figure, folder: str) -> list[str]:
+    """A picture and its caption; a click opens the drawing that can be enlarged."""
+    path = f"{folder}{figure.name}"
+    alt = figure.name.replace("-", " ")
+    return [f"[![{alt}]({path}.png)]({path}.svg)", "", figure.caption, ""]
+
+
+def tables(rows: Sequence[Row]) -> list[str]:
+    """Rows that share section, data and protocol as one table, in the order of the rows."""
+    lines: list[str] = []
+    section = ""
+    for key, group in groupby(rows, key=lambda r: (r.section, r.data, r.protocol, r.seeds)):
+        if key[0] != section:
+            section = key[0]
+            lines += [f"**{section}**", ""] if section else []
+        own = list(group)
+        lines += [_about(own[0]), "", *_table(own), ""]
+    return lines
+
+
+def _about(row: Row) -> str:
+    seeds = f"seed {row.seeds[0]}" if len(row.seeds) == 1 else _seed_words(row.seeds)
+    return f"{row.data}; {row.protocol}; {seeds}:" if row.protocol else f"{row.data}; {seeds}:"
+
+
+def _seed_words(seeds: Sequence[int]) -> str:
+    whole = list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"seeds {seeds[0]} to {seeds[-1]}" if whole else f"seeds {', '.join(map(str, seeds))}"
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    metrics = list(dict.fromkeys(r.metric for r in rows))
+    columns = list(dict.fromkeys(p.column for r in rows for p in r.paper))
+    timed = any(r.seconds >= 0.05 for r in rows)
+    head = ["setting", *(f"paper: {c}" for c in columns), *metrics, *(["time, s"] if timed else [])]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for setting in dict.fromkeys(r.setting for r in rows):
+        own = {r.metric: r for r in rows if r.setting == setting}
+        paper = {p.column: p.value for r in own.values() for p in r.paper}
+        cells = [setting, *(_published(paper, c) for c in columns)]
+        cells += [cell(own[m]) if m in own else "" for m in metrics]
+        cells += [f"{sum(r.seconds for r in own.values()):.1f}"] if timed else []
+        lines.append(_line(cells))
+    return lines
+
+
+def _published(paper: Mapping[str, float], column: str) -> str:
+    return f"{paper[column]:.4f}" if column in paper else ""
+
+
+def cell(row: Row) -> str:
+    """Value, interval in brackets, and the range over seeds where there are several."""
+    if not row.defined:
+        return "-"
+    show = _counted if row.count else number
+    text = show(row.ours)
+    if row.low is not None and row.high is not None:
+        text += f" [{show(row.low)}, {show(row.high)}]"
+    known = [v for v in row.by_seed if not math.isnan(v)]
+    if len(known) > 1 and min(known) != max(known):
+        text += f"; seeds {show(min(known))} to {show(max(known))}"
+    return text
+
+
+def number(value: float) -> str:
+    """Three decimals below 10, fewer above; never a minus before nothing."""
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return text.removeprefix("-") if not float(text) else text
+
+
+def _counted(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+JSON_NAME, CSV_NAME, MARKDOWN_NAME = "result.json", "table.csv", "table.md"
+
+
+def write_result(result: ExperimentResult, folder: Path) -> None:
+    """Write everything; the JSON comes last, so a folder that has it is whole.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    for figure in result.findings.figures:
+        for kind in ("png", "svg"):
+            save_figure(figure.draw, folder / f"{figure.name}.{kind}", inches=figure.inches)
+    _write_csv(result, folder / CSV_NAME)
+    write_text(folder / MARKDOWN_NAME, result_markdown(result))
+    write_text(folder / JSON_NAME, json_text(result_document(result), indent=1) + "\n")
+
+
+def _write_csv(result: ExperimentResult, path: Path) -> None:
+    columns = sorted({p.column for row in result.findings.rows for p in row.paper})
+    head = ["section", "data", "setting", "metric", "ours", "low", "high", "by_seed"]
+    tail = ["protocol", "seeds", "seconds"]
+    rows = (_cells(row, columns) for row in result.findings.rows)
+    write_table(path, [*head, *(f"paper: {c}" for c in columns), *tail], rows)
+
+
+def _cells(row: Row, columns: list[str]) -> list[str]:
+    paper = {p.column: f"{p.value:.4f}" for p in row.paper}
+    return [
+        row.section,
+        row.data,
+        row.setting,
+        row.metric,
+        _number(row.ours),
+        _number(row.low),
+        _number(row.high),
+        " ".join(_number(v) for v in row.by_seed),
+        *(paper.get(c, "") for c in columns),
+        row.protocol,
+        " ".join(map(str, row.seeds)),
+        f"{row.seconds:.1f}",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.6g}"
+
+
+FIGURES = "figures/results"
+
+HEAD = """# Results
+
+<!-- Written by `hiprobe reproduce ... --docs`; run the commands below to write it anew. -->
+
+Every table says what it was fitted and tested on, over what its intervals are, and which command
+gives it. Numbers are fractions. Brackets hold 95 % intervals; "seeds" is the range of the values
+of single seeds. Layer, mode and threshold are chosen inside each training fold; what was chosen
+on the test data is called an oracle. Joined videos are made of short real clips: they have cuts,
+and a cut is itself a change. Negative results stay in.
+"""
+
+
+def write_page(folders: Sequence[Path], page: Path) -> tuple[str, ...]:
+    """Join all results in some folders; returns what was joined.
+
+    Args:
+        folders: each holds one folder for each experiment, as `hiprobe reproduce` leaves them.
+        page: Markdown file; pictures go to `figures/results` beside it.
+
+    Raises:
+        UsageError: no folder holds a result, or one was written by another version.
+        StorageError: the page cannot be written.
+    """
+    found = [(root, path) for root in folders for path in _results(root)]
+    if not found:
+        raise UsageError(f"no results in {', '.join(map(str, folders))}; run an experiment first")
+    pieces = [HEAD]
+    for root, folder in found:
+        result = read_result(folder)
+        target = f"{FIGURES}/{root.name}"
+        _copy_pictures(result, folder, page.parent / target)
+        pieces.append(result_markdown(_renamed(result), level=2, figures=f"{target}/"))
+    with atomic_path(page) as temporary:
+        temporary.write_text(utf8_text("\n".join(pieces)), encoding="utf-8")
+    return tuple(f"{root.name}/{folder.name}" for root, folder in found)
+
+
+def read_result(folder: Path) -> ExperimentResult:
+    """What `write_result` wrote; its figures are the files beside it.
+
+    Raises:
+        UsageError: it is damaged, or of another version.
+    """
+    path = folder / JSON_NAME
+    try:
+        document: dict[str, Any] = read_json(path, ExperimentDocument, names=True)
+        if (document["format"], document["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"format {document['format']}, version {document['version']}")
+        figures = tuple(Figure(f["name"], f["caption"], _drawn) for f in document["figures"])
+        rows = tuple(row_of(r) for r in document["rows"])
+        return ExperimentResult(
+            name=document["experiment"],
+            title=document["title"],
+            findings=Findings(rows, figures, tuple(document["notes"])),
+            command=document["command"],
+            machine=document["machine"],
+            backbone=document["backbone"],
+            data=document["data"],
+            seconds=float(document["seconds"]),
+            date=document["date"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise UsageError(f"{path} is no result of this version ({error}); run it again") from error
+
+
+def _results(root: Path) -> list[Path]:
+    """Folders of finished experiments, in the order of the registry."""
+    order = {e.name: number for number, e in enumerate(EXPERIMENTS)}
+    found = [path.parent for path in root.glob(f"*/{JSON_NAME}")]
+    return sorted(found, key=lambda p: (order.get(p.name, len(order)), p.name))
+
+
+def _copy_pictures(result: ExperimentResult, source: Path, target: Path) -> None:
+    for figure in result.findings.figures:
+        for kind in ("png", "svg"):
+            picture = inside(source, f"{figure.name}.{kind}")
+            copied = inside(target, f"{result.name}-{figure.name}.{kind}")
+            try:
+                with atomic_path(copied) as temporary:
+                    shutil.copyfile(picture, temporary)
+            except OSError as error:
+                raise StorageError(f"cannot copy {picture}: {error}; run it again") from error
+
+
+def _renamed(result: ExperimentResult) -> ExperimentResult:
+    """With the names that the copied pictures have."""
+    from dataclasses import replace
+
+    figures = tuple(replace(f, name=f"{result.name}-{f.name}") for f in result.findings.figures)
+    return replace(result, findings=replace(result.findings, figures=figures))
+
+
+def _drawn(figure: Any, theme: Any) -> None:
+    """Stands for a drawing that is a file by now."""
+    raise UsageError("this figure was read back; its picture lies beside the result")

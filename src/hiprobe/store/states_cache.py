@@ -1,0 +1,262 @@
+"""Cached states, found again by content, cut and fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hiprobe.errors import StatesError
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.names import path_text
+from hiprobe.states import Reading, States, VideoStates
+from hiprobe.store.atomic import sweep
+from hiprobe.store.content_hash import content_hash
+from hiprobe.store.states_file import read_states, read_states_header, write_states
+
+PARTS_SUFFIX = ".parts"
+
+FINISHED = "[!.]*.safetensors"
+"""Files written whole; a leading dot marks one that another process is still writing."""
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """Consecutive pieces in a folder of their own, each named by its first segment's number."""
+
+    folder: Path
+
+    def read(self) -> list[VideoStates]:
+        """The pieces without a gap from the start, in order; damaged ones end the list."""
+        pieces: list[VideoStates] = []
+        row = 0
+        while True:
+            try:
+                piece = read_states(self.folder / f"{row:08d}.safetensors")
+            except StatesError:
+                return pieces
+            rows = max((len(s) for s in piece.states.values()), default=0)
+            if not rows:  # no piece of ours: the next would be sought under the same name for ever
+                return pieces
+            pieces.append(piece)
+            row += rows
+
+    def write(self, first_row: int, states: Mapping[Reading, States], *, video: str) -> None:
+        """Keep one piece that begins at a segment number.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        path = self.folder / f"{first_row:08d}.safetensors"
+        write_states(path, VideoStates(states=states), notes={"video": video})
+
+    def remove(self) -> None:
+        """Drop all pieces."""
+        for path in self.folder.glob(FINISHED):
+            remove_entry(path)
+        remove_if_empty(self.folder)
+
+
+def remove_entry(path: Path) -> bool:
+    """Remove whatever lies under an entry's name, a folder with all in it; False if it stays."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError:  # not ours to remove
+        return False
+    return True
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder unless something is in it, or it is gone already."""
+    sweep(folder)
+    try:
+        folder.rmdir()
+    except OSError:  # not empty: another process is writing, or already gone
+        pass
+
+
+_LEFTOVER_SECONDS = 3600.0
+"""A temporary file untouched for this long belongs to a process that was killed."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One file of the cache."""
+
+    path: Path
+    size_bytes: int
+    modified_seconds: float
+    video: str
+    model: str
+    prompt: str
+    layers: tuple[int, ...]
+    partial: bool
+
+
+def list_entries(folder: Path) -> list[CacheEntry]:
+    """Everything kept, oldest first."""
+    files = [*folder.glob(FINISHED), *folder.glob(f"*{PARTS_SUFFIX}/{FINISHED}")]
+    found = [entry for path in files if (entry := _entry(path)) is not None]
+    return sorted(found, key=lambda e: (e.modified_seconds, e.path))
+
+
+def prune_entries(
+    folder: Path, *, max_bytes: int | None, older_than_seconds: float | None
+) -> list[CacheEntry]:
+    """Remove entries of an age, then the oldest until `max_bytes` are left; what was removed.
+
+    Damaged ones, whatever they are (folders, pipes), are entries like the others.
+    """
+    entries, now = list_entries(folder), time.time()
+    total, removed = sum(e.size_bytes for e in entries), []
+    for entry in entries:
+        old = older_than_seconds is not None and now - entry.modified_seconds > older_than_seconds
+        wanted = old or max_bytes == 0 or (max_bytes is not None and total > max_bytes)
+        if wanted and remove_entry(entry.path):
+            total -= entry.size_bytes
+            removed.append(entry)
+    _remove_leftovers(folder)
+    return removed
+
+
+def _entry(path: Path) -> CacheEntry | None:
+    try:
+        stat = path.lstat()
+    except OSError:  # another process removed it meanwhile
+        return None
+    try:
+        header = read_states_header(path)
+    except StatesError:
+        header = {}
+    return CacheEntry(
+        path=path,
+        size_bytes=stat.st_size,
+        modified_seconds=stat.st_mtime,
+        video=header["notes"].get("video", "") if header else "(damaged)",
+        model=header["fingerprint"]["model"] if header else "",
+        prompt=header["fingerprint"]["prompt"] if header else "",
+        layers=tuple(header.get("layers", ())),
+        partial=path.parent.suffix == PARTS_SUFFIX,
+    )
+
+
+def _remove_leftovers(folder: Path) -> None:
+    sweep(folder)
+    parts = f"*{PARTS_SUFFIX}"
+    for temporary in [*folder.glob(".*.safetensors"), *folder.glob(f"{parts}/.*.safetensors")]:
+        try:
+            if time.time() - temporary.stat().st_mtime > _LEFTOVER_SECONDS:
+                temporary.unlink()
+        except OSError:  # its writer has just finished
+            pass
+    for emptied in folder.glob(parts):
+        remove_if_empty(emptied)
+
+
+@dataclass(frozen=True)
+class StatesCache:
+    """Cached states in one folder, created on first writing."""
+
+    folder: Path
+
+    def key(
+        self,
+        video: Path | str,
+        *,
+        settings: Mapping[str, str | int | float | bool | None],
+        fingerprint: Fingerprint,
+    ) -> str:
+        """Key of a video under some settings: 40 hexadecimal digits.
+
+        Raises:
+            VideoError: the file cannot be read.
+        """
+        parts = [self.content_hash(video), dict(settings), fingerprint.digest]
+        text = json.dumps(parts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+    def content_hash(self, video: Path | str) -> str:
+        """SHA-256 of a file; looked up where size and timestamps have not changed since.
+
+        Raises:
+            VideoError: the file cannot be read.
+        """
+        return content_hash(video, remembered_in=self.folder / "hashes")
+
+    def get(
+        self, key: str, *, layers: Sequence[int], readings: Sequence[Reading]
+    ) -> VideoStates | None:
+        """States under a key with just these layers and readings; None where there are none.
+
+        A damaged entry is removed and counts as absent.
+        """
+        for path in sorted(self.folder.glob(f"{key}-*.safetensors")):
+            try:
+                header = read_states_header(path)
+                found = {r for unit in header["readings"].values() for r in unit}
+                if set(layers) <= set(header["layers"]) and set(readings) <= found:
+                    return _restrict(read_states(path), layers, readings)
+            except StatesError:
+                remove_entry(path)
+        return None
+
+    def put(self, key: str, states: VideoStates, *, video: Path | str) -> None:
+        """Keep states under a key and drop what was kept in part.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        write_states(
+            self._entry_path(key, states), states, notes={"video": path_text(Path(video).name)}
+        )
+
+    def parts(self, key: str, *, layers: Sequence[int], readings: Sequence[Reading]) -> PartFiles:
+        """Where the unfinished states of one video are kept until it is done."""
+        digest = _digest([*layers], [*readings])
+        return PartFiles(self.folder / f"{key}-{digest}{PARTS_SUFFIX}")
+
+    def entries(self) -> list[CacheEntry]:
+        """Everything kept, oldest first."""
+        return list_entries(self.folder)
+
+    def size_bytes(self) -> int:
+        """Bytes of all entries."""
+        return sum(entry.size_bytes for entry in self.entries())
+
+    def prune(
+        self, *, max_bytes: int | None = None, older_than_seconds: float | None = None
+    ) -> list[CacheEntry]:
+        """Remove entries of an age, then the oldest until `max_bytes` are left.
+
+        `max_bytes=0` removes everything. Returns what was removed.
+        """
+        return prune_entries(
+            self.folder, max_bytes=max_bytes, older_than_seconds=older_than_seconds
+        )
+
+    def _entry_path(self, key: str, states: VideoStates) -> Path:
+        first = next(iter([*states.states.values(), *states.clip.values()]))
+        digest = _digest([*first.layers], [*states.states, *states.clip])
+        return self.folder / f"{key}-{digest}.safetensors"
+
+
+def _restrict(
+    states: VideoStates, layers: Sequence[int], readings: Sequence[Reading]
+) -> VideoStates:
+    return replace(
+        states,
+        states={r: s.select_layers(layers) for r, s in states.states.items() if r in readings},
+        clip={r: s.select_layers(layers) for r, s in states.clip.items() if r in readings},
+    )
+
+
+def _digest(layers: Sequence[int], readings: Sequence[str]) -> str:
+    text = json.dumps([sorted(layers), sorted(set(readings))])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,179 @@
+"""What a video file says without its frames being decoded: its header, its packets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from hiprobe.errors import VideoError
+from hiprobe.video.container import (
+    BARE_FORMATS,
+    MAX_PIXELS,
+    READ_ERRORS,
+    frame_rate,
+    nominal_frame_seconds,
+    open_video,
+)
+from hiprobe.video.decode import FrameReader, Promise, promise_of
+from hiprobe.video.frames import DecodedFrame, without_picture
+from hiprobe.video.times import (
+    LONGEST_SECONDS,
+    is_sane_duration,
+    stated_duration,
+    with_shown_duration,
+)
+
+
+@dataclass(frozen=True)
+class Packets:
+    """The packets of a video, one for each frame where nothing is in doubt.
+
+    Attributes:
+        count: packets with content; None where the file could not be read to its end.
+        times: timestamp and duration of each, in order of showing, in units of
+            `time_base_seconds`; empty where one of them is in doubt, or the clock starts anew.
+        sync_pts: timestamps of the packets at which decoding can begin, ascending.
+        promise: what the file says of its own length.
+    """
+
+    count: int | None
+    times: tuple[tuple[int, int], ...]
+    sync_pts: tuple[int, ...]
+    time_base_seconds: float
+    promise: Promise
+
+    def marks(
+        self, *, origin_pts: int, start_seconds: float | None, end_seconds: float | None
+    ) -> tuple[list[DecodedFrame], bool]:
+        """Frames without pictures in a stretch, and whether the file breaks off within it.
+
+        Args:
+            origin_pts: timestamp of the first frame that is shown; times count from it.
+        """
+        # Packets outside the stretch stay numbers: a recording may have millions of them.
+        base, times = self.time_base_seconds, self.times
+        start, end = start_seconds or 0.0, inf if end_seconds is None else end_seconds
+        inside = [t for t in times if start <= (t[0] - origin_pts) * base < end]
+        last = [_mark(t, len(times) - 1, origin_pts, base) for t in times[-1:]]
+        is_cut = any(m.seconds < end and self.promise.is_broken_by(m) for m in last)
+        marks = [_mark(t, i, origin_pts, base) for i, t in enumerate(inside)]
+        return with_shown_duration(marks), is_cut
+
+    def sync_seconds(self, *, origin_pts: int) -> tuple[float, ...]:
+        """Times of `sync_pts`."""
+        return tuple((pts - origin_pts) * self.time_base_seconds for pts in self.sync_pts)
+
+
+def read_packets(path: Path, *, max_pixels: int = MAX_PIXELS) -> Packets:
+    """The packets of a video; the file is read through, the decoder is not started.
+
+    Raises:
+        VideoError: as `open_video`.
+    """
+    with open_video(path, max_pixels=max_pixels) as (container, stream):
+        promise = promise_of(path, container, stream)
+        found, count = _demux(container, stream)
+        base = float(stream.time_base)
+    sure = found if count is not None and len(found) == count else []
+    times = sorted((pts, duration) for pts, duration, _ in sure)
+    if times and (times[-1][0] - times[0][0]) * base > LONGEST_SECONDS:
+        sure, times = [], []  # damaged: the reader of frames counts on there
+    sync = sorted(pts for pts, _, is_sync in sure if is_sync)
+    return Packets(count, tuple(times), tuple(sync), base, promise)
+
+
+def mark_of(frame: DecodedFrame, *, position: int) -> DecodedFrame:
+    """The time of a frame without its picture."""
+    return replace(without_picture(frame), index=position)
+
+
+def _mark(time: tuple[int, int], position: int, origin_pts: int, base: float) -> DecodedFrame:
+    pts, duration = time
+    return DecodedFrame(position, pts, base, (pts - origin_pts) * base, duration * base, None)
+
+
+def _demux(container: Any, stream: Any) -> tuple[list[tuple[int, int, bool]], int | None]:
+    """(pts, duration, decoding can begin) of each packet that is sure, and how many there are."""
+    found: list[tuple[int, int, bool]] = []
+    count, decoded_at = 0, -inf
+    base = float(stream.time_base)
+    nominal = max(1, round(nominal_frame_seconds(stream) / base))
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            count += 1
+            # Files that were joined as they are start their clock anew: times then say nothing
+            # of the order. The reader of frames goes on counting there.
+            is_behind = packet.dts is not None and packet.dts < decoded_at
+            decoded_at = decoded_at if packet.dts is None else max(decoded_at, packet.dts)
+            if packet.pts is not None and not packet.is_corrupt and not is_behind:
+                is_sane = is_sane_duration(packet.duration, base_seconds=base)
+                duration = packet.duration if is_sane else nominal
+                found.append((packet.pts, duration, packet.is_keyframe))
+    except READ_ERRORS:
+        return [], None
+    return found, count
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Facts of one video file.
+
+    Width and height are those of the upright picture in square pixels; `rotation_degrees` is the
+    clockwise turn that made it upright, `mirrored` says that left and right changed places after
+    it, and `pixel_aspect` is the width of a stored pixel over its height. Values `_from_header`
+    may be absent (None) or wrong: only decoding tells the truth.
+    """
+
+    path: Path
+    size_bytes: int
+    container: str
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    fps_from_header: float | None
+    duration_seconds_from_header: float | None
+    frame_count_from_header: int | None
+    rotation_degrees: int
+    mirrored: bool
+    pixel_aspect: float
+    has_audio: bool
+    is_bare: bool = False
+    """Coded pictures without a container: nothing in the file says when they were taken."""
+
+
+def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
+    """Read the header and decode one frame, which shows that the video can be decoded at all.
+
+    Raises:
+        VideoError: the file is missing, empty, a folder, unreadable, audio only, not a video,
+            or without a single picture.
+    """
+    file = Path(path)
+    frame = next(iter(FrameReader(file, max_pixels=max_pixels)), None)
+    if frame is None:
+        raise VideoError(f"{file} holds no picture; convert or replace it")
+    with open_video(file, max_pixels=max_pixels) as (container, stream):
+        stated, start = stated_duration(container, stream), frame.pts * frame.time_base_seconds
+        length = None if stated is None else stated.length_seconds(start_seconds=start)
+        return VideoInfo(
+            path=file,
+            size_bytes=file.stat().st_size,
+            container=container.format.name,
+            codec=stream.codec_context.name,
+            width=frame.size[0],
+            height=frame.size[1],
+            pixel_format=frame.picture.format.name,
+            fps_from_header=frame_rate(stream),
+            duration_seconds_from_header=length,
+            frame_count_from_header=stream.frames or None,
+            rotation_degrees=-90 * frame.orientation.turns % 360,
+            mirrored=frame.orientation.mirrored,
+            pixel_aspect=frame.pixel_aspect,
+            has_audio=bool(container.streams.audio),
+            is_bare=container.format.name in BARE_FORMATS,
+        )
