@@ -24,11 +24,11 @@ from hiprobe.pipeline import (
     Prompts,
     Stretch,
     detect_video,
+    explain,
     extract_clip,
     extract_examples,
     extract_video,
 )
-from hiprobe.pipeline import explaining as explain
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import write_states
 from hiprobe.timeline import Event
