@@ -22,6 +22,7 @@ from hiprobe.baselines.attention_heads import (
     HeadsView,
     columns,
     fit_heads,
+    held_out_heads,
     stacked,
 )
 from hiprobe.errors import LabelError
@@ -119,11 +120,9 @@ def _held_out(
             f"are too few: heads are chosen on {LEAST_CLIPS} or more, and anew inside each fold, "
             f"where {fewest} are left; add clips, or leave out --scorer heads"
         )
-    scores = np.full(len(labels), np.nan)
-    for train, held in pairs:
-        found = fit_heads([s[train] for s in stacks], labels[train], top=top, scorer=scorer)
-        scores[held] = found.scorer.probability(columns(stacks[0][held], found.heads))
-    return scores if pairs else None
+    if not pairs:
+        return None
+    return held_out_heads(stacks, labels, pairs, top=top, scorer=scorer)
 
 
 def _with_held_out(

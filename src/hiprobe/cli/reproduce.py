@@ -20,7 +20,7 @@ from hiprobe.cli.session import default_cache
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
     from hiprobe.reproduce.clip_states import Extraction
-    from hiprobe.reproduce.request import DataSource, Request
+    from hiprobe.reproduce.request import DataSource, ReproduceRequest
     from hiprobe.states import Reading
 
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Reproduction:
     """One run of experiments."""
 
-    request: Request
+    request: ReproduceRequest
     extraction: Extraction
     quiet: bool
 
@@ -53,9 +53,9 @@ class Reproduction:
             UsageError: no data, or a setting out of its range.
         """
         from hiprobe.reproduce.clip_states import Extraction
-        from hiprobe.reproduce.request import Request
+        from hiprobe.reproduce.request import ReproduceRequest
 
-        request = Request(
+        request = ReproduceRequest(
             data=name_data(paths, normal=normal),
             out=out,
             backbone=how.backbone,

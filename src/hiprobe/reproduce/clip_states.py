@@ -21,7 +21,8 @@ from hiprobe.paper import KEY_FRAMES
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_video, extract_views
 from hiprobe.pipeline.extraction import load_extracted
 from hiprobe.progress import Clock
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.estimate import RowMaker
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_cache import StatesCache
@@ -100,7 +101,7 @@ class Extraction:
         failures: files that could not be read; they are left out and named in the results.
     """
 
-    request: Request
+    request: ReproduceRequest
     open_backbone: OpenBackbone
     cache: StatesCache | None = None
     listen: Listen = _silent
@@ -330,11 +331,15 @@ class Bench:
     Attributes:
         request: the settings of the run.
         extraction: states of the data, extracted once for all experiments.
-        kept: finished pieces of this experiment, so that an interrupted run goes on.
+        finished: finished pieces of this experiment, so that an interrupted run goes on.
         say: takes a line about the course of the run.
     """
 
-    request: Request
+    request: ReproduceRequest
     extraction: Extraction
-    kept: Kept
+    finished: FinishedPieces
     say: Callable[[str], None]
+
+    def table(self, data: DataSource, section: str, protocol: str) -> RowMaker:
+        """A maker of rows on one data set, under the seeds and draws of the run."""
+        return RowMaker(data.name, section, protocol, self.request.seeds, self.request.draws)

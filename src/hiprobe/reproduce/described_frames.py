@@ -200,7 +200,7 @@ def _reader_digest(backbone: TextsBackbone, layers: Sequence[int]) -> str:
 
 def _place(bench: Bench, name: str, texts: Sequence[str], made: str) -> Path:
     digest = hashlib.sha256("\0".join([made, *texts]).encode()).hexdigest()[:24]
-    return bench.kept.folder / f"texts-{name}-{digest}.npy"
+    return bench.finished.folder / f"texts-{name}-{digest}.npy"
 
 
 def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:

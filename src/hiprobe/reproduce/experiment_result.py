@@ -23,7 +23,7 @@ class PaperNumber:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One number of a table.
 
     Rows of one `section`, `data` and `protocol` stand in one table: a line for each `setting`, a
@@ -99,7 +99,7 @@ class Findings:
             and not as labelled clips.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     data: Mapping[str, str] = field(default_factory=dict)
@@ -177,14 +177,14 @@ def result_document(result: ExperimentResult) -> dict[str, Any]:
     }
 
 
-def _row_document(row: Row) -> dict[str, Any]:
+def _row_document(row: ResultRow) -> dict[str, Any]:
     plain = asdict(row)
     plain["ours"] = row.ours if math.isfinite(row.ours) else None
     plain["by_seed"] = [v if math.isfinite(v) else None for v in row.by_seed]
     return plain
 
 
-def row_of(document: Mapping[str, Any]) -> Row:
+def row_of(document: Mapping[str, Any]) -> ResultRow:
     """A row that `result_document` wrote.
 
     Raises:
@@ -195,4 +195,4 @@ def row_of(document: Mapping[str, Any]) -> Row:
     known["by_seed"] = tuple(math.nan if v is None else v for v in known["by_seed"])
     known["seeds"] = tuple(known["seeds"])
     known["paper"] = tuple(PaperNumber(**p) for p in known["paper"])
-    return Row(**known)
+    return ResultRow(**known)

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from hiprobe.errors import UsageError
 from hiprobe.localize import smooth
 from hiprobe.paper import SIGMA_SEGMENTS
-from hiprobe.reproduce.experiment_result import ExperimentResult, Row
-from hiprobe.reproduce.experiments.open_choices import SECTION as SIGMA_BY_FRAME
+from hiprobe.reproduce.estimate import HIGHEST_AUC
+from hiprobe.reproduce.experiment_result import ExperimentResult, ResultRow
+from hiprobe.reproduce.experiments.open_choices import SIGMA_BY_FRAME
 from hiprobe.reproduce.option_trials import (
     ANOMALOUS_MEAN,
-    HIGHEST_AUC,
     NORMAL_MEAN,
     SIGMAS_SEGMENTS,
     options,
@@ -78,7 +78,7 @@ def _note_table(name: str, results: Sequence[ExperimentResult], scores: Scores |
     if not rows:
         known = sorted({x.section for r in own for x in r.findings.rows})
         raise UsageError(f"{experiment} has no section {section!r}; it has {known}")
-    bare = [Row(**{**vars(r), "section": ""}) for r in rows]
+    bare = [ResultRow(**{**vars(r), "section": ""}) for r in rows]
     return [*tables(bare), *_told(own)]
 
 
@@ -127,7 +127,7 @@ def _moved(results: Sequence[ExperimentResult], scores: Scores | None) -> list[s
     return [*lines, "", *_told(own)]
 
 
-def _range(rows: Sequence[Row], metric: str) -> str:
+def _range(rows: Sequence[ResultRow], metric: str) -> str:
     found = {r.setting: r.ours for r in rows if r.metric == metric and r.defined}
     if len(found) < 2:
         return "-"

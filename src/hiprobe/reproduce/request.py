@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import UsageError
@@ -45,7 +45,7 @@ class DataSource:
 
 
 @dataclass(frozen=True)
-class Request:
+class ReproduceRequest:
     """Settings that all experiments of a run share.
 
     Attributes:
@@ -97,12 +97,13 @@ class Request:
 VERSION = 1
 """Raised when experiments compute something else, so that old pieces are not taken."""
 
+Piece = TypeVar("Piece")
 JsonValue = Any
 """Numbers, text, lists and dictionaries with text as keys, but not None; NaN is allowed."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class FinishedPieces:
     """Pieces of one experiment in one folder, one file for each key."""
 
     folder: Path
@@ -127,10 +128,14 @@ class Kept:
             temporary.write_text(json.dumps({"key": text, "value": value}), encoding="utf-8")
         return json.loads(json.dumps(value))
 
-    def piece(self, key: Mapping[str, Any], compute: Callable[[], JsonValue]) -> JsonValue:
-        """The piece of a key; computed and kept where it is not there yet."""
-        found = self.find(key)
-        return self.keep(key, compute()) if found is None else found
+    def piece(self, key: Mapping[str, Any], compute: Callable[[], Piece]) -> Piece:
+        """The piece of a key; computed and stored where it is not there yet.
+
+        It is always what JSON gives back: tuples come as lists, and keys as text.
+        """
+        found: Any = self.find(key)
+        made: Piece = self.keep(key, compute()) if found is None else found
+        return made
 
     def _place(self, key: Mapping[str, Any]) -> tuple[Path, str]:
         text = json.dumps({**key, "version": VERSION}, sort_keys=True)

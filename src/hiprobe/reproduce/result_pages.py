@@ -20,7 +20,7 @@ from hiprobe.reproduce.experiment_result import (
     ExperimentResult,
     Figure,
     Findings,
-    Row,
+    ResultRow,
     result_document,
     row_of,
 )
@@ -65,7 +65,7 @@ def picture(figure: Figure, folder: str) -> list[str]:
     return [f"[![{alt}]({path}.png)]({path}.svg)", "", figure.caption, ""]
 
 
-def tables(rows: Sequence[Row]) -> list[str]:
+def tables(rows: Sequence[ResultRow]) -> list[str]:
     """Rows that share section, data and protocol as one table, in the order of the rows."""
     lines: list[str] = []
     section = ""
@@ -78,7 +78,7 @@ def tables(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _about(row: Row) -> str:
+def _about(row: ResultRow) -> str:
     seeds = f"seed {row.seeds[0]}" if len(row.seeds) == 1 else _seed_words(row.seeds)
     return f"{row.data}; {row.protocol}; {seeds}:" if row.protocol else f"{row.data}; {seeds}:"
 
@@ -88,7 +88,7 @@ def _seed_words(seeds: Sequence[int]) -> str:
     return f"seeds {seeds[0]} to {seeds[-1]}" if whole else f"seeds {', '.join(map(str, seeds))}"
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
+def _table(rows: Sequence[ResultRow]) -> list[str]:
     metrics = list(dict.fromkeys(r.metric for r in rows))
     columns = list(dict.fromkeys(p.column for r in rows for p in r.paper))
     timed = any(r.seconds >= 0.05 for r in rows)
@@ -108,7 +108,7 @@ def _published(paper: Mapping[str, float], column: str) -> str:
     return f"{paper[column]:.4f}" if column in paper else ""
 
 
-def cell(row: Row) -> str:
+def cell(row: ResultRow) -> str:
     """Value, interval in brackets, and the range over seeds where there are several."""
     if not row.defined:
         return "-"
@@ -165,7 +165,7 @@ def _write_csv(result: ExperimentResult, path: Path) -> None:
     write_table(path, [*head, *(f"paper: {c}" for c in columns), *tail], rows)
 
 
-def _cells(row: Row, columns: list[str]) -> list[str]:
+def _cells(row: ResultRow, columns: list[str]) -> list[str]:
     paper = {p.column: f"{p.value:.4f}" for p in row.paper}
     return [
         row.section,

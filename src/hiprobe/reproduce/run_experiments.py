@@ -21,8 +21,8 @@ from hiprobe.reproduce.request import (
     DEFAULT_SHARE,
     EXPERIMENTS,
     Experiment,
-    Kept,
-    Request,
+    FinishedPieces,
+    ReproduceRequest,
     experiment,
 )
 from hiprobe.reproduce.result_pages import write_result
@@ -92,7 +92,7 @@ def run_one(
 ) -> ExperimentResult:
     """Run one experiment and write its folder."""
     request, began = extraction.request, time.monotonic()
-    kept = Kept(request.out / KEPT_FOLDER / one.name)
+    kept = FinishedPieces(request.out / KEPT_FOLDER / one.name)
     findings = one.load()(Bench(request, extraction, kept, say))
     result = ExperimentResult(
         name=one.name,
@@ -109,7 +109,7 @@ def run_one(
     return result
 
 
-def command_words(request: Request, name: str) -> list[str]:
+def command_words(request: ReproduceRequest, name: str) -> list[str]:
     """The words of the command that gives this result.
 
     A path is shown by its last two parts, a backbone's folder by its name: results are published,

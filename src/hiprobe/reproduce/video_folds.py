@@ -22,7 +22,7 @@ from hiprobe.evaluation.frame_scores import seconds_to_frames
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.probe.training_set import grouped_folds
 from hiprobe.reproduce.clip_states import Bench, Extraction, OwnTruth
-from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
+from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
 from hiprobe.reproduce.request import DataSource
 from hiprobe.segment import covered_seconds
 from hiprobe.states import LabelledStates, States
@@ -79,7 +79,7 @@ class Joining:
             frames=facts["frames"],
             fps=facts["fps"],
             spans=tuple((int(a), int(b)) for a, b in facts["spans"]),
-            parts=tuple(Part(*p) for p in facts["parts"]),
+            parts=tuple(VideoPart(*p) for p in facts["parts"]),
             joined=True,
             path=self.path(name),
         )
@@ -248,7 +248,7 @@ class _Maker:
             frames=frames,
             fps=row.fps or _rate(row, load),
             spans=row.spans,
-            parts=(Part(0, frames, source or row.source),),
+            parts=(VideoPart(0, frames, source or row.source),),
             joined=False,
             path=None if is_states_name(row.video) else row.video,
         )
