@@ -36,7 +36,7 @@ def write_clips(folder: Path, *, seed: int) -> Path:
 def test_every_k_is_read_before_the_first_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table5, "KEY_FRAMES", (1, 4))
+    monkeypatch.setattr("hiprobe.reproduce.experiments.tables_3_5.KEY_FRAMES", (1, 4))
     (tmp_path / "lite").mkdir()
     trained = backbone_cases.write_tiny_lite(tmp_path / "lite")
     data = tuple(

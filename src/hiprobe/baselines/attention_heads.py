@@ -208,7 +208,7 @@ class HeadsView(View):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the backbone, under the prompt."""
+        """Fingerprint of the backbone with this method and prompt."""
         own = self.backbone.fingerprint.prompt
         return self.fingerprint_of("heads", own if self.prompt is None else self.prompt)
 
@@ -232,7 +232,7 @@ class HeadsView(View):
         layers: Sequence[int],
         readings: Sequence[Reading] = ("last",),
     ) -> Mapping[str, ViewStates]:
-        """The same under several prompts; the video is decoded once."""
+        """What `states` gives, under several prompts; the video is decoded once."""
         made = self.heads_backbone.head_states(segments, layers=layers, prompts=prompts)
         rows = made.reshape(*made.shape[:3], self.width)
         return {
@@ -252,7 +252,7 @@ class ChosenHeadsView(View):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the backbone, with the heads."""
+        """Fingerprint of the backbone with the chosen heads."""
         found = self.fingerprint_of("heads", HEAD_PROMPTS[0])
         chosen = ",".join(f"{h.layer}.{h.number}" for h in self.heads)
         return replace(found, settings={**found.settings, _HEADS: chosen})

@@ -189,7 +189,7 @@ def probe_layers(
 
 
 def by_layer(found: Mapping[str, Any], samples: Samples, *, folds: int, seed: int) -> ByLayer:
-    """What `probe_layers` gave."""
+    """Read what `probe_layers` gave, which may come from a finished piece."""
     scores = {int(n): np.array(s, np.float64) for n, s in found["scores"].items()}
     return ByLayer(scores, tuple(found["dlsp"]), samples.folds(folds=folds, seed=seed))
 

@@ -104,7 +104,7 @@ class Moments:
 
     @classmethod
     def of(cls, scores: _Floats) -> Moments:
-        """Of the scores that are there."""
+        """Mean and deviation of the scores that are there."""
         known = scores[np.isfinite(scores)]
         return cls(float(known.mean()), float(known.std()))
 
@@ -139,7 +139,7 @@ class Fit:
         return np.where(states.failed, np.nan, found)
 
     def smoothed(self, states: States) -> _Floats:
-        """The same after smoothing, as detection gives them."""
+        """Anomaly probability of each segment after smoothing, as detection gives it."""
         return smooth(
             self.scores(states),
             sigma_segments=SIGMA_SEGMENTS,
@@ -160,7 +160,7 @@ def fit_variant(
 
 
 def fit_set(data: TrainingSet, variant: Variant, *, request: ReproduceRequest, seed: int) -> Fit:
-    """The same on clips that are a training set already, which several variants share.
+    """Fit a variant on clips that are a training set already, which several variants share.
 
     `Probe.fit` would also measure every layer and always cross-validate; with dozens of variants
     in a table that is most of the time, so only what the variant needs is computed here.
@@ -201,7 +201,7 @@ class HeldOut:
 
     @classmethod
     def of_json(cls, found: dict[str, Any]) -> HeldOut:
-        """What `to_json` gave."""
+        """Read what `to_json` gave."""
         return cls(np.array(found["highest"], np.float64), np.array(found["vector"], np.float64))
 
 
@@ -252,7 +252,7 @@ class ThresholdFold:
 
     @classmethod
     def of_json(cls, found: dict[str, Any]) -> ThresholdFold:
-        """What `threshold_folds` gave for one fold."""
+        """Read what `threshold_folds` gave for one fold."""
         moments = (Moments(*found[name]) for name in ("cross_validated", "training"))
         return cls(tuple(found["held"]), tuple(found["highest"]), *moments)
 

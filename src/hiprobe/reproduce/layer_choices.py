@@ -42,7 +42,7 @@ Measure = Callable[[NDArray[np.float32], NDArray[np.int64]], dict[str, list[floa
 class LayerDraws:
     """Measures of every layer, float64 `[layers]` on all clips and `[draws, layers]` on parts."""
 
-    data: str
+    data: DataSource
     layers: tuple[int, ...]
     whole: dict[str, _Floats]
     parts: dict[str, _Floats]
@@ -61,7 +61,7 @@ class LayerDraws:
         found = []
         for name, values in self.whole.items():
             protocol = SPREAD.format(draws=len(self.parts[name]))
-            table = bench.table(bench.extraction.source(self.data), section, protocol)
+            table = bench.table(self.data, section, protocol)
             columns = zip(self.layers, values, *self._band(name), strict=True)
             for layer, ours, low, high in columns:
                 value = Estimate(float(ours), float(low), float(high))
@@ -98,7 +98,7 @@ def measure_layers(bench: Bench, data: DataSource, name: str, measure: Measure) 
     for seed in bench.request.seeds:
         drawn += bench.finished.piece({**key, "seed": seed}, partial(parts, seed))
     return LayerDraws(
-        data=data.name,
+        data=data,
         layers=candidate_layers(clips),
         whole={m: np.array(v, np.float64) for m, v in values.items()},
         parts={m: np.array([d[m] for d in drawn], np.float64) for m in values},

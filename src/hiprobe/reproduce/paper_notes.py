@@ -40,7 +40,7 @@ LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from", SIGMA_BY
 
 
 def fill(text: str, results: Sequence[ExperimentResult], *, scores: Scores | None = None) -> str:
-    """The page with every table written anew.
+    """The page with the tables between its markers written again.
 
     Raises:
         UsageError: a marker names no experiment's table, or the page has none.
@@ -87,12 +87,13 @@ def _told(results: Sequence[ExperimentResult]) -> list[str]:
 
 
 def _spans(results: Sequence[ExperimentResult], scores: Scores | None) -> list[str]:
-    """With four decimals: the readings of the end frame differ in the fourth."""
+    """The metrics under each set of spans and reading of the end frame."""
     rows = span_rows(scores)
     metrics = list(dict.fromkeys(r.metric for r in rows))
     lines = [f"| spans | {' | '.join(metrics)} |", f"|{' --- |' * (1 + len(metrics))}"]
     for setting in dict.fromkeys(r.setting for r in rows):
         own = {r.metric: r.ours for r in rows if r.setting == setting}
+        # four decimals: the readings of the end frame differ in the fourth
         cells = [f"{own[m]:.4f}" if own[m] <= 1 else f"{own[m]:.0f}" for m in metrics]
         lines.append(f"| {setting} | {' | '.join(cells)} |")
     return [*lines, "", f"The two sets differ in {len(different_videos())} videos."]

@@ -22,8 +22,6 @@ from hiprobe.reproduce.scored import ScoredTest, VideoScores, states_digest
 from hiprobe.segment import without_gaps
 from hiprobe.states import LabelledStates
 
-FULL = Variant("full method", thresholds=True)
-
 
 @dataclass(frozen=True)
 class SeedFit:
@@ -45,14 +43,14 @@ class SeedFit:
         *,
         request: ReproduceRequest,
         seed: int,
-        variant: Variant = FULL,
     ) -> SeedFit:
-        """Fit the method on some clips."""
+        """Fit the full method on some clips."""
+        variant = Variant("full method", thresholds=True)
         fit = fit_variant(examples, variant, request=request, seed=seed)
         return cls(fit, states_digest(examples), seed, request.mode)
 
     def scored(self, test: FrameTest, videos: Sequence[VideoScores]) -> ScoredTest:
-        """The same as one scored test, which can be pooled."""
+        """The scores of a test's videos under this fit, in the form that is pooled."""
         return ScoredTest(
             test=test,
             layer=self.fit.layer,

@@ -195,7 +195,7 @@ class Tested:
 
 
 def own_rows(tested: Tested, protocol: Protocol, request: ReproduceRequest) -> list[ResultRow]:
-    """The method under every metric; the paper's number beside the headline."""
+    """The method under every metric; the paper gives a number for the headline alone."""
     table = RowMaker(tested.data, "", TOLD, request.seeds, request.draws)
     setting, pools = OURS.format(share=request.labelled_share), tested.pools
     units, gated = [p.units for p in pools], [p.gated(p.threshold(KAPPA)) for p in pools]

@@ -1,4 +1,15 @@
-"""What one run of experiments was asked, the experiments by name, and finished pieces."""
+"""What one run of experiments was asked, the list of experiments, and finished pieces.
+
+To add an experiment, write a function `run(bench: Bench) -> Findings` in one file of
+`hiprobe/reproduce/experiments/` and one line in `EXPERIMENTS` below. The function
+
+- takes states from `bench.extraction.examples(data)` for each of `bench.request.data`; all
+  experiments of a run share one pass over the videos, and its states are cached;
+- wraps what takes long in `bench.finished.piece(key, compute)`, so that an interrupted run goes on;
+- makes its rows with `bench.table(data, section, protocol)` and returns them as `Findings`.
+
+The command, the result's files and the joined page need no change.
+"""
 
 from __future__ import annotations
 
@@ -184,69 +195,46 @@ class Experiment:
     """An experiment that can be asked for by name.
 
     Attributes:
-        module: file in `experiments/`; loaded when it is run.
-        function: its `run(bench) -> Findings`, by name where a file holds several.
-        in_all: False for one that needs data of its own; `all` leaves it out.
-        data_sets: fewest data sets that it needs.
+        title: what it shows, for the list and the heading of its page.
+        function: `file:function` in `hiprobe.reproduce.experiments`.
+        in_all: run by `all`: it needs nothing but labelled clips.
+        data_sets: least number of data sets.
     """
 
     name: str
     title: str
-    module: str
+    function: str
     in_all: bool = True
     data_sets: int = 1
-    function: str = "run"
 
     def load(self) -> Callable[[Bench], Findings]:
-        """Its function."""
-        found = import_module(f"hiprobe.reproduce.experiments.{self.module}")
-        run: Callable[[Bench], Findings] = getattr(found, self.function)
+        """Its function; the file is imported only now, since experiments need torch."""
+        file, _, name = self.function.partition(":")
+        found = import_module(f"hiprobe.reproduce.experiments.{file}")
+        run: Callable[[Bench], Findings] = getattr(found, name)
         return run
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment(
-        "table1",
-        "UCF-Crime, frame AUC, beside published numbers",
-        "tables_1_2",
-        in_all=False,
-        function="table1",
-    ),
-    Experiment(
-        "table2",
-        "XD-Violence, frame AP, beside published numbers",
-        "tables_1_2",
-        in_all=False,
-        function="table2",
-    ),
-    Experiment(
-        "table3",
-        "fitted on one set, tested on another",
-        "tables_3_5",
-        data_sets=2,
-        function="table3",
-    ),
-    Experiment("table4", "which layer, which scorer, and what the threshold does", "table4"),
-    Experiment("table5", "key frames of a segment, K = 1 to 16", "tables_3_5", function="table5"),
-    Experiment(
-        "fig2", "KL divergence, LDR and entropy over the layers", "layer_figures", function="fig2"
-    ),
-    Experiment("fig3", "silhouette over the layers", "layer_figures", function="fig3"),
-    Experiment(
-        "fig4",
-        "t-SNE maps of the first, the chosen and the last layer",
-        "layer_figures",
-        function="fig4",
-    ),
-    Experiment("fig6", "score curves with truth and detection told apart", "fig6"),
-    Experiment("label-budget", "AUC against the number of labelled clips", "label_budget"),
-    Experiment(
-        "zero-label", "the probe beside what its backbone says without one", "without_labels"
-    ),
-    Experiment("options", "what each choice that the paper leaves open does", "open_choices"),
-    Experiment("ped2", "UCSD Ped2 by frame, few labelled segments", "ped2", in_all=False),
-    Experiment("text-bottleneck", "words against pictures", "text_bottleneck", in_all=False),
-)
+    Experiment("table1", "UCF-Crime, frame AUC, beside published numbers", "tables_1_2:table1",
+               in_all=False),
+    Experiment("table2", "XD-Violence, frame AP, beside published numbers", "tables_1_2:table2",
+               in_all=False),
+    Experiment("table3", "fitted on one set, tested on another", "tables_3_5:table3", data_sets=2),
+    Experiment("table4", "which layer, which scorer, and what the threshold does", "table4:run"),
+    Experiment("table5", "key frames of a segment, K = 1 to 16", "tables_3_5:table5"),
+    Experiment("fig2", "KL divergence, LDR and entropy over the layers", "layer_figures:fig2"),
+    Experiment("fig3", "silhouette over the layers", "layer_figures:fig3"),
+    Experiment("fig4", "t-SNE maps of the first, the chosen and the last layer",
+               "layer_figures:fig4"),
+    Experiment("fig6", "score curves with truth and detection told apart", "fig6:run"),
+    Experiment("label-budget", "AUC against the number of labelled clips", "label_budget:run"),
+    Experiment("zero-label", "the probe beside what its backbone says without one",
+               "without_labels:run"),
+    Experiment("options", "what each choice that the paper leaves open does", "open_choices:run"),
+    Experiment("ped2", "UCSD Ped2 by frame, few labelled segments", "ped2:run", in_all=False),
+    Experiment("text-bottleneck", "words against pictures", "text_bottleneck:run", in_all=False),
+)  # fmt: skip
 
 
 def experiment(name: str) -> Experiment:

@@ -44,7 +44,7 @@ def fig2(bench: Bench) -> Findings:
         picked = [found.layers[int(np.argmax(row))] for row in found.parts["S(l)"]]
         shown = ", ".join(f"{layer} ({n})" for layer, n in Counter(picked).most_common(6))
         notes.append(
-            f"{found.data}: l* = {found.best('S(l)')} of {found.layers[-1]} on all clips; in "
+            f"{found.data.name}: l* = {found.best('S(l)')} of {found.layers[-1]} on all clips; in "
             f"{len(picked)} draws of 80 % of the sources it was (how often): {shown}."
         )
     return Findings(tuple(rows), tuple(figures), tuple(notes))
@@ -62,9 +62,9 @@ def _saliency_figure(found: LayerDraws) -> Figure:
         curve = replace(found.curve(name, name), marked=best)
         panels.append(Panel(name, "layer", name, (curve,), paper_layers=True))
     return Figure(
-        name=f"saliency-{found.data}",
+        name=f"saliency-{found.data.name}",
         caption=(
-            f"{found.data}: measures of every layer (paper, Figure 2). The red ring is l* = "
+            f"{found.data.name}: measures of every layer (paper, Figure 2). The red ring is l* = "
             f"{best}; bands are the middle 95 % of draws of 80 % of the sources. Upper axis: the "
             "paper's count from 0. S(l) is the sum of the other three after each is z-scored over "
             "the layers."

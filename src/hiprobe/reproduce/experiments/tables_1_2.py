@@ -123,7 +123,7 @@ def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
 
 
 def _draw(bench: Bench, protocol: Protocol, manifest: Manifest, seed: int) -> Manifest:
-    """The labelled videos of a seed, kept beside the results."""
+    """The labelled videos of a seed, written to the folder of the results."""
     share = bench.request.labelled_share
     drawn = draw_subset(manifest, fraction=share, seed=seed, split="train")
     write_manifest(drawn, path=bench.request.out / protocol.name / f"few-shot-seed{seed}.csv")

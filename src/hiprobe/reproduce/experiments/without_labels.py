@@ -163,7 +163,9 @@ def read_contest(bench: Bench, data: DataSource) -> Contest:
         BackboneError: the backbone does not offer what a method reads.
         LabelError: too little can be read of a kind.
     """
-    own = _clip_alone(bench.extraction.examples(data))
+    # without segments: what is compared is one look at each clip
+    examples = bench.extraction.examples(data)
+    own = [replace(e, segments=None) for e in examples if e.clip is not None]
     asked: tuple[Method, ...] = ("first-token", "decoded")
     given = {method: _answers(bench, data, method) for method in asked}
     views = _heads(bench, data)
@@ -199,11 +201,6 @@ def head_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
     pairs = folds_of(contest.states, bench.request, seed=seed)
     found: list[float] = held_out_heads(contest.heads, contest.labels, pairs).tolist()
     return found
-
-
-def _clip_alone(examples: Sequence[LabelledStates]) -> list[LabelledStates]:
-    """Without segments: what is compared is one look at each clip."""
-    return [replace(e, segments=None) for e in examples if e.clip is not None]
 
 
 def _answers(bench: Bench, data: DataSource, method: Method) -> list[LabelledStates]:
