@@ -116,11 +116,11 @@ def test_reproduce_reads_and_names_what_was_asked_for(place: Path, tiny_model: P
 
 
 def test_a_model_of_the_hub_keeps_its_owner_in_the_printed_command(place: Path) -> None:
-    from hiprobe.reproduce.request import DataSource, Request
+    from hiprobe.reproduce.request import DataSource, ReproduceRequest
     from hiprobe.reproduce.run_experiments import command_words
 
     data = (DataSource("a", Path("a b/c.csv"), ("no fight",)), DataSource("b", Path("d")))
-    words = command_words(Request(data, place, BackboneSpec("owner/name")), "table4")
+    words = command_words(ReproduceRequest(data, place, BackboneSpec("owner/name")), "table4")
     params = reproduce.make_context("reproduce", words[2:]).params
     assert params["data"] == (Path("a b/c.csv"), Path("d")) and "no fight" in params["normal"]
     assert spec_of_options(params) == BackboneSpec("owner/name")

@@ -290,12 +290,14 @@ def _make_result(folder: Path) -> None:
         ExperimentResult,
         Findings,
         PaperNumber,
-        Row,
+        ResultRow,
         result_document,
     )
     from hiprobe.reproduce.result_pages import JSON_NAME
 
-    row = Row("d", "last", "AUC", 0.5, 0.4, 0.6, (0.4, 0.6), (PaperNumber("U", 0.8),), "p", (0, 1))
+    row = ResultRow(
+        "d", "last", "AUC", 0.5, 0.4, 0.6, (0.4, 0.6), (PaperNumber("U", 0.8),), "p", (0, 1)
+    )
     result = ExperimentResult("t", "T", Findings((row,)), "c", "m", "b", {"d": "x"}, 1.0, "2026")
     (folder / JSON_NAME).write_text(json.dumps(result_document(result)), "utf-8")
     shutil.copy(folder / JSON_NAME, folder / "r.json")

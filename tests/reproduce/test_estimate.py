@@ -13,10 +13,10 @@ from hiprobe.reproduce.estimate import (
     Units,
     auc_estimate,
     clip_units,
+    difference,
     precision_estimate,
     within_estimate,
 )
-from hiprobe.reproduce.rows import difference
 
 
 def scored(seed: int, *, count: int = 60, per_source: int = 3, shift: float = 1.0):

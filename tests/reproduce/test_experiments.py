@@ -15,13 +15,10 @@ from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce import scored
 from hiprobe.reproduce import video_folds as folds
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.experiment_result import Findings, Row
+from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.experiments import fig6, label_budget, table4
-from hiprobe.reproduce.experiments import layer_figures as fig2
-from hiprobe.reproduce.experiments import layer_figures as fig3
-from hiprobe.reproduce.experiments import layer_figures as fig4
-from hiprobe.reproduce.experiments import tables_3_5 as table3
-from hiprobe.reproduce.experiments import tables_3_5 as table5
+from hiprobe.reproduce.experiments.layer_figures import fig2, fig3, fig4, neighbours_alike
+from hiprobe.reproduce.experiments.tables_3_5 import table3, table5
 from hiprobe.reproduce.held_out import Variant, fit_variant
 from hiprobe.reproduce.request import DataSource
 from hiprobe.states import LabelledStates
@@ -39,7 +36,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return toy_states.bench(place / "out", *data)
 
 
-def row(found: Findings, setting: str, metric: str, *, data: str = "one", section: str = "") -> Row:
+def row(
+    found: Findings, setting: str, metric: str, *, data: str = "one", section: str = ""
+) -> ResultRow:
     (one,) = [
         r
         for r in found.rows
@@ -122,7 +121,7 @@ def test_no_variant_is_timed_for_what_all_share(
 
 
 def test_table_3_has_all_pairs_and_says_what_was_fitted(bench: Bench) -> None:
-    found = table3.run(bench)
+    found = table3(bench)
     pairs = {(r.setting, r.data) for r in found.rows}
     assert pairs == {
         ("fitted on one, other folds", "one"),
@@ -137,24 +136,24 @@ def test_table_3_has_all_pairs_and_says_what_was_fitted(bench: Bench) -> None:
 
 
 def test_table_5_refuses_to_vary_what_extracted_states_have_fixed(bench: Bench) -> None:
-    found = table5.run(bench)
+    found = table5(bench)
     assert not found.rows and not found.figures
     assert "one: left out" in found.notes[-2]
 
 
 def test_figures_2_and_3_peak_where_the_classes_part(bench: Bench) -> None:
-    saliency = fig2.run(bench)
+    saliency = fig2(bench)
     kl = [r.ours for r in saliency.rows if r.data == "one" and r.metric == "KL divergence"]
     assert int(np.argmax(kl)) + 1 == toy_states.BEST
     assert any("one: l* = 3 of 4" in n for n in saliency.notes)
-    peaks = [r for r in fig3.run(bench).rows if r.data == "one"]
+    peaks = [r for r in fig3(bench).rows if r.data == "one"]
     best = max(peaks, key=lambda r: r.ours)
     assert best.setting == "3 (paper: 2)"
     assert best.low is not None and best.high is not None and best.low > 0.1
 
 
 def test_figure_4_shows_first_chosen_and_last(bench: Bench) -> None:
-    found = fig4.run(bench)
+    found = fig4(bench)
     own = [r for r in found.rows if r.data == "one" and r.metric == "neighbours alike"]
     assert [r.setting for r in own] == [
         "layer 1 (paper: 0)",
@@ -167,7 +166,7 @@ def test_figure_4_shows_first_chosen_and_last(bench: Bench) -> None:
 def test_neighbours_of_the_same_source_do_not_count() -> None:
     vectors = np.array([[0.0], [0.1], [5.0], [5.1]])
     labels, sources = np.array([0, 0, 1, 1]), ("a", "a", "b", "b")
-    assert fig4.neighbours_alike(vectors, labels, sources) == 0.0
+    assert neighbours_alike(vectors, labels, sources) == 0.0
 
 
 def test_figure_6_says_that_states_alone_have_no_video(bench: Bench) -> None:
@@ -200,6 +199,6 @@ def test_a_budget_takes_other_sources_first() -> None:
 def test_a_finished_experiment_computes_nothing_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = table3.run(bench)
+    before = table3(bench)
     monkeypatch.setattr("hiprobe.reproduce.scored.fit_set", None)
-    assert table3.run(bench) == before
+    assert table3(bench) == before

@@ -13,9 +13,9 @@ from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.manifest import write_manifest
 from hiprobe.errors import HiProbeError
 from hiprobe.reproduce.clip_states import Bench, Extraction
-from hiprobe.reproduce.experiments import tables_1_2 as table1
+from hiprobe.reproduce.experiments.tables_1_2 import table1
 from hiprobe.reproduce.published_rows import SECTION
-from hiprobe.reproduce.request import DataSource, Kept, Request, experiment
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest, experiment
 from hiprobe.reproduce.run_experiments import run_one
 from hiprobe.store.states_cache import StatesCache
 
@@ -30,9 +30,11 @@ def opener(tmp_path_factory: pytest.TempPathFactory):
 
 
 def _bench(root: Path, out: Path, opener, **settings) -> Bench:
-    request = Request(data=(DataSource("tiny", root),), out=out, folds=2, draws=50, **settings)
+    request = ReproduceRequest(
+        data=(DataSource("tiny", root),), out=out, folds=2, draws=50, **settings
+    )
     extraction = Extraction(request, opener, StatesCache(out / "states"))
-    return Bench(request, extraction, Kept(out / "kept"), say=lambda line: None)
+    return Bench(request, extraction, FinishedPieces(out / "kept"), say=lambda line: None)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def ucf(tmp_path_factory: pytest.TempPathFactory, opener):
     place = tmp_path_factory.mktemp("ucf")
     root = tiny_sets.write_ucf_crime(place / "root")
     bench = _bench(root, place / "out", opener, seeds=(0, 1), labelled_share=0.5)
-    return bench, table1.run(bench)
+    return bench, table1(bench)
 
 
 def _ours(found, metric: str):
@@ -95,7 +97,7 @@ def test_a_second_run_reads_no_test_video(ucf, monkeypatch) -> None:
         raise AssertionError("read again")
 
     monkeypatch.setattr(Extraction, "video", fail)
-    again = table1.run(bench)
+    again = table1(bench)
     assert [r for r in again.rows if r.defined] == [r for r in found.rows if r.defined]
 
 
@@ -124,7 +126,7 @@ def test_table_2_joins_every_name_and_names_what_is_broken(tmp_path: Path, opene
 def test_a_folder_that_is_something_else_says_what_to_place_where(tmp_path: Path, opener) -> None:
     (tmp_path / "root").mkdir()
     with pytest.raises(HiProbeError, match="UCF-Crime"):
-        table1.run(_bench(tmp_path / "root", tmp_path / "out", opener))
+        table1(_bench(tmp_path / "root", tmp_path / "out", opener))
 
 
 def test_the_tables_label_one_percent(tmp_path: Path, opener) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from hiprobe.backbones.lite.lite_model import load_lite
 from hiprobe.reproduce.clip_states import Bench, Extraction
-from hiprobe.reproduce.experiments import tables_3_5 as table5
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.experiments.tables_3_5 import table5
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.write import write_video
 
@@ -36,14 +36,14 @@ def write_clips(folder: Path, *, seed: int) -> Path:
 def test_every_k_is_read_before_the_first_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table5, "KEY_FRAMES", (1, 4))
+    monkeypatch.setattr("hiprobe.reproduce.experiments.tables_3_5.KEY_FRAMES", (1, 4))
     (tmp_path / "lite").mkdir()
     trained = backbone_cases.write_tiny_lite(tmp_path / "lite")
     data = tuple(
         DataSource(name, write_clips(tmp_path / name, seed=seed))
         for seed, name in enumerate(("one", "other"))
     )
-    request = Request(data=data, out=tmp_path / "out", folds=2, draws=20, seeds=(0,))
+    request = ReproduceRequest(data=data, out=tmp_path / "out", folds=2, draws=20, seeds=(0,))
     cache = StatesCache(tmp_path / "states")
     told: list[str] = []
     kept_at_first_step: list[int] = []
@@ -54,7 +54,7 @@ def test_every_k_is_read_before_the_first_step(
         kept_at_first_step.append(len(cache.entries()))
 
     extraction = Extraction(request, lambda: load_lite(tmp_path / "lite", trained=trained), cache)
-    found = table5.run(Bench(request, extraction, Kept(tmp_path / "kept"), say=say))
+    found = table5(Bench(request, extraction, FinishedPieces(tmp_path / "kept"), say=say))
     assert {r.setting for r in found.rows} == {"K = 1", "K = 4"}
     assert {r.data for r in found.rows} == {"one", "other"} and len(found.figures) == 1
     lines = [t for t in told if t.startswith("table5:")]

@@ -10,7 +10,7 @@ import pytest
 
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.errors import UsageError
-from hiprobe.reproduce.experiment_result import ExperimentResult, Findings, Row
+from hiprobe.reproduce.experiment_result import ExperimentResult, Findings, ResultRow
 from hiprobe.reproduce.paper_notes import COMPUTED, MARKER, fill, results_in
 from hiprobe.reproduce.published_rows import different_videos, span_rows
 from hiprobe.reproduce.request import EXPERIMENTS
@@ -22,7 +22,7 @@ BLANK = "before\n<!-- table: {} -->\n<!-- end of table -->\nafter\n"
 
 def _result(name: str = "options") -> ExperimentResult:
     rows = [
-        Row("made-up", setting, metric, value, section=section)
+        ResultRow("made-up", setting, metric, value, section=section)
         for section, setting, value in (("Penalty", "C = 1", 0.71), ("Penalty", "none", 0.62),
                                         ("Smoothing", "sigma = 0", 0.5))
         for metric in ("highest-segment AUC", "clip AUC")
@@ -76,7 +76,7 @@ def test_a_section_that_an_older_run_lacks_is_said() -> None:
 
 
 def test_a_choice_that_moves_nothing_is_said_so() -> None:
-    rows = tuple(Row("made-up", s, "highest-segment AUC", 0.7501, section="Entropy bins")
+    rows = tuple(ResultRow("made-up", s, "highest-segment AUC", 0.7501, section="Entropy bins")
                  for s in ("B = 10", "B = 20"))  # fmt: skip
     result = replace(_result(), findings=Findings(rows))
     text = fill(BLANK.format("what the silent choices move"), [result])

@@ -13,10 +13,10 @@ from hiprobe.probe.training_set import roc_auc, training_set
 from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.experiments import open_choices as option_frames
 from hiprobe.reproduce.experiments import open_choices as options
-from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
-from hiprobe.reproduce.held_out import Moments, Variant, folds_of, held_out
-from hiprobe.reproduce.layer_choices import ORACLE, assemble, every_layer, inner_choice
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
+from hiprobe.reproduce.held_out import Moments, Variant, assemble, folds_of, held_out
+from hiprobe.reproduce.layer_choices import ORACLE, every_layer, inner_choice
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.reproduce.scored import ScoredTest, VideoScores, states_digest
 
 sys.path.append(str(Path(__file__).parents[1] / "probe"))
@@ -30,12 +30,12 @@ def _no_backbone():
 def _bench(tmp_path: Path, examples, **settings) -> Bench:
     """A bench whose extraction gives made-up states; nothing is decoded."""
     data = DataSource("made-up", tmp_path)
-    request = Request(data=(data,), out=tmp_path, folds=4, draws=40, **settings)
+    request = ReproduceRequest(data=(data,), out=tmp_path, folds=4, draws=40, **settings)
     extraction = Extraction(request, _no_backbone)
     extraction._clips["made-up"] = ()
     for reading in request.readings:
         extraction._examples["made-up", KEY_FRAMES, reading] = tuple(examples)
-    return Bench(request=request, extraction=extraction, kept=Kept(tmp_path / "kept"),
+    return Bench(request=request, extraction=extraction, finished=FinishedPieces(tmp_path / "kept"),
                  say=lambda line: None)  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_held_out_scores_come_from_other_sources(tmp_path: Path) -> None:
     request = _bench(tmp_path, examples).request
     pairs = folds_of(data, request, seed=0)
     recipe = Variant("default").recipe(request, seed=0)
-    scores = held_out(data, pairs, [2] * len(pairs), mode="clip", scorer=recipe.scorer)
+    scores = held_out(data, pairs, [2] * len(pairs), mode="clip", recipe=recipe)
     assert roc_auc(data.labels, scores.vector) < 0.8
     assert np.isfinite(scores.highest).all()
 
@@ -144,7 +144,7 @@ def test_frames_are_smoothed_anew_for_each_sigma(tmp_path: Path, monkeypatch) ->
     raw = np.clip(0.3 + 0.4 * (np.arange(60) // 20 == 1) + rng.normal(0, 0.2, 60), 0, 1)
     times = np.arange(60, dtype=np.float64)
     video = TestVideo("v", load=lambda: None, frames=60, fps=1.0, spans=((20, 40),),
-                      parts=(Part(0, 60, "s"),), joined=False)  # fmt: skip
+                      parts=(VideoPart(0, 60, "s"),), joined=False)  # fmt: skip
     scored = ScoredTest(
         FrameTest("made-up", (), (video,), (), "told"), 1, "clip", np.zeros(0),
         (VideoScores(times, times + 1, raw, raw),), Moments(0, 1), Moments(0, 1), 0.0,

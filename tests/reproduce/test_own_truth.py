@@ -15,7 +15,7 @@ from hiprobe.reproduce import video_folds as folds
 from hiprobe.reproduce.experiments import fig6
 from hiprobe.reproduce.held_out import Variant
 from hiprobe.reproduce.request import DataSource
-from hiprobe.reproduce.rows import Table, pools_of
+from hiprobe.reproduce.rows import pools_of, ranking_rows
 from hiprobe.reproduce.scored import score_variants
 from hiprobe.states import VideoStates
 from hiprobe.store.states_file import write_states
@@ -60,9 +60,8 @@ def test_videos_with_spans_are_tested_whole_by_folds(tmp_path: Path) -> None:
     assert {v.fps for v in videos} == {FPS}
     assert not any(v.joined for v in videos)
     found = [score_variants(bench, data, [Variant("probe")], seed=s) for s in (0, 1)]
-    rows = {
-        r.metric: r for r in Table(bench, data, "t").ranking_rows("p", pools_of(found, "probe"))
-    }
+    pools = pools_of(found, "probe")
+    rows = {r.metric: r for r in ranking_rows(pools.table(bench, data, "t"), "p", pools)}
     assert rows["frame AUC"].ours > 0.95
     assert rows["AUC within a video"].ours > 0.95
     assert "frame AUC without segments across cuts" not in rows
@@ -79,9 +78,8 @@ def test_a_test_split_is_kept_from_fitting_and_few_videos_are_labelled(tmp_path:
     other = next(iter(folds.tests_of(bench, data, seed=0)))
     assert {e.name for e in other.fit} != {e.name for e in test.fit}
     found = [score_variants(bench, data, [Variant("probe")], seed=s) for s in (0, 1)]
-    rows = {
-        r.metric: r for r in Table(bench, data, "t").ranking_rows("p", pools_of(found, "probe"))
-    }
+    pools = pools_of(found, "probe")
+    rows = {r.metric: r for r in ranking_rows(pools.table(bench, data, "t"), "p", pools)}
     assert rows["frame AUC"].ours > 0.8
     assert rows["highest-segment AUC"].ours > 0.8
     assert "4 test videos" in bench.extraction.summary(data)

@@ -22,7 +22,7 @@ from hiprobe.reproduce.experiments.ped2 import (
     segmented_set,
 )
 from hiprobe.reproduce.held_out import Variant
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.write import write_video
 
@@ -50,10 +50,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         write_video(place / f"train_{i}.mp4", tiny_sets.span_frames(48, (), seed=9 + i), fps=10)
         lines.append(f"train_{i}.mp4,normal,n{i},,48")
     (place / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
-    request = Request(data=(DataSource("small", place / "manifest.csv"),), out=place / "out",
-                      seeds=(0,), folds=2, draws=30, mode="segment")  # fmt: skip
+    data = (DataSource("small", place / "manifest.csv"),)
+    request = ReproduceRequest(data=data, out=place / "out", seeds=(0,), folds=2, draws=30,
+                               mode="segment")  # fmt: skip
     extraction = Extraction(request, planted_opener(place), StatesCache(place / "states"))
-    return Bench(request, extraction, Kept(place / "kept"), say=lambda line: None)
+    return Bench(request, extraction, FinishedPieces(place / "kept"), say=lambda line: None)
 
 
 def test_segments_know_their_frames_and_their_kind(bench: Bench) -> None:
@@ -110,7 +111,7 @@ def test_a_draw_takes_few_segments_of_both_kinds() -> None:
 
 def test_labelled_videos_are_not_tested() -> None:
     found = _made_up()
-    request = Request(data=(DataSource("x", Path()),), out=Path(), folds=3)
+    request = ReproduceRequest(data=(DataSource("x", Path()),), out=Path(), folds=3)
     labelled = draw_labelled(found, videos=5, rng=np.random.default_rng(0))
     left = {v.name for v in found.tested} - {e.source for e in labelled}
     assert len(left) == 1
@@ -119,7 +120,7 @@ def test_labelled_videos_are_not_tested() -> None:
 
 
 def test_leaving_one_out_gives_an_interval_over_videos() -> None:
-    request = Request(data=(DataSource("x", Path()),), out=Path(), folds=3)
+    request = ReproduceRequest(data=(DataSource("x", Path()),), out=Path(), folds=3)
     found = leave_one_out(_made_up(), Variant("dlsp"), request=request, draws=50)
     assert found["micro"]["ours"] > 0.95
     assert found["macro"]["low"] <= found["macro"]["ours"] <= found["macro"]["high"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import EvaluationError
-from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
+from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
 from hiprobe.reproduce.held_out import Moments
 from hiprobe.reproduce.pooled import pool_clips, pool_frames
 from hiprobe.reproduce.rows import event_match
@@ -25,7 +25,7 @@ def never() -> object:
 
 
 def video(frames: int = 20, *, spans=((8, 14),), edges=(0, 8, 14, 20)) -> TestVideo:
-    parts = tuple(Part(a, b, f"part{i}") for i, (a, b) in enumerate(pairwise(edges)))
+    parts = tuple(VideoPart(a, b, f"part{i}") for i, (a, b) in enumerate(pairwise(edges)))
     return TestVideo("v", never, frames, 10.0, spans, parts, joined=True)
 
 

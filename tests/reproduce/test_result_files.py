@@ -12,16 +12,26 @@ import pytest
 
 from hiprobe.errors import UsageError
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
-from hiprobe.reproduce.experiment_result import ExperimentResult, Figure, Findings, PaperNumber, Row
+from hiprobe.reproduce.experiment_result import (
+    ExperimentResult,
+    Figure,
+    Findings,
+    PaperNumber,
+    ResultRow,
+)
 from hiprobe.reproduce.result_pages import read_result, result_markdown, write_page, write_result
 
 PAPER = (PaperNumber("UCF-Crime, frame AUC", 0.8321),)
 ROWS = (
-    Row("fights", "last layer", "AUC", 0.75, 0.7, 0.8, (0.74, 0.76), PAPER, "8 folds", (0, 1), 1.5),
-    Row("fights", "last layer", "AP", math.nan, protocol="8 folds", seeds=(0, 1)),
-    Row("fights", "layer | 3", "AUC", 0.5, protocol="8 folds", seeds=(0, 1)),
-    Row("crashes", "last", "n", 1.0, protocol="other", seeds=(3,), section="More", count=True),
-    Row("crashes", "last", "gap", -1e-9, protocol="other", seeds=(3,), section="More"),
+    ResultRow(
+        "fights", "last layer", "AUC", 0.75, 0.7, 0.8, (0.74, 0.76), PAPER, "8 folds", (0, 1), 1.5
+    ),
+    ResultRow("fights", "last layer", "AP", math.nan, protocol="8 folds", seeds=(0, 1)),
+    ResultRow("fights", "layer | 3", "AUC", 0.5, protocol="8 folds", seeds=(0, 1)),
+    ResultRow(
+        "crashes", "last", "n", 1.0, protocol="other", seeds=(3,), section="More", count=True
+    ),
+    ResultRow("crashes", "last", "gap", -1e-9, protocol="other", seeds=(3,), section="More"),
 )
 
 
@@ -118,8 +128,8 @@ def test_a_page_of_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_rows_are_checked_when_built() -> None:
     with pytest.raises(UsageError, match="both ends"):
-        Row("d", "s", "m", 0.5, low=0.4)
+        ResultRow("d", "s", "m", 0.5, low=0.4)
     with pytest.raises(UsageError, match="2 values for 1 seeds"):
         replace(ROWS[0], seeds=(0,))
     with pytest.raises(UsageError, match="needs data"):
-        Row("", "s", "m", 0.5)
+        ResultRow("", "s", "m", 0.5)

@@ -28,7 +28,7 @@ from hiprobe.reproduce.described_frames import (
 )
 from hiprobe.reproduce.experiments import text_bottleneck
 from hiprobe.reproduce.frame_probe import Samples, by_layer, probe_layers, probe_words
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.write import write_video
 
@@ -58,9 +58,9 @@ def write_descriptions(folder: Path) -> Path:
 
 
 def _bench(out: Path, data: tuple[DataSource, ...], opener=None, **settings) -> Bench:
-    request = Request(data=data, out=out, folds=4, draws=30, **settings)
+    request = ReproduceRequest(data=data, out=out, folds=4, draws=30, **settings)
     extraction = Extraction(request, opener, StatesCache(out / "states"))
-    return Bench(request, extraction, Kept(out / "kept"), say=lambda line: None)
+    return Bench(request, extraction, FinishedPieces(out / "kept"), say=lambda line: None)
 
 
 @pytest.fixture(scope="module")

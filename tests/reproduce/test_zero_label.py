@@ -25,7 +25,7 @@ from hiprobe.reproduce.experiments.without_labels import (
     ODD,
     PROBE,
 )
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.store.states_cache import StatesCache
 
 sys.path.append(str(Path(__file__).parents[1] / "zero_label"))
@@ -52,11 +52,13 @@ def write_clips(folder: Path) -> Path:
 
 
 def make_bench(out: Path, clips: Path, backbone: answering.Answerer) -> Bench:
-    request = Request(data=(DataSource("clips", clips),), out=out, seeds=(0, 1), folds=4, draws=50)
+    request = ReproduceRequest(
+        data=(DataSource("clips", clips),), out=out, seeds=(0, 1), folds=4, draws=50
+    )
     extraction = Extraction(
         request, lambda: backbone, StatesCache(out / "cache"), lambda name: nullcontext(None)
     )
-    return Bench(request, extraction, Kept(out / "kept"), lambda line: None)
+    return Bench(request, extraction, FinishedPieces(out / "kept"), lambda line: None)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.reproduce.clip_states import Bench, Extraction
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.states import LabelledStates, States, VideoStates
 from hiprobe.store.states_file import write_states
 
@@ -78,6 +78,6 @@ def no_backbone() -> object:
 
 
 def bench(out: Path, *data: DataSource, seeds: tuple[int, ...] = (0, 1), **settings) -> Bench:
-    request = Request(data=data, out=out, seeds=seeds, folds=3, draws=40, **settings)
+    request = ReproduceRequest(data=data, out=out, seeds=seeds, folds=3, draws=40, **settings)
     extraction = Extraction(request, no_backbone)
-    return Bench(request, extraction, Kept(out / "kept"), say=lambda line: None)
+    return Bench(request, extraction, FinishedPieces(out / "kept"), say=lambda line: None)

@@ -16,11 +16,11 @@ from hiprobe.baselines.asked import (
     HEAD_PROMPTS,
     METHODS,
     FirstTokenView,
+    Method,
     NumberView,
     Questions,
     answered,
     first_token_scores,
-    method_of,
 )
 from hiprobe.baselines.attention_heads import (
     ChosenHeadsView,
@@ -152,18 +152,18 @@ def test_one_kind_of_clips_is_not_enough_for_heads(clips: Path) -> None:
 
 @pytest.mark.parametrize("method", ["first-token", "decoded"])
 def test_answers_are_cached_and_not_taken_for_others(
-    video: Path, tmp_path: Path, method: str
+    video: Path, tmp_path: Path, method: Method
 ) -> None:
     cache, answerer = StatesCache(tmp_path / "cache"), Answerer()
-    one = zero_label_video(video, backbone=answerer, method=method_of(method), cache=cache)
+    one = zero_label_video(video, backbone=answerer, method=method, cache=cache)
     asked = len(answerer.asked)
-    again = zero_label_video(video, backbone=answerer, method=method_of(method), cache=cache)
+    again = zero_label_video(video, backbone=answerer, method=method, cache=cache)
     assert len(answerer.asked) == asked
     np.testing.assert_array_equal(one.timeline.scores, again.timeline.scores)
     zero_label_video(
         video,
         backbone=answerer,
-        method=method_of(method),
+        method=method,
         questions=Questions(odd="Odd?", number="Number?"),
         cache=cache,
     )
@@ -202,16 +202,16 @@ class Mute:
 
 
 @pytest.mark.parametrize("method", ["first-token", "heads"])
-def test_a_backbone_that_does_not_offer_it_is_refused(method: str) -> None:
+def test_a_backbone_that_does_not_offer_it_is_refused(method: Method) -> None:
     with pytest.raises(BackboneError, match="choose another method"):
-        view_of(Mute(), method=method_of(method))  # type: ignore[arg-type]
+        view_of(Mute(), method=method)  # type: ignore[arg-type]
 
 
 def test_wrong_use_is_refused(video: Path) -> None:
     with pytest.raises(UsageError, match="needs"):
         zero_label_video(video, backbone=Answerer(), method="heads")
     with pytest.raises(UsageError, match="choose one of"):
-        method_of("oracle")
+        view_of(Answerer(), method="oracle")
     with pytest.raises(UsageError, match="empty"):
         Questions(odd="")
     states = zero_label_video(video, backbone=Answerer(), method="decoded").detected.states

@@ -1,4 +1,4 @@
-"""Baselines on the same backbone, beside which the probe's gain is shown.
+"""Baselines on the same backbone, which the probe is compared with.
 
 - "first-token": how likely the answer begins with Yes, over two questions, against a blank clip;
 - "decoded": the number from 0 to 1 that the model says (as LAVAD and VERA do);

@@ -26,7 +26,8 @@ NO = ("No", "no", "NO", " No", " no")
 
 ODD_QUESTION = "Is anything abnormal or dangerous happening in this video? Answer Yes or No."
 CALM_QUESTION = "Is everything in this video normal and safe? Answer Yes or No."
-"""The same the other way round: what a model adds to any Yes falls out of the difference."""
+"""The first question turned round: some models say Yes to anything, and the difference of both
+answers does not hold that."""
 
 NUMBER_QUESTION = (
     "On a scale from 0 to 1, how abnormal or dangerous is what happens in this video? "
@@ -58,18 +59,6 @@ class Questions:
 
 
 QUESTIONS = Questions()
-
-
-def method_of(name: str) -> Method:
-    """The method of a name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    for method in METHODS:
-        if method == name:
-            return method
-    raise UsageError(f"method {name!r} is unknown; choose one of {METHODS}")
 
 
 _NUMBER = (
@@ -196,7 +185,7 @@ class FirstTokenView(View):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the backbone, with both questions."""
+        """Fingerprint of the backbone with both questions."""
         asked = f"{self.questions.odd}\n{self.questions.calm}"
         return self.fingerprint_of("first-token", asked)
 
@@ -252,7 +241,7 @@ class NumberView(View):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the backbone, with the question."""
+        """Fingerprint of the backbone with the question and the length of its answer."""
         found = self.fingerprint_of("decoded", self.questions.number)
         return replace(
             found, settings={**found.settings, "max_new_tokens": self.questions.number_tokens}

@@ -16,6 +16,7 @@ from hiprobe.errors import BackboneError, LabelError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_views
 from hiprobe.pipeline.reading import DEFAULTS
+from hiprobe.probe.training_set import Indices
 from hiprobe.saliency import layer_saliency
 from hiprobe.scorer import FittedScorer, Scorer, make_scorer
 from hiprobe.segment import Segment
@@ -90,6 +91,30 @@ def fit_heads(
     heads, saliency = best_heads(values, top=top)
     fitted = (scorer or make_scorer("logistic")).fit(columns(by_prompt[0], heads), labels)
     return FittedHeads(heads, saliency, fitted)
+
+
+def held_out_heads(
+    by_prompt: Sequence[_Heads],
+    labels: NDArray[np.int64],
+    folds: Sequence[tuple[Indices, Indices]],
+    *,
+    top: int = TOP_HEADS,
+    scorer: Scorer | None = None,
+) -> _Floats:
+    """Scores of clips by heads and weights that have not seen them.
+
+    Args:
+        by_prompt, labels, top, scorer: as `fit_heads`.
+        folds: training and held-out clips of each fold.
+
+    Returns:
+        float64 `[clips]`, NaN where no fold held the clip out.
+    """
+    scores = np.full(len(labels), np.nan)
+    for train, held in folds:
+        found = fit_heads([s[train] for s in by_prompt], labels[train], top=top, scorer=scorer)
+        scores[held] = found.scorer.probability(columns(by_prompt[0][held], found.heads))
+    return scores
 
 
 def robust_saliency(
@@ -183,7 +208,7 @@ class HeadsView(View):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the backbone, under the prompt."""
+        """Fingerprint of the backbone with this method and prompt."""
         own = self.backbone.fingerprint.prompt
         return self.fingerprint_of("heads", own if self.prompt is None else self.prompt)
 
@@ -207,7 +232,7 @@ class HeadsView(View):
         layers: Sequence[int],
         readings: Sequence[Reading] = ("last",),
     ) -> Mapping[str, ViewStates]:
-        """The same under several prompts; the video is decoded once."""
+        """What `states` gives, under several prompts; the video is decoded once."""
         made = self.heads_backbone.head_states(segments, layers=layers, prompts=prompts)
         rows = made.reshape(*made.shape[:3], self.width)
         return {
@@ -227,7 +252,7 @@ class ChosenHeadsView(View):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the backbone, with the heads."""
+        """Fingerprint of the backbone with the chosen heads."""
         found = self.fingerprint_of("heads", HEAD_PROMPTS[0])
         chosen = ",".join(f"{h.layer}.{h.number}" for h in self.heads)
         return replace(found, settings={**found.settings, _HEADS: chosen})

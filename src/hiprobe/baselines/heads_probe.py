@@ -18,10 +18,10 @@ from hiprobe.baselines.attention_heads import (
     LEAST_CLIPS,
     TOP_HEADS,
     ChosenHeadsView,
-    FittedHeads,
     HeadsView,
     columns,
     fit_heads,
+    held_out_heads,
     stacked,
 )
 from hiprobe.errors import LabelError
@@ -37,11 +37,7 @@ from hiprobe.probe.fit_results import (
 )
 from hiprobe.probe.fitting import Parameters, fit_warnings
 from hiprobe.probe.training_set import TrainingSet, grouped_folds, roc_auc, training_set
-from hiprobe.scorer import Scorer
 from hiprobe.states import LabelledStates
-
-_Stacks = Sequence[NDArray[np.float32]]
-_GIVEN: ThresholdBasis = "given"
 
 
 def fit_heads_probe(
@@ -67,28 +63,23 @@ def fit_heads_probe(
     count = HeadsView(backbone).heads_backbone.head_count
     stacks = [stacked(view, head_count=count) for view in views]
     own = Probe(**parameters.get_params()).set_params(layer=1, mode="clip", reading=None)
-    labels = np.array([e.label for e in views[0]], dtype=np.int64)
     scorer = own.recipe().scorer
+    labels = np.array([e.label for e in views[0]], dtype=np.int64)
     sources = tuple(e.source for e in views[0])
-    held_out = _held_out(stacks, labels, sources, top=top, scorer=scorer, parameters=own)
+    pairs = grouped_folds(labels, sources, folds=own.folds, seed=own.seed)
+    fewest = min((len(train) for train, _ in pairs), default=len(labels))
+    if fewest < LEAST_CLIPS:
+        raise LabelError(
+            f"{int((labels == 0).sum())} normal and {int((labels == 1).sum())} anomalous clips "
+            f"are too few: heads are chosen on {LEAST_CLIPS} or more, and anew inside each fold, "
+            f"where {fewest} are left; add clips, or leave out --scorer heads"
+        )
+    held_out = held_out_heads(stacks, labels, pairs, top=top, scorer=scorer)
     chosen = fit_heads(stacks, labels, top=top, scorer=scorer)
-    examples = _as_states(views[0], stacks[0], ChosenHeadsView(backbone, chosen.heads), chosen)
-    fitted = own.fit(examples).fitted()
-    if held_out is not None:
-        fitted = _with_held_out(fitted, held_out, own, data=training_set(examples))
-    return Probe.of(fitted, own, examples)
-
-
-def _as_states(
-    examples: Sequence[LabelledStates],
-    stack: NDArray[np.float32],
-    view: ChosenHeadsView,
-    chosen: FittedHeads,
-) -> list[LabelledStates]:
-    """The chosen heads of each clip in the form that the view gives them."""
-    rows = columns(stack, chosen.heads)[:, None, None]
-    made = []
-    for example, row in zip(examples, rows, strict=True):
+    view = ChosenHeadsView(backbone, chosen.heads)
+    examples = []
+    rows = columns(stacks[0], chosen.heads)[:, None, None]
+    for example, row in zip(views[0], rows, strict=True):
         assert example.clip is not None  # `stacked` refuses clips without a vector
         states = replace(
             example.clip,
@@ -97,42 +88,21 @@ def _as_states(
             layer_count=view.layer_count,
             fingerprint=view.fingerprint,
         )
-        made.append(replace(example, clip=states, segments=None))
-    return made
-
-
-def _held_out(
-    stacks: _Stacks,
-    labels: NDArray[np.int64],
-    sources: Sequence[str],
-    *,
-    top: int,
-    scorer: Scorer,
-    parameters: Parameters,
-) -> NDArray[np.float64] | None:
-    """Scores of clips by heads and weights that have not seen them; None without folds."""
-    pairs = grouped_folds(labels, sources, folds=parameters.folds, seed=parameters.seed)
-    fewest = min((len(train) for train, _ in pairs), default=len(labels))
-    if fewest < LEAST_CLIPS:
-        raise LabelError(
-            f"{int((labels == 0).sum())} normal and {int((labels == 1).sum())} anomalous clips "
-            f"are too few: heads are chosen on {LEAST_CLIPS} or more, and anew inside each fold, "
-            f"where {fewest} are left; add clips, or leave out --scorer heads"
-        )
-    scores = np.full(len(labels), np.nan)
-    for train, held in pairs:
-        found = fit_heads([s[train] for s in stacks], labels[train], top=top, scorer=scorer)
-        scores[held] = found.scorer.probability(columns(stacks[0][held], found.heads))
-    return scores if pairs else None
+        examples.append(replace(example, clip=states, segments=None))
+    fitted = own.fit(examples).fitted()
+    if pairs:
+        fitted = _with_held_out(fitted, held_out, own, data=training_set(examples))
+    return Probe.of(fitted, own, examples)
 
 
 def _with_held_out(
     fitted: Fitted, held_out: NDArray[np.float64], parameters: Parameters, *, data: TrainingSet
 ) -> Fitted:
-    """The fit with held-out scores for which the heads were chosen anew, and what follows."""
+    """The fit with held-out scores whose heads were chosen inside each fold, and what follows."""
     scores: FewShotScores = {**fitted.few_shot_scores, "cross_validated": held_out}
     auc, wanted = roc_auc(fitted.labels, held_out), parameters.threshold_scores
-    threshold, basis = parameters.threshold, _GIVEN
+    threshold = parameters.threshold
+    basis: ThresholdBasis = "given"
     if threshold is None:
         threshold = few_shot_threshold(scores, wanted=wanted, kappa=parameters.kappa)
         basis = basis_of(scores, wanted)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.baselines.asked import (
+    METHODS,
     QUESTIONS,
     Answered,
     FirstTokenView,
@@ -81,7 +82,11 @@ def zero_label_video(
         BackboneError: the backbone does not offer what the method reads.
         VideoError, BackboneMemoryError, StatesError: as `extract_video`.
     """
-    _check_heads(method, heads)
+    if (method == "heads") != (heads is not None):
+        raise UsageError(
+            f"method {method} {'needs' if method == 'heads' else 'takes no'} fitted heads; choose "
+            "them with fit_heads_on for the method heads, and for that one only"
+        )
     if threshold is not None:
         check_threshold(threshold)
     scorer = _Detector(method, heads, THRESHOLD if threshold is None else threshold, sigma_segments)
@@ -107,7 +112,14 @@ def view_of(
     heads: FittedHeads | None = None,
     questions: Questions = QUESTIONS,
 ) -> Backbone:
-    """What a method reads of a backbone, in the form of states."""
+    """What a method reads of a backbone, in the form of states.
+
+    Raises:
+        UsageError: there is no such method.
+        BackboneError: the backbone does not offer what the method reads.
+    """
+    if method not in METHODS:
+        raise UsageError(f"method {method!r} is unknown; choose one of {METHODS}")
     if method == "first-token":
         return FirstTokenView(backbone, questions)
     if method == "decoded":
@@ -148,12 +160,4 @@ class _Detector:
             threshold=self.threshold,
             sigma_segments=self.sigma_segments,
             events=find_events(start, end, smoothed, self.threshold),
-        )
-
-
-def _check_heads(method: Method, heads: FittedHeads | None) -> None:
-    if (method == "heads") != (heads is not None):
-        raise UsageError(
-            f"method {method} {'needs' if method == 'heads' else 'takes no'} fitted heads; choose "
-            "them with fit_heads_on for the method heads, and for that one only"
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,113 +18,8 @@ from hiprobe.cli.session import default_cache
 
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
-    from hiprobe.reproduce.clip_states import Extraction
-    from hiprobe.reproduce.request import DataSource, Request
+    from hiprobe.reproduce.request import DataSource, ReproduceRequest
     from hiprobe.states import Reading
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """One run of experiments."""
-
-    request: Request
-    extraction: Extraction
-    quiet: bool
-
-    @classmethod
-    def of(
-        cls,
-        paths: Sequence[Path],
-        *,
-        normal: Sequence[str],
-        out: Path,
-        readings: tuple[Reading, ...],
-        mode: Mode | Literal["auto"],
-        seeds: tuple[int, ...],
-        folds: int,
-        draws: int,
-        labelled_share: float,
-        how: SessionOptions,
-    ) -> Reproduction:
-        """Name the data sets and prepare the extraction; nothing is decoded yet.
-
-        Raises:
-            UsageError: no data, or a setting out of its range.
-        """
-        from hiprobe.reproduce.clip_states import Extraction
-        from hiprobe.reproduce.request import Request
-
-        request = Request(
-            data=name_data(paths, normal=normal),
-            out=out,
-            backbone=how.backbone,
-            readings=readings,
-            mode=mode,
-            seeds=seeds,
-            folds=folds,
-            draws=draws,
-            segment_seconds=how.segment_seconds,
-            labelled_share=labelled_share,
-        )
-        extraction = Extraction(
-            request,
-            partial(request.backbone.open, say=None if how.quiet else say),
-            default_cache() if how.cached else None,
-            partial(progress_bar, quiet=how.quiet),
-            tell=_nothing if how.quiet else say,
-        )
-        return cls(request, extraction, how.quiet)
-
-    def run(self, names: Sequence[str]) -> Failures:
-        """Run, and say what was written; returns the files that could not be read."""
-        from hiprobe.reproduce.result_pages import MARKDOWN_NAME
-        from hiprobe.reproduce.run_experiments import chosen_experiments, run_experiments
-
-        chosen = chosen_experiments(names, data_sets=len(self.request.data))
-        tell = _nothing if self.quiet else say
-        for result in run_experiments(chosen, self.extraction, say=tell):
-            page = self.request.out / result.name / MARKDOWN_NAME
-            echo(page.read_text(encoding="utf-8"))
-            tell(f"wrote {page.parent} ({result.seconds:.0f} s)")
-        failures = Failures()
-        for failure in self.extraction.failures:
-            failures.add(failure.video, failure.reason)
-        return failures
-
-
-def name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSource, ...]:
-    """Data sets named after their folder or table; `manifest.csv` after the folder it lies in."""
-    from hiprobe.reproduce.request import DataSource
-
-    found: list[DataSource] = []
-    for path in paths:
-        own = Path(os.path.abspath(path))  # noqa: PTH100 - ".." is no name for a folder
-        plain = own.parent.name if own.stem == "manifest" else own.stem
-        taken = {d.name for d in found}
-        names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))
-        found.append(DataSource(next(n for n in names if n not in taken), path, tuple(normal)))
-    return tuple(found)
-
-
-def list_experiments() -> None:
-    """What can be run."""
-    from hiprobe.reproduce.request import EXPERIMENTS
-
-    rows = [(e.name, e.title, "" if e.in_all else "by name only") for e in EXPERIMENTS]
-    print_table(("experiment", "what it shows", ""), rows)
-
-
-def write_docs(folders: Sequence[Path], page: Path, *, quiet: bool) -> None:
-    """Join results to a page."""
-    from hiprobe.reproduce.result_pages import write_page
-
-    joined = write_page(folders, page)
-    if not quiet:
-        say(f"wrote {page}: {', '.join(joined)}")
-
-
-def _nothing(line: str) -> None:
-    return None
 
 
 @click.command()
@@ -223,26 +117,82 @@ def reproduce(
     from hiprobe.errors import UsageError
 
     if listed:
-        list_experiments()
+        _list_experiments()
         return
     if not experiments and not docs:
         raise UsageError("name an experiment, or all; `hiprobe reproduce --list` shows them")
     failed = None
     if experiments:
-        run = Reproduction.of(
-            data,
-            normal=normal,
+        from hiprobe.reproduce.request import ReproduceRequest
+
+        request = ReproduceRequest(
+            data=_name_data(data, normal=normal),
             out=out,
+            backbone=how.backbone,
             readings=readings,
             mode=mode,
             seeds=tuple(range(first_seed, first_seed + seeds)),
             folds=folds,
             draws=draws,
+            segment_seconds=how.segment_seconds,
             labelled_share=labelled_share,
-            how=how,
         )
-        failed = run.run(experiments)
+        failed = _run(experiments, request, how)
     if docs is not None:
-        write_docs((out, *join), docs, quiet=how.quiet)
+        from hiprobe.reproduce.result_pages import write_page
+
+        joined = write_page((out, *join), docs)
+        if not how.quiet:
+            say(f"wrote {docs}: {', '.join(joined)}")
     if failed is not None:
         failed.finish()
+
+
+def _list_experiments() -> None:
+    from hiprobe.reproduce.request import EXPERIMENTS
+
+    rows = [(e.name, e.title, "" if e.in_all else "by name only") for e in EXPERIMENTS]
+    print_table(("experiment", "what it shows", ""), rows)
+
+
+def _name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSource, ...]:
+    """Data sets named after their folder or table; `manifest.csv` after the folder it lies in."""
+    from hiprobe.reproduce.request import DataSource
+
+    found: list[DataSource] = []
+    for path in paths:
+        own = Path(os.path.abspath(path))  # noqa: PTH100 - ".." is no name for a folder
+        plain = own.parent.name if own.stem == "manifest" else own.stem
+        taken = {d.name for d in found}
+        names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))
+        found.append(DataSource(next(n for n in names if n not in taken), path, tuple(normal)))
+    return tuple(found)
+
+
+def _run(names: Sequence[str], request: ReproduceRequest, how: SessionOptions) -> Failures:
+    """Run the experiments and show each page; returns the files that could not be read."""
+    from hiprobe.reproduce.clip_states import Extraction
+    from hiprobe.reproduce.result_pages import MARKDOWN_NAME
+    from hiprobe.reproduce.run_experiments import chosen_experiments, run_experiments
+
+    tell = _nothing if how.quiet else say
+    extraction = Extraction(
+        request,
+        partial(request.backbone.open, say=None if how.quiet else say),
+        default_cache() if how.cached else None,
+        partial(progress_bar, quiet=how.quiet),
+        tell=tell,
+    )
+    chosen = chosen_experiments(names, data_sets=len(request.data))
+    for result in run_experiments(chosen, extraction, say=tell):
+        page = request.out / result.name / MARKDOWN_NAME
+        echo(page.read_text(encoding="utf-8"))
+        tell(f"wrote {page.parent} ({result.seconds:.0f} s)")
+    failures = Failures()
+    for failure in extraction.failures:
+        failures.add(failure.video, failure.reason)
+    return failures
+
+
+def _nothing(line: str) -> None:
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,8 @@ from hiprobe.paper import KEY_FRAMES
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_video, extract_views
 from hiprobe.pipeline.extraction import load_extracted
 from hiprobe.progress import Clock
-from hiprobe.reproduce.request import DataSource, Kept, Request
+from hiprobe.reproduce.estimate import RowMaker
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_cache import StatesCache
@@ -48,7 +49,7 @@ class OwnTruth:
 
     @property
     def fitted(self) -> Manifest | None:
-        """With a test split: the videos that are fitted on under any seed."""
+        """Videos that are fitted on under any seed; None without a test split."""
         if self.labelled is None:
             return None
         names = {r.name for drawn in self.labelled for r in drawn.rows}
@@ -60,7 +61,7 @@ def own_truth(data: DataSource, *, seeds: Sequence[int], share: float) -> OwnTru
     """The frame-level truth of a data set; None where only clips are labelled.
 
     Args:
-        share: part of the training split that is labelled, drawn anew for each seed.
+        share: part of the training split that is labelled, drawn for each seed.
     """
     try:
         manifest = read_manifest(path=data.path)
@@ -78,16 +79,10 @@ def own_truth(data: DataSource, *, seeds: Sequence[int], share: float) -> OwnTru
 Listen = Callable[[str], AbstractContextManager[Progress | None]]
 """Opens a progress bar of a name."""
 
-OpenBackbone = Callable[[], Backbone]
-
-
-def _silent(name: str) -> AbstractContextManager[Progress | None]:
-    return nullcontext(None)
-
 
 @dataclass
 class Extraction:
-    """Labelled and scored-to-be states, by data set, key frames and reading.
+    """States of clips and of test videos, by data set, key frames and reading.
 
     What was extracted once in a process is held; between processes the cache of states serves,
     so an interrupted pass goes on. The backbone is opened when a video has to be read, and never
@@ -95,15 +90,18 @@ class Extraction:
 
     Attributes:
         open_backbone: loads the backbone; called at most once.
-        cache: None to extract anew in each process.
+        cache: None to extract again in each process.
+        listen: shows progress; nothing is shown unless given.
         tell: takes sentences on what of the data is not taken, or counts as the same.
         failures: files that could not be read; they are left out and named in the results.
     """
 
-    request: Request
-    open_backbone: OpenBackbone
+    request: ReproduceRequest
+    open_backbone: Callable[[], Backbone]
     cache: StatesCache | None = None
-    listen: Listen = _silent
+    listen: Callable[[str], AbstractContextManager[Progress | None]] = lambda name: nullcontext(
+        None
+    )
     tell: Callable[[str], None] = lambda sentence: None
     failures: list[Failure] = field(default_factory=list)
     _backbone: Backbone | None = None
@@ -139,17 +137,6 @@ class Extraction:
     def is_extracted(self, data: DataSource) -> bool:
         """Whether all its clips are files of extracted states."""
         return all(is_states_name(c.video) for c in self.clips(data))
-
-    def source(self, name: str) -> DataSource:
-        """A data set by its name.
-
-        Raises:
-            UsageError: there is none of that name.
-        """
-        for found in self.request.data:
-            if found.name == name:
-                return found
-        raise UsageError(f"no data set {name!r} among {[d.name for d in self.request.data]}")
 
     def clips(self, data: DataSource) -> tuple[LabelledClip, ...]:
         """The labelled clips that may be fitted on; nothing is decoded.
@@ -226,8 +213,13 @@ class Extraction:
         """
         wanted = reading or self.request.reading
         if is_states_name(path):
-            found = load_extracted(path, layers=None, fingerprint=None)
-            return _present(found.states, wanted, path)
+            known = load_extracted(path, layers=None, fingerprint=None).states
+            if wanted not in known:
+                raise StatesError(
+                    f"{path} holds segments read at {sorted(known)}, not at {wanted}; extract it "
+                    "again"
+                )
+            return known[wanted]
         with self.listen(path.name) as progress:
             found = extract_video(
                 path,
@@ -241,7 +233,7 @@ class Extraction:
     def settings(
         self, key_frames: int = KEY_FRAMES, readings: tuple[Reading, ...] | None = None
     ) -> ExtractionSettings:
-        """How videos are read: all layers, at the request's readings unless told otherwise."""
+        """How videos are read: all layers, at the request's readings unless others are given."""
         return ExtractionSettings(
             segment_seconds=self.request.segment_seconds,
             key_frames=key_frames,
@@ -315,14 +307,6 @@ class Extraction:
         return self.request.readings if reading in self.request.readings else (reading,)
 
 
-def _present(found: Mapping[Reading, States], reading: Reading, path: Path) -> States:
-    if reading not in found:
-        raise StatesError(
-            f"{path} holds segments read at {sorted(found)}, not at {reading}; extract it again"
-        )
-    return found[reading]
-
-
 @dataclass(frozen=True)
 class Bench:
     """Everything that an experiment is given.
@@ -330,11 +314,15 @@ class Bench:
     Attributes:
         request: the settings of the run.
         extraction: states of the data, extracted once for all experiments.
-        kept: finished pieces of this experiment, so that an interrupted run goes on.
+        finished: finished pieces of this experiment, so that an interrupted run goes on.
         say: takes a line about the course of the run.
     """
 
-    request: Request
+    request: ReproduceRequest
     extraction: Extraction
-    kept: Kept
+    finished: FinishedPieces
     say: Callable[[str], None]
+
+    def table(self, data: DataSource, section: str, protocol: str) -> RowMaker:
+        """A maker of rows on one data set, under the seeds and draws of the run."""
+        return RowMaker(data.name, section, protocol, self.request.seeds, self.request.draws)

@@ -1,4 +1,4 @@
-"""A published model's words about frames, as states beside the pictures' own."""
+"""A published model's descriptions of frames, read by the LLM, and the pictures themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from hiprobe.states import Reading
 from hiprobe.store.atomic import atomic_path
 
 LIMIT_BYTES = 2048 * MIB
-"""Of the file, and of what it unfolds to: a line for each video, a sentence for each frame."""
+"""Largest file, and largest text inside it: a line for each video, a sentence for each frame."""
 
 SUFFIX = "_frame_descriptions.jsonl.gz"
 
@@ -134,7 +134,7 @@ def _lines(plain: BinaryIO) -> Iterator[bytes]:
 
 
 CHUNK = 32
-"""Texts after which the course of the run is told."""
+"""Texts that are read at once; after so many a line says how far the run is."""
 
 LAYER_STEP = 3
 """Every so many layers are read, and the first and the last: neighbours differ little."""
@@ -162,33 +162,24 @@ def text_states(
     rows = []
     made = _reader_digest(backbone, layers)
     for number, video in enumerate(described.videos, start=1):
-        place = _place(bench, described.name, video.texts, made)
+        digest = hashlib.sha256("\0".join([made, *video.texts]).encode()).hexdigest()[:24]
+        place = bench.finished.folder / f"texts-{described.name}-{digest}.npy"
         found = _load(place, (len(TEXT_READINGS), len(video.texts), len(layers), backbone.width))
         if found is None:
             told = f"{described.name}: texts of video {number} of {len(described.videos)}"
-            _read_new(backbone, video.texts, layers, seen, bench, told)
+            new = [t for t in dict.fromkeys(video.texts) if t not in seen]
+            for start in range(0, len(new), CHUNK):
+                bench.say(f"{told}, {start} of {len(new)} new")
+                chunk = new[start : start + CHUNK]
+                read = backbone.text_states(chunk, layers=layers)
+                by_text = zip(*(read[r] for r in TEXT_READINGS), strict=True)
+                seen |= {t: np.stack(own) for t, own in zip(chunk, by_text, strict=True)}
             found = np.stack([seen[t] for t in video.texts], axis=1)
-            _keep(place, found)
+            with atomic_path(place) as temporary, temporary.open("wb") as file:
+                np.save(file, found, allow_pickle=False)
         rows.append(found)
     joined = np.concatenate(rows, axis=1)
     return {reading: joined[i] for i, reading in enumerate(TEXT_READINGS)}
-
-
-def _read_new(
-    backbone: Any,
-    texts: Sequence[str],
-    layers: Sequence[int],
-    seen: dict[str, NDArray[np.float32]],
-    bench: Bench,
-    told: str,
-) -> None:
-    new = [t for t in dict.fromkeys(texts) if t not in seen]
-    for start in range(0, len(new), CHUNK):
-        bench.say(f"{told}, {start} of {len(new)} new")
-        chunk = new[start : start + CHUNK]
-        found = backbone.text_states(chunk, layers=layers)
-        for position, text in enumerate(chunk):
-            seen[text] = np.stack([found[r][position] for r in TEXT_READINGS])
 
 
 def _reader_digest(backbone: TextsBackbone, layers: Sequence[int]) -> str:
@@ -198,22 +189,12 @@ def _reader_digest(backbone: TextsBackbone, layers: Sequence[int]) -> str:
     return hashlib.sha256(f"{tuple(layers)}".encode() + values).hexdigest()[:24]
 
 
-def _place(bench: Bench, name: str, texts: Sequence[str], made: str) -> Path:
-    digest = hashlib.sha256("\0".join([made, *texts]).encode()).hexdigest()[:24]
-    return bench.kept.folder / f"texts-{name}-{digest}.npy"
-
-
 def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     try:
         found: NDArray[np.float32] = read_npy(path)
     except (OSError, ValueError):
         return None
     return found if found.shape == shape else None
-
-
-def _keep(path: Path, values: NDArray[np.float32]) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, values, allow_pickle=False)
 
 
 VIEWS = {"pictures, 8 key frames": KEY_FRAMES, "picture, the one described": 1}

@@ -8,6 +8,7 @@ from typing import Any
 
 from hiprobe.report.layer_chart import add_paper_axis
 from hiprobe.report.theme import Draw, Theme, add_note, legend_words, open_frame, tick_words
+from hiprobe.reproduce.experiment_result import ResultRow
 
 COLOURS = ("#1f77c8", "#d98200", "#2a9d5c", "#8d5fc4", "#7a5c4a", "#c2479b", "#5b6770")
 """One for each curve. Red is left to what was detected or chosen."""
@@ -49,6 +50,17 @@ class Panel:
     log_x: bool = False
     ticks: tuple[tuple[float, str], ...] = ()
     paper_layers: bool = False
+
+
+def curve_of_rows(name: str, x: Sequence[float], rows: Sequence[ResultRow]) -> Curve:
+    """Values of rows over x, with their intervals as a band; where there is none it has no width.
+
+    Args:
+        x: the place of each row.
+    """
+    low = [r.ours if r.low is None else r.low for r in rows]
+    high = [r.ours if r.high is None else r.high for r in rows]
+    return Curve(name, x, [r.ours for r in rows], low, high)
 
 
 def panels_drawing(

@@ -7,7 +7,7 @@ seeds how much it hangs on folds and draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics import Ranking, interval, within_video_auc
-from hiprobe.reproduce.experiment_result import Row
+from hiprobe.reproduce.experiment_result import PaperNumber, ResultRow
+
+CLIP_AUC, HIGHEST_AUC = "clip AUC", "highest-segment AUC"
+FRAME_AUC, FRAME_AP, WITHIN = "frame AUC", "frame AP", "AUC within a video"
+"""Names of metrics. The first ranks clips by the score of one vector, the second by what detection
+gives them: their highest smoothed segment."""
 
 _Floats = NDArray[np.float64]
 Weigh = Callable[[_Floats], _Floats]
@@ -29,12 +34,18 @@ DRAWS_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its interval over sources (None where undefined), and the value of each seed."""
+    """A value, its interval (None where undefined), and the value of each seed."""
 
     ours: float
-    low: float | None
-    high: float | None
-    by_seed: tuple[float, ...]
+    low: float | None = None
+    high: float | None = None
+    by_seed: tuple[float, ...] = ()
+
+    @classmethod
+    def of_seeds(cls, values: Iterable[float], middle: Callable[..., Any] = np.mean) -> Estimate:
+        """The mean (or what `middle` makes) of one value a seed, without an interval."""
+        by_seed = tuple(float(v) for v in values)
+        return cls(float(middle(by_seed)), by_seed=by_seed)
 
 
 @dataclass(frozen=True)
@@ -67,25 +78,54 @@ def clip_units(scores: Sequence[float], labels: Sequence[int], sources: Sequence
     return Units(frames, tuple(sources))
 
 
+def known_clips(
+    scores: _Floats, labels: NDArray[np.int64], sources: Sequence[str], only: int | None = None
+) -> Units:
+    """Clips as units, without those that have no score because no fold held them out.
+
+    Args:
+        scores: float64 `[clips]`, NaN where there is none.
+        labels: int64 `[clips]`.
+        only: take clips of this label alone.
+    """
+    known = np.isfinite(scores) if only is None else np.isfinite(scores) & (labels == only)
+    own = [source for source, there in zip(sources, known, strict=True) if there]
+    return clip_units(scores[known].tolist(), labels[known].tolist(), own)
+
+
 def auc_estimate(seeds: Sequence[Units], *, draws: int) -> Estimate:
     """ROC-AUC over all frames."""
-    return _ranked(seeds, 0, draws)
+    return estimate([_ranked(u, 0) for u in seeds], [u.sources for u in seeds], draws=draws)
 
 
 def precision_estimate(seeds: Sequence[Units], *, draws: int) -> Estimate:
     """Average precision, step-wise, over all frames."""
-    return _ranked(seeds, 1, draws)
+    return estimate([_ranked(u, 1) for u in seeds], [u.sources for u in seeds], draws=draws)
 
 
 def within_estimate(seeds: Sequence[ScoredFrames], *, draws: int) -> Estimate:
     """Mean AUC inside a video; the interval is over videos, since a video may hold many sources."""
     names = [tuple(str(v) for v in range(f.video_count)) for f in seeds]
-    return estimate([_within(f) for f in seeds], names, draws=draws)
+    return estimate([weighted_mean(within_video_auc(f)) for f in seeds], names, draws=draws)
 
 
-def estimate(
-    metrics: Sequence[Weigh], sources: Sequence[Sequence[str]], *, draws: int, seed: int = 0
+def difference(first: Sequence[Units], second: Sequence[Units], *, draws: int) -> Estimate:
+    """AUC of the first minus the second on the same draws of sources."""
+    return mean_difference([[u] for u in first], second, draws=draws)
+
+
+def mean_difference(
+    several: Sequence[Sequence[Units]], other: Sequence[Units], *, draws: int
 ) -> Estimate:
+    """Mean AUC of several scorings of each seed, minus that of another on the same draws."""
+    metrics = []
+    for own, base in zip(several, other, strict=True):
+        mean, level = mean_auc(own), _ranked(base, 0)
+        metrics.append(lambda w, a=mean, b=level: a(w) - b(w))
+    return estimate(metrics, [u.sources for u in other], draws=draws)
+
+
+def estimate(metrics: Sequence[Weigh], sources: Sequence[Sequence[str]], *, draws: int) -> Estimate:
     """Any metric of one or more seeds.
 
     Args:
@@ -98,7 +138,7 @@ def estimate(
     ones = np.ones((1, len(place)))
     by_seed = tuple(float(m(ones[:, o])[0]) for m, o in zip(metrics, owners, strict=True))
     drawn = (
-        np.random.default_rng(seed)
+        np.random.default_rng(0)
         .multinomial(len(place), np.full(len(place), 1 / len(place)), size=draws)
         .astype(np.float64)
     )
@@ -118,18 +158,16 @@ def estimate(
     )
 
 
-def _ranked(seeds: Sequence[Units], which: int, draws: int) -> Estimate:
-    rankings = [Ranking.of(u.frames) for u in seeds]
-    metrics = [_of_ranking(r, which) for r in rankings]
-    return estimate(metrics, [u.sources for u in seeds], draws=draws)
+def mean_auc(scorings: Sequence[Units]) -> Weigh:
+    """Mean of the AUCs of several scorings of the same units."""
+    areas = [_ranked(u, 0) for u in scorings]
+    return lambda weights: np.mean([area(weights) for area in areas], axis=0)
 
 
-def _of_ranking(ranking: Ranking, which: int) -> Weigh:
+def _ranked(units: Units, which: int) -> Weigh:
+    """AUC (0) or average precision (1)."""
+    ranking = Ranking.of(units.frames)
     return lambda weights: ranking.aucs_and_precisions(weights)[which]
-
-
-def _within(frames: ScoredFrames) -> Weigh:
-    return weighted_mean(within_video_auc(frames))
 
 
 def weighted_mean(values: _Floats) -> Weigh:
@@ -143,13 +181,67 @@ def weighted_mean(values: _Floats) -> Weigh:
     return mean
 
 
-def row_of_estimate(metric: str, found: Estimate, common: Mapping[str, Any]) -> Row:
-    """A row with the interval and the values of the seeds."""
-    return Row(
-        metric=metric,
-        ours=found.ours,
-        low=found.low,
-        high=found.high,
-        by_seed=found.by_seed,
-        **common,
-    )
+@dataclass(frozen=True)
+class RowMaker:
+    """What the rows of one table share; makes rows of estimates, and estimates of scores.
+
+    Attributes:
+        data: name of the data set.
+        section: heading of the table.
+        protocol: in one line: what was fitted, what was tested, over what the interval is.
+        seeds: of the run; a row with fewer values is of the first ones.
+        draws: bootstrap draws of sources.
+    """
+
+    data: str
+    section: str = ""
+    protocol: str = ""
+    seeds: tuple[int, ...] = (0,)
+    draws: int = 1
+
+    def row(
+        self,
+        setting: str,
+        metric: str,
+        found: Estimate | float,
+        *,
+        paper: tuple[PaperNumber, ...] = (),
+        seconds: float = 0.0,
+        count: bool = False,
+    ) -> ResultRow:
+        """One row; see `ResultRow` for what is given besides the estimate."""
+        known = found if isinstance(found, Estimate) else Estimate(found)
+        return ResultRow(
+            data=self.data,
+            setting=setting,
+            metric=metric,
+            ours=known.ours,
+            low=known.low,
+            high=known.high,
+            by_seed=known.by_seed,
+            paper=paper,
+            protocol=self.protocol,
+            seeds=self.seeds[: len(known.by_seed)] or self.seeds,
+            seconds=seconds,
+            section=self.section,
+            count=count,
+        )
+
+    def auc(self, setting: str, metric: str, seeds: Sequence[Units]) -> ResultRow:
+        """ROC-AUC of the units of each seed, with its interval over sources."""
+        return self.row(setting, metric, auc_estimate(seeds, draws=self.draws))
+
+    def by_frame(
+        self, setting: str, units: Sequence[Units], videos: Sequence[ScoredFrames]
+    ) -> list[ResultRow]:
+        """AUC and AP of all frames, and the mean AUC inside a video.
+
+        Args:
+            units: frames of each seed, in the units that intervals are over.
+            videos: the same frames, by video.
+        """
+        return [
+            self.auc(setting, FRAME_AUC, units),
+            self.row(setting, FRAME_AP, precision_estimate(units, draws=self.draws)),
+            self.row(setting, WITHIN, within_estimate(videos, draws=self.draws)),
+        ]

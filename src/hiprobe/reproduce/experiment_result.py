@@ -23,7 +23,7 @@ class PaperNumber:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One number of a table.
 
     Rows of one `section`, `data` and `protocol` stand in one table: a line for each `setting`, a
@@ -92,14 +92,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an experiment returns: rows, pictures, and sentences that belong beside them.
+    """What an experiment returns: rows, pictures, and sentences about them.
 
     Attributes:
         data: name of a data set to what it is, where the experiment reads it in a way of its own
             and not as labelled clips.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     data: Mapping[str, str] = field(default_factory=dict)
@@ -127,15 +127,10 @@ class ExperimentResult:
     seconds: float
     date: str
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON values; what is not defined is None."""
-
-        return result_document(self)
-
 
 @cache
 def facts() -> dict[str, Any]:
-    """The whole file."""
+    """What the paper says in numbers, from `facts.json`."""
     text = files("hiprobe.reproduce").joinpath("facts.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
@@ -159,7 +154,7 @@ VERSION = 1
 
 
 def result_document(result: ExperimentResult) -> dict[str, Any]:
-    """Everything but the drawings, which are files of their own."""
+    """A result as JSON values, None for what is not defined; drawings are files of their own."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -173,18 +168,18 @@ def result_document(result: ExperimentResult) -> dict[str, Any]:
         "date": result.date,
         "notes": list(result.findings.notes),
         "figures": [{"name": f.name, "caption": f.caption} for f in result.findings.figures],
-        "rows": [_row_document(row) for row in result.findings.rows],
+        "rows": [
+            {
+                **asdict(row),
+                "ours": row.ours if math.isfinite(row.ours) else None,
+                "by_seed": [v if math.isfinite(v) else None for v in row.by_seed],
+            }
+            for row in result.findings.rows
+        ],
     }
 
 
-def _row_document(row: Row) -> dict[str, Any]:
-    plain = asdict(row)
-    plain["ours"] = row.ours if math.isfinite(row.ours) else None
-    plain["by_seed"] = [v if math.isfinite(v) else None for v in row.by_seed]
-    return plain
-
-
-def row_of(document: Mapping[str, Any]) -> Row:
+def row_of(document: Mapping[str, Any]) -> ResultRow:
     """A row that `result_document` wrote.
 
     Raises:
@@ -195,4 +190,4 @@ def row_of(document: Mapping[str, Any]) -> Row:
     known["by_seed"] = tuple(math.nan if v is None else v for v in known["by_seed"])
     known["seeds"] = tuple(known["seeds"])
     known["paper"] = tuple(PaperNumber(**p) for p in known["paper"])
-    return Row(**known)
+    return ResultRow(**known)

@@ -1,4 +1,4 @@
-"""Probes on labelled segments, judged by frame."""
+"""Videos to test by frame, and probes on labelled stretches of frames."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from hiprobe.evaluation.truth import VideoTruth
 from hiprobe.probe.training_set import Indices, grouped_folds, roc_auc
 from hiprobe.reproduce.described_frames import frame_labels
 from hiprobe.reproduce.estimate import Units
+from hiprobe.reproduce.held_out import Pairs, assemble, held_out_scores
 from hiprobe.saliency import layer_saliency
 from hiprobe.scorer import make_scorer
 from hiprobe.states import LabelledStates, States
 
 
 @dataclass(frozen=True)
-class Part:
+class VideoPart:
     """A half-open stretch of frames that comes from one recording: the unit of intervals."""
 
     first_frame: int
@@ -52,7 +53,7 @@ class TestVideo:
     frames: int
     fps: float
     spans: tuple[tuple[int, int], ...]
-    parts: tuple[Part, ...]
+    parts: tuple[VideoPart, ...]
     joined: bool
     path: Path | None = None
 
@@ -116,7 +117,7 @@ class Samples:
     labels: NDArray[np.int64]
     every_frames: int
 
-    def folds(self, *, folds: int, seed: int) -> list[tuple[Indices, Indices]]:
+    def folds(self, *, folds: int, seed: int) -> Pairs:
         """Folds by video."""
         return grouped_folds(self.labels, [str(o) for o in self.owner], folds=folds, seed=seed)
 
@@ -145,19 +146,15 @@ class ByLayer:
 
     scores: Mapping[int, _Floats]
     dlsp: tuple[int, ...]
-    pairs: Sequence[tuple[Indices, Indices]]
+    pairs: Pairs
 
     def rule(self, name: str, labels: NDArray[np.int64]) -> _Floats:
         """Scores under a rule: `DLSP`, `last`, or `oracle` (the best of the held-out scores)."""
-        layers = sorted(self.scores)
         if name == "last":
-            return self.scores[layers[-1]]
+            return self.scores[max(self.scores)]
         if name == "oracle":
             return max(self.scores.values(), key=lambda s: roc_auc(labels, s))
-        found = np.full(len(labels), np.nan)
-        for (_, held), layer in zip(self.pairs, self.dlsp, strict=True):
-            found[held] = self.scores[layer][held]
-        return found
+        return assemble(self.scores, self.pairs, self.dlsp)
 
 
 def probe_layers(
@@ -173,21 +170,26 @@ def probe_layers(
     Args:
         states: `[samples, layers, width]`.
     """
-    pairs = samples.folds(folds=folds, seed=seed)
-    scores = {n: np.full(len(samples.labels), np.nan) for n in layers}
+    pairs, labels = samples.folds(folds=folds, seed=seed), samples.labels
     dlsp = []
-    for train, held in pairs:
-        y = samples.labels[train]
-        table = layer_saliency(states[train][y == 0], states[train][y == 1], layers=tuple(layers))
-        dlsp.append(int(table.best))
-        for position, layer in enumerate(layers):
-            fitted = make_scorer("logistic").fit(states[train, position], y)
-            scores[layer][held] = fitted.probability(states[held, position])
-    return {"scores": {str(n): s.tolist() for n, s in scores.items()}, "dlsp": dlsp}
+    for train, _ in pairs:
+        x, y = states[train], labels[train]
+        dlsp.append(int(layer_saliency(x[y == 0], x[y == 1], layers=tuple(layers)).best))
+
+    def score(_: int, train: Indices, held: Indices) -> _Floats:
+        scorer = make_scorer("logistic")
+        fits = [scorer.fit(states[train, i], labels[train]) for i in range(len(layers))]
+        return np.stack([f.probability(states[held, i]) for i, f in enumerate(fits)], axis=1)
+
+    scores = held_out_scores((len(labels), len(layers)), pairs, score)
+    return {
+        "scores": {str(n): own.tolist() for n, own in zip(layers, scores.T, strict=True)},
+        "dlsp": dlsp,
+    }
 
 
 def by_layer(found: Mapping[str, Any], samples: Samples, *, folds: int, seed: int) -> ByLayer:
-    """What `probe_layers` gave."""
+    """Read what `probe_layers` gave, which may come from a finished piece."""
     scores = {int(n): np.array(s, np.float64) for n, s in found["scores"].items()}
     return ByLayer(scores, tuple(found["dlsp"]), samples.folds(folds=folds, seed=seed))
 
@@ -197,11 +199,13 @@ def probe_words(texts: Sequence[str], samples: Samples, *, folds: int, seed: int
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    scores = np.full(len(texts), np.nan)
-    for train, held in samples.folds(folds=folds, seed=seed):
+    def score(_: int, train: Indices, held: Indices) -> _Floats:
         words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
         x = words.fit_transform([texts[i] for i in train])
         model = LogisticRegression(class_weight="balanced", max_iter=1000)
         model.fit(x, samples.labels[train])
-        scores[held] = model.predict_proba(words.transform([texts[i] for i in held]))[:, 1]
-    return [float(s) for s in scores]
+        found: _Floats = model.predict_proba(words.transform([texts[i] for i in held]))[:, 1]
+        return found
+
+    pairs = samples.folds(folds=folds, seed=seed)
+    return [float(s) for s in held_out_scores(len(texts), pairs, score)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hiprobe.localize import smooth
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
+from hiprobe.probe.fitting import Parameters
 from hiprobe.probe.selection import (
     LayerChoice,
     Recipe,
@@ -23,10 +24,42 @@ from hiprobe.probe.selection import (
     layer_aucs,
 )
 from hiprobe.probe.training_set import Indices, Mode, TrainingSet, grouped_folds, training_set
-from hiprobe.reproduce.request import Request
-from hiprobe.saliency import ENTROPY_BINS
-from hiprobe.scorer import FittedScorer, Scorer, ScorerName, make_scorer
+from hiprobe.reproduce.request import ReproduceRequest
+from hiprobe.scorer import FittedScorer, ScorerName
 from hiprobe.states import LabelledStates, States
+
+_Floats = NDArray[np.float64]
+Pairs = Sequence[tuple[Indices, Indices]]
+"""Training and held-out clips of each fold."""
+
+
+def held_out_scores(
+    shape: int | tuple[int, int],
+    pairs: Pairs,
+    fit_and_score: Callable[[int, Indices, Indices], NDArray[Any]],
+) -> _Floats:
+    """Score every clip by a fit that has seen nothing of its source.
+
+    Args:
+        shape: number of clips; with a second number, so many scores of each.
+        pairs: training and held-out clips of each fold.
+        fit_and_score: takes the number of a fold, its training and its held-out clips; gives the
+            scores of the latter.
+
+    Returns:
+        float64 of that shape; NaN where no fold held the clip out.
+    """
+    scores = np.full(shape, np.nan)
+    for fold, (train, held) in enumerate(pairs):
+        scores[held] = fit_and_score(fold, train, held)
+    return scores
+
+
+def assemble(by_layer: Mapping[int, _Floats], pairs: Pairs, layers: Sequence[int]) -> _Floats:
+    """Held-out scores of a layer rule, each fold's from the layer that was chosen there."""
+    count = len(next(iter(by_layer.values())))
+    return held_out_scores(count, pairs, lambda fold, _, held: by_layer[layers[fold]][held])
+
 
 LayerRule = LayerChoice | Literal["cv"]
 """As a probe's `layer`, or "cv": the layer with the best cross-validated AUC of the clips that
@@ -48,17 +81,18 @@ class Variant:
     thresholds: bool = False
     normed: bool = False
 
-    def recipe(self, request: Request, *, seed: int) -> Recipe:
-        """Everything that decides the fit; "cv" is replaced by a layer once the clips are known."""
-        return Recipe(
+    def recipe(self, request: ReproduceRequest, *, seed: int) -> Recipe:
+        """A probe's defaults with this layer and scorer.
+
+        "cv" becomes "dlsp" here; `fit_set` replaces it by a layer once the clips are known.
+        """
+        return Parameters(
             layer="dlsp" if self.layer == "cv" else self.layer,
+            scorer=self.scorer,
             mode=request.mode,
-            scorer=make_scorer(self.scorer, seed=seed),
-            sigma_segments=SIGMA_SEGMENTS,
-            bins=ENTROPY_BINS,
             folds=request.folds,
             seed=seed,
-        )
+        ).recipe()
 
 
 @dataclass(frozen=True)
@@ -68,8 +102,14 @@ class Moments:
     mean: float
     deviation: float
 
+    @classmethod
+    def of(cls, scores: _Floats) -> Moments:
+        """Mean and deviation of the scores that are there."""
+        known = scores[np.isfinite(scores)]
+        return cls(float(known.mean()), float(known.std()))
+
     def threshold(self, kappa: float = KAPPA) -> float:
-        """T."""
+        """The threshold T of this kappa."""
         return self.mean + kappa * self.deviation
 
 
@@ -93,14 +133,23 @@ class Fit:
         """Those that T comes from: of held-out clips where there are any."""
         return self.held_out or self.training
 
-    def scores(self, states: States) -> NDArray[np.float64]:
+    def scores(self, states: States) -> _Floats:
         """Anomaly probability of each segment, NaN where it failed."""
         found = self.scorer.probability(states.layer(self.layer))
         return np.where(states.failed, np.nan, found)
 
+    def smoothed(self, states: States) -> _Floats:
+        """Anomaly probability of each segment after smoothing, as detection gives it."""
+        return smooth(
+            self.scores(states),
+            sigma_segments=SIGMA_SEGMENTS,
+            start_seconds=states.start_seconds,
+            end_seconds=states.end_seconds,
+        )
+
 
 def fit_variant(
-    examples: Sequence[LabelledStates], variant: Variant, *, request: Request, seed: int
+    examples: Sequence[LabelledStates], variant: Variant, *, request: ReproduceRequest, seed: int
 ) -> Fit:
     """Choose layer and mode on these clips alone, and fit.
 
@@ -110,39 +159,28 @@ def fit_variant(
     return fit_set(training_set(examples), variant, request=request, seed=seed)
 
 
-def fit_set(data: TrainingSet, variant: Variant, *, request: Request, seed: int) -> Fit:
-    """The same on clips that are a training set already, which several variants share."""
+def fit_set(data: TrainingSet, variant: Variant, *, request: ReproduceRequest, seed: int) -> Fit:
+    """Fit a variant on clips that are a training set already, which several variants share.
+
+    `Probe.fit` would also measure every layer and always cross-validate; with dozens of variants
+    in a table that is most of the time, so only what the variant needs is computed here.
+    """
     recipe = variant.recipe(request, seed=seed)
     every = np.arange(len(data))
     if variant.layer == "cv":
-        recipe = replace(recipe, layer=best_layer(data, recipe))
+        areas = layer_aucs(data, recipe)
+        if not np.isnan(areas).all():  # without folds it stays DLSP's layer
+            recipe = replace(recipe, layer=candidate_layers(data)[int(np.nanargmax(areas))])
     layer = choose_layer(data, every, recipe=recipe)
     held_out, mode = None, recipe.mode
     if variant.thresholds or mode == "auto":
         checked = cross_validate(data, recipe)
         mode = best_mode(data.labels, checked.by_mode)
-        held_out = _moments(checked.by_mode[mode]) if checked.layers else None
+        held_out = Moments.of(checked.by_mode[mode]) if checked.layers else None
     fitted = fit_mode(data, every, mode=mode, layer=layer, scorer=recipe.scorer)
     sigma = recipe.sigma_segments
     own = detection_scores(data, every, layer=layer, scorer=fitted, sigma_segments=sigma)
-    return Fit(layer, mode, fitted, held_out, _moments(own))
-
-
-def best_layer(data: TrainingSet, recipe: Recipe) -> int:
-    """Layer with the best cross-validated AUC of clip vectors; DLSP's where there are no folds."""
-    areas = layer_aucs(data, recipe)
-    if np.isnan(areas).all():
-        return choose_layer(data, np.arange(len(data)), recipe=recipe)
-    return candidate_layers(data)[int(np.nanargmax(areas))]
-
-
-def _moments(scores: NDArray[np.float64]) -> Moments:
-    known = scores[np.isfinite(scores)]
-    return Moments(float(known.mean()), float(known.std()))
-
-
-_Floats = NDArray[np.float64]
-Pairs = Sequence[tuple[Indices, Indices]]
+    return Fit(layer, mode, fitted, held_out, Moments.of(own))
 
 
 @dataclass(frozen=True)
@@ -159,100 +197,93 @@ class HeldOut:
 
     def to_json(self) -> dict[str, list[float]]:
         """Plain lists; NaN where there was no fold."""
-        return {"highest": self.highest.tolist(), "vector": self.vector.tolist()}
+        return {name: scores.tolist() for name, scores in vars(self).items()}
 
     @classmethod
     def of_json(cls, found: dict[str, Any]) -> HeldOut:
-        """What `to_json` gave."""
+        """Read what `to_json` gave."""
         return cls(np.array(found["highest"], np.float64), np.array(found["vector"], np.float64))
 
 
-def folds_of(data: TrainingSet, request: Request, *, seed: int) -> Pairs:
+def folds_of(data: TrainingSet, request: ReproduceRequest, *, seed: int) -> Pairs:
     """Folds of a seed, grouped by source."""
     return grouped_folds(data.labels, data.sources, folds=request.folds, seed=seed)
 
 
+def clip_vectors_of(data: TrainingSet, layer: int) -> NDArray[np.float32]:
+    """One vector of each clip at a layer: of its key frames, or the mean of its segments."""
+    return data.vectors("clip" if data.clips is not None else "segment_mean", layer)
+
+
 def held_out(
-    data: TrainingSet,
-    pairs: Pairs,
-    layers: Sequence[int],
-    *,
-    mode: Mode,
-    scorer: Scorer,
-    sigma_segments: float = SIGMA_SEGMENTS,
+    data: TrainingSet, pairs: Pairs, layers: Sequence[int], *, mode: Mode, recipe: Recipe
 ) -> HeldOut:
-    """Fit on each training part at its layer and score the part held out."""
-    highest, vector = np.full(len(data), np.nan), np.full(len(data), np.nan)
-    for (train, held), layer in zip(pairs, layers, strict=True):
-        fitted = fit_mode(data, train, mode=mode, layer=layer, scorer=scorer)
-        highest[held] = detection_scores(
-            data, held, layer=layer, scorer=fitted, sigma_segments=sigma_segments
-        )
-        unit: Any = "clip" if data.clips is not None else "segment_mean"
-        vector[held] = fitted.probability(data.vectors(unit, layer)[held])
-    return HeldOut(highest, vector)
+    """Fit on each training part at its layer and score the part held out.
+
+    Args:
+        layers: the layer of each fold.
+        mode: what the scorer is fitted on, in place of the recipe's.
+    """
+
+    def score(fold: int, train: Indices, held: Indices) -> _Floats:
+        layer, sigma = layers[fold], recipe.sigma_segments
+        fitted = fit_mode(data, train, mode=mode, layer=layer, scorer=recipe.scorer)
+        highest = detection_scores(data, held, layer=layer, scorer=fitted, sigma_segments=sigma)
+        return np.column_stack([highest, fitted.probability(clip_vectors_of(data, layer)[held])])
+
+    return HeldOut(*held_out_scores((len(data), 2), pairs, score).T)
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """Held-out scores of one fold, and the few-shot scores that T could come from."""
+class ThresholdFold:
+    """Held-out scores of one fold, and the few-shot scores that T could come from.
+
+    Attributes:
+        held: positions of the clips that were held out.
+        highest: highest smoothed segment score of each of them.
+        cross_validated: of clips of the training part that were held out in turn.
+        training: of the clips that were fitted on.
+    """
 
     held: tuple[int, ...]
     highest: tuple[float, ...]
     cross_validated: Moments
     training: Moments
 
-    def above(self, *, basis: str, kappa: float = KAPPA) -> NDArray[np.bool_]:
-        """Which held-out clips lie above T, bool `[held]`."""
-        return np.array(self.highest) > self.threshold(basis=basis, kappa=kappa)
+    @classmethod
+    def of_json(cls, found: dict[str, Any]) -> ThresholdFold:
+        """Read what `threshold_folds` gave for one fold."""
+        moments = (Moments(*found[name]) for name in ("cross_validated", "training"))
+        return cls(tuple(found["held"]), tuple(found["highest"]), *moments)
 
     def threshold(self, *, basis: str, kappa: float = KAPPA) -> float:
         """T from scores of held-out clips ("cross_validated") or of the fit's own ("training")."""
         moments: Moments = getattr(self, basis)
         return moments.threshold(kappa)
 
+    def above(self, *, basis: str, kappa: float = KAPPA) -> NDArray[np.bool_]:
+        """Which held-out clips lie above T, bool `[held]`."""
+        return np.array(self.highest) > self.threshold(basis=basis, kappa=kappa)
+
 
 def threshold_folds(
-    examples: Sequence[LabelledStates], pairs: Pairs, *, request: Request, seed: int
+    examples: Sequence[LabelledStates], pairs: Pairs, *, request: ReproduceRequest, seed: int
 ) -> list[dict[str, Any]]:
-    """Everything that `Thresholds` holds for each fold, as JSON values."""
-    found = []
+    """Everything that `ThresholdFold` holds for each fold, as JSON values."""
+    variant, found = Variant("default", thresholds=True), []
     for train, held in pairs:
-        variant = Variant("default", thresholds=True)
         fit = fit_variant([examples[i] for i in train], variant, request=request, seed=seed)
-        inner = fit.held_out or fit.training
         found.append(
             {
                 "held": held.tolist(),
                 "highest": [_highest(fit, examples[i]) for i in held],
-                "cross_validated": [inner.mean, inner.deviation],
-                "training": [fit.training.mean, fit.training.deviation],
+                "cross_validated": astuple(fit.moments()),
+                "training": astuple(fit.training),
             }
         )
     return found
 
 
-def thresholds_of(found: Sequence[dict[str, Any]]) -> list[Thresholds]:
-    """What `threshold_folds` gave."""
-    return [
-        Thresholds(
-            tuple(f["held"]),
-            tuple(f["highest"]),
-            Moments(*f["cross_validated"]),
-            Moments(*f["training"]),
-        )
-        for f in found
-    ]
-
-
 def _highest(fit: Fit, example: LabelledStates) -> float:
     states = example.segments if example.segments is not None else example.clip
-    if states is None:  # LabelledStates does not allow it
-        return float("nan")
-    smoothed = smooth(
-        fit.scores(states),
-        sigma_segments=SIGMA_SEGMENTS,
-        start_seconds=states.start_seconds,
-        end_seconds=states.end_seconds,
-    )
-    return float(np.nanmax(smoothed))
+    return float("nan") if states is None else float(np.nanmax(fit.smoothed(states)))

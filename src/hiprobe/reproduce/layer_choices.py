@@ -1,21 +1,28 @@
-"""Ways to choose a layer, compared on the same folds."""
+"""Measures of the layers, and ways to choose one, compared on the same folds."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.probe.selection import Recipe, candidate_layers, choose_layer
-from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, roc_auc, training_set
+from hiprobe.probe.training_set import (
+    Indices,
+    Mode,
+    TrainingSet,
+    grouped_folds,
+    roc_auc,
+    training_set,
+)
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.experiment_result import Row
-from hiprobe.reproduce.held_out import HeldOut, Pairs, held_out
+from hiprobe.reproduce.drawing import Curve
+from hiprobe.reproduce.estimate import Estimate
+from hiprobe.reproduce.experiment_result import ResultRow
+from hiprobe.reproduce.held_out import HeldOut, Pairs, clip_vectors_of, held_out, held_out_scores
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.scored import states_digest
 
@@ -27,7 +34,7 @@ DRAWS_OF_A_SEED = 20
 SPREAD = "all clips; brackets hold the middle 95 % of {draws} draws of 80 % of the sources"
 
 _Floats = NDArray[np.float64]
-Measure = Callable[[_Floats, NDArray[np.int64]], dict[str, list[float]]]
+Measure = Callable[[NDArray[np.float32], NDArray[np.int64]], dict[str, list[float]]]
 """Vectors `[clips, layers, width]` and labels to each measure's value on every layer."""
 
 
@@ -35,13 +42,33 @@ Measure = Callable[[_Floats, NDArray[np.int64]], dict[str, list[float]]]
 class LayerDraws:
     """Measures of every layer, float64 `[layers]` on all clips and `[draws, layers]` on parts."""
 
-    data: str
+    data: DataSource
     layers: tuple[int, ...]
     whole: dict[str, _Floats]
     parts: dict[str, _Floats]
-    seconds: float
 
-    def band(self, measure: str) -> tuple[_Floats, _Floats]:
+    def best(self, measure: str) -> int:
+        """The layer with the highest value on all clips."""
+        return self.layers[int(np.nanargmax(self.whole[measure]))]
+
+    def curve(self, measure: str, name: str) -> Curve:
+        """The measure over the layers, with its band."""
+        low, high = self._band(measure)
+        return Curve(name, self.layers, self.whole[measure].tolist(), low.tolist(), high.tolist())
+
+    def rows(self, bench: Bench, section: str) -> list[ResultRow]:
+        """A row for each layer and measure."""
+        found = []
+        for name, values in self.whole.items():
+            protocol = SPREAD.format(draws=len(self.parts[name]))
+            table = bench.table(self.data, section, protocol)
+            columns = zip(self.layers, values, *self._band(name), strict=True)
+            for layer, ours, low, high in columns:
+                value = Estimate(float(ours), float(low), float(high))
+                found.append(table.row(f"{layer} (paper: {layer - 1})", name, value))
+        return found
+
+    def _band(self, measure: str) -> tuple[_Floats, _Floats]:
         """Middle 95 % of the draws of each layer; the value itself where there are none."""
         parts = self.parts[measure]
         if not len(parts) or np.isnan(parts).all():
@@ -49,61 +76,38 @@ class LayerDraws:
         low, high = np.nanquantile(parts, (0.025, 0.975), axis=0)
         return low, high
 
-    def rows(self, bench: Bench, section: str) -> list[Row]:
-        """A row for each layer and measure."""
-        found = []
-        for name, values in self.whole.items():
-            low, high = self.band(name)
-            for place, layer in enumerate(self.layers):
-                found.append(
-                    Row(
-                        data=self.data,
-                        setting=f"{layer} (paper: {layer - 1})",
-                        metric=name,
-                        ours=float(values[place]),
-                        low=float(low[place]),
-                        high=float(high[place]),
-                        protocol=SPREAD.format(draws=len(self.parts[name])),
-                        seeds=bench.request.seeds,
-                        section=section,
-                    )
-                )
-        return found
-
 
 def measure_layers(bench: Bench, data: DataSource, name: str, measure: Measure) -> LayerDraws:
-    """Take a measure on all clips and on draws of their sources; finished seeds are kept."""
-    examples = bench.extraction.examples(data)
-    clips, digest = training_set(examples), states_digest(examples)
-    vectors = clip_vectors(clips)
+    """Take a measure on all clips and on draws of their sources; finished seeds are kept.
 
-    def whole() -> dict[str, list[float]]:
-        return measure(vectors, clips.labels)
+    Args:
+        name: of the measure, under which finished seeds are found again.
+    """
+    examples = bench.extraction.examples(data)
+    clips = training_set(examples)
+    vectors = clip_vectors(clips)
 
     def parts(seed: int) -> list[dict[str, list[float]]]:
         bench.say(f"{data.name}: {name}, draws of seed {seed}")
         chosen = source_draws(clips.sources, clips.labels, seed=seed, draws=DRAWS_OF_A_SEED)
         return [measure(vectors[rows], clips.labels[rows]) for rows in chosen]
 
-    key = {"states": digest, "measure": name}
-    began = time.monotonic()
-    values = bench.kept.piece({**key, "part": "whole"}, whole)
+    key = {"states": states_digest(examples), "measure": name}
+    values = bench.finished.piece({**key, "part": "whole"}, lambda: measure(vectors, clips.labels))
     drawn = []
     for seed in bench.request.seeds:
-        drawn += bench.kept.piece({**key, "seed": seed}, partial(parts, seed))
+        drawn += bench.finished.piece({**key, "seed": seed}, partial(parts, seed))
     return LayerDraws(
-        data=data.name,
+        data=data,
         layers=candidate_layers(clips),
         whole={m: np.array(v, np.float64) for m, v in values.items()},
         parts={m: np.array([d[m] for d in drawn], np.float64) for m in values},
-        seconds=time.monotonic() - began,
     )
 
 
-def clip_vectors(clips: TrainingSet) -> _Floats:
+def clip_vectors(clips: TrainingSet) -> NDArray[np.float32]:
     """One vector of each clip on every layer but 0, `[clips, layers, width]`."""
-    unit: Any = "clip" if clips.clips is not None else "segment_mean"
-    return np.stack([clips.vectors(unit, n) for n in candidate_layers(clips)], axis=1)
+    return np.stack([clip_vectors_of(clips, n) for n in candidate_layers(clips)], axis=1)
 
 
 def source_draws(
@@ -112,10 +116,10 @@ def source_draws(
     """Clips of `SHARE` of the sources, drawn without repetition; each keeps two of both kinds."""
     rng, names = np.random.default_rng(seed), np.array(sorted(set(sources)))
     count = max(1, round(SHARE * len(names)))
-    found = []
+    found: list[NDArray[np.int64]] = []
     for _ in range(20 * draws):
-        kept = set(rng.choice(names, size=count, replace=False).tolist())
-        rows = np.array([i for i, s in enumerate(sources) if s in kept], dtype=np.int64)
+        drawn = set(rng.choice(names, size=count, replace=False).tolist())
+        rows = np.array([i for i, s in enumerate(sources) if s in drawn], dtype=np.int64)
         if min(np.bincount(labels[rows], minlength=2)) > 1:
             found.append(rows)
         if len(found) == draws:
@@ -139,32 +143,33 @@ def every_layer(
 ) -> dict[int, HeldOut]:
     """Held-out scores with each layer fixed."""
     return {
-        n: held_out(
-            data,
-            pairs,
-            [n] * len(pairs),
-            mode=mode,
-            scorer=recipe.scorer,
-            sigma_segments=recipe.sigma_segments,
-        )
+        n: held_out(data, pairs, [n] * len(pairs), mode=mode, recipe=recipe)
         for n in candidate_layers(data)
     }
 
 
-def inner_choice(data: TrainingSet, train: NDArray[np.int64], *, recipe: Recipe) -> int:
+def inner_choice(data: TrainingSet, train: Indices, *, recipe: Recipe) -> int:
     """The layer whose clip vectors separate best in folds of the training part alone."""
     labels, sources = data.labels[train], [data.sources[i] for i in train]
     pairs = grouped_folds(labels, sources, folds=INNER_FOLDS, seed=recipe.seed)
     if not pairs:
         return choose_layer(data, train, recipe=recipe)
-    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
     areas = []
     for layer in candidate_layers(data):
-        x, scores = data.vectors(unit, layer)[train], np.full(len(train), np.nan)
-        for fit, held in pairs:
-            scores[held] = recipe.scorer.fit(x[fit], labels[fit]).probability(x[held])
-        areas.append(roc_auc(labels, scores))
+        score = partial(_score, recipe, clip_vectors_of(data, layer)[train], labels)
+        areas.append(roc_auc(labels, held_out_scores(len(train), pairs, score)))
     return candidate_layers(data)[int(np.nanargmax(areas))]
+
+
+def _score(
+    recipe: Recipe,
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    _: int,
+    fit: Indices,
+    held: Indices,
+) -> _Floats:
+    return recipe.scorer.fit(vectors[fit], labels[fit]).probability(vectors[held])
 
 
 def chosen_layers(data: TrainingSet, pairs: Pairs, *, recipe: Recipe) -> dict[str, list[int]]:
@@ -178,14 +183,6 @@ def chosen_layers(data: TrainingSet, pairs: Pairs, *, recipe: Recipe) -> dict[st
         "last": [candidate_layers(data)[-1]] * len(pairs),
         "middle": [min(candidate_layers(data), key=lambda n: abs(n - middle))] * len(pairs),
     }
-
-
-def assemble(by_layer: Mapping[int, _Floats], pairs: Pairs, layers: Sequence[int]) -> _Floats:
-    """Held-out scores of a rule, each fold's from the layer chosen there."""
-    scores = np.full(len(next(iter(by_layer.values()))), np.nan)
-    for (_, held), layer in zip(pairs, layers, strict=True):
-        scores[held] = by_layer[layer][held]
-    return scores
 
 
 def random_choices(layers: Sequence[int], folds: int, *, seed: int) -> list[list[int]]:

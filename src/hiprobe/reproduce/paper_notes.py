@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from hiprobe.errors import UsageError
 from hiprobe.localize import smooth
 from hiprobe.paper import SIGMA_SEGMENTS
-from hiprobe.reproduce.experiment_result import ExperimentResult, Row
-from hiprobe.reproduce.experiments.open_choices import SECTION as SIGMA_BY_FRAME
+from hiprobe.reproduce.estimate import HIGHEST_AUC
+from hiprobe.reproduce.experiment_result import ExperimentResult, ResultRow
+from hiprobe.reproduce.experiments.open_choices import SIGMA_BY_FRAME
 from hiprobe.reproduce.option_trials import (
     ANOMALOUS_MEAN,
-    HIGHEST_AUC,
     NORMAL_MEAN,
     SIGMAS_SEGMENTS,
     options,
@@ -40,7 +40,7 @@ LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from", SIGMA_BY
 
 
 def fill(text: str, results: Sequence[ExperimentResult], *, scores: Scores | None = None) -> str:
-    """The page with every table written anew.
+    """The page with the tables between its markers written again.
 
     Raises:
         UsageError: a marker names no experiment's table, or the page has none.
@@ -78,7 +78,7 @@ def _note_table(name: str, results: Sequence[ExperimentResult], scores: Scores |
     if not rows:
         known = sorted({x.section for r in own for x in r.findings.rows})
         raise UsageError(f"{experiment} has no section {section!r}; it has {known}")
-    bare = [Row(**{**vars(r), "section": ""}) for r in rows]
+    bare = [ResultRow(**{**vars(r), "section": ""}) for r in rows]
     return [*tables(bare), *_told(own)]
 
 
@@ -87,12 +87,13 @@ def _told(results: Sequence[ExperimentResult]) -> list[str]:
 
 
 def _spans(results: Sequence[ExperimentResult], scores: Scores | None) -> list[str]:
-    """With four decimals: the readings of the end frame differ in the fourth."""
+    """The metrics under each set of spans and reading of the end frame."""
     rows = span_rows(scores)
     metrics = list(dict.fromkeys(r.metric for r in rows))
     lines = [f"| spans | {' | '.join(metrics)} |", f"|{' --- |' * (1 + len(metrics))}"]
     for setting in dict.fromkeys(r.setting for r in rows):
         own = {r.metric: r.ours for r in rows if r.setting == setting}
+        # four decimals: the readings of the end frame differ in the fourth
         cells = [f"{own[m]:.4f}" if own[m] <= 1 else f"{own[m]:.0f}" for m in metrics]
         lines.append(f"| {setting} | {' | '.join(cells)} |")
     return [*lines, "", f"The two sets differ in {len(different_videos())} videos."]
@@ -127,7 +128,7 @@ def _moved(results: Sequence[ExperimentResult], scores: Scores | None) -> list[s
     return [*lines, "", *_told(own)]
 
 
-def _range(rows: Sequence[Row], metric: str) -> str:
+def _range(rows: Sequence[ResultRow], metric: str) -> str:
     found = {r.setting: r.ours for r in rows if r.metric == metric and r.defined}
     if len(found) < 2:
         return "-"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +13,18 @@ from numpy.typing import NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames
 from hiprobe.failures import failure_of
-from hiprobe.localize import smooth
-from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Units, clip_units
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo
 from hiprobe.reproduce.held_out import Fit, Variant, fit_variant
-from hiprobe.reproduce.request import Request
+from hiprobe.reproduce.request import ReproduceRequest
 from hiprobe.reproduce.scored import ScoredTest, VideoScores, states_digest
 from hiprobe.segment import without_gaps
-from hiprobe.states import LabelledStates, States
-
-FULL = Variant("full method", thresholds=True)
+from hiprobe.states import LabelledStates
 
 
 @dataclass(frozen=True)
-class Fitted:
+class SeedFit:
     """One seed's fit, and the digest of what it was fitted on.
 
     Attributes:
@@ -46,23 +41,16 @@ class Fitted:
         cls,
         examples: Sequence[LabelledStates],
         *,
-        request: Request,
+        request: ReproduceRequest,
         seed: int,
-        variant: Variant = FULL,
-    ) -> Fitted:
-        """Fit the method on some clips."""
+    ) -> SeedFit:
+        """Fit the full method on some clips."""
+        variant = Variant("full method", thresholds=True)
         fit = fit_variant(examples, variant, request=request, seed=seed)
         return cls(fit, states_digest(examples), seed, request.mode)
 
-    def smoothed(self, states: States) -> VideoScores:
-        """Smoothed scores of one video's segments."""
-        start, end = states.start_seconds, states.end_seconds
-        raw = self.fit.scores(states)
-        scores = smooth(raw, sigma_segments=SIGMA_SEGMENTS, start_seconds=start, end_seconds=end)
-        return VideoScores(start, end, scores)
-
     def scored(self, test: FrameTest, videos: Sequence[VideoScores]) -> ScoredTest:
-        """The same as one scored test, which can be pooled."""
+        """The scores of a test's videos under this fit, in the form that is pooled."""
         return ScoredTest(
             test=test,
             layer=self.fit.layer,
@@ -76,7 +64,7 @@ class Fitted:
 
 
 def score_videos(
-    bench: Bench, videos: Sequence[TestVideo], fits: Sequence[Fitted]
+    bench: Bench, videos: Sequence[TestVideo], fits: Sequence[SeedFit]
 ) -> tuple[dict[str, list[VideoScores]], list[str]]:
     """Scores of each video under each fit, in the order of the fits; finished videos are kept.
 
@@ -87,31 +75,28 @@ def score_videos(
     lost: list[str] = []
     for number, video in enumerate(videos, start=1):
         bench.say(f"test video {number} of {len(videos)}: {video.name}")
+        key = {
+            "what": "test video",
+            "video": video.name,
+            "frames": video.frames,
+            "fits": [[f.digest, f.seed, f.mode] for f in fits],
+        }
         try:
-            found = bench.kept.piece(_key(video, fits), partial(_score, video, fits))
+            found = bench.finished.piece(key, partial(_score, video, fits))
         except EvaluationError as error:  # its scores do not fit its frames
             lost.append(f"{video.name}: {error}")
             continue
         except Exception as error:
             lost.append(f"{video.name}: {failure_of(Path(video.name), error).reason}")
             continue
-        scored[video.name] = [VideoScores(*(np.array(a, np.float64) for a in f)) for f in found]
+        scored[video.name] = [VideoScores.of_json(columns) for columns in found]
     return scored, lost
 
 
-def _key(video: TestVideo, fits: Sequence[Fitted]) -> dict[str, Any]:
-    return {
-        "what": "test video",
-        "video": video.name,
-        "frames": video.frames,
-        "fits": [[f.digest, f.seed, f.mode] for f in fits],
-    }
-
-
-def _score(video: TestVideo, fits: Sequence[Fitted]) -> list[list[list[float]]]:
+def _score(video: TestVideo, fits: Sequence[SeedFit]) -> list[list[list[float]]]:
     states = video.load()
-    found = [f.smoothed(states) for f in fits]
-    return [[f.start_seconds.tolist(), f.end_seconds.tolist(), f.scores.tolist()] for f in found]
+    start, end = states.start_seconds.tolist(), states.end_seconds.tolist()
+    return [[start, end, f.fit.smoothed(states).tolist()] for f in fits]
 
 
 _Floats = NDArray[np.float64]
@@ -188,22 +173,17 @@ def pool_clips(tests: Sequence[ScoredTest]) -> Pool | None:
 def _pool_whole_videos(tests: Sequence[ScoredTest]) -> Pool | None:
     """Each natural video by its highest segment."""
     found = [
-        (float(np.nanmax(scores.scores)), int(bool(video.spans)), video.parts[0].source)
-        for t in tests
-        for video, scores in zip(t.test.videos, t.videos, strict=True)
-        if not video.joined and np.isfinite(scores.scores).any()
-    ]
-    counts = [
-        sum(
-            not video.joined and bool(np.isfinite(scores.scores).any())
+        [
+            (float(np.nanmax(scores.scores)), int(bool(video.spans)), video.parts[0].source)
             for video, scores in zip(t.test.videos, t.videos, strict=True)
-        )
+            if not video.joined and np.isfinite(scores.scores).any()
+        ]
         for t in tests
     ]
-    if not found:
+    if not any(found):
         return None
-    values, labels, sources = zip(*found, strict=True)
-    return Pool(clip_units(values, labels, sources), *_moments(tests, counts))
+    values, labels, sources = zip(*(one for own in found for one in own), strict=True)
+    return Pool(clip_units(values, labels, sources), *_moments(tests, [len(own) for own in found]))
 
 
 def pool_frames(tests: Sequence[ScoredTest]) -> FramePool | None:
@@ -237,6 +217,7 @@ def pool_frames(tests: Sequence[ScoredTest]) -> FramePool | None:
 def _moments(
     tests: Sequence[ScoredTest], counts: Sequence[int]
 ) -> tuple[_Floats, _Floats, _Floats, _Floats]:
+    """The moments of each test, repeated for each of its clips or frames."""
     values = [
         (t.moments.mean, t.moments.deviation, t.training.mean, t.training.deviation) for t in tests
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, get_args
@@ -21,15 +21,10 @@ from hiprobe.evaluation.frame_scores import join_frames
 from hiprobe.evaluation.metrics import Ranking
 from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth
 from hiprobe.paper import KAPPA
-from hiprobe.reproduce.estimate import (
-    auc_estimate,
-    precision_estimate,
-    row_of_estimate,
-    within_estimate,
-)
-from hiprobe.reproduce.experiment_result import PaperNumber, Row, facts, paper_numbers
+from hiprobe.reproduce.estimate import FRAME_AP, FRAME_AUC, RowMaker, precision_estimate
+from hiprobe.reproduce.experiment_result import PaperNumber, ResultRow, facts, paper_numbers
 from hiprobe.reproduce.pooled import FramePool
-from hiprobe.reproduce.request import Request
+from hiprobe.reproduce.request import ReproduceRequest
 
 SECTION = "Published by others (not measured here)"
 
@@ -88,19 +83,15 @@ def peers(data_set: str) -> tuple[Peer, ...]:
     )
 
 
-def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[Row, ...]:
+def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[ResultRow, ...]:
     """Rows of a table that show the published numbers; ours are blank in them."""
+    protocol = (
+        "as published; each line says on what it was trained, and how its released evaluation "
+        "differs where that is public"
+    )
+    table = RowMaker(data, SECTION, protocol)
     return tuple(
-        Row(
-            data=data,
-            setting=p.setting,
-            metric=metric,
-            ours=math.nan,
-            paper=(PaperNumber(f"its own, {metric}", p.value),),
-            protocol="as published; each line says on what it was trained, and how its released "
-            "evaluation differs where that is public",
-            section=SECTION,
-        )
+        table.row(p.setting, metric, math.nan, paper=(PaperNumber(f"its own, {metric}", p.value),))
         for p in peers(data_set)
     )
 
@@ -126,7 +117,7 @@ DATA = "ucf-crime"
 ORACLE = "video-label oracle"
 
 
-def span_rows(scores: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[Row, ...]:
+def span_rows(scores: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[ResultRow, ...]:
     """One line for each set of spans and reading of the end frame.
 
     Args:
@@ -135,10 +126,21 @@ def span_rows(scores: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[
     Raises:
         EvaluationError: the scores are not of the test set's frames.
     """
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
+    table = RowMaker("UCF-Crime", protocol="290 test videos")
     for spans in span_sets(DATA):
         for end in get_args(EndConvention):
-            rows += _rows(load_truth(DATA, spans=spans, end=end), scores)
+            truth = load_truth(DATA, spans=spans, end=end)
+            read = "abnormal" if end == "inclusive" else "not abnormal"
+            setting = f"{spans} spans, end frame {read}"
+            rows.append(table.row(setting, "abnormal frames", float(truth.labels().sum())))
+            ranked = {ORACLE: floors(truth)[ORACLE]}
+            if scores is not None:
+                ranked["scores given"] = join_frames(scores=scores, truth=truth)
+            for what, frames in ranked.items():
+                area, precision = Ranking.of(frames).auc_and_precision()
+                rows.append(table.row(setting, f"AUC, {what}", area))
+                rows.append(table.row(setting, f"AP, {what}", precision))
     return tuple(rows)
 
 
@@ -149,33 +151,12 @@ def different_videos() -> tuple[str, ...]:
     return tuple(a.name for a, b in pairs if a.spans != b.spans)
 
 
-def _rows(truth: Truth, scores: Mapping[str, NDArray[np.float64]] | None) -> list[Row]:
-    end: EndConvention = truth.end
-    setting = f"{truth.spans} spans, end frame {_read(end)}"
-    found = {"abnormal frames": float(truth.labels().sum())}
-    ranked = Ranking.of(floors(truth)[ORACLE]).auc_and_precision()
-    found |= dict(zip((f"AUC, {ORACLE}", f"AP, {ORACLE}"), ranked, strict=True))
-    if scores is not None:
-        own = Ranking.of(join_frames(scores=scores, truth=truth)).auc_and_precision()
-        found |= dict(zip(("AUC, scores given", "AP, scores given"), own, strict=True))
-    return [
-        Row(data="UCF-Crime", setting=setting, metric=metric, ours=value,
-            protocol="290 test videos")
-        for metric, value in found.items()
-    ]  # fmt: skip
-
-
-def _read(end: EndConvention) -> str:
-    return "abnormal" if end == "inclusive" else "not abnormal"
-
-
 OURS = "HiProbe: DLSP layer, logistic regression, {share:.0%} of the training videos labelled"
 FLOORS_SECTION = "Floors: what no picture is needed for"
 TOLD = (
     "fitted on few training videos with one label each, tested on every frame of the test set; "
     "intervals over test videos"
 )
-FRAME_AUC, FRAME_AP, WITHIN = "frame AUC", "frame AP", "AUC within a video"
 
 
 @dataclass(frozen=True)
@@ -213,43 +194,39 @@ class Tested:
     lost: tuple[str, ...]
 
 
-def own_rows(tested: Tested, protocol: Protocol, request: Request) -> list[Row]:
-    """The method under every metric; the paper's number beside the headline."""
-    draws, pools = request.draws, tested.pools
+def own_rows(tested: Tested, protocol: Protocol, request: ReproduceRequest) -> list[ResultRow]:
+    """The method under every metric; the paper gives a number for the headline alone."""
+    table = RowMaker(tested.data, "", TOLD, request.seeds, request.draws)
+    setting, pools = OURS.format(share=request.labelled_share), tested.pools
     units, gated = [p.units for p in pools], [p.gated(p.threshold(KAPPA)) for p in pools]
-    found = {
-        FRAME_AUC: auc_estimate(units, draws=draws),
-        f"{FRAME_AUC} after gating": auc_estimate(gated, draws=draws),
-        FRAME_AP: precision_estimate(units, draws=draws),
-        f"{FRAME_AP} after gating": precision_estimate(gated, draws=draws),
-        WITHIN: within_estimate([p.videos for p in pools], draws=draws),
-    }
-    paper = {protocol.headline: _paper(protocol.column)}
-    common = {**_common(tested), "setting": OURS.format(share=request.labelled_share)}
-    return [
-        row_of_estimate(m, e, common | {"paper": tuple(paper.get(m, ())), "seeds": request.seeds})
-        for m, e in found.items()
+    videos = [p.videos for p in pools]
+    area, precision, within = table.by_frame(setting, units, videos)
+    gated_precision = precision_estimate(gated, draws=request.draws)
+    rows = [
+        area,
+        table.auc(setting, f"{FRAME_AUC} after gating", gated),
+        precision,
+        table.row(setting, f"{FRAME_AP} after gating", gated_precision),
+        within,
     ]
+    column = facts()["columns"][protocol.column]
+    paper = tuple(p for p in paper_numbers("full") if p.column == column)
+    return [replace(r, paper=paper) if r.metric == protocol.headline else r for r in rows]
 
 
-def floor_rows(tested: Tested) -> list[Row]:
+def floor_rows(tested: Tested) -> list[ResultRow]:
     """Scores that use no picture, on the same frames."""
-    truth = Truth(
-        name=tested.data,
-        videos=tuple(
-            VideoTruth(r.name, r.frame_count or 0, r.spans, r.classes) for r in tested.rows
-        ),
-    )
-    common = {**_common(tested), "section": FLOORS_SECTION}
-    found: list[Row] = []
-    for name, frames in floors(truth).items():
+    videos = tuple(VideoTruth(r.name, r.frame_count or 0, r.spans, r.classes) for r in tested.rows)
+    table = RowMaker(tested.data, FLOORS_SECTION, TOLD)
+    found: list[ResultRow] = []
+    for name, frames in floors(Truth(name=tested.data, videos=videos)).items():
         values = Ranking.of(frames).auc_and_precision()
         for metric, value in zip((FRAME_AUC, FRAME_AP), values, strict=True):
-            found.append(Row(setting=name, metric=metric, ours=value, **common))
-    return [r for r in found if not math.isnan(r.ours)]
+            found.append(table.row(name, metric, value))
+    return [r for r in found if r.defined]
 
 
-def protocol_notes(tested: Tested, request: Request) -> list[str]:
+def protocol_notes(tested: Tested, request: ReproduceRequest) -> list[str]:
     """What decides the numbers besides the method."""
     manifest, labelled = tested.manifest, {r.source for few in tested.few for r in few.rows}
     sizes = sorted({len(few.rows) for few in tested.few})
@@ -271,12 +248,3 @@ def protocol_notes(tested: Tested, request: Request) -> list[str]:
             f"{'; '.join(tested.lost[:5])}"
         )
     return told
-
-
-def _common(tested: Tested) -> dict[str, Any]:
-    return {"data": tested.data, "protocol": TOLD, "section": ""}
-
-
-def _paper(column: str) -> tuple[PaperNumber, ...]:
-    wanted = facts()["columns"][column]
-    return tuple(p for p in paper_numbers("full") if p.column == wanted)

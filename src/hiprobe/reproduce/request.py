@@ -1,4 +1,15 @@
-"""What one run of experiments was asked, the experiments by name, and finished pieces."""
+"""What one run of experiments was asked, the list of experiments, and finished pieces.
+
+To add an experiment, write a function `run(bench: Bench) -> Findings` in one file of
+`hiprobe/reproduce/experiments/` and one line in `EXPERIMENTS` below. The function
+
+- takes states from `bench.extraction.examples(data)` for each of `bench.request.data`; all
+  experiments of a run share one pass over the videos, and its states are cached;
+- wraps what takes long in `bench.finished.piece(key, compute)`, so that an interrupted run goes on;
+- makes its rows with `bench.table(data, section, protocol)` and returns them as `Findings`.
+
+The command, the result's files and the joined page need no change.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import UsageError
@@ -45,7 +56,7 @@ class DataSource:
 
 
 @dataclass(frozen=True)
-class Request:
+class ReproduceRequest:
     """Settings that all experiments of a run share.
 
     Attributes:
@@ -97,12 +108,13 @@ class Request:
 VERSION = 1
 """Raised when experiments compute something else, so that old pieces are not taken."""
 
+Piece = TypeVar("Piece")
 JsonValue = Any
 """Numbers, text, lists and dictionaries with text as keys, but not None; NaN is allowed."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class FinishedPieces:
     """Pieces of one experiment in one folder, one file for each key."""
 
     folder: Path
@@ -127,10 +139,14 @@ class Kept:
             temporary.write_text(json.dumps({"key": text, "value": value}), encoding="utf-8")
         return json.loads(json.dumps(value))
 
-    def piece(self, key: Mapping[str, Any], compute: Callable[[], JsonValue]) -> JsonValue:
-        """The piece of a key; computed and kept where it is not there yet."""
-        found = self.find(key)
-        return self.keep(key, compute()) if found is None else found
+    def piece(self, key: Mapping[str, Any], compute: Callable[[], Piece]) -> Piece:
+        """The piece of a key; computed and stored where it is not there yet.
+
+        It is always what JSON gives back: tuples come as lists, and keys as text.
+        """
+        found: Any = self.find(key)
+        made: Piece = self.keep(key, compute()) if found is None else found
+        return made
 
     def _place(self, key: Mapping[str, Any]) -> tuple[Path, str]:
         text = json.dumps({**key, "version": VERSION}, sort_keys=True)
@@ -179,69 +195,46 @@ class Experiment:
     """An experiment that can be asked for by name.
 
     Attributes:
-        module: file in `experiments/`; loaded when it is run.
-        function: its `run(bench) -> Findings`, by name where a file holds several.
-        in_all: False for one that needs data of its own; `all` leaves it out.
-        data_sets: fewest data sets that it needs.
+        title: what it shows, for the list and the heading of its page.
+        function: `file:function` in `hiprobe.reproduce.experiments`.
+        in_all: run by `all`: it needs nothing but labelled clips.
+        data_sets: least number of data sets.
     """
 
     name: str
     title: str
-    module: str
+    function: str
     in_all: bool = True
     data_sets: int = 1
-    function: str = "run"
 
     def load(self) -> Callable[[Bench], Findings]:
-        """Its function."""
-        found = import_module(f"hiprobe.reproduce.experiments.{self.module}")
-        run: Callable[[Bench], Findings] = getattr(found, self.function)
+        """Its function; the file is imported only now, since experiments need torch."""
+        file, _, name = self.function.partition(":")
+        found = import_module(f"hiprobe.reproduce.experiments.{file}")
+        run: Callable[[Bench], Findings] = getattr(found, name)
         return run
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment(
-        "table1",
-        "UCF-Crime, frame AUC, beside published numbers",
-        "tables_1_2",
-        in_all=False,
-        function="table1",
-    ),
-    Experiment(
-        "table2",
-        "XD-Violence, frame AP, beside published numbers",
-        "tables_1_2",
-        in_all=False,
-        function="table2",
-    ),
-    Experiment(
-        "table3",
-        "fitted on one set, tested on another",
-        "tables_3_5",
-        data_sets=2,
-        function="table3",
-    ),
-    Experiment("table4", "which layer, which scorer, and what the threshold does", "table4"),
-    Experiment("table5", "key frames of a segment, K = 1 to 16", "tables_3_5", function="table5"),
-    Experiment(
-        "fig2", "KL divergence, LDR and entropy over the layers", "layer_figures", function="fig2"
-    ),
-    Experiment("fig3", "silhouette over the layers", "layer_figures", function="fig3"),
-    Experiment(
-        "fig4",
-        "t-SNE maps of the first, the chosen and the last layer",
-        "layer_figures",
-        function="fig4",
-    ),
-    Experiment("fig6", "score curves with truth and detection told apart", "fig6"),
-    Experiment("label-budget", "AUC against the number of labelled clips", "label_budget"),
-    Experiment(
-        "zero-label", "the probe beside what its backbone says without one", "without_labels"
-    ),
-    Experiment("options", "what each choice that the paper leaves open does", "open_choices"),
-    Experiment("ped2", "UCSD Ped2 by frame, few labelled segments", "ped2", in_all=False),
-    Experiment("text-bottleneck", "words against pictures", "text_bottleneck", in_all=False),
-)
+    Experiment("table1", "UCF-Crime, frame AUC, beside published numbers", "tables_1_2:table1",
+               in_all=False),
+    Experiment("table2", "XD-Violence, frame AP, beside published numbers", "tables_1_2:table2",
+               in_all=False),
+    Experiment("table3", "fitted on one set, tested on another", "tables_3_5:table3", data_sets=2),
+    Experiment("table4", "which layer, which scorer, and what the threshold does", "table4:run"),
+    Experiment("table5", "key frames of a segment, K = 1 to 16", "tables_3_5:table5"),
+    Experiment("fig2", "KL divergence, LDR and entropy over the layers", "layer_figures:fig2"),
+    Experiment("fig3", "silhouette over the layers", "layer_figures:fig3"),
+    Experiment("fig4", "t-SNE maps of the first, the chosen and the last layer",
+               "layer_figures:fig4"),
+    Experiment("fig6", "score curves with truth and detection told apart", "fig6:run"),
+    Experiment("label-budget", "AUC against the number of labelled clips", "label_budget:run"),
+    Experiment("zero-label", "the probe beside what its backbone says without one",
+               "without_labels:run"),
+    Experiment("options", "what each choice that the paper leaves open does", "open_choices:run"),
+    Experiment("ped2", "UCSD Ped2 by frame, few labelled segments", "ped2:run", in_all=False),
+    Experiment("text-bottleneck", "words against pictures", "text_bottleneck:run", in_all=False),
+)  # fmt: skip
 
 
 def experiment(name: str) -> Experiment:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from hiprobe.reproduce.experiment_result import (
     ExperimentResult,
     Figure,
     Findings,
-    Row,
+    ResultRow,
     result_document,
     row_of,
 )
@@ -46,7 +47,8 @@ def result_markdown(result: ExperimentResult, *, level: int = 1, figures: str = 
     for data, words in result.data.items():
         lines.append(f"- {data}: {words}")
     lines += [f"- backbone: {result.backbone}", f"- machine: {result.machine}"]
-    lines += [f"- command: `{result.command}` ({_minutes(result.seconds)}, {result.date})", ""]
+    took = f"{result.seconds:.0f} s" if result.seconds < 120 else f"{result.seconds / 60:.0f} min"
+    lines += [f"- command: `{result.command}` ({took}, {result.date})", ""]
     lines += tables(findings.rows)
     if any(row.paper for row in findings.rows):
         lines += [PAPER_NOTE, ""]
@@ -54,18 +56,14 @@ def result_markdown(result: ExperimentResult, *, level: int = 1, figures: str = 
         lines += [f"- {note}"]
     lines += [""] if findings.notes else []
     for figure in findings.figures:
-        lines += picture(figure, figures)
+        path = f"{figures}{figure.name}"
+        alt = figure.name.replace("-", " ")
+        # the page shows the PNG; a click opens the drawing that can be enlarged
+        lines += [f"[![{alt}]({path}.png)]({path}.svg)", "", figure.caption, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def picture(figure: Figure, folder: str) -> list[str]:
-    """A picture and its caption; a click opens the drawing that can be enlarged."""
-    path = f"{folder}{figure.name}"
-    alt = figure.name.replace("-", " ")
-    return [f"[![{alt}]({path}.png)]({path}.svg)", "", figure.caption, ""]
-
-
-def tables(rows: Sequence[Row]) -> list[str]:
+def tables(rows: Sequence[ResultRow]) -> list[str]:
     """Rows that share section, data and protocol as one table, in the order of the rows."""
     lines: list[str] = []
     section = ""
@@ -78,17 +76,18 @@ def tables(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _about(row: Row) -> str:
-    seeds = f"seed {row.seeds[0]}" if len(row.seeds) == 1 else _seed_words(row.seeds)
-    return f"{row.data}; {row.protocol}; {seeds}:" if row.protocol else f"{row.data}; {seeds}:"
+def _about(row: ResultRow) -> str:
+    first, last = row.seeds[0], row.seeds[-1]
+    if len(row.seeds) == 1:
+        seeds = f"seed {first}"
+    elif list(row.seeds) == list(range(first, last + 1)):
+        seeds = f"seeds {first} to {last}"
+    else:
+        seeds = f"seeds {', '.join(map(str, row.seeds))}"
+    return f"{'; '.join(p for p in (row.data, row.protocol, seeds) if p)}:"
 
 
-def _seed_words(seeds: Sequence[int]) -> str:
-    whole = list(seeds) == list(range(seeds[0], seeds[-1] + 1))
-    return f"seeds {seeds[0]} to {seeds[-1]}" if whole else f"seeds {', '.join(map(str, seeds))}"
-
-
-def _table(rows: Sequence[Row]) -> list[str]:
+def _table(rows: Sequence[ResultRow]) -> list[str]:
     metrics = list(dict.fromkeys(r.metric for r in rows))
     columns = list(dict.fromkeys(p.column for r in rows for p in r.paper))
     timed = any(r.seconds >= 0.05 for r in rows)
@@ -97,22 +96,18 @@ def _table(rows: Sequence[Row]) -> list[str]:
     for setting in dict.fromkeys(r.setting for r in rows):
         own = {r.metric: r for r in rows if r.setting == setting}
         paper = {p.column: p.value for r in own.values() for p in r.paper}
-        cells = [setting, *(_published(paper, c) for c in columns)]
+        cells = [setting, *(f"{paper[c]:.4f}" if c in paper else "" for c in columns)]
         cells += [cell(own[m]) if m in own else "" for m in metrics]
         cells += [f"{sum(r.seconds for r in own.values()):.1f}"] if timed else []
         lines.append(_line(cells))
     return lines
 
 
-def _published(paper: Mapping[str, float], column: str) -> str:
-    return f"{paper[column]:.4f}" if column in paper else ""
-
-
-def cell(row: Row) -> str:
+def cell(row: ResultRow) -> str:
     """Value, interval in brackets, and the range over seeds where there are several."""
     if not row.defined:
         return "-"
-    show = _counted if row.count else number
+    show = "{:.4g}".format if row.count else number
     text = show(row.ours)
     if row.low is not None and row.high is not None:
         text += f" [{show(row.low)}, {show(row.high)}]"
@@ -128,16 +123,8 @@ def number(value: float) -> str:
     return text.removeprefix("-") if not float(text) else text
 
 
-def _counted(value: float) -> str:
-    return f"{value:.4g}"
-
-
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 JSON_NAME, CSV_NAME, MARKDOWN_NAME = "result.json", "table.csv", "table.md"
@@ -152,20 +139,15 @@ def write_result(result: ExperimentResult, folder: Path) -> None:
     for figure in result.findings.figures:
         for kind in ("png", "svg"):
             save_figure(figure.draw, folder / f"{figure.name}.{kind}", inches=figure.inches)
-    _write_csv(result, folder / CSV_NAME)
+    columns = sorted({p.column for row in result.findings.rows for p in row.paper})
+    head = ["section", "data", "setting", "metric", "ours", "low", "high", "by_seed"]
+    head += [*(f"paper: {c}" for c in columns), "protocol", "seeds", "seconds"]
+    write_table(folder / CSV_NAME, head, (_cells(row, columns) for row in result.findings.rows))
     write_text(folder / MARKDOWN_NAME, result_markdown(result))
     write_text(folder / JSON_NAME, json_text(result_document(result), indent=1) + "\n")
 
 
-def _write_csv(result: ExperimentResult, path: Path) -> None:
-    columns = sorted({p.column for row in result.findings.rows for p in row.paper})
-    head = ["section", "data", "setting", "metric", "ours", "low", "high", "by_seed"]
-    tail = ["protocol", "seeds", "seconds"]
-    rows = (_cells(row, columns) for row in result.findings.rows)
-    write_table(path, [*head, *(f"paper: {c}" for c in columns), *tail], rows)
-
-
-def _cells(row: Row, columns: list[str]) -> list[str]:
+def _cells(row: ResultRow, columns: list[str]) -> list[str]:
     paper = {p.column: f"{p.value:.4f}" for p in row.paper}
     return [
         row.section,
@@ -219,15 +201,22 @@ def write_page(folders: Sequence[Path], page: Path) -> tuple[str, ...]:
     for root, folder in found:
         result = read_result(folder)
         target = f"{FIGURES}/{root.name}"
-        _copy_pictures(result, folder, page.parent / target)
-        pieces.append(result_markdown(_renamed(result), level=2, figures=f"{target}/"))
+        figures = []
+        for figure in result.findings.figures:
+            name = f"{result.name}-{figure.name}"  # all results share one folder of pictures
+            for kind in ("png", "svg"):
+                picture = inside(folder, f"{figure.name}.{kind}")
+                _copy(picture, inside(page.parent / target, f"{name}.{kind}"))
+            figures.append(replace(figure, name=name))
+        shown = replace(result, findings=replace(result.findings, figures=tuple(figures)))
+        pieces.append(result_markdown(shown, level=2, figures=f"{target}/"))
     with atomic_path(page) as temporary:
         temporary.write_text(utf8_text("\n".join(pieces)), encoding="utf-8")
     return tuple(f"{root.name}/{folder.name}" for root, folder in found)
 
 
 def read_result(folder: Path) -> ExperimentResult:
-    """What `write_result` wrote; its figures are the files beside it.
+    """Read what `write_result` wrote; its figures are the files in the same folder.
 
     Raises:
         UsageError: it is damaged, or of another version.
@@ -261,24 +250,12 @@ def _results(root: Path) -> list[Path]:
     return sorted(found, key=lambda p: (order.get(p.name, len(order)), p.name))
 
 
-def _copy_pictures(result: ExperimentResult, source: Path, target: Path) -> None:
-    for figure in result.findings.figures:
-        for kind in ("png", "svg"):
-            picture = inside(source, f"{figure.name}.{kind}")
-            copied = inside(target, f"{result.name}-{figure.name}.{kind}")
-            try:
-                with atomic_path(copied) as temporary:
-                    shutil.copyfile(picture, temporary)
-            except OSError as error:
-                raise StorageError(f"cannot copy {picture}: {error}; run it again") from error
-
-
-def _renamed(result: ExperimentResult) -> ExperimentResult:
-    """With the names that the copied pictures have."""
-    from dataclasses import replace
-
-    figures = tuple(replace(f, name=f"{result.name}-{f.name}") for f in result.findings.figures)
-    return replace(result, findings=replace(result.findings, figures=figures))
+def _copy(picture: Path, target: Path) -> None:
+    try:
+        with atomic_path(target) as temporary:
+            shutil.copyfile(picture, temporary)
+    except OSError as error:
+        raise StorageError(f"cannot copy {picture}: {error}; run it again") from error
 
 
 def _drawn(figure: Any, theme: Any) -> None:

@@ -21,39 +21,12 @@ from hiprobe.reproduce.request import (
     DEFAULT_SHARE,
     EXPERIMENTS,
     Experiment,
-    Kept,
-    Request,
+    FinishedPieces,
+    ReproduceRequest,
     experiment,
 )
 from hiprobe.reproduce.result_pages import write_result
 from hiprobe.spec import BackboneSpec
-
-LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers")
-
-
-def machine_words() -> str:
-    """Processor, cores that may be used, Python and the libraries that results depend on."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = "1 core" if usable == 1 else f"{usable} cores"
-    versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
-    return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "absent"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
-
 
 ALL = "all"
 KEPT_FOLDER = ".kept"
@@ -69,8 +42,13 @@ def chosen_experiments(names: Sequence[str], *, data_sets: int) -> tuple[Experim
     for name in names:
         if name == ALL:
             chosen += [e for e in EXPERIMENTS if e.in_all and e.data_sets <= data_sets]
-        else:
-            chosen.append(_with_data(experiment(name), data_sets))
+            continue
+        one = experiment(name)
+        if data_sets < one.data_sets:
+            raise UsageError(
+                f"{one.name} needs {one.data_sets} data sets, {data_sets} given; add --data"
+            )
+        chosen.append(one)
     return tuple(dict.fromkeys(chosen))
 
 
@@ -92,7 +70,7 @@ def run_one(
 ) -> ExperimentResult:
     """Run one experiment and write its folder."""
     request, began = extraction.request, time.monotonic()
-    kept = Kept(request.out / KEPT_FOLDER / one.name)
+    kept = FinishedPieces(request.out / KEPT_FOLDER / one.name)
     findings = one.load()(Bench(request, extraction, kept, say))
     result = ExperimentResult(
         name=one.name,
@@ -109,7 +87,7 @@ def run_one(
     return result
 
 
-def command_words(request: Request, name: str) -> list[str]:
+def command_words(request: ReproduceRequest, name: str) -> list[str]:
     """The words of the command that gives this result.
 
     A path is shown by its last two parts, a backbone's folder by its name: results are published,
@@ -145,9 +123,28 @@ def _plain(value: float) -> str:
     return short if float(short) == value else repr(value)
 
 
-def _with_data(one: Experiment, data_sets: int) -> Experiment:
-    if data_sets < one.data_sets:
-        raise UsageError(
-            f"{one.name} needs {one.data_sets} data sets, {data_sets} given; add --data"
-        )
-    return one
+LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers")
+
+
+def machine_words() -> str:
+    """Processor, cores that may be used, Python and the libraries that results depend on."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = "1 core" if usable == 1 else f"{usable} cores"
+    versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
+    return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.localize import smooth
 from hiprobe.paper import KEY_FRAMES, SIGMA_SEGMENTS
 from hiprobe.probe.selection import detection_scores
 from hiprobe.probe.training_set import TrainingSet, training_set
@@ -23,26 +22,8 @@ from hiprobe.reproduce.video_folds import tests_of
 from hiprobe.states import LabelledStates, States
 
 
-def examples_as_read(
-    bench: Bench, examples: Sequence[LabelledStates], variant: Variant
-) -> tuple[LabelledStates, ...]:
-    """The examples, with the final norm on the last layer where the variant asks for it."""
-    if not variant.normed:
-        return tuple(examples)
-    return tuple(
-        replace(
-            e,
-            clip=None if e.clip is None else states_as_read(bench, e.clip, variant),
-            segments=None if e.segments is None else states_as_read(bench, e.segments, variant),
-        )
-        for e in examples
-    )
-
-
-def states_as_read(bench: Bench, states: States, variant: Variant) -> States:
-    """The same for states; failed segments stay as they are."""
-    if not variant.normed:
-        return states
+def normed_states(bench: Bench, states: States) -> States:
+    """States with the model's final norm on the last layer; failed segments stay as they are."""
     values = states.values.copy()
     last = states.layers.index(states.layer_count)
     alive = ~states.failed
@@ -66,6 +47,18 @@ class VideoScores:
     end_seconds: _Floats
     scores: _Floats
     raw: _Floats | None = None
+
+    @classmethod
+    def of(cls, fit: Fit, states: States) -> VideoScores:
+        """Scores of a video's states under a fit."""
+        return cls(
+            states.start_seconds, states.end_seconds, fit.smoothed(states), fit.scores(states)
+        )
+
+    @classmethod
+    def of_json(cls, columns: Iterable[Sequence[float]]) -> VideoScores:
+        """The lists that a finished piece holds, in the order of the attributes."""
+        return cls(*(np.array(values, np.float64) for values in columns))
 
 
 @dataclass(frozen=True)
@@ -118,27 +111,23 @@ def score_tests(
     """Fit and score every variant on every test; what is finished is taken from before."""
     found: dict[str, list[ScoredTest]] = {v.name: [] for v in variants}
     for test in tests:
-        base = _test_key(bench, test, seed)
-        keys = {v.name: {**base, **_variant_key(v)} for v in variants}
-        pieces: dict[str, Any] = {v.name: bench.kept.find(keys[v.name]) for v in variants}
+        base = {
+            "fit": states_digest(test.fit),
+            "held": states_digest(test.held),
+            "videos": [[v.name, v.frames, [p.source for p in v.parts]] for v in test.videos],
+            "seed": seed,
+            "folds": bench.request.folds,
+            "mode": bench.request.mode,
+        }
+        names = {v.name: {k: w for k, w in vars(v).items() if k != "name"} for v in variants}
+        keys = {name: {**base, **settings} for name, settings in names.items()}
+        pieces: dict[str, Any] = {v.name: bench.finished.find(keys[v.name]) for v in variants}
         missing = [v for v in variants if pieces[v.name] is None]
         for name, piece in _compute(bench, test, missing, seed).items():
-            pieces[name] = bench.kept.keep(keys[name], piece)
+            pieces[name] = bench.finished.keep(keys[name], piece)
         for name, piece in pieces.items():
             found[name].append(_scored(test, piece))
     return found
-
-
-def _test_key(bench: Bench, test: FrameTest, seed: int) -> dict[str, Any]:
-    """What decides the scores of a test besides the variant."""
-    return {
-        "fit": states_digest(test.fit),
-        "held": states_digest(test.held),
-        "videos": [[v.name, v.frames, [p.source for p in v.parts]] for v in test.videos],
-        "seed": seed,
-        "folds": bench.request.folds,
-        "mode": bench.request.mode,
-    }
 
 
 def states_digest(examples: Sequence[LabelledStates]) -> str:
@@ -152,71 +141,20 @@ def states_digest(examples: Sequence[LabelledStates]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _variant_key(variant: Variant) -> dict[str, Any]:
-    return {
-        "layer": variant.layer,
-        "scorer": variant.scorer,
-        "thresholds": variant.thresholds,
-        "normed": variant.normed,
-    }
-
-
-def _compute(
-    bench: Bench, test: FrameTest, variants: Sequence[Variant], seed: int
-) -> dict[str, dict[str, Any]]:
-    """Fit all variants, then read each video once for all of them."""
-    fits: dict[str, tuple[Variant, Fit]] = {}
-    pieces: dict[str, dict[str, Any]] = {}
-    sets = _Sets(bench, test)
-    for variant in variants:
-        fitted, held = sets.fitted(variant), sets.held(variant)
-        began = time.monotonic()  # after what variants share, or the first one pays for all
-        fit = fit_set(fitted, variant, request=bench.request, seed=seed)
-        fits[variant.name] = (variant, fit)
-        pieces[variant.name] = {
-            **_fit_piece(fit),
-            "clips": _clip_scores(held, len(test.held), fit).tolist(),
-            "videos": [],
-            "seconds": time.monotonic() - began,
-        }
-    for video in test.videos if variants else ():
-        states = video.load()
-        for name, (variant, fit) in fits.items():
-            raw = fit.scores(states_as_read(bench, states, variant))
-            start, end = states.start_seconds, states.end_seconds
-            smoothed = smooth(
-                raw, sigma_segments=SIGMA_SEGMENTS, start_seconds=start, end_seconds=end
-            )
-            columns = (start, end, smoothed, raw)
-            pieces[name]["videos"].append([column.tolist() for column in columns])
-    return pieces
-
-
-def _fit_piece(fit: Fit) -> dict[str, Any]:
-    moments = fit.moments()
-    return {
-        "layer": fit.layer,
-        "mode": fit.mode,
-        "moments": [moments.mean, moments.deviation],
-        "training": [fit.training.mean, fit.training.deviation],
-    }
-
-
-@dataclass
 class _Sets:
     """The clips of a test as arrays, made once for all variants that read them alike."""
 
-    bench: Bench
-    test: FrameTest
-    _made: dict[tuple[str, bool], TrainingSet] = field(default_factory=dict)
+    def __init__(self, bench: Bench, test: FrameTest) -> None:
+        self._bench, self._test = bench, test
+        self._made: dict[tuple[str, bool], TrainingSet] = {}
 
     def fitted(self, variant: Variant) -> TrainingSet:
         """What is fitted on."""
-        return self._set("fit", self.test.fit, variant)
+        return self._set("fit", self._test.fit, variant)
 
     def held(self, variant: Variant) -> TrainingSet | None:
         """What is held out, and behind it clips that fill up a missing kind; None without any."""
-        held = self.test.held
+        held = self._test.held
         labels = {e.label for e in held}
         # both kinds are asked of a training set only; held-out clips may be of one
         padded = (*held, *(replace(held[0], label=v) for v in {0, 1} - labels if held))
@@ -225,21 +163,53 @@ class _Sets:
     def _set(self, what: str, clips: Sequence[LabelledStates], variant: Variant) -> TrainingSet:
         key = (what, variant.normed)
         if key not in self._made:
-            self._made[key] = training_set(examples_as_read(self.bench, clips, variant))
+            self._made[key] = training_set([self._read(e) if variant.normed else e for e in clips])
         return self._made[key]
+
+    def _read(self, example: LabelledStates) -> LabelledStates:
+        clip, segments = (
+            None if s is None else normed_states(self._bench, s)
+            for s in (example.clip, example.segments)
+        )
+        return replace(example, clip=clip, segments=segments)
+
+
+def _compute(
+    bench: Bench, test: FrameTest, variants: Sequence[Variant], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Fit all variants, then read each video once for all of them."""
+    fits: list[tuple[Variant, Fit]] = []
+    pieces: dict[str, dict[str, Any]] = {}
+    sets = _Sets(bench, test)
+    for variant in variants:
+        fitted, held = sets.fitted(variant), sets.held(variant)
+        began = time.monotonic()  # after what variants share, or the first one pays for all
+        fit = fit_set(fitted, variant, request=bench.request, seed=seed)
+        fits.append((variant, fit))
+        pieces[variant.name] = {
+            "layer": fit.layer,
+            "mode": fit.mode,
+            "moments": astuple(fit.moments()),
+            "training": astuple(fit.training),
+            "clips": _clip_scores(held, len(test.held), fit).tolist(),
+            "videos": [],
+            "seconds": time.monotonic() - began,
+        }
+    for video in test.videos if variants else ():
+        states = video.load()
+        for variant, fit in fits:
+            read = normed_states(bench, states) if variant.normed else states
+            columns = vars(VideoScores.of(fit, read)).values()
+            pieces[variant.name]["videos"].append([column.tolist() for column in columns])
+    return pieces
 
 
 def _clip_scores(held: TrainingSet | None, count: int, fit: Fit) -> _Floats:
     """Highest smoothed segment of each of the first `count` clips."""
     if held is None:
         return np.zeros(0)
-    return detection_scores(
-        held,
-        np.arange(count),
-        layer=fit.layer,
-        scorer=fit.scorer,
-        sigma_segments=SIGMA_SEGMENTS,
-    )
+    clips, sigma = np.arange(count), SIGMA_SEGMENTS
+    return detection_scores(held, clips, layer=fit.layer, scorer=fit.scorer, sigma_segments=sigma)
 
 
 def _scored(test: FrameTest, piece: Mapping[str, Any]) -> ScoredTest:
@@ -248,10 +218,7 @@ def _scored(test: FrameTest, piece: Mapping[str, Any]) -> ScoredTest:
         layer=int(piece["layer"]),
         mode=str(piece["mode"]),
         clips=np.array(piece["clips"], np.float64),
-        videos=tuple(
-            VideoScores(*(np.array(values, np.float64) for values in video))
-            for video in piece["videos"]
-        ),
+        videos=tuple(VideoScores.of_json(video) for video in piece["videos"]),
         moments=Moments(*piece["moments"]),
         training=Moments(*piece["training"]),
         seconds=float(piece["seconds"]),

@@ -13,16 +13,16 @@ import numpy as np
 
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.joining import common_shape, joining_order
-from hiprobe.datasets.manifest import ManifestRow
+from hiprobe.datasets.manifest import Manifest, ManifestRow
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.documents.checked import read_json
 from hiprobe.documents.schemas import JoinedFacts
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError
 from hiprobe.evaluation.frame_scores import seconds_to_frames
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.probe.training_set import grouped_folds
 from hiprobe.reproduce.clip_states import Bench, Extraction, OwnTruth
-from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
+from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
 from hiprobe.reproduce.request import DataSource
 from hiprobe.segment import covered_seconds
 from hiprobe.states import LabelledStates, States
@@ -32,6 +32,131 @@ from hiprobe.video.write import as_rate
 
 EVENTS = 6
 """Most anomalous clips in one joined video."""
+
+JOINED = (
+    "{folds} folds grouped by source; held-out clips joined to one video a fold (cuts between "
+    "normal clips as often as at events)"
+)
+NATURAL = "{folds} folds grouped by source; held-out videos whole, with their frame-level truth"
+SPLIT = (
+    "fitted on {share} of the training split, drawn by seed, one label a video; tested on every "
+    "frame of the test split"
+)
+NOMINAL_FPS = 25.0
+"""Where neither manifest nor video says."""
+
+CLIPS = "{folds} folds grouped by source; clips only"
+
+
+def tests_of(
+    bench: Bench,
+    data: DataSource,
+    *,
+    seed: int,
+    key_frames: int = KEY_FRAMES,
+    by_frame: bool = True,
+) -> Iterator[FrameTest]:
+    """One test for each fold, or one for a data set with a test split.
+
+    Clips without frame-level truth are joined to untrimmed videos whose truth is known; videos
+    with spans are tested as they are. Extracted states in place of videos give clips only.
+
+    Args:
+        by_frame: False leaves the videos out.
+    """
+    examples = bench.extraction.examples(data, key_frames=key_frames)
+    truth = bench.extraction.truth(data)
+    if truth is not None and truth.labelled is not None:
+        yield _split_test(bench, data, truth, truth.labelled, examples, seed, key_frames)
+        return
+    rows = _rows_by_clip(bench, data, truth) if truth is not None and by_frame else {}
+    joined = by_frame and truth is None and bool(clips_of(bench, data, examples))
+    protocol = NATURAL if truth is not None and by_frame else JOINED if joined else CLIPS
+    labels = np.array([e.label for e in examples], dtype=np.int64)
+    sources = [e.source for e in examples]
+    pairs = grouped_folds(labels, sources, folds=bench.request.folds, seed=seed)
+    for number, (train, rest) in enumerate(pairs):
+        held = tuple(examples[i] for i in rest)
+        videos = tuple(
+            _natural(bench, rows[e.name], key_frames=key_frames) for e in held if e.name in rows
+        )
+        clips = clips_of(bench, data, held) if joined else []
+        if clips:
+            where = joining(bench, data, key_frames=key_frames)
+            made = where.video(clips, name=f"seed{seed}-fold{number}", seed=seed)
+            videos = () if made is None else (made,)
+        fit = tuple(examples[i] for i in train)
+        yield FrameTest(data.name, fit, videos, held, protocol.format(folds=len(pairs)))
+
+
+def _split_test(
+    bench: Bench,
+    data: DataSource,
+    truth: OwnTruth,
+    labelled: Sequence[Manifest],
+    examples: Sequence[LabelledStates],
+    seed: int,
+    key_frames: int,
+) -> FrameTest:
+    """The one test of a data set with a test split: its videos stand for held-out clips too."""
+    names = {r.name for r in labelled[bench.request.seeds.index(seed)].rows}
+    fit = tuple(e for e in examples if e.name in names)
+    videos = tuple(_natural(bench, r, key_frames=key_frames, source=r.name) for r in truth.tested)
+    share = f"{bench.request.labelled_share:.0%}"
+    return FrameTest(data.name, fit, videos, (), SPLIT.format(share=share))
+
+
+def _rows_by_clip(bench: Bench, data: DataSource, truth: OwnTruth) -> dict[str, ManifestRow]:
+    """Rows with frame-level truth by the name of the clip."""
+    rows = {r.video.resolve(): r for r in truth.tested}
+    found = ((c.name, rows.get(c.video.resolve())) for c in bench.extraction.clips(data))
+    return {name: row for name, row in found if row is not None}
+
+
+def _natural(
+    bench: Bench, row: ManifestRow, *, key_frames: int, source: str | None = None
+) -> TestVideo:
+    """A video as it is.
+
+    Args:
+        source: the recording that it counts as; the row's own unless given. In a published split
+            a test video is its own source.
+    """
+    frames = row.frame_count or 0
+    load = partial(bench.extraction.video, row.video, key_frames=key_frames)
+    return TestVideo(
+        name=row.name,
+        load=load,
+        frames=frames,
+        fps=row.fps or _rate(row, load),
+        spans=row.spans,
+        parts=(VideoPart(0, frames, source or row.source),),
+        joined=False,
+        path=None if is_states_name(row.video) else row.video,
+    )
+
+
+def joining(bench: Bench, data: DataSource, *, key_frames: int = KEY_FRAMES) -> Joining:
+    """How videos of a data set are joined; they lie in the folder of the results."""
+    return Joining(bench.extraction, bench.request.out / "joined" / data.name, key_frames)
+
+
+def clips_of(bench: Bench, data: DataSource, held: Sequence[LabelledStates]) -> list[LabelledClip]:
+    """The videos of some labelled states; none for states that came from a file."""
+    names = {e.name for e in held}
+    found = (c for c in bench.extraction.clips(data) if c.name in names)
+    return [c for c in found if not is_states_name(c.video)]
+
+
+def _rate(row: ManifestRow, load: Callable[[], States]) -> float:
+    """Frames a second where the manifest has none."""
+    from hiprobe.video.video_info import video_info
+
+    if is_states_name(row.video):
+        states = load()
+        seconds = covered_seconds(states.start_seconds, states.end_seconds)
+        return (row.frame_count or 0) / seconds
+    return video_info(row.video).fps_from_header or NOMINAL_FPS
 
 
 @dataclass(frozen=True)
@@ -70,16 +195,13 @@ class Joining:
         facts = _read(self.folder / f"{name}.json", names)
         if facts is None or not self.path(name).is_file():
             facts = _join(ordered, self.path(name))
-        load: Callable[[], Any] = partial(
-            self.extraction.video, self.path(name), key_frames=self.key_frames
-        )
         return TestVideo(
             name=name,
-            load=load,
+            load=partial(self.extraction.video, self.path(name), key_frames=self.key_frames),
             frames=facts["frames"],
             fps=facts["fps"],
             spans=tuple((int(a), int(b)) for a, b in facts["spans"]),
-            parts=tuple(Part(*p) for p in facts["parts"]),
+            parts=tuple(VideoPart(*p) for p in facts["parts"]),
             joined=True,
             path=self.path(name),
         )
@@ -119,147 +241,3 @@ def _read(path: Path, names: Sequence[str]) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return facts if facts.get("clips") == list(names) else None
-
-
-JOINED = (
-    "{folds} folds grouped by source; held-out clips joined to one video a fold (cuts between "
-    "normal clips as often as at events)"
-)
-NATURAL = "{folds} folds grouped by source; held-out videos whole, with their frame-level truth"
-SPLIT = (
-    "fitted on {share} of the training split, drawn by seed, one label a video; tested on every "
-    "frame of the test split"
-)
-NOMINAL_FPS = 25.0
-"""Where neither manifest nor video says."""
-
-CLIPS = "{folds} folds grouped by source; clips only"
-
-
-def tests_of(
-    bench: Bench,
-    data: DataSource,
-    *,
-    seed: int,
-    key_frames: int = KEY_FRAMES,
-    by_frame: bool = True,
-) -> Iterator[FrameTest]:
-    """One test for each fold, or one for a data set with a test split.
-
-    Clips without frame-level truth are joined to untrimmed videos whose truth is known; videos
-    with spans are tested as they are. Extracted states in place of videos give clips only.
-
-    Args:
-        by_frame: False leaves the videos out.
-    """
-    examples = bench.extraction.examples(data, key_frames=key_frames)
-    truth = bench.extraction.truth(data)
-    maker = _Maker(bench, data, truth, key_frames, by_frame)
-    if truth is not None and truth.labelled is not None:
-        yield maker.split_test(examples, seed)
-        return
-    labels = np.array([e.label for e in examples], dtype=np.int64)
-    sources = [e.source for e in examples]
-    pairs = grouped_folds(labels, sources, folds=bench.request.folds, seed=seed)
-    for number, (fit, held) in enumerate(pairs):
-        protocol = maker.protocol(examples).format(folds=len(pairs))
-        chosen = [examples[i] for i in fit], [examples[i] for i in held]
-        yield maker.test(*chosen, number, protocol, seed)
-
-
-def joining(bench: Bench, data: DataSource, *, key_frames: int = KEY_FRAMES) -> Joining:
-    """How videos of a data set are joined; they lie beside the results."""
-    return Joining(bench.extraction, bench.request.out / "joined" / data.name, key_frames)
-
-
-def clips_of(bench: Bench, data: DataSource, held: Sequence[LabelledStates]) -> list[LabelledClip]:
-    """The videos of some labelled states; none for states that came from a file."""
-    names = {e.name for e in held}
-    found = (c for c in bench.extraction.clips(data) if c.name in names)
-    return [c for c in found if not is_states_name(c.video)]
-
-
-@dataclass(frozen=True)
-class _Maker:
-    """Builds the tests of one data set."""
-
-    bench: Bench
-    data: DataSource
-    truth: OwnTruth | None
-    key_frames: int
-    by_frame: bool
-
-    def protocol(self, examples: Sequence[LabelledStates]) -> str:
-        """In one line, with a place for the count of folds."""
-        if self.truth is not None and self.by_frame:
-            return NATURAL
-        joined = self.by_frame and bool(clips_of(self.bench, self.data, examples))
-        return JOINED if joined else CLIPS
-
-    def split_test(self, examples: Sequence[LabelledStates], seed: int) -> FrameTest:
-        """The one test of a data set with a test split: its videos stand for held-out clips too."""
-        if self.truth is None or self.truth.labelled is None:
-            raise UsageError(f"{self.data.name} has no test split")
-        place = self.bench.request.seeds.index(seed)
-        names = {r.name for r in self.truth.labelled[place].rows}
-        fit = tuple(e for e in examples if e.name in names)
-        videos = tuple(self._natural(r, source=r.name) for r in self.truth.tested)
-        share = f"{self.bench.request.labelled_share:.0%}"
-        return FrameTest(self.data.name, fit, videos, (), SPLIT.format(share=share))
-
-    def test(
-        self,
-        fit: Sequence[LabelledStates],
-        held: Sequence[LabelledStates],
-        number: int,
-        protocol: str,
-        seed: int,
-    ) -> FrameTest:
-        videos: tuple[TestVideo, ...] = ()
-        if self.by_frame and self.truth is not None:
-            rows = self._rows(self.truth)
-            videos = tuple(self._natural(rows[e.name]) for e in held if e.name in rows)
-        elif self.by_frame:
-            videos = self._joined(held, number, seed)
-        return FrameTest(self.data.name, tuple(fit), videos, tuple(held), protocol)
-
-    def _joined(
-        self, held: Sequence[LabelledStates], number: int, seed: int
-    ) -> tuple[TestVideo, ...]:
-        clips = clips_of(self.bench, self.data, held)
-        where = joining(self.bench, self.data, key_frames=self.key_frames)
-        found = where.video(clips, name=f"seed{seed}-fold{number}", seed=seed) if clips else None
-        return () if found is None else (found,)
-
-    def _rows(self, truth: OwnTruth) -> dict[str, ManifestRow]:
-        """Rows with frame-level truth by the name of the clip."""
-        rows = {r.video.resolve(): r for r in truth.tested}
-        clips = self.bench.extraction.clips(self.data)
-        found = ((c.name, rows.get(c.video.resolve())) for c in clips)
-        return {name: row for name, row in found if row is not None}
-
-    def _natural(self, row: ManifestRow, *, source: str | None = None) -> TestVideo:
-        """A video as it is. In a published split a test video is its own source."""
-        frames = row.frame_count or 0
-        load = partial(self.bench.extraction.video, row.video, key_frames=self.key_frames)
-        return TestVideo(
-            name=row.name,
-            load=load,
-            frames=frames,
-            fps=row.fps or _rate(row, load),
-            spans=row.spans,
-            parts=(Part(0, frames, source or row.source),),
-            joined=False,
-            path=None if is_states_name(row.video) else row.video,
-        )
-
-
-def _rate(row: ManifestRow, load: Callable[[], States]) -> float:
-    """Frames a second where the manifest has none."""
-    from hiprobe.video.video_info import video_info
-
-    if is_states_name(row.video):
-        states = load()
-        seconds = covered_seconds(states.start_seconds, states.end_seconds)
-        return (row.frame_count or 0) / seconds
-    return video_info(row.video).fps_from_header or NOMINAL_FPS

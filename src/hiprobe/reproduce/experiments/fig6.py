@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,54 +15,18 @@ from hiprobe.pipeline import explain
 from hiprobe.report.score_chart import TIMELINE_INCHES, timeline_drawing
 from hiprobe.report.words import JOINED_NOTE, format_seconds
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.experiment_result import Figure, Findings, Row
+from hiprobe.reproduce.experiment_result import Figure, Findings, ResultRow
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo
 from hiprobe.reproduce.held_out import Variant
 from hiprobe.reproduce.pooled import FramePool, pool_frames
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.rows import EVENT_IOU, event_match
-from hiprobe.reproduce.scored import ScoredTest, VideoScores, score_tests
+from hiprobe.reproduce.scored import ScoredTest, score_tests
 from hiprobe.reproduce.video_folds import clips_of, joining, tests_of
 from hiprobe.timeline import Timeline
 
 MOST_EVENTS = 4
 """Words cost far more than scores; the highest events are described."""
-
-
-def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]:
-    """A sentence for each described stretch; none where only states are there. Kept."""
-    if video.path is None:
-        return []
-    path = video.path
-    highest = sorted(timeline.events, key=lambda e: -e.peak)[:MOST_EVENTS]
-    events = tuple(sorted(highest, key=lambda e: e.start_seconds))
-
-    def compute() -> list[list[Any]]:
-        with bench.extraction.listen(f"words about {video.name}") as progress:
-            told = explain(
-                replace(timeline, events=events),
-                path,
-                backbone=bench.extraction.backbone,
-                progress=progress,
-            )
-        return [
-            [e.kind, e.start_seconds, e.end_seconds, e.words or e.reason or ""]
-            for e in told.explanations
-        ]
-
-    key = {
-        "words": video.name,
-        "backbone": bench.extraction.backbone.fingerprint.digest,
-        "events": [[e.start_seconds, e.end_seconds, e.peak_seconds] for e in events],
-    }
-    return [_sentence(*one) for one in bench.kept.piece(key, compute)]
-
-
-def _sentence(kind: str, start_seconds: float, end_seconds: float, text: str) -> str:
-    named = {"event": "detected", "normal": "normal stretch beside it", "summary": "whole video"}
-    times = f"{format_seconds(start_seconds)} to {format_seconds(end_seconds)}"
-    return f'{named.get(kind, kind)}, {times}: "{" ".join(text.split())}"'
-
 
 PROBE = Variant("probe", thresholds=True)
 CAPTION = (
@@ -80,7 +43,7 @@ NOTES = (
 
 def run(bench: Bench) -> Findings:
     """One video with events and one without, for every data set that has videos."""
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     figures: list[Figure] = []
     notes = list(NOTES)
     for data in bench.request.data:
@@ -97,7 +60,12 @@ def run(bench: Bench) -> Findings:
 
 @dataclass(frozen=True)
 class _Shown:
-    """One scored video."""
+    """One scored video.
+
+    Attributes:
+        kind: what it is, in words.
+        slug: the same in the name of its figure.
+    """
 
     kind: str
     slug: str
@@ -141,21 +109,17 @@ def _one(scored: ScoredTest, place: int, kind: str, slug: str) -> _Shown:
     if pool is None:  # there is a video
         raise ValueError(video.name)
     joined = "joined from clips" if video.joined else "whole"
-    timeline = _timeline(scores, scored.moments.threshold())
-    return _Shown(f"{kind}, {joined}", slug, video, timeline, pool, scored.layer)
-
-
-def _timeline(scores: VideoScores, threshold: float) -> Timeline:
-    starts, ends, values = scores.start_seconds, scores.end_seconds, scores.scores
-    return Timeline(
-        start_seconds=starts,
-        end_seconds=ends,
-        scores=values if scores.raw is None else scores.raw,
-        smoothed=values,
+    threshold, smoothed = scored.moments.threshold(), scores.scores
+    times = (scores.start_seconds, scores.end_seconds)
+    timeline = Timeline(
+        *times,
+        scores=smoothed if scores.raw is None else scores.raw,
+        smoothed=smoothed,
         threshold=threshold,
         sigma_segments=SIGMA_SEGMENTS,
-        events=find_events(starts, ends, values, threshold),
+        events=find_events(*times, smoothed, threshold),
     )
+    return _Shown(f"{kind}, {joined}", slug, video, timeline, pool, scored.layer)
 
 
 def _figure(data: DataSource, one: _Shown) -> Figure:
@@ -170,37 +134,62 @@ def _figure(data: DataSource, one: _Shown) -> Figure:
     return Figure(f"scores-{data.name}-{one.slug}", caption, drawing, TIMELINE_INCHES)
 
 
-def _rows(bench: Bench, data: DataSource, one: _Shown) -> list[Row]:
-    values = _values(one)
+def _rows(bench: Bench, data: DataSource, one: _Shown) -> list[ResultRow]:
     protocol = "one fold of the first seed; T adaptive, kappa 0.2"
-    seeds: Sequence[int] = bench.request.seeds[:1]
-    return [
-        Row(
-            data.name,
-            one.kind,
-            metric,
-            ours,
-            protocol=protocol,
-            seeds=tuple(seeds),
-            section="The videos of the figures",
-            count="frames" not in metric and "AUC" not in metric,
-        )
-        for metric, ours in values.items()
-    ]
-
-
-def _values(one: _Shown) -> dict[str, float]:
+    table = bench.table(data, "The videos of the figures", protocol)
+    table = replace(table, seeds=table.seeds[:1])
     matched = event_match(one.pool, one.timeline.threshold)
     above = one.pool.videos.scores > one.timeline.threshold
     labels: NDArray[Any] = one.pool.videos.labels
-    values = {
+    counted = {
         "seconds": one.video.frames / one.video.fps,
         "true events": float(matched.true),
         "detected events": float(matched.detected),
         f"matched at IoU {EVENT_IOU:g}": float(matched.found),
+    }
+    shares = {
         "normal frames above T": float(np.mean(above[~labels])) if (~labels).any() else np.nan,
         "abnormal frames above T": float(np.mean(above[labels])) if labels.any() else np.nan,
-        "layer": float(one.layer),
     }
-    values["AUC within the video"] = float(within_video_auc(one.pool.videos)[0])
-    return values
+    area = float(within_video_auc(one.pool.videos)[0])
+    return [
+        *(table.row(one.kind, name, value, count=True) for name, value in counted.items()),
+        *(table.row(one.kind, name, value) for name, value in shares.items()),
+        table.row(one.kind, "layer", float(one.layer), count=True),
+        table.row(one.kind, "AUC within the video", area),
+    ]
+
+
+def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]:
+    """A sentence for each described stretch; none where only states are there. FinishedPieces."""
+    if video.path is None:
+        return []
+    path = video.path
+    highest = sorted(timeline.events, key=lambda e: -e.peak)[:MOST_EVENTS]
+    events = tuple(sorted(highest, key=lambda e: e.start_seconds))
+
+    def compute() -> list[list[Any]]:
+        with bench.extraction.listen(f"words about {video.name}") as progress:
+            told = explain(
+                replace(timeline, events=events),
+                path,
+                backbone=bench.extraction.backbone,
+                progress=progress,
+            )
+        return [
+            [e.kind, e.start_seconds, e.end_seconds, e.words or e.reason or ""]
+            for e in told.explanations
+        ]
+
+    key = {
+        "words": video.name,
+        "backbone": bench.extraction.backbone.fingerprint.digest,
+        "events": [[e.start_seconds, e.end_seconds, e.peak_seconds] for e in events],
+    }
+    return [_sentence(*one) for one in bench.finished.piece(key, compute)]
+
+
+def _sentence(kind: str, start_seconds: float, end_seconds: float, text: str) -> str:
+    named = {"event": "detected", "normal": "normal stretch beside it", "summary": "whole video"}
+    times = f"{format_seconds(start_seconds)} to {format_seconds(end_seconds)}"
+    return f'{named.get(kind, kind)}, {times}: "{" ".join(text.split())}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,21 +14,146 @@ from hiprobe.datasets.manifest import ManifestRow, read_manifest
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames, segments_to_frames
 from hiprobe.evaluation.metrics import Ranking, interval, mean_and_median, within_video_auc
-from hiprobe.localize import smooth
-from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.pipeline import extract_video
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.estimate import Units, auc_estimate, within_estimate
-from hiprobe.reproduce.experiment_result import Findings, Row
+from hiprobe.reproduce.estimate import Estimate, RowMaker, Units, auc_estimate, within_estimate
+from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.held_out import Fit, Variant, fit_variant
 from hiprobe.reproduce.published_rows import peer_rows, source_note
-from hiprobe.reproduce.request import DataSource, Request
+from hiprobe.reproduce.request import DataSource, ReproduceRequest
 from hiprobe.segment import without_gaps
 from hiprobe.states import LabelledStates, States
 
+SEGMENT_FRAMES = (24, 8)
+"""The paper's length, and one that fits events of a few seconds at 10 frames a second."""
+
+BUDGETS = (1, 2, 4, 6)
+"""Labelled test videos; as many normal training videos are labelled with them."""
+
+VARIANTS = (
+    Variant("DLSP layer", layer="dlsp"),
+    Variant("last layer", layer="last"),
+    Variant("layer by inner cross-validation", layer="cv"),
+)
+MICRO, MACRO = "frame AUC, all frames (micro)", "AUC within a video (macro)"
+METRICS = {MICRO: "micro", MACRO: "macro"}
+DRAWN = (
+    "{per_seed} draws a seed of the labelled videos; up to {most} abnormal and {most} normal "
+    "segments of each, and {most} of as many training videos, each labelled as a whole; tested on "
+    "every frame of all other test videos; brackets hold the middle 95 % of the draws"
+)
+LEFT_OUT = (
+    "every segment of one kind of all other videos labelled; each test video is tested by the "
+    "fit that has not seen it; the most that labels can give here"
+)
 DRAWS_OF_A_SEED = 8
 MOST_OF_A_KIND = 2
 """Most labelled segments of one kind of one video."""
+NOTES = (
+    "Segments that hold both kinds of frame are not used as labels, but their frames are "
+    "tested. Published methods are trained on the normal training videos and tested on all 12 "
+    "test videos; here some test videos give labels and are then not tested, so the numbers "
+    "are not of the same protocol.",
+    "Four of the twelve test videos are abnormal throughout: they have no AUC of their own, "
+    "and count in the micro AUC only.",
+)
+
+
+def run(bench: Bench) -> Findings:
+    """Every budget at both lengths; `--data` is Ped2's manifest with spans.
+
+    Raises:
+        LabelError: the data have no videos with spans, or no normal videos.
+    """
+    rows: list[ResultRow] = []
+    words: dict[str, str] = {}
+    for data in bench.request.data:
+        for frames in SEGMENT_FRAMES:
+            found = segmented_set(bench, data, segment_frames=frames)
+            rows += _length(bench, data, found, frames)
+            words[data.name] = found.words()
+    rows += peer_rows("ucsd-ped2", data="UCSD Ped2", metric="frame AUC (micro)")
+    return Findings(rows=tuple(rows), notes=(*NOTES, source_note("ucsd-ped2")), data=words)
+
+
+def _length(bench: Bench, data: DataSource, found: SegmentedSet, frames: int) -> list[ResultRow]:
+    rows: list[ResultRow] = []
+    section = f"Segments of {frames} frames"
+    protocol = DRAWN.format(per_seed=DRAWS_OF_A_SEED, most=MOST_OF_A_KIND)
+    drawn = bench.table(data, section, protocol)
+    for variant in VARIANTS:
+        for budget in BUDGETS:
+            if budget >= len(found.tested):
+                continue
+            seeds = [_draws(bench, found, variant, budget, seed) for seed in bench.request.seeds]
+            setting = f"{budget} of {len(found.tested)} test videos labelled, {variant.name}"
+            rows += _drawn_rows(drawn, setting, seeds)
+        rows += _whole_rows(bench, data, found, variant, section)
+    return rows
+
+
+def _draws(
+    bench: Bench, found: SegmentedSet, variant: Variant, budget: int, seed: int
+) -> list[Scores]:
+    bench.say(f"{budget} labelled videos, {variant.name}, seed {seed}")
+    key = {"what": "draws", "states": found.digest, "layer": variant.layer, "budget": budget,
+           "seed": seed, "draws": DRAWS_OF_A_SEED, "folds": bench.request.folds}  # fmt: skip
+
+    def compute() -> list[list[float]]:
+        values, request = [], _by_segment(bench)
+        for draw in range(DRAWS_OF_A_SEED):
+            rng = np.random.default_rng([seed, draw, budget])
+            labelled = draw_labelled(found, videos=budget, rng=rng)
+            scores = score_others(found, labelled, variant, request=request, seed=seed)
+            values.append([scores.micro, scores.macro])
+        return values
+
+    return [Scores(*v) for v in bench.finished.piece(key, compute)]
+
+
+def _by_segment(bench: Bench) -> ReproduceRequest:
+    """The request with the only mode that single labelled segments allow."""
+    return replace(bench.request, mode="clip")
+
+
+def _drawn_rows(
+    table: RowMaker, setting: str, seeds: Sequence[Sequence[Scores]]
+) -> list[ResultRow]:
+    rows = []
+    for metric, name in METRICS.items():
+        values = np.array([[getattr(s, name) for s in own] for own in seeds], np.float64)
+        spread = interval(values.ravel())
+        known = spread.draws > 0
+        found = Estimate(
+            ours=_mean(values),
+            low=spread.low if known else None,
+            high=spread.high if known else None,
+            by_seed=tuple(_mean(own) for own in values),
+        )
+        rows.append(table.row(setting, metric, found))
+    return rows
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Mean of the draws that have a value: where all tested frames are of one kind none has."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _whole_rows(
+    bench: Bench, data: DataSource, found: SegmentedSet, variant: Variant, section: str
+) -> list[ResultRow]:
+    bench.say(f"leave one out, {variant.name}")
+    request = _by_segment(bench)
+    key = {"what": "leave one out", "states": found.digest, "layer": variant.layer,
+           "folds": request.folds, "draws": request.draws}  # fmt: skip
+    piece = bench.finished.piece(
+        key, lambda: leave_one_out(found, variant, request=request, draws=request.draws)
+    )
+    # no seed moves these rows: they have the first one's number and no range
+    table = RowMaker(data.name, section, f"{LEFT_OUT}; interval over test videos")
+    setting = f"all other videos labelled, {variant.name}"
+    return [table.row(setting, metric, Estimate(**piece[name])) for metric, name in METRICS.items()]
 
 
 @dataclass(frozen=True)
@@ -122,19 +247,20 @@ def score_others(
     labelled: Sequence[LabelledStates],
     variant: Variant,
     *,
-    request: Request,
+    request: ReproduceRequest,
     seed: int,
 ) -> Scores:
     """Fit on the labelled segments and score every frame of the test videos they are not of."""
     fit = fit_variant(labelled, variant, request=request, seed=seed)
     known = {e.source for e in labelled}
-    frames = _joined([v for v in found.tested if v.name not in known], lambda video: fit)
-    return Scores(Ranking.of(frames).auc_and_precision()[0], _macro(frames))
+    frames = _joined({v.name: (v, fit) for v in found.tested if v.name not in known})
+    macro = mean_and_median(within_video_auc(frames))[0]
+    return Scores(Ranking.of(frames).auc_and_precision()[0], macro)
 
 
 def leave_one_out(
-    found: SegmentedSet, variant: Variant, *, request: Request, draws: int
-) -> dict[str, dict[str, float | None]]:
+    found: SegmentedSet, variant: Variant, *, request: ReproduceRequest, draws: int
+) -> dict[str, dict[str, Any]]:
     """Every test video scored by a fit on all clean segments of all others, as JSON values."""
     fits = {}
     for video in found.tested:
@@ -142,10 +268,9 @@ def leave_one_out(
         labelled = [
             _labelled(v, int(i)) for v in others for i in np.flatnonzero(v.segment_labels >= 0)
         ]
-        fits[video.name] = fit_variant(labelled, variant, request=request, seed=0)
-    frames = _joined(found.tested, lambda video: fits[video.name])
-    units = Units(frames, tuple(v.name for v in found.tested))
-    micro = auc_estimate([units], draws=draws)
+        fits[video.name] = (video, fit_variant(labelled, variant, request=request, seed=0))
+    frames = _joined(fits)
+    micro = auc_estimate([Units(frames, tuple(fits))], draws=draws)
     macro = within_estimate([frames], draws=draws)
     return {
         name: {"ours": e.ours, "low": e.low, "high": e.high}
@@ -177,14 +302,9 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
         labels[start:end] = True
     starts = seconds_to_frames(counted, fps=fps)
     ends = np.append(starts[1:], frames)
-    kinds = [_kind(labels[a:b]) for a, b in zip(starts, ends, strict=True)]
+    owned = [labels[a:b] for a, b in zip(starts, ends, strict=True)]
+    kinds = [1 if own.all() else -int(own.any()) for own in owned]
     return SegmentedVideo(row.name, states, labels, starts, ends, np.array(kinds, np.int64))
-
-
-def _kind(labels: NDArray[np.bool_]) -> int:
-    if labels.all():
-        return 1
-    return 0 if not labels.any() else -1
 
 
 def _labelled(video: SegmentedVideo, segment: int) -> LabelledStates:
@@ -199,176 +319,18 @@ def _labelled(video: SegmentedVideo, segment: int) -> LabelledStates:
     )
 
 
-def _joined(videos: Sequence[SegmentedVideo], fit_of: Any) -> ScoredFrames:
-    pieces = []
-    for video in videos:
-        fit: Fit = fit_of(video)
-        scores = smooth(
-            fit.scores(video.states),
-            sigma_segments=SIGMA_SEGMENTS,
-            start_seconds=video.states.start_seconds,
-            end_seconds=video.states.end_seconds,
+def _joined(fits: Mapping[str, tuple[SegmentedVideo, Fit]]) -> ScoredFrames:
+    """Frames of all videos by name, each scored under the fit that stands with it."""
+    pieces = [
+        segments_to_frames(
+            starts=video.starts,
+            ends=video.ends,
+            scores=fit.smoothed(video.states),
+            frames=len(video.frame_labels),
+            name=name,
         )
-        pieces.append(
-            segments_to_frames(
-                starts=video.starts,
-                ends=video.ends,
-                scores=scores,
-                frames=len(video.frame_labels),
-                name=video.name,
-            )
-        )
-    offsets = np.concatenate(([0], np.cumsum([len(p) for p in pieces]))).astype(np.int64)
-    labels = np.concatenate([v.frame_labels for v in videos])
-    return ScoredFrames(np.concatenate(pieces), labels, offsets)
-
-
-def _macro(frames: ScoredFrames) -> float:
-    return mean_and_median(within_video_auc(frames))[0]
-
-
-SEGMENT_FRAMES = (24, 8)
-"""The paper's length, and one that fits events of a few seconds at 10 frames a second."""
-
-BUDGETS = (1, 2, 4, 6)
-"""Labelled test videos; as many normal training videos are labelled with them."""
-
-VARIANTS = (
-    Variant("DLSP layer", layer="dlsp"),
-    Variant("last layer", layer="last"),
-    Variant("layer by inner cross-validation", layer="cv"),
-)
-MICRO, MACRO = "frame AUC, all frames (micro)", "AUC within a video (macro)"
-DRAWN = (
-    "{per_seed} draws a seed of the labelled videos; up to {most} abnormal and {most} normal "
-    "segments of each, and {most} of as many training videos, each labelled as a whole; tested on "
-    "every frame of all other test videos; brackets hold the middle 95 % of the draws"
-)
-LEFT_OUT = (
-    "every segment of one kind of all other videos labelled; each test video is tested by the "
-    "fit that has not seen it; the most that labels can give here"
-)
-
-
-def run(bench: Bench) -> Findings:
-    """Every budget at both lengths; `--data` is Ped2's manifest with spans.
-
-    Raises:
-        LabelError: the data have no videos with spans, or no normal videos.
-    """
-    rows: list[Row] = []
-    words: dict[str, str] = {}
-    for data in bench.request.data:
-        for frames in SEGMENT_FRAMES:
-            found = segmented_set(bench, data, segment_frames=frames)
-            rows += _length(bench, data, found, frames)
-            words[data.name] = found.words()
-    rows += peer_rows("ucsd-ped2", data="UCSD Ped2", metric="frame AUC (micro)")
-    return Findings(rows=tuple(rows), notes=(*_notes(), source_note("ucsd-ped2")), data=words)
-
-
-def _length(bench: Bench, data: DataSource, found: SegmentedSet, frames: int) -> list[Row]:
-    rows: list[Row] = []
-    section = f"Segments of {frames} frames"
-    for variant in VARIANTS:
-        for budget in BUDGETS:
-            if budget >= len(found.tested):
-                continue
-            seeds = [_draws(bench, found, variant, budget, seed) for seed in bench.request.seeds]
-            setting = f"{budget} of {len(found.tested)} test videos labelled, {variant.name}"
-            rows += _drawn_rows(bench, data, setting, section, seeds)
-        rows += _whole_rows(bench, data, found, variant, section)
-    return rows
-
-
-def _draws(
-    bench: Bench, found: SegmentedSet, variant: Variant, budget: int, seed: int
-) -> list[Scores]:
-    bench.say(f"{budget} labelled videos, {variant.name}, seed {seed}")
-    key = {"what": "draws", "states": found.digest, "layer": variant.layer, "budget": budget,
-           "seed": seed, "draws": DRAWS_OF_A_SEED, "folds": bench.request.folds}  # fmt: skip
-
-    def compute() -> list[list[float]]:
-        values = []
-        for draw in range(DRAWS_OF_A_SEED):
-            rng = np.random.default_rng([seed, draw, budget])
-            labelled = draw_labelled(found, videos=budget, rng=rng)
-            scores = score_others(found, labelled, variant, request=_one_row(bench), seed=seed)
-            values.append([scores.micro, scores.macro])
-        return values
-
-    return [Scores(*v) for v in bench.kept.piece(key, compute)]
-
-
-def _one_row(bench: Bench) -> Any:
-    """The request with the only mode that single labelled segments allow."""
-    return replace(bench.request, mode="clip")
-
-
-def _drawn_rows(
-    bench: Bench, data: DataSource, setting: str, section: str, seeds: Sequence[Sequence[Scores]]
-) -> list[Row]:
-    protocol = DRAWN.format(per_seed=DRAWS_OF_A_SEED, most=MOST_OF_A_KIND)
-    rows = []
-    for metric, name in ((MICRO, "micro"), (MACRO, "macro")):
-        values = np.array([[getattr(s, name) for s in own] for own in seeds], np.float64)
-        spread = interval(values.ravel())
-        by_seed = tuple(_mean(own) for own in values)
-        known = spread.draws > 0
-        rows.append(
-            Row(
-                data=data.name,
-                setting=setting,
-                metric=metric,
-                ours=_mean(values),
-                low=spread.low if known else None,
-                high=spread.high if known else None,
-                by_seed=by_seed,
-                protocol=protocol,
-                seeds=bench.request.seeds,
-                section=section,
-            )
-        )
-    return rows
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    """Mean of the draws that have a value: where all tested frames are of one kind none has."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _whole_rows(
-    bench: Bench, data: DataSource, found: SegmentedSet, variant: Variant, section: str
-) -> list[Row]:
-    bench.say(f"leave one out, {variant.name}")
-    key = {"what": "leave one out", "states": found.digest, "layer": variant.layer,
-           "folds": bench.request.folds, "draws": bench.request.draws}  # fmt: skip
-    piece = bench.kept.piece(
-        key,
-        lambda: leave_one_out(found, variant, request=_one_row(bench), draws=bench.request.draws),
-    )
-    return [
-        Row(
-            data=data.name,
-            setting=f"all other videos labelled, {variant.name}",
-            metric=metric,
-            ours=piece[name]["ours"],
-            low=piece[name]["low"],
-            high=piece[name]["high"],
-            protocol=f"{LEFT_OUT}; interval over test videos",
-            section=section,
-        )
-        for metric, name in ((MICRO, "micro"), (MACRO, "macro"))
+        for name, (video, fit) in fits.items()
     ]
-
-
-def _notes() -> tuple[str, ...]:
-    return (
-        "Segments that hold both kinds of frame are not used as labels, but their frames are "
-        "tested. Published methods are trained on the normal training videos and tested on all 12 "
-        "test videos; here some test videos give labels and are then not tested, so the numbers "
-        "are not of the same protocol.",
-        "Four of the twelve test videos are abnormal throughout: they have no AUC of their own, "
-        "and count in the micro AUC only.",
-    )
+    offsets = np.concatenate(([0], np.cumsum([len(p) for p in pieces]))).astype(np.int64)
+    labels = np.concatenate([video.frame_labels for video, _ in fits.values()])
+    return ScoredFrames(np.concatenate(pieces), labels, offsets)

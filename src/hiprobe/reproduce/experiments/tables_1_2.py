@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 from hiprobe.datasets.check_folder import check_dataset
@@ -18,12 +17,11 @@ from hiprobe.datasets.transfer import draw_subset
 from hiprobe.errors import EvaluationError, LabelError
 from hiprobe.pipeline import extract_examples
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.experiment_result import Findings, Row
-from hiprobe.reproduce.frame_probe import FrameTest, Part, TestVideo
-from hiprobe.reproduce.pooled import Fitted, FramePool, pool_frames, score_videos
+from hiprobe.reproduce.estimate import FRAME_AP, FRAME_AUC
+from hiprobe.reproduce.experiment_result import Findings, ResultRow
+from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
+from hiprobe.reproduce.pooled import SeedFit, pool_frames, score_videos
 from hiprobe.reproduce.published_rows import (
-    FRAME_AP,
-    FRAME_AUC,
     Protocol,
     Tested,
     floor_rows,
@@ -33,9 +31,21 @@ from hiprobe.reproduce.published_rows import (
     source_note,
 )
 from hiprobe.reproduce.request import DataSource
-from hiprobe.reproduce.scored import VideoScores
 
+UCF_CRIME = Protocol("table1", "ucf-crime", FRAME_AUC, "ucf")
+XD_VIOLENCE = Protocol("table2", "xd-violence", FRAME_AP, "xd")
 NOMINAL_FPS = 30.0
+"""Where the manifest does not say."""
+
+
+def table1(bench: Bench) -> Findings:
+    """The table; `--data` is the root of UCF-Crime or its manifest."""
+    return run_protocol(bench, UCF_CRIME)
+
+
+def table2(bench: Bench) -> Findings:
+    """The table; `--data` is the root of XD-Violence or its manifest."""
+    return run_protocol(bench, XD_VIOLENCE)
 
 
 def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
@@ -46,7 +56,7 @@ def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
         EvaluationError: no test video can be read.
     """
     title = known_set(protocol.data_set).title
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     notes: list[str] = []
     words: dict[str, str] = {}
     for data in bench.request.data:
@@ -80,18 +90,32 @@ def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
     few = tuple(_draw(bench, protocol, manifest, seed) for seed in bench.request.seeds)
     fits = [_fit(bench, drawn, seed) for drawn, seed in zip(few, bench.request.seeds, strict=True)]
     rows, unknown = _test_rows(data, manifest)
-    videos = [_video(bench, row) for row in rows]
+    videos = [
+        TestVideo(
+            name=row.name,
+            load=partial(bench.extraction.video, row.video),
+            frames=row.frame_count or 0,
+            fps=row.fps or NOMINAL_FPS,
+            spans=row.spans,
+            parts=(VideoPart(0, row.frame_count or 0, row.name),),
+            joined=False,
+        )
+        for row in rows
+    ]
     scored, lost = score_videos(bench, videos, fits)
-    kept = [v for v in videos if v.name in scored]
-    if not kept:
+    left = tuple(v for v in videos if v.name in scored)
+    if not left:
         raise EvaluationError(f"none of {len(videos)} test videos could be read: {lost[:3]}")
-    test = FrameTest(data.name, (), tuple(kept), (), "")
+    test = FrameTest(data.name, (), left, (), "")
+    tests = [
+        fitted.scored(test, [scored[v.name][number] for v in left])
+        for number, fitted in enumerate(fits)
+    ]
+    pools = tuple(pool for one in tests if (pool := pool_frames([one])) is not None)
     return Tested(
         data=data.name,
         manifest=manifest,
-        pools=tuple(
-            _pool(test, fitted, [scored[v.name][i] for v in kept]) for i, fitted in enumerate(fits)
-        ),
+        pools=pools,
         few=few,
         rows=tuple(r for r in rows if r.name in scored),
         lost=(*lost, *unknown),
@@ -99,14 +123,14 @@ def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
 
 
 def _draw(bench: Bench, protocol: Protocol, manifest: Manifest, seed: int) -> Manifest:
-    """The labelled videos of a seed, kept beside the results."""
+    """The labelled videos of a seed, written to the folder of the results."""
     share = bench.request.labelled_share
     drawn = draw_subset(manifest, fraction=share, seed=seed, split="train")
     write_manifest(drawn, path=bench.request.out / protocol.name / f"few-shot-seed{seed}.csv")
     return drawn
 
 
-def _fit(bench: Bench, drawn: Manifest, seed: int) -> Fitted:
+def _fit(bench: Bench, drawn: Manifest, seed: int) -> SeedFit:
     extraction = bench.extraction
     examples, failures = extract_examples(
         manifest_clips(drawn),
@@ -118,14 +142,7 @@ def _fit(bench: Bench, drawn: Manifest, seed: int) -> Fitted:
     if {e.label for e in examples} != {0, 1}:
         told = failures[0].reason if failures else "no reason known"
         raise LabelError(f"seed {seed}: labelled videos of one kind only are left ({told})")
-    return Fitted.of(examples, request=bench.request, seed=seed)
-
-
-def _pool(test: FrameTest, fitted: Fitted, scores: Sequence[VideoScores]) -> FramePool:
-    pool = pool_frames([fitted.scored(test, scores)])
-    if pool is None:
-        raise EvaluationError(f"{test.data}: the test set has no frames")
-    return pool
+    return SeedFit.of(examples, request=bench.request, seed=seed)
 
 
 def _test_rows(data: DataSource, manifest: Manifest) -> tuple[list[ManifestRow], list[str]]:
@@ -138,32 +155,3 @@ def _test_rows(data: DataSource, manifest: Manifest) -> tuple[list[ManifestRow],
             "frames; `hiprobe data check` writes a manifest that has"
         )
     return known, [f"{r.name}: no spans or no frame count" for r in rows if r not in known]
-
-
-def _video(bench: Bench, row: ManifestRow) -> TestVideo:
-    frames = row.frame_count or 0
-    return TestVideo(
-        name=row.name,
-        load=partial(bench.extraction.video, row.video),
-        frames=frames,
-        fps=row.fps or NOMINAL_FPS,
-        spans=row.spans,
-        parts=(Part(0, frames, row.name),),
-        joined=False,
-    )
-
-
-UCF_CRIME = Protocol("table1", "ucf-crime", FRAME_AUC, "ucf")
-
-
-def table1(bench: Bench) -> Findings:
-    """The table; `--data` is the root of UCF-Crime or its manifest."""
-    return run_protocol(bench, UCF_CRIME)
-
-
-XD_VIOLENCE = Protocol("table2", "xd-violence", FRAME_AP, "xd")
-
-
-def table2(bench: Bench) -> Findings:
-    """The table; `--data` is the root of XD-Violence or its manifest."""
-    return run_protocol(bench, XD_VIOLENCE)

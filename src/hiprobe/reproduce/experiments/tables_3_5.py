@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from hiprobe.paper import KAPPA
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
-from hiprobe.reproduce.experiment_result import Figure, Findings, Row, facts, paper_numbers
+from hiprobe.reproduce.drawing import Panel, curve_of_rows, panels_drawing
+from hiprobe.reproduce.estimate import FRAME_AUC, HIGHEST_AUC
+from hiprobe.reproduce.experiment_result import (
+    Figure,
+    Findings,
+    ResultRow,
+    facts,
+    paper_numbers,
+)
 from hiprobe.reproduce.frame_probe import FrameTest
 from hiprobe.reproduce.held_out import Variant
 from hiprobe.reproduce.request import DataSource, Steps
-from hiprobe.reproduce.rows import (
-    CLIP_AUC,
-    EVENT_IOU,
-    FRAME_AUC,
-    SeedPools,
-    Table,
-    event_scores,
-    pools_of,
-)
+from hiprobe.reproduce.rows import EVENT_F1, event_scores, pools_of, ranking_rows
 from hiprobe.reproduce.scored import Scored, score_tests, score_variants
 from hiprobe.reproduce.video_folds import tests_of
 
@@ -33,47 +33,33 @@ OTHER_SET_NOTES = (
 
 def table3(bench: Bench) -> Findings:
     """All ordered pairs of data sets, and each set by itself."""
-    rows: list[Row] = []
-    sets = bench.request.data
+    rows: list[ResultRow] = []
+    sets, seeds = bench.request.data, bench.request.seeds
     steps = Steps(bench.say, "table3", len(sets) ** 2)
     for target in sets:
-        rows += _rows(bench, target, target, _within(bench, target))
+        found = [score_variants(bench, target, [PROBE], seed=s) for s in seeds]
+        rows += _moved_rows(bench, target, target, found)
         steps.step(f"{target.name} by itself")
         for origin in (d for d in sets if d.name != target.name):
-            rows += _rows(bench, origin, target, _across(bench, origin, target))
+            found = [
+                score_tests(bench, _moved_tests(bench, origin, target, s), [PROBE], seed=s)
+                for s in seeds
+            ]
+            rows += _moved_rows(bench, origin, target, found)
             steps.step(f"{origin.name} to {target.name}")
     return Findings(tuple(rows), notes=OTHER_SET_NOTES)
 
 
-def _within(bench: Bench, data: DataSource) -> list[Scored]:
-    return [score_variants(bench, data, [PROBE], seed=s) for s in bench.request.seeds]
-
-
-def _across(bench: Bench, origin: DataSource, target: DataSource) -> list[Scored]:
-    move = _Move(bench, origin, target)
-    return [
-        score_tests(bench, move.tests(seed), [PROBE], seed=seed) for seed in bench.request.seeds
-    ]
-
-
-@dataclass(frozen=True)
-class _Move:
-    """Tests of one set, each fitted on another set."""
-
-    bench: Bench
-    origin: DataSource
-    target: DataSource
-
-    def tests(self, seed: int) -> Iterator[FrameTest]:
-        """The target's tests of a seed; what they are fitted on is the whole other set."""
-        examples = self.bench.extraction.examples(self.origin)
-        for test in tests_of(self.bench, self.target, seed=seed):
-            tested = {e.source for e in test.held} | {
-                p.source for v in test.videos for p in v.parts
-            }
-            fit = tuple(e for e in examples if e.source not in tested)
-            protocol = f"fitted on all of {self.origin.name}; {_videos(test)}"
-            yield replace(test, fit=fit, protocol=protocol)
+def _moved_tests(
+    bench: Bench, origin: DataSource, target: DataSource, seed: int
+) -> Iterator[FrameTest]:
+    """The target's tests of a seed; what they are fitted on is the whole other set."""
+    examples = bench.extraction.examples(origin)
+    for test in tests_of(bench, target, seed=seed):
+        tested = {e.source for e in test.held} | {p.source for v in test.videos for p in v.parts}
+        fit = tuple(e for e in examples if e.source not in tested)
+        protocol = f"fitted on all of {origin.name}; {_videos(test)}"
+        yield replace(test, fit=fit, protocol=protocol)
 
 
 def _videos(test: FrameTest) -> str:
@@ -83,23 +69,18 @@ def _videos(test: FrameTest) -> str:
     return "clips, and videos joined from them" if joined else "videos with frame-level truth"
 
 
-def _rows(
+def _moved_rows(
     bench: Bench, origin: DataSource, target: DataSource, found: Sequence[Scored]
-) -> list[Row]:
-    table = Table(bench, target, f"Tested on {target.name}")
+) -> list[ResultRow]:
     pools = pools_of(found, PROBE.name)
+    table = pools.table(bench, target, f"Tested on {target.name}")
     same = origin.name == target.name
     setting = f"fitted on {origin.name}" + (", other folds" if same else "")
-    paper = paper_numbers("full" if same else "zero-shot")
-    return [*table.ranking_rows(setting, pools, paper=paper), *_events(table, setting, pools)]
-
-
-def _events(table: Table, setting: str, pools: SeedPools) -> list[Row]:
-    if not pools.frames:
-        return []
-    found = event_scores(pools.frames, lambda p: p.threshold(0.2))
-    name = f"event F1 at IoU {EVENT_IOU:g}"
-    return [table.row(setting, name, found, protocol=pools.protocol)]
+    rows = ranking_rows(table, setting, pools, paper=paper_numbers("full" if same else "zero-shot"))
+    if pools.frames:
+        events = event_scores(pools.frames, lambda p: p.threshold(KAPPA))
+        rows.append(table.row(setting, EVENT_F1, events))
+    return rows
 
 
 KEY_FRAMES = (1, 2, 4, 8, 12, 16)
@@ -113,7 +94,7 @@ KEY_FRAME_NOTES = (
 
 def table5(bench: Bench) -> Findings:
     """Every K on every data set."""
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     videos = [d for d in bench.request.data if not bench.extraction.is_extracted(d)]
     for data in videos:  # with an estimate of its own, which is none for what follows
         bench.extraction.read_together(data, KEY_FRAMES)
@@ -126,43 +107,36 @@ def table5(bench: Bench) -> Findings:
     return Findings(tuple(rows), figures, (*KEY_FRAME_NOTES, *extra))
 
 
-def _key_frame_rows(bench: Bench, data: DataSource, steps: Steps) -> list[Row]:
-    table = Table(bench, data, "Key frames", "DLSP layer, logistic regression")
-    rows: list[Row] = []
+def _key_frame_rows(bench: Bench, data: DataSource, steps: Steps) -> list[ResultRow]:
+    rows: list[ResultRow] = []
     for k in KEY_FRAMES:
-        first, *others = bench.request.seeds
-        found = [score_variants(bench, data, [KEY_FRAME_PROBE], seed=first, key_frames=k)]
-        found += [
-            score_variants(bench, data, [KEY_FRAME_PROBE], seed=s, key_frames=k, by_frame=False)
-            for s in others
+        found = [
+            score_variants(
+                bench, data, [KEY_FRAME_PROBE], seed=seed, key_frames=k, by_frame=number == 0
+            )
+            for number, seed in enumerate(bench.request.seeds)
         ]
+        pools = pools_of(found, KEY_FRAME_PROBE.name)
+        table = pools.table(bench, data, "Key frames", "DLSP layer, logistic regression")
         name = f"K = {k}"
         paper = paper_numbers(name) if name in facts()["numbers"] else ()
-        rows += table.ranking_rows(name, pools_of(found, KEY_FRAME_PROBE.name), paper=paper)
+        rows += ranking_rows(table, name, pools, paper=paper)
         steps.step(f"{data.name}, {name}")
     return sorted(rows, key=lambda r: -len(r.seeds))  # a table for each set of seeds
 
 
-def _figure(sets: list[DataSource], rows: list[Row]) -> Figure:
-    metrics = [m for m in dict.fromkeys(r.metric for r in rows) if m in (CLIP_AUC, FRAME_AUC)]
+def _figure(sets: list[DataSource], rows: list[ResultRow]) -> Figure:
+    ticks = tuple((float(k), str(k)) for k in KEY_FRAMES)
     panels = []
-    for metric in metrics:
-        curves = tuple(
-            _curve(data.name, [r for r in rows if r.data == data.name and r.metric == metric])
-            for data in sets
-        )
-        ticks = tuple((float(k), str(k)) for k in KEY_FRAMES)
-        panels.append(Panel(metric, "key frames K", metric, curves, log_x=True, ticks=ticks))
+    for metric in dict.fromkeys(r.metric for r in rows):
+        if metric not in (HIGHEST_AUC, FRAME_AUC):
+            continue
+        curves = []
+        for data in sets:
+            own = [r for r in rows if r.data == data.name and r.metric == metric]
+            x = [float(r.setting.removeprefix("K = ")) for r in own]
+            curves.append(curve_of_rows(data.name, x, own))
+        panels.append(Panel(metric, "key frames K", metric, tuple(curves), log_x=True, ticks=ticks))
     caption = "AUC against the number of key frames; bands are 95 % intervals over sources."
     drawing = panels_drawing(panels, columns=2)
     return Figure("key-frames", caption, drawing, (4.5 * len(panels) + 0.5, 3.4))
-
-
-def _curve(name: str, rows: list[Row]) -> Curve:
-    return Curve(
-        name,
-        [float(r.setting.removeprefix("K = ")) for r in rows],
-        [r.ours for r in rows],
-        [r.ours if r.low is None else r.low for r in rows],
-        [r.ours if r.high is None else r.high for r in rows],
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,8 @@ from hiprobe.reproduce.described_frames import (
     videos_of,
 )
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
-from hiprobe.reproduce.estimate import (
-    Units,
-    auc_estimate,
-    precision_estimate,
-    row_of_estimate,
-    within_estimate,
-)
-from hiprobe.reproduce.experiment_result import Figure, Findings, Row
+from hiprobe.reproduce.estimate import RowMaker
+from hiprobe.reproduce.experiment_result import Figure, Findings, ResultRow
 from hiprobe.reproduce.frame_probe import ByLayer, Samples, by_layer, probe_layers, probe_words
 
 RULES = {
@@ -68,7 +62,7 @@ def run(bench: Bench) -> Findings:
             "no folder with *_frame_descriptions.jsonl.gz among --data; give one, and the videos' "
             "manifest for comparing with pictures"
         )
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     panels: list[Panel] = []
     words: dict[str, str] = {}
     for file in files:
@@ -105,7 +99,7 @@ class _One:
         )
         self.layers = read_layers(bench.extraction.backbone.layer_count)
         self.probed = self._probed()
-        self.plain = [self._words(seed) for seed in bench.request.seeds]
+        self.plain = [np.array(self._probe_words(seed)) for seed in bench.request.seeds]
 
     def words(self) -> str:
         """What the set is."""
@@ -115,88 +109,75 @@ class _One:
             f"{sum(v.truth.frames for v in self.described.videos)} descriptions read"
         )
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ResultRow]:
         """The words alone, then each view and reading under each rule."""
-        rows = self._rows(WORDS, [self.samples.units(np.array(p)) for p in self.plain])
+        request = self.bench.request
+        protocol = PROTOCOL.format(folds=request.folds, every=EVERY_FRAMES)
+        table = RowMaker(self.described.name, "", protocol, request.seeds, request.draws)
+        scored = {WORDS: self.plain}
         for name, seeds in self.probed.items():
             for rule, told in RULES.items():
-                scores = [s.rule(rule, self.samples.labels) for s in seeds]
-                rows += self._rows(f"{name}, {told}", [self.samples.units(s) for s in scores])
+                scored[f"{name}, {told}"] = [s.rule(rule, self.samples.labels) for s in seeds]
+        rows: list[ResultRow] = []
+        for setting, scores in scored.items():
+            units = [self.samples.units(s) for s in scores]
+            rows += table.by_frame(setting, units, [u.frames for u in units])
         return rows
 
     def panel(self) -> Panel:
-        """Frame AUC by layer."""
-        curves = [self._curve(name, seeds) for name, seeds in self.probed.items()]
-        level = float(np.mean([self._auc(np.array(p)) for p in self.plain]))
+        """Frame AUC by layer, mean over seeds."""
+        curves = []
+        for name, seeds in self.probed.items():
+            values = [self._mean_auc([s.scores[n] for s in seeds]) for n in self.layers]
+            curves.append(Curve(name, [float(n) for n in self.layers], values))
+        level = self._mean_auc(self.plain)
         ends = (float(self.layers[0]), float(self.layers[-1]))
         curves.append(Curve("TF-IDF of the words", ends, (level, level)))
         return Panel(self.described.name, "layer", "frame AUC", tuple(curves))
 
+    def _mean_auc(self, seeds: Sequence[NDArray[np.float64]]) -> float:
+        frames = [self.samples.units(scores).frames for scores in seeds]
+        return float(np.mean([Ranking.of(f).auc_and_precision()[0] for f in frames]))
+
     def _probed(self) -> dict[str, list[ByLayer]]:
-        found: dict[str, list[ByLayer]] = {}
-        for reading, values in text_states(self.bench, self.described, self.layers).items():
-            name = f"text, {READING_WORDS[reading]}"
-            found[name] = self._seeds(values, name)
+        """Held-out scores of each seed, by what was read and where."""
+        made = {
+            f"text, {READING_WORDS[reading]}": values
+            for reading, values in text_states(self.bench, self.described, self.layers).items()
+        }
         rows = videos_of(self.bench.request.data, self.described)
-        if rows is None:
-            return found
-        for view in picture_states(
-            self.bench, self.described, rows, self.layers, every_frames=EVERY_FRAMES
+        for view in (
+            picture_states(self.bench, self.described, rows, self.layers, every_frames=EVERY_FRAMES)
+            if rows is not None
+            else ()
         ):
-            for spot, values in view.values.items():
-                name = f"{view.view}, {READING_WORDS[spot]}"
-                found[name] = self._seeds(values, name)
+            made |= {f"{view.view}, {READING_WORDS[r]}": own for r, own in view.values.items()}
+        found = {}
+        for name, values in made.items():
+            digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+            seeds = self.bench.request.seeds
+            found[name] = [self._probe_seed(values, name, digest, seed) for seed in seeds]
         return found
 
-    def _seeds(self, values: NDArray[np.float32], name: str) -> list[ByLayer]:
-        made = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
-        return [self._seed(values, name, made, seed) for seed in self.bench.request.seeds]
-
-    def _seed(self, values: NDArray[np.float32], name: str, made: str, seed: int) -> ByLayer:
+    def _probe_seed(
+        self, values: NDArray[np.float32], name: str, digest: str, seed: int
+    ) -> ByLayer:
         folds = self.bench.request.folds
-        key = {"what": name, "set": self.described.name, "states": made, "seed": seed,
+        key = {"what": name, "set": self.described.name, "states": digest, "seed": seed,
                "folds": folds, "layers": list(self.layers), "every": EVERY_FRAMES}  # fmt: skip
 
         def compute() -> dict[str, Any]:
             self.bench.say(f"{self.described.name}: {name}, seed {seed}")
             return probe_layers(values, self.samples, self.layers, folds=folds, seed=seed)
 
-        found: Mapping[str, Any] = self.bench.kept.piece(key, compute)
+        found = self.bench.finished.piece(key, compute)
         return by_layer(found, self.samples, folds=folds, seed=seed)
 
-    def _words(self, seed: int) -> list[float]:
+    def _probe_words(self, seed: int) -> list[float]:
         folds = self.bench.request.folds
         texts = [t for v in self.described.videos for t in v.texts]
         key = {"what": WORDS, "set": self.described.name, "seed": seed, "folds": folds,
                "every": EVERY_FRAMES}  # fmt: skip
-        found: list[float] = self.bench.kept.piece(
+        return self.bench.finished.piece(
             key, lambda: probe_words(texts, self.samples, folds=folds, seed=seed)
         )
-        return found
-
-    def _auc(self, scores: NDArray[np.float64]) -> float:
-        frames = self.samples.units(scores).frames
-        return Ranking.of(frames).auc_and_precision()[0]
-
-    def _curve(self, name: str, seeds: Sequence[ByLayer]) -> Curve:
-        values = [
-            float(np.mean([self._auc(s.scores[layer]) for s in seeds])) for layer in self.layers
-        ]
-        return Curve(name, [float(n) for n in self.layers], values)
-
-    def _rows(self, setting: str, units: Sequence[Units]) -> list[Row]:
-        request = self.bench.request
-        common: dict[str, Any] = {
-            "data": self.described.name,
-            "setting": setting,
-            "protocol": PROTOCOL.format(folds=request.folds, every=EVERY_FRAMES),
-            "seeds": request.seeds,
-        }
-        frames = [u.frames for u in units]
-        return [
-            row_of_estimate("frame AUC", auc_estimate(units, draws=request.draws), common),
-            row_of_estimate("frame AP", precision_estimate(units, draws=request.draws), common),
-            row_of_estimate(
-                "AUC within a video", within_estimate(frames, draws=request.draws), common
-            ),
-        ]
