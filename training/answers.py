@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hiprobe.backbones.interface import DETECT_PROMPT
-from hiprobe.scenes.kinds import TRAINING_KINDS, label_of
+from rendered.kinds import TRAINING_KINDS, label_of
 
 Part = tuple[str, float]
 """Words and the weight of their tokens in the loss."""

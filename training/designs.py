@@ -23,8 +23,8 @@ from torch import Tensor
 from captioned import read_captioned
 from folds import Array, auc, dlsp_layers, folds_by_source, out_of_fold, picked
 from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
-from hiprobe.scenes.kinds import label_of
 from hiprobe.video.clip import read_clip
+from rendered.kinds import label_of
 from rivals import read_manifest
 from words import asked, trained_of
 

@@ -42,14 +42,13 @@ def vision_net(model: Path) -> EfficientNetLite0:
 
 def scene_clip(seed: int) -> CaptionedClip:
     """Eight key frames of a rendered scene, 3 to 10 frames apart, sometimes more."""
-    from hiprobe.scenes import TRAINING_KINDS
-    from hiprobe.scenes.render import render_scene
+    from rendered.kinds import TRAINING_KINDS, render_captioned
 
     rng = np.random.default_rng(seed)
     kind = str(rng.choice(list(TRAINING_KINDS)))
     stride = int(rng.choice([3, 3, 3, 5, 7, 8, 10, 20]))
     indices = tuple(range(stride // 2, 8 * stride, stride))
-    scene = render_scene(
+    scene = render_captioned(
         kind, seed=seed, frame_count=8 * stride, size=(224, 224), fps=25.0, frame_indices=indices
     )
     return CaptionedClip(degrade(list(scene.frames), rng), scene.caption, "", kind)

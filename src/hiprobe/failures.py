@@ -1,4 +1,8 @@
-"""Why a file could not be read or written, and what belongs to one file of many."""
+"""Errors met while working on many files: which belong to one file, and what to say of each.
+
+`failure_of` turns an error into an entry of the list of failures, or raises it where it ends the
+whole run. `storage_error` finds the remedy for what the system says while something is written.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,80 @@ from pathlib import Path
 
 from hiprobe.errors import FileNameError, HiProbeError, StorageError
 from hiprobe.names import shown, utf8_text
+
+LOG_NAME = "errors.log"
+"""File in the cache folder with the tracebacks of errors that nobody expected."""
+
+_LOG_BYTES = 1_000_000
+"""A longer log is begun again: one bad folder may have thousands of files."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be used, and why."""
+
+    video: Path
+    reason: str
+
+
+def failure_of(file: Path, error: Exception) -> Failure:
+    """What to list for an error that was met while working on `file`.
+
+    An error of another kind than HiProbe's own is listed as unexpected, with its place in the
+    code, and its traceback goes to the log.
+
+    Raises:
+        HiProbeError: the error itself, where it ends the whole run.
+        StorageError: the disk is full.
+        Exception: the error itself, where it says nothing about a file: whoever reads our output
+            has gone, or a command ends on purpose.
+    """
+    if isinstance(error, HiProbeError):
+        if not error.of_one_file:
+            raise error
+        return Failure(file, str(error))
+    number = errno_of(error)
+    if number in FULL:
+        raise storage_error(getattr(error, "filename", None) or "the results", error) from error
+    # By the module's name, since this one is used without click too.
+    is_of_the_command_line = type(error).__module__.partition(".")[0] == "click"
+    if number in (errno.EPIPE, errno.EBADF) or is_of_the_command_line:
+        raise error
+    if isinstance(error, OSError) and error.strerror:
+        reason = (
+            f"cannot be read or written ({error.strerror}); check the path, its permissions and "
+            "the disk"
+        )
+    elif isinstance(error, MemoryError):
+        reason = "needs more memory than there is; scale it down or cut it"
+    else:
+        reason = _logged(file, error)
+    return Failure(file, shown(f"{file} {reason}"))
+
+
+def _logged(file: Path, error: Exception) -> str:
+    """Words for an error that is a bug of ours, after its traceback was added to the log."""
+    what = type(error).__name__ + (f": {error}" if str(error) else "")
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if f"{Path(__file__).parent}" in f.filename]
+    place = next((f"{Path(f.filename).name}:{f.lineno}" for f in (ours or frames)[::-1]), "?")
+    where = ""
+    with suppress(OSError):  # a log that cannot be written hides no failure
+        where = f"; the traceback is in {_log(file, error)}"
+    return f"ended with an unexpected error, {what} (at {place}){where}; please report it"
+
+
+def _log(file: Path, error: Exception) -> Path:
+    from hiprobe.settings import cache_folder
+
+    path = cache_folder() / LOG_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "w" if path.is_file() and path.stat().st_size > _LOG_BYTES else "a"
+    trace = "".join(traceback.format_exception(error))
+    with path.open(mode, encoding="utf-8") as log:
+        log.write(utf8_text(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {shown(file)}\n{trace}\n"))
+    return path
+
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 """No space left on the disk, in the user's share of it, or for one file."""
@@ -42,10 +120,13 @@ _OF_THE_DISK = {
 def storage_error(
     path: Path | str, error: Exception, *, elsewhere: str = "choose another folder"
 ) -> StorageError:
-    """What to raise from an error met while writing `path`; `elsewhere` says how to write there.
+    """What to raise from an error met while writing `path`.
 
     A name that the file system does not take belongs to one file (`FileNameError`); a full disk,
     or a folder that cannot be written, to the whole run.
+
+    Args:
+        elsewhere: how the user can have it written to another place, as a part of a sentence.
     """
     number = errno_of(error)
     remedy = _OF_THE_NAME.get(number) or _OF_THE_DISK.get(number)
@@ -57,99 +138,11 @@ def storage_error(
 
 
 def errno_of(error: BaseException) -> int:
-    """The system's number of an error, 0 where it has none.
+    """The system's number of an error (`errno.ENOSPC`), 0 where it has none.
 
-    Libraries in Rust raise errors of their own, which tell it in words.
+    Libraries in Rust (safetensors) raise errors of their own, which say it in words.
     """
     if isinstance(number := getattr(error, "errno", None), int):
         return number
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    return int(told[1]) if told else 0
-
-
-LOG_NAME = "errors.log"
-"""File in the cache folder with the tracebacks of errors that nobody expected."""
-
-_LOG_BYTES = 1_000_000
-"""A longer log begins anew: one bad folder may have thousands of files."""
-
-_OUTSIDE = frozenset((errno.EPIPE, errno.EBADF))
-"""Who reads our output has gone; it says nothing about a file."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be used, and why."""
-
-    video: Path
-    reason: str
-
-
-def failure_of(file: Path, error: Exception) -> Failure:
-    """What to list for an error that was met while working on `file`.
-
-    An error of another kind than HiProbe's own is listed as unexpected, with its place in the
-    code, and its traceback goes to the log.
-
-    Raises:
-        HiProbeError: the error itself, where it ends the whole run.
-        StorageError: the disk is full.
-    """
-    if isinstance(error, HiProbeError):
-        if not error.of_one_file:
-            raise error
-        return Failure(file, str(error))
-    if errno_of(error) in FULL:
-        raise _full(error) from error
-    if errno_of(error) in _OUTSIDE or _is_of_the_command_line(error):
-        raise error
-    return Failure(file, _unexpected(file, error))
-
-
-def _full(error: Exception) -> StorageError:
-    return storage_error(getattr(error, "filename", None) or "the results", error)
-
-
-def _is_of_the_command_line(error: Exception) -> bool:
-    # Ends a command on purpose; click is not imported for it.
-    return type(error).__module__.partition(".")[0] == "click"
-
-
-def _unexpected(file: Path, error: Exception) -> str:
-    what = type(error).__name__
-    if isinstance(error, OSError) and error.strerror:
-        return shown(
-            f"{file} cannot be read or written ({error.strerror}); check the path, its permissions "
-            "and the disk"
-        )
-    if isinstance(error, MemoryError):
-        return shown(f"{file} needs more memory than there is; scale it down or cut it")
-    said = f": {error}" if str(error) else ""
-    log = _log(file, error)
-    where = "" if log is None else f"; the traceback is in {log}"
-    return shown(
-        f"{file} ended with an unexpected error, {what}{said} (at {_place(error)}){where}; please "
-        "report it"
-    )
-
-
-def _place(error: Exception) -> str:
-    """File and line of ours where it came from, the innermost; of another's where none is ours."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames if f"{Path(__file__).parent}" in f.filename]
-    return next((f"{Path(f.filename).name}:{f.lineno}" for f in (ours or frames)[::-1]), "?")
-
-
-def _log(file: Path, error: Exception) -> Path | None:
-    """Add the traceback to the log; None where that is not possible either."""
-    from hiprobe.settings import cache_folder
-
-    with suppress(OSError):
-        path = cache_folder() / LOG_NAME
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = "w" if path.is_file() and path.stat().st_size > _LOG_BYTES else "a"
-        told = "".join(traceback.format_exception(error))
-        with path.open(mode, encoding="utf-8") as log:
-            log.write(utf8_text(f"{time.strftime('%F %T')} {shown(file)}\n{told}\n"))
-        return path
-    return None
+    words = re.search(r"\(os error (\d+)\)", str(error))
+    return int(words[1]) if words else 0

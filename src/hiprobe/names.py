@@ -1,4 +1,4 @@
-"""Names come from strangers: how they are shown, written down, and told from addresses."""
+"""Names come from strangers: how they are shown and written down, and which are no files."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from pathlib import Path, PurePath
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""A surrogate: Python holds a byte of a name that is no UTF-8 as one, and no file can."""
+
 _LOOKS_ESCAPED = re.compile(r"\\(?=x(?:[89a-f][0-9a-f]|5c))")
 _ESCAPED = re.compile(r"\\x([89a-f][0-9a-f]|5c)")
 _UNSEEN = re.compile(
@@ -40,7 +43,7 @@ def text_path(text: str) -> Path:
 
 def utf8_text(text: str) -> str:
     """Any text without half characters, so that a file can hold it; cannot be turned back."""
-    return _SURROGATE.sub(_escape, text)
+    return HALF_CHARACTER.sub(_escape, text)
 
 
 def shown(text: object) -> str:
@@ -105,27 +108,44 @@ def hide_credentials(text: str) -> str:
     return _IN_ADDRESS.sub(lambda found: _SECRET.sub(r"\1...", found[0]), text)
 
 
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def other_than_file(mode: int) -> str:
+    """What has this `st_mode`, where it is no regular file ("a pipe"); empty where it is one."""
+    if stat.S_ISREG(mode):
+        return ""
+    return next((kind for is_kind, kind in _KINDS if is_kind(mode)), "no file")
+
+
 def why_no_file(name: object) -> str:
-    """What a name is where it is no file to read from, and what to do; empty for all else.
+    """What a name is where it is no file to read a video from, and what to do; empty for all else.
 
     A folder and a name that does not exist are left to the caller.
     """
     text = str(name)
     if is_address(name):
-        shown = hide_credentials(re.sub(r"^(\s*[\w+.-]+:)/+", r"\1//", text))
-        if shown.lower().startswith("file:"):
-            return f"{shown} is an address; give the path alone, without file://"
+        address = hide_credentials(re.sub(r"^(\s*[\w+.-]+:)/+", r"\1//", text))
+        if address.lower().startswith("file:"):
+            return f"{address} is an address; give the path alone, without file://"
         return (
-            f"{shown} is the address of a stream, and streams are not read yet; save some of it to "
-            "a file first and give that (for a camera: ffmpeg -i ADDRESS -c copy -t 600 saved.mkv)"
+            f"{address} is the address of a stream, and streams are not read yet; save some of it "
+            "to a file first and give that (for a camera: ffmpeg -i ADDRESS -c copy -t 600 "
+            "saved.mkv)"
         )
     try:
         mode = Path(text).stat().st_mode
     except (OSError, ValueError):
         return ""
-    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+    kind = other_than_file(mode)
+    if not kind or stat.S_ISDIR(mode):
         return ""
-    kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
     return (
         f"{text} is {kind}, not a file; a video is read more than once, so save it to a file first "
         "and give that"
@@ -138,15 +158,25 @@ NAME_BYTES = 255
 LONGEST_ENDING = len("-9999.event-9999.mp4")
 """What is added to a video's name in its results, with a number where names repeat."""
 
+ON_WINDOWS = sys.platform == "win32"
+
+_NOT_ON_WINDOWS = re.compile(
+    r'[<>:"|?*]|[. ]$|^(?=(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.|$))', re.IGNORECASE
+)
+"""Windows takes a colon for a stream within a file, cuts off a last dot or space, and opens a
+device for `con` and its kind, whatever ending follows."""
+
 
 def fits_file_name(name: str, suffix_room: int = LONGEST_ENDING) -> str:
     """A name that can be written with `suffix_room` more bytes; the same where it can already.
 
-    Half characters, control characters and backslashes become `_`. A changed or shortened name
-    ends in a hash of the whole, so that two names stay two, and the same name gets the same one
-    each time.
+    Half characters, control characters and backslashes become `_`, and on Windows what cannot
+    stand in a name there. A changed or shortened name ends in a hash of the whole, so that two
+    names stay two, and the same name gets the same one each time.
     """
     plain = "".join(c if shown(c) == c != "\\" else "_" for c in name)
+    if ON_WINDOWS:
+        plain = _NOT_ON_WINDOWS.sub("_", plain)
     room = NAME_BYTES - suffix_room
     if plain == name and len(name.encode()) <= room:
         return name

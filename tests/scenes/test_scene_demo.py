@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from hiprobe.errors import UsageError
-from hiprobe.scenes import DEMO_KINDS, DEMO_SEEDS
 from hiprobe.scenes.demo_scenes import (
     cuts_of,
     plan_parts,
@@ -13,6 +12,7 @@ from hiprobe.scenes.demo_scenes import (
     write_demo_clips,
     write_demo_video,
 )
+from hiprobe.scenes.stories import DEMO_ABNORMAL, DEMO_NORMAL, DEMO_SEEDS
 
 
 @pytest.mark.parametrize("seed", [DEMO_SEEDS.start, DEMO_SEEDS.start + 77])
@@ -20,7 +20,7 @@ def test_the_untrimmed_video_is_mostly_normal_with_three_events(seed: int) -> No
     parts = plan_parts(seed)
     seconds, spans = sum(part.seconds for part in parts), spans_of(parts)
     assert 40 <= seconds <= 75 and len(spans) == 3
-    assert {part.kind for part in parts} <= set(DEMO_KINDS)
+    assert {part.kind for part in parts} <= set(DEMO_NORMAL + DEMO_ABNORMAL)
     assert sum(b - a for a, b in spans) < seconds / 2
     assert all(a < b for a, b in spans)
     assert all(x[1] < y[0] for x, y in itertools.pairwise(spans))

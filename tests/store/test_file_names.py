@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def test_two_names_stay_two_and_a_plain_one_stays_itself() -> None:
     assert len({fits_file_name(n) for n in names}) == len(names)
     for name in ("cam", "中文", "$$", "-rf", "..."):
         assert fits_file_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["a:b", "what?", "con", "NUL.tar", "lpt1", "end.", "end "])
+def test_what_windows_cannot_write_is_changed_there_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fits_file_name(name) == name
+    monkeypatch.setattr("hiprobe.names.ON_WINDOWS", True)
+    assert re.fullmatch(r"[\w.]+~[0-9a-f]{10}", fits_file_name(name))
+    assert fits_file_name("console.com1") == "console.com1"
 
 
 def test_a_temporary_s_name_fits_whatever_the_ending(tmp_path: Path) -> None:

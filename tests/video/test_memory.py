@@ -22,7 +22,7 @@ MOST_BYTES = 1_500_000_000
 READ = """
 import re, sys
 from pathlib import Path
-from hiprobe.video.both import ClipAndSegments
+from hiprobe.video.segments import ClipAndSegments
 reader = ClipAndSegments(sys.argv[1], segment_seconds=60.0, max_side_pixels=320)
 frames = sum(s.frame_count for s in reader)
 assert reader.whole()[0].frame_count == frames

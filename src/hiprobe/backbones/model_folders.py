@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hiprobe.backbones.hf.weights import weight_files
-from hiprobe.documents.checked import read_json
+from hiprobe.documents.checked import file_sha256, open_plain, read_json
 from hiprobe.documents.schemas import FetchedDocument
 from hiprobe.errors import BackboneError
 from hiprobe.settings import backbones_folder
@@ -19,7 +19,6 @@ from hiprobe.settings import backbones_folder
 FILE_NAME = "hiprobe.json"
 FORMAT = "hiprobe-fetched"
 VERSION = 1
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -101,18 +100,17 @@ def is_whole(path: Path, file: RemoteFile) -> bool:
     if not has_size(path, file.size):
         return False
     if file.sha256 is not None:
-        return _digest(path, "sha256") == file.sha256
+        return file_sha256(path) == file.sha256
     if file.git_sha1 is not None:
-        return _digest(path, "sha1", prefix=f"blob {file.size}\0".encode()) == file.git_sha1
+        return _git_sha1(path, file.size) == file.git_sha1
     return True
 
 
-def _digest(path: Path, kind: str, *, prefix: bytes = b"") -> str:
-    total = hashlib.new(kind, prefix, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            total.update(block)
-    return total.hexdigest()
+def _git_sha1(path: Path, size: int) -> str:
+    """The name that git gives to a file's content: the hub states it for files outside of LFS."""
+    total = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, lambda: total).hexdigest()
 
 
 Place = Literal["hiprobe", "hub cache"]

@@ -62,7 +62,7 @@ def rendered_material(folder: Path, *, seed: int = 0) -> Material:
     """
     from hiprobe.datasets.clips import read_clips
     from hiprobe.scenes.demo_scenes import cuts_of, plan_parts, write_demo_clips, write_demo_video
-    from hiprobe.scenes.kinds import DEMO_SEEDS
+    from hiprobe.scenes.stories import DEMO_SEEDS
 
     table = write_demo_clips(folder / "clips", seed=DEMO_SEEDS.start + 1000 * seed)
     video = folder / RENDERED_NAME

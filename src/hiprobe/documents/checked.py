@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import math
 import os
 import re
 import reprlib
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, TextIO
 
+from hiprobe.names import other_than_file
+
 MIB = 1 << 20
 
 TABLE_LIMIT_BYTES = 256 * MIB
 """Of a list or table of videos: a million rows."""
-
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 class UnfitFileError(OSError):
@@ -69,6 +63,16 @@ def check_plain(path: Path | str, *, limit_bytes: int | None = None) -> int:
     """
     with open_plain(path, limit_bytes=limit_bytes) as file:
         return os.fstat(file.fileno()).st_size
+
+
+def file_sha256(path: Path | str, *, limit_bytes: int | None = None) -> str:
+    """SHA-256 of a regular file's content, 64 hexadecimal digits.
+
+    Raises:
+        UnfitFileError, OSError: as `open_plain`.
+    """
+    with open_plain(path, limit_bytes=limit_bytes) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_plain(path: Path | str, *, limit_bytes: int) -> bytes:
@@ -114,8 +118,7 @@ def _stat(path: Path | str) -> os.stat_result:
 
 
 def _refuse_unfit(path: Path | str, found: os.stat_result, limit_bytes: int | None) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "no file")
+    if kind := other_than_file(found.st_mode):
         raise UnfitFileError(path, f"it is {kind}, not a regular file")
     if limit_bytes is not None and found.st_size > limit_bytes:
         raise UnfitFileError(path, _too_large(found.st_size, limit_bytes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import Counter
@@ -21,7 +20,7 @@ from hiprobe.documents.checked import (
     DocumentError,
     check_schema,
     check_values,
-    open_plain,
+    file_sha256,
     parse_json,
     read_json,
 )
@@ -393,12 +392,12 @@ def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
             save_file(whole, str(temporary), metadata={"hiprobe": notes})
         except Exception as error:  # the library raises its own error type for a full disk
             raise storage_error(path, error) from error
-        return _sha256(temporary)
+        return file_sha256(temporary)
 
 
 def _read_arrays(path: Path, sha256: str, limit_bytes: int) -> tuple[Arrays, str]:
     try:
-        if _sha256(path, limit_bytes) != sha256:
+        if file_sha256(path, limit_bytes=limit_bytes) != sha256:
             raise ProbeFolderError(
                 f"{path} is not the file that {JSON_NAME} names: damaged, or of another probe; "
                 "fit the probe again"
@@ -407,8 +406,3 @@ def _read_arrays(path: Path, sha256: str, limit_bytes: int) -> tuple[Arrays, str
             return {name: file.array(name) for name in file.names}, file.note
     except (OSError, DocumentError) as error:
         raise ProbeFolderError(f"cannot read {path}: {error}; fit the probe again") from error
-
-
-def _sha256(path: Path, limit_bytes: int | None = None) -> str:
-    with open_plain(path, limit_bytes=limit_bytes) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

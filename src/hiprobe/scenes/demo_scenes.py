@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 import numpy as np
 
 from hiprobe.errors import UsageError
-from hiprobe.scenes.kinds import DEMO_ANOMALOUS, DEMO_NORMAL, DEMO_SEEDS
-from hiprobe.scenes.render import Scene, render_scene
-from hiprobe.segment import Frame
+from hiprobe.scenes.render import Scene, set_scene
+from hiprobe.scenes.stories import DEMO_ABNORMAL, DEMO_NORMAL, DEMO_SEEDS
+from hiprobe.scenes.story import SceneKind
+from hiprobe.store.text_files import write_table
+from hiprobe.video.write import write_video
 
 FPS = 24.0
 SIZE = (320, 240)
 
 
 @dataclass(frozen=True)
-class Part:
+class DemoPart:
     """One stretch of the untrimmed video: a scene of its own, with an event or without."""
 
-    kind: str
+    kind: SceneKind
     seconds: float
     event: tuple[float, float] | None
 
@@ -43,15 +43,17 @@ def write_demo_clips(
     """
     if clips_per_class < 1:
         raise UsageError(f"clips_per_class is {clips_per_class}; take at least 1")
-    rows = []
-    for label, kinds in (("normal", DEMO_NORMAL), ("abnormal", DEMO_ANOMALOUS)):
+    rows: list[tuple[str, str, str]] = []
+    for label, kinds in (("normal", DEMO_NORMAL), ("abnormal", DEMO_ABNORMAL)):
         for number in range(clips_per_class):
             kind = kinds[number % len(kinds)]
-            name = f"{label}/{kind}_{number:02d}.mp4"
-            offset = number + (clips_per_class if label == "abnormal" else 0)
-            _write_scene(Path(folder) / name, kind, seed + offset, seconds)
-            rows.append((name, label, f"{kind}_{number:02d}"))
-    return _write_table(Path(folder) / "clips.csv", rows)
+            source = f"{kind.name}_{number:02d}"
+            scene = _scene(kind, seed + len(rows), seconds, (0.4, seconds) if kind.label else None)
+            write_video(Path(folder) / label / f"{source}.mp4", scene.frames(), fps=FPS)
+            rows.append((f"{label}/{source}.mp4", label, source))
+    table = Path(folder) / "clips.csv"
+    write_table(table, ("video", "label", "source"), rows)
+    return table
 
 
 def write_demo_video(
@@ -66,27 +68,28 @@ def write_demo_video(
         UsageError: a seed outside DEMO_SEEDS.
         StorageError: the video cannot be written.
     """
-    from hiprobe.video.write import write_video
-
     parts = plan_parts(seed)
-    write_video(path, _frames(parts, seed), fps=FPS)
+    scenes = (_scene(p.kind, seed + i, p.seconds, p.event) for i, p in enumerate(parts))
+    write_video(path, chain.from_iterable(scene.frames() for scene in scenes), fps=FPS)
     return spans_of(parts)
 
 
-def plan_parts(seed: int) -> tuple[Part, ...]:
+def plan_parts(seed: int) -> tuple[DemoPart, ...]:
     """The stretches of the untrimmed video, in order: about 50 seconds, three events."""
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(DEMO_ANOMALOUS))
-    parts = [Part(DEMO_NORMAL[0], float(rng.integers(5, 8)), None)]
+    order = rng.permutation(len(DEMO_ABNORMAL))
+    parts = [DemoPart(DEMO_NORMAL[0], float(rng.integers(5, 8)), None)]
     for number in order.tolist():
         before, lasts, after = (float(x) for x in rng.integers((2, 4, 2), (5, 7, 4)))
         event = (before, before + lasts)
-        parts.append(Part(DEMO_ANOMALOUS[number], before + lasts + after, event))
-        parts.append(Part(str(rng.choice(DEMO_NORMAL)), float(rng.integers(4, 7)), None))
+        parts.append(DemoPart(DEMO_ABNORMAL[number], before + lasts + after, event))
+        parts.append(
+            DemoPart(DEMO_NORMAL[rng.choice(len(DEMO_NORMAL))], float(rng.integers(4, 7)), None)
+        )
     return tuple(parts)
 
 
-def spans_of(parts: tuple[Part, ...]) -> tuple[tuple[float, float], ...]:
+def spans_of(parts: tuple[DemoPart, ...]) -> tuple[tuple[float, float], ...]:
     """The events of the joined parts, half-open, in seconds from the start of the video."""
     spans, clock = [], 0.0
     for part in parts:
@@ -96,34 +99,11 @@ def spans_of(parts: tuple[Part, ...]) -> tuple[tuple[float, float], ...]:
     return tuple(spans)
 
 
-def cuts_of(parts: tuple[Part, ...]) -> tuple[float, ...]:
+def cuts_of(parts: tuple[DemoPart, ...]) -> tuple[float, ...]:
     """Moments at which one part ends and the next begins, in seconds."""
     return tuple(accumulate(part.seconds for part in parts[:-1]))
 
 
-def _frames(parts: tuple[Part, ...], seed: int) -> Iterator[Frame]:
-    for number, part in enumerate(parts):
-        yield from _scene(part.kind, seed + number, part.seconds, part.event).frames
-
-
-def _scene(kind: str, seed: int, seconds: float, event: tuple[float, float] | None) -> Scene:
-    return render_scene(
-        kind, seed=seed, frame_count=round(seconds * FPS), size=SIZE, fps=FPS, moments=event
-    )
-
-
-def _write_scene(path: Path, kind: str, seed: int, seconds: float) -> None:
-    from hiprobe.video.write import write_video
-
-    event = (0.4, seconds) if kind in DEMO_ANOMALOUS else None
-    write_video(path, _scene(kind, seed, seconds, event).frames, fps=FPS)
-
-
-def _write_table(path: Path, rows: list[tuple[str, str, str]]) -> Path:
-    from hiprobe.store.atomic import atomic_path
-
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("video", "label", "source"))
-        writer.writerows(rows)
-    return path
+def _scene(kind: SceneKind, seed: int, seconds: float, event: tuple[float, float] | None) -> Scene:
+    frame_count = round(seconds * FPS)
+    return set_scene(kind, seed=seed, frame_count=frame_count, size=SIZE, fps=FPS, moments=event)

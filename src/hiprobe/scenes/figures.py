@@ -1,4 +1,4 @@
-"""People and vehicles, drawn part by part, and the camera that sees them."""
+"""People, drawn limb by limb, and the camera that sees them."""
 
 from __future__ import annotations
 
@@ -44,9 +44,13 @@ class Camera:
         return (u - 0.5) * self.width * z / self.focal, z
 
 
-def place_camera(rng: np.random.Generator, width: int, height: int, *, vehicles: bool) -> Camera:
-    """A surveillance-like camera: people at mid-distance fill 0.1-0.5 of the height."""
-    share = rng.uniform(0.06, 0.22) if vehicles else rng.uniform(0.1, 0.5)
+def place_camera(rng: np.random.Generator, width: int, height: int, *, wide: bool) -> Camera:
+    """A surveillance-like camera: people at mid-distance fill 0.1-0.5 of the height.
+
+    Args:
+        wide: the camera sees the area of a road, and people fill 0.06-0.22.
+    """
+    share = rng.uniform(0.06, 0.22) if wide else rng.uniform(0.1, 0.5)
     horizon = rng.uniform(-0.15, 0.35)
     above = (0.72 - horizon) * 1.7 / share
     focal = height * rng.uniform(0.9, 1.5)
@@ -79,7 +83,7 @@ class Pose(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class Clothing:
     """Height in metres, build (1 is average) and RGB colours of a figure."""
 
     height: float
@@ -142,21 +146,21 @@ def _pitched(points: Points, pitch: float) -> Points:
     return np.stack([forward, points[:, 1], up], axis=1)
 
 
-def draw_figure(image: NDArray[np.uint8], camera: Camera, body: Points, look: Look) -> None:
+def draw_figure(image: NDArray[np.uint8], camera: Camera, body: Points, clothing: Clothing) -> None:
     """Draw the limbs of `body` (from `joints`), the far ones first, in place."""
     px = np.rint(camera.project(body) * (1 << SHIFT)).astype(int)
-    unit = camera.pixels_per_metre(float(body[0, 2])) * look.height / 1.7
+    unit = camera.pixels_per_metre(float(body[0, 2])) * clothing.height / 1.7
     near = 0 if body[6, 2] < body[7, 2] else 1
     for side in (1 - near, near):
         if side == near:
-            _torso(image, px, look, unit)
-        _limb(image, px, (0 + side, 2 + side), look.trousers, 0.17 * unit * look.build)
-        _limb(image, px, (2 + side, 4 + side), look.trousers, 0.13 * unit * look.build)
-        _limb(image, px, (4 + side, 4 + side), look.shoes, 0.14 * unit)
-        _limb(image, px, (6 + side, 8 + side), look.shirt, 0.12 * unit * look.build)
-        _limb(image, px, (8 + side, 10 + side), look.sleeve, 0.09 * unit * look.build)
-        _limb(image, px, (10 + side, 10 + side), look.skin, 0.11 * unit)
-    _head(image, px, look, unit)
+            _torso(image, px, clothing, unit)
+        _limb(image, px, (0 + side, 2 + side), clothing.trousers, 0.17 * unit * clothing.build)
+        _limb(image, px, (2 + side, 4 + side), clothing.trousers, 0.13 * unit * clothing.build)
+        _limb(image, px, (4 + side, 4 + side), clothing.shoes, 0.14 * unit)
+        _limb(image, px, (6 + side, 8 + side), clothing.shirt, 0.12 * unit * clothing.build)
+        _limb(image, px, (8 + side, 10 + side), clothing.sleeve, 0.09 * unit * clothing.build)
+        _limb(image, px, (10 + side, 10 + side), clothing.skin, 0.11 * unit)
+    _head(image, px, clothing, unit)
 
 
 def draw_shadow(mask: NDArray[np.uint8], camera: Camera, body: Points, sun: Points) -> None:
@@ -183,134 +187,21 @@ def _limb(
     cv2.line(image, a, b, colour, max(1, round(wide)), cv2.LINE_AA, SHIFT)
 
 
-def _torso(image: NDArray[np.uint8], px: NDArray[np.int_], look: Look, unit: float) -> None:
+def _torso(image: NDArray[np.uint8], px: NDArray[np.int_], clothing: Clothing, unit: float) -> None:
     outline = px[[6, 7, 1, 0]].astype(np.int32)
-    cv2.fillPoly(image, [outline], look.shirt, cv2.LINE_AA, SHIFT)
-    _limb(image, px, (12, 12), look.shirt, 0.2 * unit)
-    wide = max(1, round(0.16 * unit * look.build))
-    cv2.polylines(image, [outline], True, look.shirt, wide, cv2.LINE_AA, SHIFT)
-    _limb(image, px, (12, 13), look.skin, 0.1 * unit)
+    cv2.fillPoly(image, [outline], clothing.shirt, cv2.LINE_AA, SHIFT)
+    _limb(image, px, (12, 12), clothing.shirt, 0.2 * unit)
+    wide = max(1, round(0.16 * unit * clothing.build))
+    cv2.polylines(image, [outline], True, clothing.shirt, wide, cv2.LINE_AA, SHIFT)
+    _limb(image, px, (12, 13), clothing.skin, 0.1 * unit)
 
 
-def _head(image: NDArray[np.uint8], px: NDArray[np.int_], look: Look, unit: float) -> None:
+def _head(image: NDArray[np.uint8], px: NDArray[np.int_], clothing: Clothing, unit: float) -> None:
     radius = max(1, round(0.115 * unit * (1 << SHIFT)))
     centre = px[13]
-    cv2.circle(image, centre.tolist(), radius, look.skin, -1, cv2.LINE_AA, SHIFT)
+    cv2.circle(image, centre.tolist(), radius, clothing.skin, -1, cv2.LINE_AA, SHIFT)
     crown = centre + (centre - px[12]) * 0.35
     cv2.circle(
-        image, np.rint(crown).astype(int).tolist(), round(radius * 0.85), look.hair, -1,
+        image, np.rint(crown).astype(int).tolist(), round(radius * 0.85), clothing.hair, -1,
         cv2.LINE_AA, SHIFT,
     )  # fmt: skip
-
-
-FACES = ((0, 1, 2, 3), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
-
-
-class Drive(NamedTuple):
-    """Where a vehicle is: metres, heading and roll in radians."""
-
-    x: float
-    z: float
-    heading: float
-    roll: float = 0.0
-    lift: float = 0.0
-
-
-@dataclass(frozen=True)
-class Build:
-    """Length, width, height of body and cabin in metres; cabin from/to as shares of length."""
-
-    length: float
-    width: float
-    body: float
-    cabin: float
-    cabin_from: float
-    cabin_to: float
-    colour: Colour
-    word: str
-
-
-def draw_vehicle(image: NDArray[np.uint8], camera: Camera, at: Drive, build: Build) -> None:
-    """Draw wheels, body and cabin in place."""
-    half, wide = build.length / 2, build.width / 2
-    low = 0.3
-    _box(image, camera, at, (-half, half), wide, (low, low + build.body), build.colour)
-    _wheels(image, camera, at, build)
-    if build.cabin > 0:
-        span = (-half + build.cabin_from * build.length, -half + build.cabin_to * build.length)
-        base = low + build.body
-        _box(image, camera, at, span, wide * 0.88, (base, base + build.cabin * 0.85), (45, 55, 65))
-        top = (span[0] + 0.15, span[1] - 0.25)
-        _box(image, camera, at, top, wide * 0.86, (base + build.cabin * 0.85, base + build.cabin),
-             build.colour)  # fmt: skip
-    for end, colour in ((1, (255, 250, 220)), (-1, (200, 30, 30))):
-        _lamps(image, camera, at, build, end, colour)
-
-
-def _wheels(image: NDArray[np.uint8], camera: Camera, at: Drive, build: Build) -> None:
-    across = at.z * cos(at.heading) - at.x * sin(at.heading)  # side of the camera, left positive
-    side = -1.0 if across > 0 else 1.0
-    turn = np.linspace(0, 2 * np.pi, 13)[:-1]
-    for end in (-0.62, 0.62):
-        for radius, tone in ((0.36, (22, 22, 24)), (0.17, (110, 110, 112))):
-            f = end * build.length / 2 + radius * np.cos(turn)
-            y = 0.36 + radius * np.sin(turn)
-            rim = _placed(at, f, np.full(12, side * build.width / 2), y)
-            px = np.rint(camera.project(rim) * (1 << SHIFT)).astype(np.int32)
-            cv2.fillPoly(image, [px], tone, cv2.LINE_AA, SHIFT)
-
-
-def footprint(at: Drive, build: Build, sun: Points) -> Points:
-    """Ground points `[8, 3]` of the shadow: the base and the base moved along the sun."""
-    flat = _corners(at, (-build.length / 2, build.length / 2), build.width / 2, (0.0, 0.0))
-    moved = flat.copy()
-    moved[:, 0] += sun[0] * (build.body + build.cabin) * 0.7
-    moved[:, 2] += sun[1] * (build.body + build.cabin) * 0.7
-    return np.concatenate([flat, moved])
-
-
-def lamp_points(at: Drive, build: Build, end: int) -> Points:
-    """The two lamps `[2, 3]` at the front (end 1) or the back (end -1)."""
-    x = end * build.length / 2
-    return _corners(at, (x, x), build.width * 0.38, (0.7, 0.7))[[0, 3]]
-
-
-def _lamps(
-    image: NDArray[np.uint8], camera: Camera, at: Drive, build: Build, end: int, colour: Colour
-) -> None:
-    middle = np.array([at.x, at.z])
-    out = np.array([cos(at.heading), sin(at.heading)]) * end
-    if float(out @ middle) > 0:  # this end looks away from the camera
-        return
-    radius = max(1, round(0.13 * camera.pixels_per_metre(at.z)))
-    for x, y in np.rint(camera.project(lamp_points(at, build, end))).astype(int).tolist():
-        cv2.circle(image, (x, y), radius, colour, -1, cv2.LINE_AA)
-
-
-def _corners(at: Drive, along: tuple[float, float], wide: float, up: tuple[float, float]) -> Points:
-    f = np.array([along[0], along[1], along[1], along[0]] * 2)
-    s = np.array([-wide, -wide, wide, wide] * 2)
-    y = np.array([up[0]] * 4 + [up[1]] * 4)
-    return _placed(at, f, s, y)
-
-
-def _placed(at: Drive, f: Points, s: Points, y: Points) -> Points:
-    """World points `[n, 3]` from a vehicle's own forward, left and up, rolled and turned."""
-    rolled, up = s * cos(at.roll) - y * sin(at.roll), s * sin(at.roll) + y * cos(at.roll)
-    c, n = cos(at.heading), sin(at.heading)
-    lift = at.lift + abs(sin(at.roll)) * 0.9
-    return np.stack([at.x + f * c - rolled * n, up + lift, at.z + f * n + rolled * c], axis=1)
-
-
-def _box(
-    image: NDArray[np.uint8], camera: Camera, at: Drive, along: tuple[float, float], wide: float,
-    up: tuple[float, float], colour: Colour,
-) -> None:  # fmt: skip
-    points = _corners(at, along, wide, up)
-    px = np.rint(camera.project(points) * (1 << SHIFT)).astype(np.int32)
-    eye = np.array([0.0, camera.above, 0.0])
-    distance = [float(np.linalg.norm(points[list(f)].mean(0) - eye)) for f in FACES]
-    shade = (0.5, 1.12, 0.8, 0.65, 0.9, 0.7)
-    for i in sorted(range(6), key=lambda i: -distance[i])[3:]:
-        tone = tuple(min(255, int(c * shade[i])) for c in colour)
-        cv2.fillPoly(image, [px[list(FACES[i])]], tone, cv2.LINE_AA, SHIFT)

