@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from video_parts import make_clip
 
-from hiprobe.datasets.clip_tables import meant_by
 from hiprobe.datasets.clips import looks_normal, read_clips, read_labelled, says_normal
 from hiprobe.datasets.video_files import find_videos, look_into, untimed_words, without_ending
+from hiprobe.datasets.video_tables import meant_by
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.video.decode import FrameReader
 

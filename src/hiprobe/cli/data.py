@@ -18,7 +18,7 @@ from hiprobe.cli.options import Number
 from hiprobe.names import shown
 
 if TYPE_CHECKING:
-    from hiprobe.datasets.findings import CheckReport, Finding
+    from hiprobe.datasets.findings import CheckFinding, CheckReport
     from hiprobe.datasets.manifest import Manifest
 
 
@@ -63,7 +63,7 @@ def print_report(report: CheckReport, *, limit: int | None) -> None:
     _print_verdict(report)
 
 
-def _print_findings(heading: str, found: tuple[Finding, ...], limit: int | None) -> None:
+def _print_findings(heading: str, found: tuple[CheckFinding, ...], limit: int | None) -> None:
     word = "" if found[0].is_fault else "remark: "
     echo(f"\n{word}{heading}: {len(found)}{_by_split(found)}")
     for f in found[:limit]:
@@ -74,7 +74,7 @@ def _print_findings(heading: str, found: tuple[Finding, ...], limit: int | None)
         echo(f"  in short: {_in_short(found)}")
 
 
-def _by_split(found: tuple[Finding, ...]) -> str:
+def _by_split(found: tuple[CheckFinding, ...]) -> str:
     """How many of the missing videos belong to each split."""
     words = Counter(f.text.split()[0] for f in found if f.text.endswith("of the published list"))
     return f" ({', '.join(f'{n} {split}' for split, n in words.items())})" if words else ""
@@ -149,7 +149,7 @@ def _print_counts(report: CheckReport) -> None:
     echo(f"folders: {places}{f' and {more} more' if more > 0 else ''}")
 
 
-def _in_short(found: tuple[Finding, ...]) -> str:
+def _in_short(found: tuple[CheckFinding, ...]) -> str:
     """How many videos differ by how much."""
     steps = Counter(m[1] for f in found if (m := re.search(r"\(([+-]\d+)\)", f.text)))
     return ", ".join(f"{n} by {step}" for step, n in steps.most_common(5))

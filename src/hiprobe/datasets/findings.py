@@ -91,7 +91,7 @@ EXIT_WORDS: Mapping[int, str] = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """One thing found; `video` names what it is about."""
 
     kind: Kind
@@ -117,13 +117,13 @@ class CheckReport:
     """
 
     manifest: Manifest | None
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
     folders: Mapping[str, int]
     counts: Mapping[str, int]
     published: Mapping[str, int]
     quick: bool
 
-    def of(self, kind: Kind) -> tuple[Finding, ...]:
+    def of(self, kind: Kind) -> tuple[CheckFinding, ...]:
         """Findings of one kind."""
         return tuple(f for f in self.findings if f.kind == kind)
 
@@ -152,7 +152,7 @@ class CheckReport:
         }
 
 
-def by_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def by_kind(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
     """In the order of the report, faults of one kind together."""
     order = list(HEADINGS)
     return tuple(sorted(findings, key=lambda f: order.index(f.kind)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets.files_found import Found
+from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.documents.checked import MIB, parse_json, read_plain
 from hiprobe.documents.schemas import MeasuredLine
 from hiprobe.errors import VideoError
@@ -129,7 +129,7 @@ class Measured:
     picture: NDArray[np.uint8] | None = None
 
 
-def measure(found: Found, *, quick: bool = False) -> Measured:
+def measure(found: FoundVideo, *, quick: bool = False) -> Measured:
     """Read a video, or a folder of pictures, to its end.
 
     `quick` counts a video's packets and decodes 8 frames only, and opens 8 pictures of a folder:
@@ -141,17 +141,6 @@ def measure(found: Found, *, quick: bool = False) -> Measured:
         return _of_video(found.path, quick=quick)
     except Exception as error:
         return Measured(None, None, failure_of(found.path, error).reason)
-
-
-def frame_seconds(path: Path) -> NDArray[np.float64]:
-    """Times of all frames of a video, float64 `[frames]`, by decoding it.
-
-    Raises:
-        VideoError: it cannot be read.
-    """
-    from hiprobe.video.decode import FrameReader
-
-    return np.array([frame.seconds for frame in FrameReader(path)])
 
 
 def _of_video(path: Path, *, quick: bool) -> Measured:
@@ -240,12 +229,12 @@ def kept_file(root: Path, *, folder: Path) -> Path:
 
 
 def measure_all(
-    files: Sequence[Found],
+    files: Sequence[FoundVideo],
     *,
     kept: Path,
     quick: bool = False,
     progress: Progress | None = None,
-) -> dict[Found, Measured]:
+) -> dict[FoundVideo, Measured]:
     """Measure every file, except those measured before and not changed since.
 
     Each result is written to `kept` (one JSON a line) as soon as it is there. A file counts as
@@ -273,7 +262,7 @@ def measure_all(
     return done
 
 
-def _key(found: Found) -> list[Any]:
+def _key(found: FoundVideo) -> list[Any]:
     """Changes whenever the file does, or a picture is added or taken away."""
     state = found.path.stat()
     count = len(found.pictures)
@@ -281,7 +270,7 @@ def _key(found: Found) -> list[Any]:
     return [str(found.relative), size, state.st_mtime_ns, count]
 
 
-def _line(found: Found, measured: Measured, *, quick: bool) -> dict[str, Any]:
+def _line(found: FoundVideo, measured: Measured, *, quick: bool) -> dict[str, Any]:
     picture = measured.picture
     return {
         "version": VERSION,
@@ -313,7 +302,9 @@ def _read(kept: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _usable(before: dict[str, dict[str, Any]], found: Found, *, quick: bool) -> Measured | None:
+def _usable(
+    before: dict[str, dict[str, Any]], found: FoundVideo, *, quick: bool
+) -> Measured | None:
     line = before.get(str(found.relative))
     try:
         if line is None or line["key"] != _key(found) or not (quick or line["mode"] == "full"):

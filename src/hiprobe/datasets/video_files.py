@@ -176,16 +176,8 @@ def _endings(files: Sequence[Path]) -> str:
     return ", ".join(named[:6]) + (", ..." if len(named) > 6 else "")
 
 
-@dataclass(frozen=True)
-class Found:
-    """A file, and the folder that was searched for it; None where it was named itself."""
-
-    path: Path
-    searched: Path | None
-
-
 def pass_over_own(
-    found: Sequence[Found],
+    found: Sequence[tuple[Path, Path | None]],
     *,
     out: Path | None = None,
     say: Callable[[str], None] | None = None,
@@ -196,23 +188,29 @@ def pass_over_own(
     folder, or of one above, knows it. States stand in for their video, so they are passed over
     where the video itself is among the files. Whatever lies in the folder for the results of this
     run is passed over, unless just that folder was searched.
+
+    Args:
+        found: each file, and the folder that was searched for it; None where the file itself was
+            named.
+        out: folder for the results of this run.
+        say: called with a sentence on how many files were passed over.
     """
-    here = {_absolute(file.path) for file in found}
+    here = {_absolute(path) for path, _ in found}
     owners = cache(_owners)
-    kept, written, in_out = [], 0, 0
-    for file in found:
-        path = _absolute(file.path)
-        if file.searched is not None and _is_own(path, owners, here):
+    taken, written, in_out = [], 0, 0
+    for file, searched in found:
+        path = _absolute(file)
+        if searched is not None and _is_own(path, owners, here):
             written += 1
-        elif file.searched is not None and out is not None and _is_in_out(path, file.searched, out):
+        elif searched is not None and out is not None and _is_in_out(path, searched, out):
             in_out += 1
         else:
-            kept.append(file.path)
+            taken.append(file)
     if say is not None and written:
-        say(f"passed over: {_files(written)} that HiProbe wrote")
+        say(f"passed over: {count_words(written, 'file')} that HiProbe wrote")
     if say is not None and in_out:
-        say(f"passed over: {_files(in_out)} in the folder for the results, {out}")
-    return kept
+        say(f"passed over: {count_words(in_out, 'file')} in the folder for the results, {out}")
+    return taken
 
 
 def _absolute(path: Path) -> Path:
@@ -244,7 +242,3 @@ def _is_own(
 def _is_in_out(path: Path, searched: Path, out: Path) -> bool:
     folder = _absolute(out)
     return path.is_relative_to(folder) and not _absolute(searched).is_relative_to(folder)
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
