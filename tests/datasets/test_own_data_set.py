@@ -21,7 +21,7 @@ CORRIDOR = r'''
 import re
 from dataclasses import replace
 
-from hiprobe.datasets.known_sets import KnownSet, VideoFacts
+from hiprobe.datasets.data_set import KnownSet, VideoFacts
 from hiprobe.datasets.manifest import ManifestRow
 
 

@@ -51,13 +51,13 @@ def list_rows() -> list[tuple[str, ...]]:
 
 def print_report(report: CheckReport, *, limit: int | None) -> None:
     """Counts, then findings by kind, `limit` of each; faults before remarks; the verdict last."""
-    from hiprobe.datasets.findings import HEADINGS
+    from hiprobe.datasets.findings import KINDS
 
     _print_counts(report)
-    for kind, heading in HEADINGS.items():
-        found = report.of(kind)
+    for name, kind in KINDS.items():
+        found = report.of(name)
         if found:
-            _print_findings(heading, found, limit)
+            _print_findings(kind.heading, found, limit)
     if report.manifest is not None:
         _print_remarks(report.manifest)
     _print_verdict(report)
@@ -100,12 +100,12 @@ def _print_remarks(manifest: Manifest) -> None:
 
 
 def _print_verdict(report: CheckReport) -> None:
-    from hiprobe.datasets.findings import EXIT_WORDS, SHORT
+    from hiprobe.datasets.findings import EXIT_WORDS, KINDS
 
     faults = Counter(f.kind for f in report.findings if f.is_fault)
     total = sum(faults.values())
     how = "packets counted, not every frame decoded" if report.quick else "every frame decoded"
-    kinds = ", ".join(f"{SHORT[kind]} ({n})" for kind, n in faults.items())
+    kinds = ", ".join(f"{KINDS[kind].short} ({n})" for kind, n in faults.items())
     number = "1 fault" if total == 1 else f"{total} faults"
     echo(f"\n{f'{number}: {kinds}' if total else 'no faults'} ({how})")
     if report.exit_code:
@@ -215,6 +215,7 @@ def check(
     from hiprobe.datasets.check_folder import check_dataset
     from hiprobe.datasets.known_sets import known_set
     from hiprobe.datasets.manifest import check_suffix, write_manifest
+    from hiprobe.store.text_files import json_text, write_text
 
     if out is not None:
         check_suffix(out)
@@ -225,17 +226,11 @@ def check(
         )  # fmt: skip
     print_report(found, limit=None if everything else 10)
     if report is not None:
-        _write_report(found.to_json(), report)
+        write_text(report, json_text(found.to_json(), indent=2) + "\n")
     if out is not None and found.manifest is not None:
         write_manifest(found.manifest, path=out)
         echo(f"{out}: {len(found.manifest.rows)} videos")
     click.get_current_context().exit(found.exit_code)
-
-
-def _write_report(document: dict[str, object], path: Path) -> None:
-    from hiprobe.store.text_files import json_text, write_text
-
-    write_text(path, json_text(document, indent=2) + "\n")
 
 
 @click.command("get")

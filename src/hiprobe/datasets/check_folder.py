@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.datasets.data_set import KnownSet, Published, VideoFacts
 from hiprobe.datasets.files_found import FoundVideo, find_all
 from hiprobe.datasets.findings import CheckFinding, CheckReport, by_kind
 from hiprobe.datasets.identify import Identified, identify_all, published
-from hiprobe.datasets.known_sets import FOLDER, KnownSet, Published, VideoFacts, known_set
+from hiprobe.datasets.known_sets import FOLDER, known_set
 from hiprobe.datasets.manifest import Manifest, ManifestRow
 from hiprobe.datasets.measure import Measured, kept_file, measure_all, near_duplicates
 from hiprobe.datasets.stretches import (

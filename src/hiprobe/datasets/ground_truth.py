@@ -14,13 +14,15 @@ from hiprobe.datasets.manifest import SUFFIXES, manifest_truth, read_manifest
 from hiprobe.errors import EvaluationError, UsageError
 from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth
 
+_FACTS = resources.files("hiprobe.datasets") / "facts"
+
 FORMAT = "hiprobe-ground-truth"
 VERSION = 1
 
 
 def dataset_names() -> tuple[str, ...]:
     """Names that `load_truth` knows; a split other than the test split is part of the name."""
-    files = (f.name for f in _facts_folder().iterdir())
+    files = (f.name for f in _FACTS.iterdir())
     return tuple(sorted(f.removesuffix(".json") for f in files if f.endswith(".json")))
 
 
@@ -86,8 +88,15 @@ def training_videos(name: str) -> dict[str, tuple[str, ...]]:
 def _facts(name: str) -> dict[str, Any]:
     known = dataset_names()
     if name not in known:
-        raise EvaluationError(_unknown(name, known))
-    text = (_facts_folder() / f"{name}.json").read_text(encoding="utf-8")
+        other = [k for k in known if k in (f"{name}-val", f"{name}-train")]
+        if other:
+            raise EvaluationError(
+                f"the spans of the test split of {name} are not part of the package, only those "
+                f"of {' and '.join(other)}; name that split, and compare it with no figure on the "
+                "test set"
+            )
+        raise EvaluationError(f"no data set {name!r}; choose one of {', '.join(known)}")
+    text = (_FACTS / f"{name}.json").read_text(encoding="utf-8")
     facts: dict[str, Any] = json.loads(text)
     if facts["format"] != FORMAT or facts["version"] != VERSION:
         raise EvaluationError(
@@ -95,20 +104,6 @@ def _facts(name: str) -> dict[str, Any]:
             f"{VERSION}: install HiProbe again"
         )
     return facts
-
-
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    other = [k for k in known if k in (f"{name}-val", f"{name}-train")]
-    if other:
-        return (
-            f"the spans of the test split of {name} are not part of the package, only those of "
-            f"{' and '.join(other)}; name that split, and compare it with no figure on the test set"
-        )
-    return f"no data set {name!r}; choose one of {', '.join(known)}"
-
-
-def _facts_folder() -> Any:
-    return resources.files("hiprobe.datasets") / "facts"
 
 
 def find_truth(
@@ -136,7 +131,13 @@ def find_truth(
                 f"the spans of {path} were read when it was written; give --spans and --end to "
                 "`hiprobe data check`, which writes it"
             )
-        return _of_manifest(path, split)
+        manifest = read_manifest(path=path)
+        if split is None and manifest.split("test"):
+            split = "test"
+        try:
+            return manifest_truth(manifest, split=split)
+        except EvaluationError as error:
+            raise EvaluationError(f"{path}: {error}") from error
     truth = load_truth(_in_full(name), spans=spans, end=end)
     if split not in (None, truth.split):
         raise UsageError(
@@ -158,13 +159,3 @@ def _is_manifest(name: str) -> bool:
 def _in_full(name: str) -> str:
     """`cuhk-avenue` for `avenue`, and so on."""
     return next((k.truth for k in BUILT_IN if name in k.aliases and k.truth), name)
-
-
-def _of_manifest(path: Path, split: str | None) -> Truth:
-    manifest = read_manifest(path=path)
-    if split is None and manifest.split("test"):
-        split = "test"
-    try:
-        return manifest_truth(manifest, split=split)
-    except EvaluationError as error:
-        raise EvaluationError(f"{path}: {error}") from error

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from hiprobe.datasets.data_set import KnownSet, Published, VideoFacts
 from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.datasets.findings import CheckFinding
 from hiprobe.datasets.ground_truth import load_truth, training_videos
-from hiprobe.datasets.known_sets import KnownSet, Published, VideoFacts
 from hiprobe.datasets.manifest import ManifestRow, absolute, read_csv
 from hiprobe.datasets.video_files import without_ending
 from hiprobe.errors import DatasetError

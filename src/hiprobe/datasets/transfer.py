@@ -7,20 +7,19 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from hiprobe.datasets.data_set import KnownSet
 from hiprobe.datasets.files_found import PICTURE_SUFFIXES, natural
-from hiprobe.datasets.known_sets import KnownSet
 from hiprobe.datasets.manifest import Manifest, ManifestRow
 from hiprobe.datasets.measure import read_picture
 from hiprobe.errors import DatasetError, DownloadError, LabelError, UsageError, VideoError
 from hiprobe.failures import storage_error
 from hiprobe.progress import Clock, Progress
-from hiprobe.segment import Frame
 from hiprobe.store.text_files import inside
 
 Tell = Callable[[str], None]
@@ -141,7 +140,15 @@ def draw_subset(
     """
     if not 0 < fraction <= 1:
         raise UsageError(f"fraction is {fraction}; give one above 0, at most 1 (1 % is 0.01)")
-    chosen = _split(manifest) if split is None else split
+    splits = {r.split for r in manifest.rows}
+    chosen = split
+    if chosen is None:
+        if "train" not in splits and splits != {""}:
+            raise LabelError(
+                f"{manifest.dataset} has the splits {', '.join(sorted(splits))} and no train; say "
+                "which"
+            )
+        chosen = "train" if "train" in splits else ""
     pool = sorted(manifest.split(chosen), key=lambda r: r.name)
     kinds = {str(label): [r for r in pool if r.label == label] for label in (0, 1)}
     if not all(kinds.values()):
@@ -158,17 +165,6 @@ def draw_subset(
     note = f"{fraction * 100:g} % of {chosen or 'all'}, seed {seed}, stratified by class"
     drawn = tuple(r for r in manifest.rows if r.split == chosen and r.name in names)
     return replace(manifest, rows=drawn, note=note)
-
-
-def _split(manifest: Manifest) -> str:
-    splits = {r.split for r in manifest.rows}
-    if "train" in splits:
-        return "train"
-    if splits == {""}:
-        return ""
-    raise LabelError(
-        f"{manifest.dataset} has the splits {', '.join(sorted(splits))} and no train; say which"
-    )
 
 
 def _draw(rows: Sequence[ManifestRow], count: int, rng: np.random.Generator) -> set[str]:
@@ -235,12 +231,9 @@ def _packed(row: ManifestRow, folder: Path) -> ManifestRow:
             "`hiprobe data check` again"
         )
     if not _is_there(target, len(pictures)):
-        write_video(target, _frames(pictures), fps=row.fps or 25.0, crf=CRF)
+        frames = (read_picture(p) for p in pictures)
+        write_video(target, frames, fps=row.fps or 25.0, crf=CRF)
     return replace(row, video=target)
-
-
-def _frames(pictures: list[Path]) -> Iterator[Frame]:
-    return (read_picture(p) for p in pictures)
 
 
 def _is_there(target: Path, frames: int) -> bool:

@@ -112,15 +112,6 @@ def look_into(folder: Path) -> FolderContents:
     return FolderContents(tuple(sorted((*videos, *unreadable))), tuple(sorted(others)))
 
 
-def find_videos(folder: Path) -> list[Path]:
-    """Video and states files at any depth below a folder, sorted, without hidden ones.
-
-    A link that leads nowhere and a folder that may not be read are among them, so that reading it
-    gives the reason.
-    """
-    return list(look_into(folder).videos)
-
-
 _OTHERS = (
     ".txt .csv .json .md .html .xml .py .yaml .yml .log .npy .npz .parquet .jpg .jpeg .png "
     ".bmp .tif .tiff .heic .avif .webp .mp3 .wav .m4a .aac .flac .ogg .oga .zip .gz .tar .pdf "

@@ -151,6 +151,7 @@ def evaluate_frames(
     spans, within = truth.event_spans(), within_video_auc(frames)
     metrics, intervals = headline_metrics(frames, draws=draws, seed=seed)
     has_events = len(spans) > 0
+    probabilities = frames.scores.min() >= 0 and frames.scores.max() <= 1
     return Evaluation(
         dataset=truth.name,
         split=truth.split,
@@ -173,7 +174,7 @@ def evaluate_frames(
             false_alarms_per_hour(frames, true=spans, recall=r, fps=truth.fps)
             for r in (recalls if has_events else ())
         ),
-        calibration=_calibration(frames),
+        calibration=calibration(frames.scores, frames.labels) if probabilities else None,
         after=None if threshold is None else after_threshold(frames, truth, threshold, ious),
     )
 
@@ -210,12 +211,6 @@ def after_threshold(
     found, spans = runs(frames.scores > threshold, frames.offsets), truth.event_spans()
     events = tuple(match_events(detected=found, true=spans, iou=iou) for iou in ious)
     return AfterThreshold(threshold, variants, events)
-
-
-def _calibration(frames: ScoredFrames) -> Calibration | None:
-    if frames.scores.min() < 0 or frames.scores.max() > 1:
-        return None
-    return calibration(frames.scores, frames.labels)
 
 
 FORMAT = "hiprobe-evaluation"

@@ -106,17 +106,13 @@ def join_frames(*, scores: Mapping[str, ArrayLike], truth: Truth) -> ScoredFrame
     arrays = [np.asarray(scores[n], dtype=np.float64).ravel() for n in names]
     for video, array in zip(truth.videos, arrays, strict=True):
         check_length(video.name, len(array), video.frames)
-        _check_numbers(video.name, array)
+        bad = np.flatnonzero(~np.isfinite(array))
+        if len(bad):
+            raise EvaluationError(
+                f"{video.name}: {len(bad)} of {len(array)} scores are NaN or infinite, the first "
+                f"in frame {bad[0]}; give every frame a number"
+            )
     return ScoredFrames(np.concatenate(arrays), truth.labels(), truth.offsets)
-
-
-def _check_numbers(name: str, scores: NDArray[np.float64]) -> None:
-    bad = np.flatnonzero(~np.isfinite(scores))
-    if len(bad):
-        raise EvaluationError(
-            f"{name}: {len(bad)} of {len(scores)} scores are NaN or infinite, the first in frame "
-            f"{bad[0]}; give every frame a number"
-        )
 
 
 MAX_FRAMES = 100_000_000
@@ -169,8 +165,12 @@ def segments_to_frames(
     if 0 <= frames - covered <= tail_frames:
         last = np.concatenate((last[:-1], [frames]))
     else:
-        missing = frames - covered
-        check_length(name, covered, frames, remedy=_tail_remedy(missing))
+        missing, remedy = frames - covered, "cut the segments at the video's last frame"
+        if missing > 0:
+            remedy = (
+                f"score the whole video, or allow {missing} tail frames, which take the last score"
+            )
+        check_length(name, covered, frames, remedy=remedy)
     return np.repeat(values, last - first)
 
 
@@ -179,12 +179,6 @@ def _frame_numbers(bounds: ArrayLike, name: str) -> NDArray[np.int64]:
     if not (np.abs(numbers) < MAX_NUMBER).all():
         raise EvaluationError(f"{name}: a segment begins or ends at no number of a frame")
     return numbers.astype(np.int64)
-
-
-def _tail_remedy(missing: int) -> str:
-    if missing < 0:
-        return "cut the segments at the video's last frame"
-    return f"score the whole video, or allow {missing} tail frames, which take the last score"
 
 
 def repeat_to_frames(
