@@ -197,7 +197,7 @@ def read_scores(
 
     Returns:
         Name of the video to float64 `[frames]`; names of unknown videos are kept, so that
-        `evaluate_scores` can refuse them.
+        `join_frames` can refuse them.
 
     Raises:
         EvaluationError: the file cannot be read, or does not have the frames of a video.

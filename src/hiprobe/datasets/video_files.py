@@ -151,9 +151,12 @@ def begins_as_video(path: Path) -> bool:
     if head.startswith(_STARTS):
         return True
     if head[4:8] in (b"ftyp", b"moov", b"mdat"):
+        # Still pictures and sound come in the same container as MP4.
         return head[8:12] not in _STILL_BRANDS
     if head[:4] == b"RIFF":
         return head[8:12] == b"AVI "
+    # A transport stream is known by its sync byte in every packet. Packets of 192 bytes begin
+    # with a time stamp of 4, those of 204 end with 16 bytes of parity.
     return any(
         len(head) > 2 * length and all(b == _TS_SYNC for b in head[4 * (length == 192) :: length])
         for length in _TS_PACKET_BYTES

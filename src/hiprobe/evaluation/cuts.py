@@ -89,9 +89,11 @@ def measure_cuts(
     score = timeline.smoothed[scored]
     truth = _mostly_inside(start, end, truth_spans)
     cuts = np.array(cuts_seconds, dtype=np.float64)[:, None]
-    holds = (start + TOUCH_SECONDS < cuts) & (cuts < end - TOUCH_SECONDS)
-    straddling, alarm = holds.any(axis=0), score > timeline.threshold
-    alarmed = (holds & alarm).any(axis=1)
+    goes_on = cuts < end - TOUCH_SECONDS
+    straddling = ((start + TOUCH_SECONDS < cuts) & goes_on).any(axis=0)
+    alarm = score > timeline.threshold
+    # Here a segment that begins with the cut counts too.
+    alarmed = ((start - TOUCH_SECONDS < cuts) & goes_on & alarm).any(axis=1)
     edges = np.array(truth_spans, dtype=np.float64).ravel()
     at_event = (np.abs(cuts - edges) < TOUCH_SECONDS).any(axis=1)
     return CutMeasures(
