@@ -15,7 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from hiprobe.datasets.identify import XD_CLASSES
+from hiprobe.datasets.known_sets import XD_CLASSES
 
 SOURCES = {
     "ucf_crime_temporal_annotation.txt": "UCF-Crime temporal annotation (Sultani et al., CVPR "

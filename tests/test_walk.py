@@ -7,7 +7,7 @@ import pytest
 
 from hiprobe.datasets.files_found import find_all
 from hiprobe.datasets.score_files import read_raw
-from hiprobe.datasets.video_files import find_videos
+from hiprobe.datasets.video_files import look_into
 from hiprobe.documents.checked import files_below
 
 
@@ -28,7 +28,7 @@ def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None
     found = [p.relative_to(root).as_posix() for p in files_below(root)]
     assert sorted(p for p in found if "/c.mp4" not in p) == ["a.mp4", "sub/b.mp4"]
     assert sum("/c.mp4" in p for p in found) == 1
-    assert len(find_videos(root)) == len(find_all(root)) == 3
+    assert len(look_into(root).videos) == len(find_all(root)) == 3
 
 
 def test_of_a_folder_with_two_names_the_one_that_is_no_link_counts(tmp_path: Path) -> None:

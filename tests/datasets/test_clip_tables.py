@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from video_parts import make_clip
 
-from hiprobe.datasets.clip_tables import meant_by
 from hiprobe.datasets.clips import looks_normal, read_clips, read_labelled, says_normal
-from hiprobe.datasets.video_files import find_videos, look_into, untimed_words, without_ending
+from hiprobe.datasets.video_files import look_into, untimed_words, without_ending
+from hiprobe.datasets.video_tables import meant_by
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.video.decode import FrameReader
 
@@ -143,8 +143,8 @@ def test_endings_are_known_whatever_their_case(tmp_path: Path) -> None:
     names = ["a.MP4", "b.h264", "c.H265", "d.dav", "e.Mts", "f.vob", "g.y4m", "h.gif", "i.ts"]
     for name in [*names, "notes.txt"]:
         (tmp_path / name).write_bytes(b"x")
-    assert [p.name for p in find_videos(tmp_path)] == sorted(names)
-    assert "2 files (.h264, .h265)" in untimed_words(find_videos(tmp_path))[0]
+    assert [p.name for p in look_into(tmp_path).videos] == sorted(names)
+    assert "2 files (.h264, .h265)" in untimed_words(look_into(tmp_path).videos)[0]
     assert untimed_words([tmp_path / "a.MP4"]) == []
     assert without_ending("a.b.MP4.mp4") == "a.b" and without_ending("2026.11.28") == "2026.11.28"
     assert without_ending("x.mov.npy", ".npy") == "x"

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hiprobe.datasets.clips import read_clips
-from hiprobe.datasets.video_files import find_videos
+from hiprobe.datasets.video_files import look_into
 from hiprobe.errors import LabelError
 
 
@@ -44,7 +44,7 @@ def test_hidden_and_other_files_are_passed_over(tmp_path: Path) -> None:
         "abnormal/e.webm",
     )
     assert [c.name for c in read_clips(root)] == ["abnormal/e.webm", "normal/a.mp4"]
-    assert [p.name for p in find_videos(root / "normal")] == ["a.mp4"]
+    assert [p.name for p in look_into(root / "normal").videos] == ["a.mp4"]
 
 
 @pytest.mark.parametrize("name", ["Normal", "no_fight", "NoFight", "non-crash", "0", "OK", "neg"])

@@ -14,7 +14,8 @@ import pytest
 from data_trees import clips
 from git_server import GitServer, repository, served
 
-from hiprobe.datasets.known_sets import KnownSet, known_set
+from hiprobe.datasets.data_set import KnownSet
+from hiprobe.datasets.known_sets import known_set
 from hiprobe.datasets.transfer import clone, how_to_get
 from hiprobe.errors import DownloadError, UsageError
 

@@ -47,8 +47,8 @@ def test_ucf_crime_end_convention_and_span_sets() -> None:
 
 def test_ucf_crime_training_list() -> None:
     videos = training_videos("ucf-crime")
-    assert (len(videos), sum(v.is_normal for v in videos)) == (1610, 800)
-    assert not {v.name for v in videos} & {v.name for v in load_truth("ucf-crime").videos}
+    assert (len(videos), sum(c == ("normal",) for c in videos.values())) == (1610, 800)
+    assert not set(videos) & {v.name for v in load_truth("ucf-crime").videos}
 
 
 def test_xd_violence_names_that_end_in_mp4_have_their_spans() -> None:

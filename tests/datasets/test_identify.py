@@ -4,20 +4,20 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from hiprobe.datasets.files_found import Found, Identity
-from hiprobe.datasets.identify import identify
+from hiprobe.datasets.files_found import FoundVideo
+from hiprobe.datasets.identify import published
 from hiprobe.datasets.known_sets import known_set, known_sets
-from hiprobe.datasets.published import published
+from hiprobe.datasets.manifest import ManifestRow
 from hiprobe.errors import UsageError
 
 FRAMES = (Path("0.jpg"), Path("1.jpg"))
 
 
-def what(tmp_path: Path, name: str, relative: str) -> Identity | None:
+def what(tmp_path: Path, name: str, relative: str) -> ManifestRow | None:
     known = known_set(name)
     is_file = PurePosixPath(relative).suffix in (".mp4", ".avi")
-    found = Found(tmp_path / relative, PurePosixPath(relative), () if is_file else FRAMES)
-    return identify(known, found, published(known, tmp_path).lists)
+    found = FoundVideo(tmp_path / relative, PurePosixPath(relative), () if is_file else FRAMES)
+    return known.identify(found, published(known, tmp_path))
 
 
 LAYOUTS = """

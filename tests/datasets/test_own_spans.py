@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hiprobe.datasets.published import NAME, beyond_words, read_own_spans, to_frames
+from hiprobe.datasets.stretches import SPANS_FILE, beyond_words, read_own_spans, to_frames
 from hiprobe.errors import LabelError
 
 TIMES = np.array([0.0, 0.1, 0.2, 1.2, 1.3, 5.0])
@@ -46,7 +46,7 @@ def test_stretches_that_share_a_frame_are_one_event() -> None:
     "table", ["start_frame,end_frame,video\n1,2\n", "video,start_frame,end_frame\n ,1,2\n"]
 )
 def test_a_line_without_a_video_is_refused(tmp_path: Path, table: str) -> None:
-    (tmp_path / NAME).write_text(table)
+    (tmp_path / SPANS_FILE).write_text(table)
     with pytest.raises(LabelError, match="line 2: the cell of the video is empty"):
         read_own_spans(tmp_path)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from video_parts import make_clip
 
-from hiprobe.datasets.clips import LabelledClip, read_clips
-from hiprobe.datasets.same_content import Settled, settle_copies
+from hiprobe.datasets.clips import LabelledClip, LabelledClips, read_clips
+from hiprobe.datasets.same_content import settle_copies
 from hiprobe.errors import LabelError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.states import States, VideoStates
@@ -22,7 +22,7 @@ def clip_at(path: Path, *, shade: int = 0) -> Path:
     return make_clip(path, ticks=range(0, 480, 40), shade=shade)
 
 
-def settled(root: Path) -> Settled:
+def settled(root: Path) -> LabelledClips:
     return settle_copies(read_clips(root), digest=content_hash)
 
 

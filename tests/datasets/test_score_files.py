@@ -11,7 +11,8 @@ from shared_data import published_files
 from hiprobe.datasets.ground_truth import load_truth
 from hiprobe.datasets.score_files import read_scores
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.evaluate_scores import evaluate_scores
+from hiprobe.evaluation.evaluate_scores import evaluate_frames
+from hiprobe.evaluation.frame_scores import join_frames
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.timeline import Timeline
@@ -165,7 +166,9 @@ def test_published_scores_give_the_known_figures(end: Any, auc: float, precision
     with pytest.raises(EvaluationError, match="1411 frames, but 1412 are expected: 1 too few"):
         read_scores(path, truth=truth)
     scores = read_scores(path, truth=truth, tail_frames=1)
-    found = evaluate_scores(scores=scores, truth=truth, draws=0).metrics
+    found = evaluate_frames(
+        frames=join_frames(scores=scores, truth=truth), truth=truth, draws=0
+    ).metrics
     assert round(found["auc"], 4) == auc
     assert round(found["average_precision"], 4) == precision
 

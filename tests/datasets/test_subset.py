@@ -15,8 +15,8 @@ from hiprobe.errors import LabelError, UsageError
 @pytest.fixture(scope="module")
 def ucf() -> Manifest:
     rows = [
-        ManifestRow(Path(v.name), v.name, v.classes[0], int(not v.is_normal), "train")
-        for v in training_videos("ucf-crime")
+        ManifestRow(Path(name), name, classes[0], int(classes != ("normal",)), "train")
+        for name, classes in training_videos("ucf-crime").items()
     ]
     return Manifest("ucf-crime", (*rows, ManifestRow(Path("t.mp4"), "t", "abuse", 1, "test")))
 

@@ -9,8 +9,8 @@ import pytest
 
 from hiprobe.datasets.clips import read_clips
 from hiprobe.datasets.manifest import read_manifest
-from hiprobe.datasets.published import NAME, read_own_spans
 from hiprobe.datasets.score_files import read_raw
+from hiprobe.datasets.stretches import SPANS_FILE, read_own_spans
 from hiprobe.datasets.table_text import read_table
 from hiprobe.errors import EvaluationError, HiProbeError, LabelError
 from hiprobe.store.text_files import safe_cell
@@ -100,7 +100,7 @@ def test_each_kind_of_table_takes_line_breaks_in_cells(
     clips = table("c.csv", "video|label|remark", "a.mp4|normal|one\ntwo", "b.mp4|fight|\r\n")
     assert [c.name for c in read_clips(clips)] == ["a.mp4", "b.mp4"]
     assert [r.class_name for r in read_manifest(path=clips).rows] == ["normal", "fight"]
-    table(NAME, "video|start_frame|end_frame|remark", "a.mp4|1|2|one\ntwo", "b.mp4|3|4|")
+    table(SPANS_FILE, "video|start_frame|end_frame|remark", "a.mp4|1|2|one\ntwo", "b.mp4|3|4|")
     assert read_own_spans(tmp_path) == {"a.mp4": [(1, 2, False)], "b.mp4": [(3, 4, False)]}
     scores = table("s.csv", "video|score|remark", "a.mp4|0.5|one\ntwo", "b.mp4|0.25|")
     assert {k: v.scores.tolist() for k, v in read_raw(scores).items()} == {

@@ -1,18 +1,22 @@
 """Every metric of one set of scores together, as a document and by command."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
 from hiprobe.cli.evaluate import command
 from hiprobe.datasets.ground_truth import find_truth, load_truth
 from hiprobe.datasets.manifest import Manifest, ManifestRow, write_manifest
 from hiprobe.errors import EvaluationError, UsageError
-from hiprobe.evaluation.evaluate_scores import evaluate_scores, evaluation_document
+from hiprobe.evaluation.evaluate_scores import Evaluation, evaluate_frames, evaluation_document
+from hiprobe.evaluation.frame_scores import join_frames
 from hiprobe.evaluation.metrics import HEADLINES
 from hiprobe.evaluation.truth import Truth, VideoTruth
 
@@ -33,9 +37,15 @@ def noisy(seed: int = 0) -> dict[str, np.ndarray]:
     return dict(zip("abn", np.split(scores, TRUTH.offsets[1:-1]), strict=True))
 
 
+def evaluated(scores: Mapping[str, ArrayLike], truth: Truth, **settings: Any) -> Evaluation:
+    return evaluate_frames(frames=join_frames(scores=scores, truth=truth), truth=truth, **settings)
+
+
 def test_all_metrics_of_one_set_of_scores() -> None:
     scores = noisy()
-    found = evaluate_scores(scores=scores, truth=TRUTH, threshold=0.5, draws=50)
+    found = evaluate_frames(
+        frames=join_frames(scores=scores, truth=TRUTH), truth=TRUTH, threshold=0.5, draws=50
+    )
     joined = np.concatenate(list(scores.values()))
     assert found.metrics["auc"] == pytest.approx(roc_auc_score(TRUTH.labels(), joined))
     part = roc_auc_score(TRUTH.labels()[:180], joined[:180])
@@ -50,7 +60,9 @@ def test_all_metrics_of_one_set_of_scores() -> None:
 def test_perfect_scores_are_perfect_everywhere() -> None:
     labels = TRUTH.labels().astype(float)
     scores = dict(zip("abn", np.split(labels, TRUTH.offsets[1:-1]), strict=True))
-    found = evaluate_scores(scores=scores, truth=TRUTH, threshold=0.5, draws=20)
+    found = evaluate_frames(
+        frames=join_frames(scores=scores, truth=TRUTH), truth=TRUTH, threshold=0.5, draws=20
+    )
     assert set(found.metrics.values()) == {1.0}
     assert found.after is not None
     assert [e.f1 for e in found.after.events] == [1, 1, 1]
@@ -60,7 +72,12 @@ def test_perfect_scores_are_perfect_everywhere() -> None:
 
 def test_undefined_metrics_are_none_in_the_document_and_logits_have_no_calibration() -> None:
     truth = Truth(name="one", videos=(VideoTruth("a", 4, ((1, 2),), ("fight",)),))
-    found = evaluate_scores(scores={"a": [0, 9, 0, 0]}, truth=truth, threshold=1, draws=5)
+    found = evaluate_frames(
+        frames=join_frames(scores={"a": [0, 9, 0, 0]}, truth=truth),
+        truth=truth,
+        threshold=1,
+        draws=5,
+    )
     document = json.loads(json.dumps(evaluation_document(found), allow_nan=False))
     assert document["metrics"]["video_auc"] is None
     assert document["calibration"] is None
@@ -70,9 +87,14 @@ def test_undefined_metrics_are_none_in_the_document_and_logits_have_no_calibrati
 
 def test_negative_draws_are_refused() -> None:
     with pytest.raises(EvaluationError, match="-1 draws"):
-        evaluate_scores(scores=noisy(), truth=TRUTH, draws=-1)
+        evaluated(noisy(), TRUTH, draws=-1)
     with pytest.raises(EvaluationError, match="threshold is nan"):
-        evaluate_scores(scores=noisy(), truth=TRUTH, draws=1, threshold=float("nan"))
+        evaluate_frames(
+            frames=join_frames(scores=noisy(), truth=TRUTH),
+            truth=TRUTH,
+            draws=1,
+            threshold=float("nan"),
+        )
 
 
 def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:

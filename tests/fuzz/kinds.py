@@ -263,7 +263,7 @@ def _of_manifest(name: str) -> Callable[[Path], None]:
 
 def _read_clips(folder: Path) -> None:
     from hiprobe.datasets.clips import read_clips
-    from hiprobe.datasets.published import read_own_spans
+    from hiprobe.datasets.stretches import read_own_spans
 
     table = folder / "clips.csv"
     _all(lambda: read_clips(table, both_kinds=False), lambda: read_own_spans(folder))

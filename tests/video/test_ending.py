@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from video_media import cut_file, make_video
 
-from hiprobe.datasets.files_found import Found
+from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.datasets.measure import measure
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.decode import FrameReader
@@ -71,7 +71,7 @@ def outcomes(path: Path) -> tuple[str | None, str]:
 def test_a_whole_recording_is_whole(tmp_path: Path, suffix: str, beginning: str) -> None:
     path = made(tmp_path, suffix, beginning)
     assert outcomes(path) == ("end", "end")
-    assert measure(Found(path, Path(path.name))).problem == ""
+    assert measure(FoundVideo(path, Path(path.name))).problem == ""
 
 
 @pytest.mark.parametrize("beginning", ["at zero", "late, after the sound", "late, alone"])
@@ -82,7 +82,7 @@ def test_a_cut_recording_is_found(tmp_path: Path, suffix: str, beginning: str) -
     path = tmp_path / f"cut.{suffix}"
     path.write_bytes(data[: len(data) * 3 // 5 // 188 * 188 + 60])  # within a packet of a .ts
     assert outcomes(path) == ("truncated", "truncated")
-    assert "breaks off" in measure(Found(path, Path(path.name)), quick=True).problem
+    assert "breaks off" in measure(FoundVideo(path, Path(path.name)), quick=True).problem
 
 
 @pytest.mark.parametrize("beginning", ["at zero", "late, alone"])

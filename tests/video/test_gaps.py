@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from video_media import make_video
 
-from hiprobe.datasets.files_found import Found
+from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.datasets.measure import measure
 from hiprobe.segment import Segment, gap_spans
 from hiprobe.video.clip import read_clip
@@ -165,6 +165,6 @@ def test_spread_segments_take_none_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
 def test_the_frame_rate_counts_pictures(tmp_path: Path, suffix: str, quick: bool) -> None:
     path = video(tmp_path, HOLE, suffix=suffix)
-    found = measure(Found(path, Path(path.name)), quick=quick)
+    found = measure(FoundVideo(path, Path(path.name)), quick=quick)
     assert (found.frame_count, found.problem) == (100, "")
     assert found.fps == pytest.approx(25, rel=0.01)

@@ -18,7 +18,7 @@ from hiprobe.cli.options import Number
 from hiprobe.names import shown
 
 if TYPE_CHECKING:
-    from hiprobe.datasets.findings import CheckReport, Finding
+    from hiprobe.datasets.findings import CheckFinding, CheckReport
     from hiprobe.datasets.manifest import Manifest
 
 
@@ -51,19 +51,19 @@ def list_rows() -> list[tuple[str, ...]]:
 
 def print_report(report: CheckReport, *, limit: int | None) -> None:
     """Counts, then findings by kind, `limit` of each; faults before remarks; the verdict last."""
-    from hiprobe.datasets.findings import HEADINGS
+    from hiprobe.datasets.findings import KINDS
 
     _print_counts(report)
-    for kind, heading in HEADINGS.items():
-        found = report.of(kind)
+    for name, kind in KINDS.items():
+        found = report.of(name)
         if found:
-            _print_findings(heading, found, limit)
+            _print_findings(kind.heading, found, limit)
     if report.manifest is not None:
         _print_remarks(report.manifest)
     _print_verdict(report)
 
 
-def _print_findings(heading: str, found: tuple[Finding, ...], limit: int | None) -> None:
+def _print_findings(heading: str, found: tuple[CheckFinding, ...], limit: int | None) -> None:
     word = "" if found[0].is_fault else "remark: "
     echo(f"\n{word}{heading}: {len(found)}{_by_split(found)}")
     for f in found[:limit]:
@@ -74,7 +74,7 @@ def _print_findings(heading: str, found: tuple[Finding, ...], limit: int | None)
         echo(f"  in short: {_in_short(found)}")
 
 
-def _by_split(found: tuple[Finding, ...]) -> str:
+def _by_split(found: tuple[CheckFinding, ...]) -> str:
     """How many of the missing videos belong to each split."""
     words = Counter(f.text.split()[0] for f in found if f.text.endswith("of the published list"))
     return f" ({', '.join(f'{n} {split}' for split, n in words.items())})" if words else ""
@@ -100,12 +100,12 @@ def _print_remarks(manifest: Manifest) -> None:
 
 
 def _print_verdict(report: CheckReport) -> None:
-    from hiprobe.datasets.findings import EXIT_WORDS, SHORT
+    from hiprobe.datasets.findings import EXIT_WORDS, KINDS
 
     faults = Counter(f.kind for f in report.findings if f.is_fault)
     total = sum(faults.values())
     how = "packets counted, not every frame decoded" if report.quick else "every frame decoded"
-    kinds = ", ".join(f"{SHORT[kind]} ({n})" for kind, n in faults.items())
+    kinds = ", ".join(f"{KINDS[kind].short} ({n})" for kind, n in faults.items())
     number = "1 fault" if total == 1 else f"{total} faults"
     echo(f"\n{f'{number}: {kinds}' if total else 'no faults'} ({how})")
     if report.exit_code:
@@ -149,7 +149,7 @@ def _print_counts(report: CheckReport) -> None:
     echo(f"folders: {places}{f' and {more} more' if more > 0 else ''}")
 
 
-def _in_short(found: tuple[Finding, ...]) -> str:
+def _in_short(found: tuple[CheckFinding, ...]) -> str:
     """How many videos differ by how much."""
     steps = Counter(m[1] for f in found if (m := re.search(r"\(([+-]\d+)\)", f.text)))
     return ", ".join(f"{n} by {step}" for step, n in steps.most_common(5))
@@ -215,6 +215,7 @@ def check(
     from hiprobe.datasets.check_folder import check_dataset
     from hiprobe.datasets.known_sets import known_set
     from hiprobe.datasets.manifest import check_suffix, write_manifest
+    from hiprobe.store.text_files import json_text, write_text
 
     if out is not None:
         check_suffix(out)
@@ -225,17 +226,11 @@ def check(
         )  # fmt: skip
     print_report(found, limit=None if everything else 10)
     if report is not None:
-        _write_report(found.to_json(), report)
+        write_text(report, json_text(found.to_json(), indent=2) + "\n")
     if out is not None and found.manifest is not None:
         write_manifest(found.manifest, path=out)
         echo(f"{out}: {len(found.manifest.rows)} videos")
     click.get_current_context().exit(found.exit_code)
-
-
-def _write_report(document: dict[str, object], path: Path) -> None:
-    from hiprobe.store.text_files import json_text, write_text
-
-    write_text(path, json_text(document, indent=2) + "\n")
 
 
 @click.command("get")

@@ -233,8 +233,14 @@ def command(
     from hiprobe.datasets.ground_truth import find_truth
     from hiprobe.datasets.score_files import floor_metrics, read_frames
     from hiprobe.errors import UsageError
-    from hiprobe.evaluation.evaluate_scores import DEFAULT_IOUS, DEFAULT_RECALLS, evaluate_frames
+    from hiprobe.evaluation.evaluate_scores import (
+        DEFAULT_IOUS,
+        DEFAULT_RECALLS,
+        evaluate_frames,
+        evaluation_document,
+    )
     from hiprobe.evaluation.metrics import paired_test
+    from hiprobe.store.text_files import json_text, write_text
 
     if others and not draws:
         raise UsageError("--compare needs draws of videos, and --draws is 0; leave --draws away")
@@ -264,17 +270,5 @@ def command(
     for path, differences in compared:
         print_comparison(differences, other=path, videos=result.videos)
     if document is not None:
-        _write(result, floors, compared, document)
-
-
-def _write(
-    result: Evaluation,
-    floors: dict[str, dict[str, float]],
-    compared: list[tuple[str, dict[str, PairedDifference]]],
-    path: Path,
-) -> None:
-    from hiprobe.evaluation.evaluate_scores import evaluation_document
-    from hiprobe.store.text_files import json_text, write_text
-
-    found = evaluation_document(result, floors=floors, compared=compared)
-    write_text(path, json_text(found, indent=2) + "\n")
+        found = evaluation_document(result, floors=floors, compared=compared)
+        write_text(document, json_text(found, indent=2) + "\n")

@@ -24,7 +24,6 @@ from hiprobe.store.content_hash import content_hash
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip, LabelledClips
-    from hiprobe.datasets.video_files import Found
     from hiprobe.pipeline.reading import ExtractionSettings, Stretch
     from hiprobe.pipeline.states_folder import Item
     from hiprobe.probe import Probe
@@ -69,9 +68,9 @@ def expand_videos(
     return once
 
 
-def _found(name: str, remarks: list[str]) -> list[Found]:
-    """What one name stands for; what is said of it goes to `remarks`."""
-    from hiprobe.datasets.video_files import Found, look_into
+def _found(name: str, remarks: list[str]) -> list[tuple[Path, Path | None]]:
+    """Files that one name stands for, each with the folder it was found in; see `pass_over_own`."""
+    from hiprobe.datasets.video_files import look_into
 
     if is_address(name):
         raise UsageError(why_no_file(name))
@@ -82,13 +81,13 @@ def _found(name: str, remarks: list[str]) -> list[Found]:
             aside = "".join(f" ({remark})" for remark in inside.remarks())
             raise UsageError(f"folder {path} holds no video; give files, or another folder{aside}")
         remarks += inside.remarks()
-        return [Found(video, path) for video in inside.videos]
+        return [(video, path) for video in inside.videos]
     if not path.exists() and glob.has_magic(name):
         matches = sorted(Path(m) for m in glob.glob(str(path), recursive=True))  # noqa: PTH207
         if not matches:
             raise UsageError(f"nothing matches {name}; check the pattern and the folder")
-        return [Found(match, _before_magic(path)) for match in matches]
-    return [Found(path, None)]
+        return [(match, _before_magic(path)) for match in matches]
+    return [(path, None)]
 
 
 def _before_magic(pattern: Path) -> Path:

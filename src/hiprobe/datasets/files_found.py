@@ -1,15 +1,14 @@
-"""Files of a data set's folder, and which published video each of them is."""
+"""The videos below a data set's folder: files, and folders of pictures."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hiprobe.datasets.video_files import Found as Seen
 from hiprobe.datasets.video_files import is_video_name, pass_over_own, without_ending
 from hiprobe.documents.checked import files_below
 from hiprobe.errors import DatasetError
@@ -27,7 +26,7 @@ _SPLITS = (
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundVideo:
     """A video below the root.
 
     Attributes:
@@ -57,11 +56,14 @@ def split_of_word(word: str) -> str:
     return next((split for split, pattern in _SPLITS if pattern.search(word)), "")
 
 
-def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[Found, ...]:
+def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[FoundVideo, ...]:
     """Videos and picture folders at any depth, sorted, without hidden ones and annotations.
 
-    Links to folders are followed, each folder once. Files that HiProbe wrote are passed over;
-    `say` is told how many.
+    Links to folders are followed, each folder once. Files that HiProbe wrote are passed over.
+
+    Args:
+        root: the folder of the data set.
+        say: called with a sentence on how many files were passed over.
 
     Raises:
         DatasetError: `root` is no folder, or a folder in it cannot be read.
@@ -69,8 +71,8 @@ def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[F
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that the data set lies in")
     found = sorted(_walk(root), key=lambda f: natural(str(f.relative)))
-    kept = set(pass_over_own([Seen(f.path, root) for f in found], say=say))
-    return tuple(f for f in found if f.path in kept)
+    taken = set(pass_over_own([(f.path, root) for f in found], say=say))
+    return tuple(f for f in found if f.path in taken)
 
 
 def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
@@ -79,7 +81,7 @@ def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple((not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in parts if p)
 
 
-def _walk(root: Path) -> Iterator[Found]:
+def _walk(root: Path) -> Iterator[FoundVideo]:
     by_folder: dict[Path, list[str]] = defaultdict(list)
     unreadable: list[Path] = []
     for file in files_below(root, unreadable=unreadable):
@@ -95,39 +97,13 @@ def _walk(root: Path) -> Iterator[Found]:
         yield from _in_folder(root, folder, files)
 
 
-def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[Found]:
+def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[FoundVideo]:
     below = PurePosixPath(folder.relative_to(root).as_posix())
     videos = [f for f in files if is_video_name(f)]
     for file in videos:
-        yield Found(folder / file, below / file)
+        yield FoundVideo(folder / file, below / file)
     if videos or folder == root or any(_NO_FRAMES.search(part) for part in below.parts):
         return
     pictures = [f for f in files if PurePosixPath(f).suffix.lower() in PICTURE_SUFFIXES]
     if len(pictures) > 1:
-        yield Found(folder, below, tuple(folder / p for p in sorted(pictures, key=natural)))
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a file is in its data set."""
-
-    name: str
-    split: str
-    class_name: str
-    label: int
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class Lists:
-    """What the published lists say, by the name without an ending.
-
-    Attributes:
-        classes: class of each video whose class is listed.
-        splits: split of each video whose split is listed.
-        names: the name as it is published.
-    """
-
-    classes: Mapping[str, str] = field(default_factory=dict)
-    splits: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
+        yield FoundVideo(folder, below, tuple(folder / p for p in sorted(pictures, key=natural)))

@@ -5,80 +5,60 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from hiprobe.datasets.manifest import Manifest
 from hiprobe.errors import DatasetDiffersError, DatasetError, DatasetLeakError
 
-Kind = Literal[
-    "missing",
-    "unreadable",
-    "damaged",
-    "unsplit",
-    "overlap",
-    "leak",
-    "source",
-    "count",
-    "frames",
-    "spans",
-    "beyond",
-    "copy",
-    "placed",
-    "alike",
-    "shared",
-    "unknown",
-]
 
-HEADINGS: Mapping[Kind, str] = {
-    "missing": "missing videos",
-    "unreadable": "videos that cannot be read (left out of the manifest)",
-    "damaged": "videos that break off, or pictures that are missing between others",
-    "unsplit": "videos whose split is not known",
-    "overlap": "videos that lie in the folders of two splits",
-    "leak": "near-duplicates across splits",
-    "source": "sources that are in two splits",
-    "count": "counts that differ from the published ones",
-    "frames": "frame counts that differ from the published ones",
-    "spans": "spans that do not fit",
-    "beyond": "spans that end after their video (cut at its end)",
-    "copy": "second copies of a video (not used)",
-    "placed": "videos in the folder of another split than the published one (that one is used)",
-    "alike": "near-duplicates within a split that count as different sources",
-    "shared": "recordings with videos in two splits, as published",
-    "unknown": "files that are not part of the data set (not used)",
+class FindingKind(NamedTuple):
+    """A kind of finding.
+
+    Attributes:
+        heading: above the findings of this kind in a report.
+        short: in the line that counts the faults; empty for a remark.
+        error: the error whose exit code says so; None for a remark.
+    """
+
+    heading: str
+    short: str = ""
+    error: type[DatasetError] | None = None
+
+
+_MISSING, _LEAK, _DIFFERS = DatasetError, DatasetLeakError, DatasetDiffersError
+
+KINDS: Mapping[str, FindingKind] = {
+    "missing": FindingKind("missing videos", "missing", _MISSING),
+    "unreadable": FindingKind(
+        "videos that cannot be read (left out of the manifest)", "unreadable", _MISSING
+    ),
+    "damaged": FindingKind(
+        "videos that break off, or pictures that are missing between others", "damaged", _MISSING
+    ),
+    "unsplit": FindingKind("videos whose split is not known", "without a split", _DIFFERS),
+    "overlap": FindingKind("videos that lie in the folders of two splits", "in two splits", _LEAK),
+    "leak": FindingKind("near-duplicates across splits", "near-duplicates across splits", _LEAK),
+    "source": FindingKind("sources that are in two splits", "sources in two splits", _LEAK),
+    "count": FindingKind(
+        "counts that differ from the published ones", "different counts", _DIFFERS
+    ),
+    "frames": FindingKind(
+        "frame counts that differ from the published ones", "different frame counts", _DIFFERS
+    ),
+    "spans": FindingKind("spans that do not fit", "spans that do not fit", _DIFFERS),
+    "beyond": FindingKind("spans that end after their video (cut at its end)"),
+    "copy": FindingKind("second copies of a video (not used)"),
+    "placed": FindingKind(
+        "videos in the folder of another split than the published one (that one is used)"
+    ),
+    "alike": FindingKind("near-duplicates within a split that count as different sources"),
+    "shared": FindingKind("recordings with videos in two splits, as published"),
+    "unknown": FindingKind("files that are not part of the data set (not used)"),
 }
 """In the order of the report."""
 
-SHORT: Mapping[Kind, str] = {
-    "missing": "missing",
-    "unreadable": "unreadable",
-    "damaged": "damaged",
-    "unsplit": "without a split",
-    "overlap": "in two splits",
-    "leak": "near-duplicates across splits",
-    "source": "sources in two splits",
-    "count": "different counts",
-    "frames": "different frame counts",
-    "spans": "spans that do not fit",
-}
-"""Kinds of faults for the line that counts them."""
-
-_ERRORS: Mapping[Kind, type[DatasetError]] = {
-    "missing": DatasetError,
-    "unreadable": DatasetError,
-    "damaged": DatasetError,
-    "overlap": DatasetLeakError,
-    "leak": DatasetLeakError,
-    "source": DatasetLeakError,
-    "unsplit": DatasetDiffersError,
-    "count": DatasetDiffersError,
-    "frames": DatasetDiffersError,
-    "spans": DatasetDiffersError,
-}
-"""Kinds that are faults; the others are remarks."""
-
-_ORDER = (DatasetError, DatasetLeakError, DatasetDiffersError)
-"""The gravest first: what cannot be used, what makes results wrong, what moves them."""
+_BY_GRAVITY = (_MISSING, _LEAK, _DIFFERS)
+"""What cannot be used, what makes results wrong, what moves them."""
 
 
 EXIT_WORDS: Mapping[int, str] = {
@@ -91,17 +71,17 @@ EXIT_WORDS: Mapping[int, str] = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing found; `video` names what it is about."""
+class CheckFinding:
+    """One thing found: its kind (one of `KINDS`), the video that it is about, and a sentence."""
 
-    kind: Kind
+    kind: str
     video: str
     text: str
 
     @property
     def is_fault(self) -> bool:
         """False for a remark."""
-        return self.kind in _ERRORS
+        return KINDS[self.kind].error is not None
 
 
 @dataclass(frozen=True)
@@ -117,21 +97,21 @@ class CheckReport:
     """
 
     manifest: Manifest | None
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
     folders: Mapping[str, int]
     counts: Mapping[str, int]
     published: Mapping[str, int]
     quick: bool
 
-    def of(self, kind: Kind) -> tuple[Finding, ...]:
+    def of(self, kind: str) -> tuple[CheckFinding, ...]:
         """Findings of one kind."""
         return tuple(f for f in self.findings if f.kind == kind)
 
     @property
     def exit_code(self) -> int:
         """0, or that of the gravest fault."""
-        found = {_ERRORS[f.kind] for f in self.findings if f.is_fault}
-        return next((error.exit_code for error in _ORDER if error in found), 0)
+        found = {KINDS[f.kind].error for f in self.findings}
+        return next((error.exit_code for error in _BY_GRAVITY if error in found), 0)
 
     def to_json(self) -> dict[str, Any]:
         """For a JSON document."""
@@ -152,7 +132,7 @@ class CheckReport:
         }
 
 
-def by_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def by_kind(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
     """In the order of the report, faults of one kind together."""
-    order = list(HEADINGS)
+    order = list(KINDS)
     return tuple(sorted(findings, key=lambda f: order.index(f.kind)))

@@ -1,40 +1,28 @@
-"""Frame-level ground truth: packaged, of a manifest, or of the user's own file."""
+"""Frame-level ground truth: packaged, or of a manifest."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hiprobe.datasets.known_sets import known_sets
+from hiprobe.datasets.known_sets import BUILT_IN
 from hiprobe.datasets.manifest import SUFFIXES, manifest_truth, read_manifest
 from hiprobe.errors import EvaluationError, UsageError
-from hiprobe.evaluation.truth import NORMAL, EndConvention, Truth, VideoTruth
+from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth
+
+_FACTS = resources.files("hiprobe.datasets") / "facts"
 
 FORMAT = "hiprobe-ground-truth"
 VERSION = 1
 
 
-@dataclass(frozen=True)
-class TrainingVideo:
-    """One video of a training list, with its video-level class."""
-
-    name: str
-    classes: tuple[str, ...]
-
-    @property
-    def is_normal(self) -> bool:
-        """Whether nothing abnormal happens in it."""
-        return self.classes == (NORMAL,)
-
-
 def dataset_names() -> tuple[str, ...]:
     """Names that `load_truth` knows; a split other than the test split is part of the name."""
-    files = (f.name for f in _facts_folder().iterdir())
+    files = (f.name for f in _FACTS.iterdir())
     return tuple(sorted(f.removesuffix(".json") for f in files if f.endswith(".json")))
 
 
@@ -55,10 +43,15 @@ def load_truth(name: str, *, spans: str | None = None, end: EndConvention | None
     chosen, known = spans or "official", span_sets(name)
     if chosen not in known:
         raise EvaluationError(f"{name} has no spans {chosen!r}; choose {' or '.join(known)}")
-    column = known.index(chosen)
+    videos = []
+    for video, frames, kind, *sets in facts["videos"]:
+        # A video that is the same in all sets of spans has them once.
+        own = sets[min(known.index(chosen), len(sets) - 1)]
+        pairs = tuple((int(a), int(b)) for a, b in own)
+        videos.append(VideoTruth(video, frames, pairs, tuple(kind.split("+"))))
     return Truth(
         name=name,
-        videos=tuple(_video(row, column) for row in facts["videos"]),
+        videos=tuple(videos),
         end=end or facts["end"],
         spans=chosen,
         fps=facts["fps"],
@@ -77,32 +70,33 @@ def span_sets(name: str) -> tuple[str, ...]:
     return ("official", "alternative") if two else ("official",)
 
 
-def training_videos(name: str) -> tuple[TrainingVideo, ...]:
-    """The official training list, in its order within each class; empty where none is packaged.
+def training_videos(name: str) -> dict[str, tuple[str, ...]]:
+    """Names of the official training list with their classes, in the order of the list.
+
+    Returns:
+        Name to classes, `("normal",)` where nothing abnormal happens; empty where no list is
+        packaged.
 
     Raises:
         EvaluationError: no such data set.
     """
     lists: Mapping[str, list[str]] = _facts(name)["train"]
-    return tuple(
-        TrainingVideo(video, tuple(kind.split("+"))) for kind, own in lists.items() for video in own
-    )
-
-
-def _video(row: list[Any], column: int) -> VideoTruth:
-    name, frames, kind, *sets = row
-    spans = sets[min(column, len(sets) - 1)]
-    return VideoTruth(
-        name, frames, tuple((int(a), int(b)) for a, b in spans), tuple(kind.split("+"))
-    )
+    return {video: tuple(kind.split("+")) for kind, own in lists.items() for video in own}
 
 
 @cache
 def _facts(name: str) -> dict[str, Any]:
     known = dataset_names()
     if name not in known:
-        raise EvaluationError(_unknown(name, known))
-    text = (_facts_folder() / f"{name}.json").read_text(encoding="utf-8")
+        other = [k for k in known if k in (f"{name}-val", f"{name}-train")]
+        if other:
+            raise EvaluationError(
+                f"the spans of the test split of {name} are not part of the package, only those "
+                f"of {' and '.join(other)}; name that split, and compare it with no figure on the "
+                "test set"
+            )
+        raise EvaluationError(f"no data set {name!r}; choose one of {', '.join(known)}")
+    text = (_FACTS / f"{name}.json").read_text(encoding="utf-8")
     facts: dict[str, Any] = json.loads(text)
     if facts["format"] != FORMAT or facts["version"] != VERSION:
         raise EvaluationError(
@@ -110,20 +104,6 @@ def _facts(name: str) -> dict[str, Any]:
             f"{VERSION}: install HiProbe again"
         )
     return facts
-
-
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    other = [k for k in known if k in (f"{name}-val", f"{name}-train")]
-    if other:
-        return (
-            f"the spans of the test split of {name} are not part of the package, only those of "
-            f"{' and '.join(other)}; name that split, and compare it with no figure on the test set"
-        )
-    return f"no data set {name!r}; choose one of {', '.join(known)}"
-
-
-def _facts_folder() -> Any:
-    return resources.files("hiprobe.datasets") / "facts"
 
 
 def find_truth(
@@ -151,7 +131,13 @@ def find_truth(
                 f"the spans of {path} were read when it was written; give --spans and --end to "
                 "`hiprobe data check`, which writes it"
             )
-        return _of_manifest(path, split)
+        manifest = read_manifest(path=path)
+        if split is None and manifest.split("test"):
+            split = "test"
+        try:
+            return manifest_truth(manifest, split=split)
+        except EvaluationError as error:
+            raise EvaluationError(f"{path}: {error}") from error
     truth = load_truth(_in_full(name), spans=spans, end=end)
     if split not in (None, truth.split):
         raise UsageError(
@@ -172,14 +158,4 @@ def _is_manifest(name: str) -> bool:
 
 def _in_full(name: str) -> str:
     """`cuhk-avenue` for `avenue`, and so on."""
-    return next((k.truth for k in known_sets() if name in k.aliases and k.truth), name)
-
-
-def _of_manifest(path: Path, split: str | None) -> Truth:
-    manifest = read_manifest(path=path)
-    if split is None and manifest.split("test"):
-        split = "test"
-    try:
-        return manifest_truth(manifest, split=split)
-    except EvaluationError as error:
-        raise EvaluationError(f"{path}: {error}") from error
+    return next((k.truth for k in BUILT_IN if name in k.aliases and k.truth), name)

@@ -78,6 +78,7 @@ def joining_order(
     Raises:
         LabelError: no event, or no normal clip.
     """
+    # Other numbers than those of `hold_out`, which draws with the seed itself.
     rng = np.random.default_rng(seed + 1)
     shuffled = [clips[i] for i in rng.permutation(len(clips))]
     normal = [c for c in shuffled if not c.label]

@@ -1,4 +1,8 @@
-"""Manifests: what a data set holds, in one table that every command takes."""
+"""Manifests: what a data set holds, in one table that every command takes.
+
+A manifest is a table of whole videos, as `hiprobe data check` writes it. Any table of labelled
+videos that has no stretches can be read as one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from hiprobe.datasets.clips import LabelledClip, looks_normal
-from hiprobe.datasets.table_text import Table, read_table
+from hiprobe.datasets.stretches import Spans
+from hiprobe.datasets.table_text import TableRow, TextTable, read_table
+from hiprobe.datasets.video_tables import MANIFEST_COLUMNS, SET_COLUMNS, video_and_class
 from hiprobe.documents.arrays import read_parquet_table
 from hiprobe.documents.checked import DocumentError, check_schema, parse_json
 from hiprobe.documents.schemas import ManifestAbout, ManifestCells
@@ -25,11 +31,17 @@ from hiprobe.store.text_files import path_cell, write_rows
 
 FORMAT = "hiprobe-manifest"
 VERSION = 1
+SUFFIXES = (".csv", ".parquet")
+
+_KEY = b"hiprobe"
+"""Where a Parquet file holds the facts of the set, in the metadata of its schema."""
+
+_OTHER_VERSION = (
+    f"{{}} is {{}}; this version reads {FORMAT} {VERSION}: write it anew with `hiprobe data check`"
+)
 
 SPLITS = ("", "train", "val", "test")
 """Empty where a data set has no split."""
-
-Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -141,225 +153,6 @@ def _short(number: int) -> str:
     return str(number) if abs(number) < 10**20 else "more than 10^20"
 
 
-COLUMNS = ("video", "name", "split", "class", "label", "source", "frames", "fps", "spans")
-SET_COLUMNS = ("dataset", "span_set", "end", "note", "format")
-"""The same in every row: a comment line would break other readers, and names contain `#`."""
-
-Cells = Mapping[str, str]
-
-
-def read_csv(path: Path) -> Manifest:
-    """A manifest, or anyone's table with the columns `video` and `label`.
-
-    In a table of one's own `label` may be a class name; what is absent is unknown.
-    """
-    table = read_table(path)
-    _check_header(table.columns, path)
-    rows = tuple(_row(row.cells, path, row.line) for row in table.rows)
-    about = {name: _same(name, table) for name in SET_COLUMNS}
-    if about["format"] not in ("", f"{FORMAT} {VERSION}"):
-        raise LabelError(
-            f"{path} is {about['format']!r}; this version reads {FORMAT} {VERSION}: write it anew "
-            "with `hiprobe data check`"
-        )
-    end = about["end"] or "half-open"
-    if end not in get_args(EndConvention):
-        raise LabelError(f"{path}: end is {end!r}; it is inclusive or half-open")
-    return Manifest(
-        dataset=about["dataset"] or (path.parent.name if path.stem == "manifest" else path.stem),
-        rows=rows,
-        span_set=about["span_set"] or "official",
-        end=cast(EndConvention, end),
-        note=about["note"],
-    )
-
-
-def write_csv(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) -> None:
-    """Write to `path`, with the text of each video's path from `paths`."""
-    version = f"{FORMAT} {VERSION}"
-    about = (manifest.dataset, manifest.span_set, manifest.end, manifest.note, version)
-    rows = ((*_cells(r, paths[r.video]), *about) for r in manifest.rows)
-    write_rows(path, (*COLUMNS, *SET_COLUMNS), rows, line_end="\n")
-
-
-def _cells(r: ManifestRow, video: str) -> tuple[str | int, ...]:
-    numbers = ("" if v is None else f"{v:.10g}" for v in (r.frame_count, r.fps))
-    kind = (r.split, r.class_name, r.label, r.source)
-    return (path_cell(video), r.name, *kind, *numbers, span_text(r.spans))
-
-
-def absolute(path: Path) -> Path:
-    """The full path; a link to a disk elsewhere stays the link that the user made."""
-    return Path(os.path.abspath(path))  # noqa: PTH100
-
-
-def span_text(spans: Spans) -> str:
-    """`60-180;200-220`, half-open."""
-    return ";".join(f"{start}-{end}" for start, end in spans)
-
-
-def parse_spans(text: str, *, where: str) -> Spans:
-    """Spans of their text; `;` or spaces between them.
-
-    Raises:
-        LabelError: not such a text.
-    """
-    parts = (part.partition("-") for part in text.replace(";", " ").split())
-    try:
-        return tuple((int(start), int(end)) for start, _, end in parts)
-    except ValueError:
-        raise LabelError(
-            f"{where}: spans {text!r}; write them in frames, as 60-180;200-220"
-        ) from None
-
-
-def _check_header(header: Sequence[str], path: Path) -> None:
-    if "video" not in header or not {"label", "class"} & set(header):
-        raise LabelError(
-            f"{path} has the columns {', '.join(header) or 'none'}; a manifest needs video and "
-            f"label, and may have {', '.join(COLUMNS)}"
-        )
-    if {"start_seconds", "end_seconds"} & set(header):
-        raise LabelError(
-            f"{path} lists stretches of videos; a manifest lists whole videos, with `spans` in "
-            "frames. `hiprobe fit` takes such a table as it is"
-        )
-
-
-def _same(name: str, table: Table) -> str:
-    values = {row.cells.get(name, "") for row in table.rows}
-    if len(values) > 1:
-        raise LabelError(f"{table.path}: the column {name} must be the same in every row: {values}")
-    return values.pop() if values else ""
-
-
-def _row(cells: Cells, path: Path, line: int) -> ManifestRow:
-    where = f"{path}, line {line}"
-    text, label = cells.get("video", ""), cells.get("label", "")
-    class_name = cells.get("class", "") or label
-    if not text or not class_name:
-        raise LabelError(f"{where}: video {text!r}, label {class_name!r}; both must be filled in")
-    number = int(label) if label in ("0", "1") else int(not looks_normal(class_name))
-    try:
-        return ManifestRow(
-            video=path.parent / text_path(text),
-            name=cells.get("name", "") or Path(text).with_suffix("").as_posix(),
-            class_name=class_name,
-            label=number,
-            split=cells.get("split", ""),
-            source=cells.get("source", ""),
-            frame_count=int(cells["frames"]) if cells.get("frames") else None,
-            fps=float(cells["fps"]) if cells.get("fps") else None,
-            spans=parse_spans(cells.get("spans", ""), where=where),
-        )
-    except ValueError as error:
-        raise LabelError(f"{where}: {error}; frames and fps are numbers or empty") from error
-    except LabelError as error:
-        raise LabelError(f"{where}: {error}") from error
-
-
-KEY = b"hiprobe"
-
-
-def read_parquet(path: Path) -> Manifest:
-    """Read what `write_parquet` wrote."""
-    try:
-        table = read_parquet_table(path)
-    except (OSError, DocumentError) as error:
-        raise LabelError(f"cannot read {path} as Parquet: {error}") from error
-    about = _about(table.metadata, path)
-    try:
-        check_schema(about, ManifestAbout)
-        rows = tuple(_row_of_parquet(cells, path) for cells in table.rows)
-        return Manifest(
-            about["dataset"], rows, about["span_set"], about["end"], about.get("note", "")
-        )
-    except LabelError as error:
-        raise LabelError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise LabelError(f"{path} lacks a column, or holds another type: {error}") from error
-
-
-def write_parquet(manifest: Manifest, path: Path, *, paths: Mapping[Path, str]) -> None:
-    """Write to `path`, with the text of each video's path from `paths`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    about = {
-        "format": FORMAT,
-        "version": VERSION,
-        "dataset": manifest.dataset,
-        "span_set": manifest.span_set,
-        "end": manifest.end,
-        "note": manifest.note,
-    }
-    schema = _schema(pa).with_metadata({KEY: json.dumps(about).encode()})
-    rows = [_parquet_cells(row, paths[row.video]) for row in manifest.rows]
-    with path.open("wb") as file:  # the library takes no path that is not UTF-8
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)
-
-
-def _schema(pa: Any) -> Any:
-    span = pa.struct([("start", pa.int64()), ("end", pa.int64())])
-    texts = [(name, pa.string()) for name in ("video", "name", "split", "class")]
-    return pa.schema(
-        [
-            *texts,
-            ("label", pa.int8()),
-            ("source", pa.string()),
-            ("frames", pa.int64()),
-            ("fps", pa.float64()),
-            ("spans", pa.list_(span)),
-        ]
-    )
-
-
-def _parquet_cells(row: ManifestRow, video: str) -> dict[str, Any]:
-    return {
-        "video": video,
-        "name": row.name,
-        "split": row.split,
-        "class": row.class_name,
-        "label": row.label,
-        "source": row.source,
-        "frames": row.frame_count,
-        "fps": row.fps,
-        "spans": [{"start": start, "end": end} for start, end in row.spans],
-    }
-
-
-def _row_of_parquet(cells: Mapping[str, Any], path: Path) -> ManifestRow:
-    check_schema(cells, ManifestCells)
-    return ManifestRow(
-        video=path.parent / text_path(cells["video"]),
-        name=cells["name"],
-        class_name=cells["class"],
-        label=cells["label"],
-        split=cells["split"],
-        source=cells["source"],
-        frame_count=cells["frames"],
-        fps=cells["fps"],
-        spans=tuple((span["start"], span["end"]) for span in cells["spans"]),
-    )
-
-
-def _about(metadata: Mapping[bytes, bytes], path: Path) -> dict[str, Any]:
-    try:
-        about: dict[str, Any] = parse_json(metadata.get(KEY, b"{}"), dict[str, Any])
-    except DocumentError:
-        about = {}
-    if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
-        found = f"{about.get('format', 'no manifest')} {about.get('version', '')}".strip()
-        raise LabelError(
-            f"{path} is {found}; this version reads {FORMAT} {VERSION}: write it anew with "
-            "`hiprobe data check`"
-        )
-    return about
-
-
-SUFFIXES = (".csv", ".parquet")
-
-
 def read_manifest(*, path: Path | str) -> Manifest:
     """A manifest of a `.parquet` or `.csv` file, or of a folder with a `manifest.csv`.
 
@@ -395,10 +188,18 @@ def write_manifest(manifest: Manifest, *, path: Path | str) -> None:
     file = Path(path)
     check_suffix(file)
     folder = absolute(file.parent)
-    paths = {row.video: _path_text(row.video, folder) for row in manifest.rows}
-    write = write_parquet if file.suffix.lower() == ".parquet" else write_csv
+    rows = [_cells(row, folder) for row in manifest.rows]
+    about = {
+        "dataset": manifest.dataset,
+        "span_set": manifest.span_set,
+        "end": manifest.end,
+        "note": manifest.note,
+    }
     with atomic_path(file) as temporary:
-        write(manifest, temporary, paths=paths)
+        if file.suffix.lower() == ".parquet":
+            _write_parquet(temporary, rows, {"format": FORMAT, "version": VERSION, **about})
+        else:
+            _write_csv(temporary, rows, (*about.values(), f"{FORMAT} {VERSION}"))
 
 
 def check_suffix(path: Path) -> None:
@@ -446,6 +247,176 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
     )
 
 
-def _path_text(video: Path, folder: Path) -> str:
-    full = absolute(video)
-    return path_text(full.relative_to(folder).as_posix() if full.is_relative_to(folder) else full)
+def absolute(path: Path) -> Path:
+    """The full path; a link to a disk elsewhere stays the link that the user made."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _cells(row: ManifestRow, folder: Path) -> dict[str, Any]:
+    """A row by `MANIFEST_COLUMNS`; a video below `folder` is named relative to it."""
+    full = absolute(row.video)
+    video = full.relative_to(folder).as_posix() if full.is_relative_to(folder) else full
+    return {
+        "video": path_text(video),
+        "name": row.name,
+        "split": row.split,
+        "class": row.class_name,
+        "label": row.label,
+        "source": row.source,
+        "frames": row.frame_count,
+        "fps": row.fps,
+        "spans": row.spans,
+    }
+
+
+def read_csv(path: Path) -> Manifest:
+    """A manifest, or anyone's table with the columns `video` and `label`.
+
+    In a table of one's own `label` may be a class name; what is absent is unknown.
+
+    Raises:
+        LabelError: it cannot be read, is of another version, or contradicts itself.
+    """
+    table = read_table(path)
+    there = set(table.columns)
+    if "video" not in there or not {"label", "class"} & there:
+        raise LabelError(
+            f"{path} has the columns {', '.join(table.columns) or 'none'}; a manifest needs video "
+            f"and label, and may have {', '.join(MANIFEST_COLUMNS)}"
+        )
+    if {"start_seconds", "end_seconds"} & there:
+        raise LabelError(
+            f"{path} lists stretches of videos; a manifest lists whole videos, with `spans` in "
+            "frames. `hiprobe fit` takes such a table as it is"
+        )
+    rows = tuple(_row_of_csv(row, table) for row in table.rows)
+    about = {}
+    for name in SET_COLUMNS:
+        values = {row.cells.get(name, "") for row in table.rows}
+        if len(values) > 1:
+            raise LabelError(f"{path}: the column {name} must be the same in every row: {values}")
+        about[name] = values.pop() if values else ""
+    if about["format"] not in ("", f"{FORMAT} {VERSION}"):
+        raise LabelError(_OTHER_VERSION.format(path, repr(about["format"])))
+    end = about["end"] or "half-open"
+    if end not in get_args(EndConvention):
+        raise LabelError(f"{path}: end is {end!r}; it is inclusive or half-open")
+    return Manifest(
+        dataset=about["dataset"] or (path.parent.name if path.stem == "manifest" else path.stem),
+        rows=rows,
+        span_set=about["span_set"] or "official",
+        end=cast(EndConvention, end),
+        note=about["note"],
+    )
+
+
+def _row_of_csv(row: TableRow, table: TextTable) -> ManifestRow:
+    where, cells = table.where(row), row.cells
+    video, class_name, label = video_and_class(row, table, class_is_enough=True)
+    try:
+        return ManifestRow(
+            video=video,
+            name=cells.get("name", "") or Path(cells["video"]).with_suffix("").as_posix(),
+            class_name=class_name,
+            label=int(not looks_normal(class_name)) if label is None else label,
+            split=cells.get("split", ""),
+            source=cells.get("source", ""),
+            frame_count=int(cells["frames"]) if cells.get("frames") else None,
+            fps=float(cells["fps"]) if cells.get("fps") else None,
+            spans=_spans_of_text(cells.get("spans", ""), where=where),
+        )
+    except ValueError as error:
+        raise LabelError(f"{where}: {error}; frames and fps are numbers or empty") from error
+    except LabelError as error:
+        raise LabelError(f"{where}: {error}") from error
+
+
+def _spans_of_text(text: str, *, where: str) -> Spans:
+    """Spans of `60-180;200-220`; spaces may stand between them too."""
+    parts = (part.partition("-") for part in text.replace(";", " ").split())
+    try:
+        return tuple((int(start), int(end)) for start, _, end in parts)
+    except ValueError:
+        raise LabelError(
+            f"{where}: spans {text!r}; write them in frames, as 60-180;200-220"
+        ) from None
+
+
+def _write_csv(path: Path, rows: Sequence[dict[str, Any]], about: Sequence[str]) -> None:
+    def text(column: str, value: Any) -> str | int:
+        if column == "video":
+            return path_cell(value)
+        if column == "spans":
+            return ";".join(f"{start}-{end}" for start, end in value)
+        if column in ("frames", "fps"):
+            return "" if value is None else f"{value:.10g}"
+        found: str | int = value
+        return found
+
+    lines = ((*(text(name, cells[name]) for name in MANIFEST_COLUMNS), *about) for cells in rows)
+    write_rows(path, (*MANIFEST_COLUMNS, *SET_COLUMNS), lines, line_end="\n")
+
+
+def read_parquet(path: Path) -> Manifest:
+    """A manifest that `write_manifest` wrote as Parquet.
+
+    Raises:
+        LabelError: it cannot be read, is no manifest or of another version.
+    """
+    try:
+        table = read_parquet_table(path)
+    except (OSError, DocumentError) as error:
+        raise LabelError(f"cannot read {path} as Parquet: {error}") from error
+    try:
+        about: dict[str, Any] = parse_json(table.metadata.get(_KEY, b"{}"), dict[str, Any])
+    except DocumentError:
+        about = {}
+    if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
+        found = f"{about.get('format', 'no manifest')} {about.get('version', '')}".strip()
+        raise LabelError(_OTHER_VERSION.format(path, found))
+    try:
+        check_schema(about, ManifestAbout)
+        rows = tuple(_row_of_parquet(cells, path) for cells in table.rows)
+        return Manifest(
+            about["dataset"], rows, about["span_set"], about["end"], about.get("note", "")
+        )
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise LabelError(f"{path} lacks a column, or holds another type: {error}") from error
+
+
+def _row_of_parquet(cells: Mapping[str, Any], path: Path) -> ManifestRow:
+    check_schema(cells, ManifestCells)
+    return ManifestRow(
+        video=path.parent / text_path(cells["video"]),
+        name=cells["name"],
+        class_name=cells["class"],
+        label=cells["label"],
+        split=cells["split"],
+        source=cells["source"],
+        frame_count=cells["frames"],
+        fps=cells["fps"],
+        spans=tuple((span["start"], span["end"]) for span in cells["spans"]),
+    )
+
+
+def _write_parquet(path: Path, rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    span = pa.struct([("start", pa.int64()), ("end", pa.int64())])
+    types = {
+        "label": pa.int8(),
+        "frames": pa.int64(),
+        "fps": pa.float64(),
+        "spans": pa.list_(span),
+    }
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in MANIFEST_COLUMNS])
+    schema = schema.with_metadata({_KEY: json.dumps(about).encode()})
+    plain = [
+        {**cells, "spans": [{"start": start, "end": end} for start, end in cells["spans"]]}
+        for cells in rows
+    ]
+    with path.open("wb") as file:  # the library takes no path that is not UTF-8
+        pq.write_table(pa.Table.from_pylist(plain, schema=schema), file)

@@ -1,4 +1,4 @@
-"""Count a file's frames and take its picture's fingerprint, once and kept."""
+"""Count the frames of a video and take its fingerprint, once, and find videos that are alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.datasets.files_found import Found
+from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.documents.checked import MIB, parse_json, read_plain
 from hiprobe.documents.schemas import MeasuredLine
 from hiprobe.errors import VideoError
@@ -43,73 +43,17 @@ STILL_LEVELS = 1.0
 STILL_ALIKE = 0.999
 
 _BLOCK = 1024
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two videos that look like one recording, by their positions in the list.
-
-    `still` marks videos in which nothing moves: there it is the same scene, at least.
-    """
-
-    first: int
-    second: int
-    likeness: float
-    still: bool
-
-
-def fingerprint(frames: Sequence[Frame]) -> NDArray[np.uint8]:
-    """uint8 `[8, 16, 16]` of as many RGB frames, scaled without regard to the aspect."""
-    import cv2
-
-    grey = [cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY) for f in frames]
-    small = [cv2.resize(g, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for g in grey]
-    return np.stack(small).astype(np.uint8)
-
-
-def near_duplicates(fingerprints: NDArray[np.uint8], *, alike: float = ALIKE) -> tuple[Pair, ...]:
-    """Pairs of uint8 `[videos, 8, 16, 16]` that look like one recording.
-
-    Memory grows with 1,024 times the number of videos, not with its square.
-    """
-    moving, still, level = _parts(fingerprints)
-    is_still = level < STILL_LEVELS
-    found = []
-    for first in range(0, len(moving), _BLOCK):
-        rows = slice(first, first + _BLOCK)
-        change = moving[rows] @ moving.T
-        both_move = ~is_still[rows, None] & ~is_still[None, :]
-        same_still = (is_still[rows, None] & is_still[None, :]) & (
-            still[rows] @ still.T >= STILL_ALIKE
-        )
-        hits = (both_move & (change >= alike)) | same_still
-        for i, j in zip(*np.nonzero(hits), strict=True):
-            if first + i < j:
-                calm = bool(same_still[i, j])
-                likeness = float(still[first + i] @ still[j]) if calm else float(change[i, j])
-                found.append(Pair(int(first + i), int(j), likeness, calm))
-    return tuple(found)
-
-
-def _parts(
-    fingerprints: NDArray[np.uint8],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Unit vectors of the change and of the still part, and the change in grey levels."""
-    pictures = fingerprints.reshape(-1, PICTURES, SIDE * SIDE).astype(np.float32)
-    mean = pictures.mean(axis=1, keepdims=True)
-    change = (pictures - mean).reshape(len(pictures), -1)
-    level = np.sqrt((change**2).mean(axis=1))
-    scene = mean[:, 0] - mean[:, 0].mean(axis=1, keepdims=True)
-    return _unit(change), _unit(scene), level
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (rows / np.maximum(length, 1e-6)).astype(np.float32)
-    return unit
+"""Videos that are compared with all others at once."""
 
 
 _SIDE_PIXELS = 64
+"""Larger side of the key frames: more than enough for a fingerprint."""
+
+VERSION = 2
+"""Version 1 called recordings broken that begin late, and counted holes into the frame rate."""
+
+LIMIT_BYTES = 1024 * MIB
+"""A line has 3 kB: the set would have 300,000 videos."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,11 +73,15 @@ class Measured:
     picture: NDArray[np.uint8] | None = None
 
 
-def measure(found: Found, *, quick: bool = False) -> Measured:
+def measure(found: FoundVideo, *, quick: bool = False) -> Measured:
     """Read a video, or a folder of pictures, to its end.
 
-    `quick` counts a video's packets and decodes 8 frames only, and opens 8 pictures of a folder:
-    damage between them stays unseen, a video that was cut off does not.
+    Whatever is wrong with it stands in the result.
+
+    Args:
+        found: the video.
+        quick: count a video's packets and decode 8 frames only, and open 8 pictures of a folder:
+            damage between them stays unseen, a video that was cut off does not.
     """
     try:
         if found.pictures:
@@ -143,15 +91,65 @@ def measure(found: Found, *, quick: bool = False) -> Measured:
         return Measured(None, None, failure_of(found.path, error).reason)
 
 
-def frame_seconds(path: Path) -> NDArray[np.float64]:
-    """Times of all frames of a video, float64 `[frames]`, by decoding it.
+def read_picture(path: Path) -> Frame:
+    """A picture file as uint8 RGB `[height, width, 3]`.
 
     Raises:
         VideoError: it cannot be read.
     """
-    from hiprobe.video.decode import FrameReader
+    from PIL import Image
 
-    return np.array([frame.seconds for frame in FrameReader(path)])
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise VideoError(f"{path} cannot be read as a picture ({error}); copy it again") from error
+
+
+def kept_file(root: Path, *, folder: Path) -> Path:
+    """Where the measurements of the files below `root` are kept in `folder`."""
+    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+    return folder / f"{key}.jsonl"
+
+
+def measure_all(
+    files: Sequence[FoundVideo],
+    *,
+    kept: Path,
+    quick: bool = False,
+    progress: Progress | None = None,
+) -> dict[FoundVideo, Measured]:
+    """Measure every file, except those measured before and not changed since.
+
+    Each result is written to `kept` (one JSON a line) as soon as it is there. A file counts as
+    unchanged by its size and its time of change; one measured in full serves a quick check too.
+
+    Args:
+        files: the videos.
+        kept: file of earlier measurements; see `kept_file`.
+        quick: see `measure`.
+        progress: called before each file that is measured.
+
+    Raises:
+        StorageError: `kept` cannot be written.
+    """
+    before = _read(kept)
+    done = {f: m for f in files if (m := _usable(before, f, quick=quick)) is not None}
+    fresh = [f for f in files if f not in done]
+    clock = Clock(progress, len(files), skipped=len(done))
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with kept.open("a", encoding="utf-8") as log:
+            log.write("\n")  # what was interrupted may have left a line without its end
+            for found in fresh:
+                clock.name = found.relative.name
+                clock.tell(len(done), seconds_of_video=0)
+                done[found] = measure(found, quick=quick)
+                log.write(json.dumps(_line(found, done[found], quick=quick)) + "\n")
+                log.flush()
+    except OSError as error:
+        raise storage_error(kept, error) from error
+    return done
 
 
 def _of_video(path: Path, *, quick: bool) -> Measured:
@@ -199,21 +197,6 @@ def _of_pictures(pictures: Sequence[Path], *, quick: bool) -> Measured:
     return Measured(len(pictures), None, _gap(pictures), fingerprint(frames))
 
 
-def read_picture(path: Path) -> Frame:
-    """A picture file as uint8 RGB `[height, width, 3]`.
-
-    Raises:
-        VideoError: it cannot be read.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise VideoError(f"{path} cannot be read as a picture ({error}); copy it again") from error
-
-
 def _gap(pictures: Sequence[Path]) -> str:
     """Numbers that are left out; frames named without numbers tell nothing."""
     numbers = [re.findall(r"\d+", p.stem) for p in pictures]
@@ -226,54 +209,7 @@ def _gap(pictures: Sequence[Path]) -> str:
     return f"{pictures[0].parent} lacks {len(absent)} pictures, the first is number {absent[0]}"
 
 
-VERSION = 2
-"""Version 1 called recordings broken that begin late, and counted holes into the frame rate."""
-
-LIMIT_BYTES = 1024 * MIB
-"""A line has 3 kB: the set would have 300,000 videos."""
-
-
-def kept_file(root: Path, *, folder: Path) -> Path:
-    """Where the measurements of the files below `root` are kept in `folder`."""
-    key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-    return folder / f"{key}.jsonl"
-
-
-def measure_all(
-    files: Sequence[Found],
-    *,
-    kept: Path,
-    quick: bool = False,
-    progress: Progress | None = None,
-) -> dict[Found, Measured]:
-    """Measure every file, except those measured before and not changed since.
-
-    Each result is written to `kept` (one JSON a line) as soon as it is there. A file counts as
-    unchanged by its size and its time of change; one measured in full serves a quick check too.
-
-    Raises:
-        StorageError: `kept` cannot be written.
-    """
-    before = _read(kept)
-    done = {f: m for f in files if (m := _usable(before, f, quick=quick)) is not None}
-    fresh = [f for f in files if f not in done]
-    clock = Clock(progress, len(files), skipped=len(done))
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with kept.open("a", encoding="utf-8") as log:
-            log.write("\n")  # what was interrupted may have left a line without its end
-            for found in fresh:
-                clock.name = found.relative.name
-                clock.tell(len(done), seconds_of_video=0)
-                done[found] = measure(found, quick=quick)
-                log.write(json.dumps(_line(found, done[found], quick=quick)) + "\n")
-                log.flush()
-    except OSError as error:
-        raise storage_error(kept, error) from error
-    return done
-
-
-def _key(found: Found) -> list[Any]:
+def _key(found: FoundVideo) -> list[Any]:
     """Changes whenever the file does, or a picture is added or taken away."""
     state = found.path.stat()
     count = len(found.pictures)
@@ -281,7 +217,7 @@ def _key(found: Found) -> list[Any]:
     return [str(found.relative), size, state.st_mtime_ns, count]
 
 
-def _line(found: Found, measured: Measured, *, quick: bool) -> dict[str, Any]:
+def _line(found: FoundVideo, measured: Measured, *, quick: bool) -> dict[str, Any]:
     picture = measured.picture
     return {
         "version": VERSION,
@@ -313,7 +249,9 @@ def _read(kept: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _usable(before: dict[str, dict[str, Any]], found: Found, *, quick: bool) -> Measured | None:
+def _usable(
+    before: dict[str, dict[str, Any]], found: FoundVideo, *, quick: bool
+) -> Measured | None:
     line = before.get(str(found.relative))
     try:
         if line is None or line["key"] != _key(found) or not (quick or line["mode"] == "full"):
@@ -324,3 +262,72 @@ def _usable(before: dict[str, dict[str, Any]], found: Found, *, quick: bool) -> 
         return Measured(line["frames"], line["fps"], line["problem"], picture)
     except (OSError, KeyError, ValueError, TypeError):
         return None
+
+
+@dataclass(frozen=True)
+class AlikePair:
+    """Two videos that look like one recording, by their positions in the list.
+
+    `still` marks videos in which nothing moves: there it is the same scene, at least.
+    """
+
+    first: int
+    second: int
+    likeness: float
+    still: bool
+
+
+def fingerprint(frames: Sequence[Frame]) -> NDArray[np.uint8]:
+    """uint8 `[8, 16, 16]` of as many RGB frames, scaled without regard to the aspect."""
+    import cv2
+
+    grey = [cv2.cvtColor(np.ascontiguousarray(f), cv2.COLOR_RGB2GRAY) for f in frames]
+    # INTER_AREA averages; other ways pick single pixels, so that a new encoding would show.
+    small = [cv2.resize(g, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for g in grey]
+    return np.stack(small).astype(np.uint8)
+
+
+def near_duplicates(
+    fingerprints: NDArray[np.uint8], *, alike: float = ALIKE
+) -> tuple[AlikePair, ...]:
+    """Pairs of uint8 `[videos, 8, 16, 16]` that look like one recording.
+
+    Memory grows with 1,024 times the number of videos, not with its square.
+    """
+    moving, still, level = _parts(fingerprints)
+    is_still = level < STILL_LEVELS
+    found = []
+    # By blocks: the likeness of all pairs of 20,000 videos would take 1.6 GB at once.
+    for first in range(0, len(moving), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        change = moving[rows] @ moving.T
+        both_move = ~is_still[rows, None] & ~is_still[None, :]
+        same_still = (is_still[rows, None] & is_still[None, :]) & (
+            still[rows] @ still.T >= STILL_ALIKE
+        )
+        hits = (both_move & (change >= alike)) | same_still
+        for i, j in zip(*np.nonzero(hits), strict=True):
+            if first + i < j:
+                calm = bool(same_still[i, j])
+                likeness = float(still[first + i] @ still[j]) if calm else float(change[i, j])
+                found.append(AlikePair(int(first + i), int(j), likeness, calm))
+    return tuple(found)
+
+
+def _parts(
+    fingerprints: NDArray[np.uint8],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Unit vectors of the change and of the still part, and the change in grey levels."""
+    # The mean over time is the still scene; what remains is the change.
+    pictures = fingerprints.reshape(-1, PICTURES, SIDE * SIDE).astype(np.float32)
+    mean = pictures.mean(axis=1, keepdims=True)
+    change = (pictures - mean).reshape(len(pictures), -1)
+    level = np.sqrt((change**2).mean(axis=1))
+    scene = mean[:, 0] - mean[:, 0].mean(axis=1, keepdims=True)
+    return _unit(change), _unit(scene), level
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (rows / np.maximum(length, 1e-6)).astype(np.float32)
+    return unit

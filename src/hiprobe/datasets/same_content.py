@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
 
-from hiprobe.datasets.clips import LabelledClip, overlap
+from hiprobe.datasets.clips import LabelledClip, LabelledClips, overlap
 from hiprobe.datasets.video_files import count_words, is_states_name
 from hiprobe.errors import LabelError, StatesError, VideoError
 
@@ -23,18 +23,13 @@ Digest = Callable[[Path], str]
 """SHA-256 of a file's content; raises VideoError where it cannot be read."""
 
 
-@dataclass(frozen=True)
-class Settled:
-    """Clips of which no content counts twice, and sentences on what was found."""
-
-    clips: tuple[LabelledClip, ...]
-    remarks: tuple[str, ...] = ()
-
-
-def settle_copies(clips: Sequence[LabelledClip], *, digest: Digest) -> Settled:
+def settle_copies(clips: Sequence[LabelledClip], *, digest: Digest) -> LabelledClips:
     """Clips with one source for each content, without states whose video is among them.
 
     A file that cannot be read is left as it is: reading it later tells why.
+
+    Returns:
+        The clips, and sentences on the copies that were found.
 
     Raises:
         LabelError: the same content, or states of it, under two labels.
@@ -58,7 +53,7 @@ def settle_copies(clips: Sequence[LabelledClip], *, digest: Digest) -> Settled:
             sources.join(one.source, other.source)
             copies.append((one, other))
     kept = [replace(c, source=sources.of(c.source)) for c in clips if id(c) not in extracted]
-    return Settled(tuple(kept), (*_states_words(len(extracted)), *_copies_words(copies)))
+    return LabelledClips(tuple(kept), (*_states_words(len(extracted)), *_copies_words(copies)))
 
 
 def _pairs(

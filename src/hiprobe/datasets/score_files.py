@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.table_text import read_table
 from hiprobe.datasets.video_files import SCORE_SUFFIXES, STATES_SUFFIX, without_ending
+from hiprobe.datasets.video_tables import SECONDS_OR_FRAMES
 from hiprobe.documents.arrays import NUMBERS_LIMIT_BYTES, read_npy, read_npz
 from hiprobe.documents.checked import DocumentError, check_schema, files_below, read_json
 from hiprobe.documents.schemas import TimelineScores
@@ -31,9 +32,6 @@ from hiprobe.evaluation.metrics import mean_and_median, within_video_auc
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.segment import without_gaps
 
-_BOUNDS = {"frame": ("start_frame", "end_frame"), "seconds": ("start_seconds", "end_seconds")}
-"""Columns of a table of segments."""
-
 
 @dataclass(frozen=True)
 class RawScores:
@@ -51,7 +49,7 @@ def read_raw(source: Path) -> dict[str, RawScores]:
     Raises:
         EvaluationError: no such format, or the file is not as it should be.
     """
-    readers = {".npz": _read_npz, ".json": _read_json, ".csv": _read_csv}
+    readers = {".npz": _read_arrays, ".json": _read_json, ".csv": _read_csv}
     if not source.is_dir() and (source.suffix.lower() not in readers or not source.is_file()):
         raise EvaluationError(
             f"{source} is no readable score file; give a .npy, .npz, .json or .csv, or a folder"
@@ -96,7 +94,7 @@ def _is_timeline(path: Path) -> bool:
     return isinstance(found, dict) and found.get("format") == "hiprobe-timeline"
 
 
-def _read_npz(source: Path) -> dict[str, RawScores]:
+def _read_arrays(source: Path) -> dict[str, RawScores]:
     return {name: RawScores(_floats(array)) for name, array in read_npz(source).items()}
 
 
@@ -133,8 +131,9 @@ def _of_list(values: Sequence[Any]) -> RawScores:
 def _read_csv(source: Path) -> dict[str, RawScores]:
     table = read_table(source, error=EvaluationError, limit_bytes=NUMBERS_LIMIT_BYTES)
     columns = set(table.columns)
-    unit = next((u for u, bounds in _BOUNDS.items() if columns & set(bounds)), None)
-    bounds = _BOUNDS.get(unit or "", ())
+    units = ("frames", "seconds")  # a table that has both is read in frames
+    unit = next((u for u in units if columns & set(SECONDS_OR_FRAMES[u])), "")
+    bounds = SECONDS_OR_FRAMES.get(unit, ())
     missing = {"video", "score", *bounds} - columns
     if missing:
         raise EvaluationError(
@@ -144,24 +143,20 @@ def _read_csv(source: Path) -> dict[str, RawScores]:
         )
     grouped: dict[str, list[list[float]]] = {}
     for row in table.rows:
-        numbers = _numbers([row.cells[name] for name in ("score", *bounds)], table.where(row))
-        grouped.setdefault(row.cells["video"], []).append(numbers)
-    return {name: _of_rows(np.array(own), unit) for name, own in grouped.items()}
-
-
-def _numbers(cells: Sequence[str], where: str) -> list[float]:
-    try:
-        return [float(cell) for cell in cells]
-    except ValueError:
-        raise EvaluationError(
-            f"{where}: {', '.join(map(repr, cells))} are not all numbers"
-        ) from None
-
-
-def _of_rows(rows: NDArray[np.float64], unit: str | None) -> RawScores:
-    if unit is None:
-        return RawScores(rows[:, 0])
-    return RawScores(rows[:, 0], rows[:, 1], rows[:, 2], in_seconds=unit == "seconds")
+        cells = [row.cells[name] for name in ("score", *bounds)]
+        try:
+            values = [float(cell) for cell in cells]
+        except ValueError:
+            raise EvaluationError(
+                f"{table.where(row)}: {', '.join(map(repr, cells))} are not all numbers"
+            ) from None
+        grouped.setdefault(row.cells["video"], []).append(values)
+    found = {}
+    for name, own in grouped.items():
+        numbers = np.array(own)
+        starts, ends = (numbers[:, 1], numbers[:, 2]) if unit else (None, None)
+        found[name] = RawScores(numbers[:, 0], starts, ends, in_seconds=unit == "seconds")
+    return found
 
 
 def load_array(source: Path) -> NDArray[np.float64]:
@@ -202,7 +197,7 @@ def read_scores(
 
     Returns:
         Name of the video to float64 `[frames]`; names of unknown videos are kept, so that
-        `evaluate_scores` can refuse them.
+        `join_frames` can refuse them.
 
     Raises:
         EvaluationError: the file cannot be read, or does not have the frames of a video.
@@ -342,12 +337,13 @@ def floors(truth: Truth) -> dict[str, ScoredFrames]:
 
 def floor_metrics(truth: Truth) -> dict[str, dict[str, float]]:
     """Metrics of each floor, by the names that `Evaluation.metrics` has."""
-    return {name: _metrics(frames) for name, frames in floors(truth).items()}
-
-
-def _metrics(frames: ScoredFrames) -> dict[str, float]:
-    median = mean_and_median(within_video_auc(frames))[1]
-    return {**headline_metrics(frames, draws=0)[0], "within_video_median": median}
+    return {
+        name: {
+            **headline_metrics(frames, draws=0)[0],
+            "within_video_median": mean_and_median(within_video_auc(frames))[1],
+        }
+        for name, frames in floors(truth).items()
+    }
 
 
 def centre_prior(frames: int) -> NDArray[np.float64]:

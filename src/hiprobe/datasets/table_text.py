@@ -22,7 +22,7 @@ _DELIMITERS = (",", ";", "\t")
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row: the line that it begins on, counted from 1, and its cells by column, stripped."""
 
     line: int
@@ -30,14 +30,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """A table in memory; columns in lower case, rows without the blank ones."""
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
-    def where(self, row: Row) -> str:
+    def where(self, row: TableRow) -> str:
         """File and line, as messages begin."""
         return f"{self.path}, line {row.line}"
 
@@ -47,7 +47,7 @@ def read_table(
     *,
     error: type[HiProbeError] = LabelError,
     limit_bytes: int = TABLE_LIMIT_BYTES,
-) -> Table:
+) -> TextTable:
     """The table of a UTF-8 text with a header, separated by commas, semicolons or tabs.
 
     Cells that are missing at the end of a row are empty.
@@ -80,8 +80,8 @@ def read_table(
             )
         if any(cells):
             blank = [""] * (len(columns) - len(cells))
-            rows.append(Row(line, dict(zip(columns, [*cells, *blank], strict=False))))
-    return Table(path, tuple(named), tuple(rows))
+            rows.append(TableRow(line, dict(zip(columns, [*cells, *blank], strict=False))))
+    return TextTable(path, tuple(named), tuple(rows))
 
 
 def _text_of(path: Path, error: type[HiProbeError], limit_bytes: int) -> str:

@@ -1,4 +1,4 @@
-"""Fetch a data set, take the labelled part of it, pack a manifest."""
+"""Clone a data set, draw the videos to label, and pack pictures as videos."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from hiprobe.datasets.data_set import KnownSet
 from hiprobe.datasets.files_found import PICTURE_SUFFIXES, natural
-from hiprobe.datasets.known_sets import KnownSet
 from hiprobe.datasets.manifest import Manifest, ManifestRow
 from hiprobe.datasets.measure import read_picture
 from hiprobe.errors import DatasetError, DownloadError, LabelError, UsageError, VideoError
 from hiprobe.failures import storage_error
 from hiprobe.progress import Clock, Progress
-from hiprobe.segment import Frame
 from hiprobe.store.text_files import inside
 
 Tell = Callable[[str], None]
@@ -29,8 +28,12 @@ STALLED_SECONDS = 60
 """A transfer below 1 kB/s for so long is given up."""
 
 
+CRF = 14
+"""Finer than for watching: these are the frames that will be measured."""
+
+
 def how_to_get(known: KnownSet, root: Path | str = "ROOT") -> str:
-    """Where a data set is to be had, and what to place where."""
+    """Where a data set can be got, and what to place where below `root`."""
     place = "\n".join(f"  {line}".replace("ROOT", str(root)) for line in known.place)
     return (
         f"{known.title}\n"
@@ -72,11 +75,84 @@ def clone(
         raise _by_hand(known, folder, "git is not installed")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target, so that a whole clone takes its place in one step.
         with tempfile.TemporaryDirectory(prefix=".clone-", dir=folder.parent) as temporary:
             _run(git, known, Path(temporary) / "set", folder, tell or (lambda _: None))
             (Path(temporary) / "set").replace(folder)
     except OSError as error:
         raise storage_error(folder, error) from error
+
+
+def draw_subset(
+    manifest: Manifest, *, fraction: float, seed: int, split: str | None = None
+) -> Manifest:
+    """Draw videos, stratified by label and then by class.
+
+    As many as `fraction` of the split, rounded, and at least one normal and one anomalous. Each
+    label, and within it each class (the first of several), gets its share, remainders to the
+    largest; a class with less than one video's share may get none. The same seed on the same
+    names draws the same videos, wherever the files lie.
+
+    Args:
+        manifest: all videos.
+        fraction: share of the split to draw, above 0 and at most 1.
+        seed: of the draw.
+        split: where to draw from; None takes `train`, or all where the set has no split.
+
+    Raises:
+        UsageError: `fraction` is not in (0, 1].
+        LabelError: the split has no videos of one kind.
+    """
+    if not 0 < fraction <= 1:
+        raise UsageError(f"fraction is {fraction}; give one above 0, at most 1 (1 % is 0.01)")
+    splits = {r.split for r in manifest.rows}
+    chosen = split
+    if chosen is None:
+        if "train" not in splits and splits != {""}:
+            raise LabelError(
+                f"{manifest.dataset} has the splits {', '.join(sorted(splits))} and no train; say "
+                "which"
+            )
+        chosen = "train" if "train" in splits else ""
+    # By name, so that neither the order of the table nor the place of the files counts.
+    pool = sorted(manifest.split(chosen), key=lambda r: r.name)
+    kinds = {str(label): [r for r in pool if r.label == label] for label in (0, 1)}
+    if not all(kinds.values()):
+        raise LabelError(
+            f"{manifest.dataset}, split {chosen or 'all'}: {len(kinds['0'])} normal and "
+            f"{len(kinds['1'])} anomalous videos; a fit needs both. Draw from another split"
+        )
+    rng = np.random.default_rng(seed)
+    total = max(2, round(fraction * len(pool)))
+    shares = _shares({k: len(v) for k, v in kinds.items()}, total, rng)
+    names: set[str] = set()
+    for kind, rows in kinds.items():
+        names |= _draw(rows, min(max(1, shares[kind]), total - 1), rng)
+    note = f"{fraction * 100:g} % of {chosen or 'all'}, seed {seed}, stratified by class"
+    drawn = tuple(r for r in manifest.rows if r.split == chosen and r.name in names)
+    return replace(manifest, rows=drawn, note=note)
+
+
+def pack_manifest(
+    manifest: Manifest, *, folder: Path, progress: Progress | None = None
+) -> Manifest:
+    """Write each folder of pictures as `folder/SPLIT/NAME.mp4`, one frame for each picture.
+
+    Videos that are files stay where they are. A video that is there with its frames is not
+    written again, so that an interrupted run goes on. Odd sides grow by one line of pixels.
+
+    Raises:
+        DatasetError: a folder of pictures has changed since the check.
+        VideoError: a picture cannot be read.
+        StorageError: a video cannot be written, or its name leads out of the folder.
+    """
+    clock = Clock(progress, len(manifest.rows))
+    rows = []
+    for done, row in enumerate(manifest.rows):
+        clock.name = row.name
+        clock.tell(done, seconds_of_video=0)
+        rows.append(_packed(row, folder) if row.video.is_dir() else row)
+    return replace(manifest, rows=tuple(rows))
 
 
 def _run(git: str, known: KnownSet, target: Path, folder: Path, tell: Tell) -> None:
@@ -89,6 +165,7 @@ def _run(git: str, known: KnownSet, target: Path, folder: Path, tell: Tell) -> N
         stderr=subprocess.PIPE,
         text=True,  # which also makes the \r between git's lines of progress a line end
         errors="replace",
+        # Without a terminal prompt git fails where it would wait for a password.
         env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"},
     ) as running:
         lines: deque[str] = deque(maxlen=20)
@@ -122,55 +199,6 @@ def _by_hand(known: KnownSet, folder: Path, reason: str) -> DownloadError:
     )
 
 
-def draw_subset(
-    manifest: Manifest, *, fraction: float, seed: int, split: str | None = None
-) -> Manifest:
-    """Draw videos, stratified by label and then by class.
-
-    As many as `fraction` of the split, rounded, and at least one normal and one anomalous. Each
-    label, and within it each class (the first of several), gets its share, remainders to the
-    largest; a class with less than one video's share may get none. The same seed on the same
-    names draws the same videos, wherever the files lie.
-
-    Args:
-        split: where to draw from; None takes `train`, or all where the set has no split.
-
-    Raises:
-        UsageError: `fraction` is not in (0, 1].
-        LabelError: the split has no videos of one kind.
-    """
-    if not 0 < fraction <= 1:
-        raise UsageError(f"fraction is {fraction}; give one above 0, at most 1 (1 % is 0.01)")
-    chosen = _split(manifest) if split is None else split
-    pool = sorted(manifest.split(chosen), key=lambda r: r.name)
-    kinds = {str(label): [r for r in pool if r.label == label] for label in (0, 1)}
-    if not all(kinds.values()):
-        raise LabelError(
-            f"{manifest.dataset}, split {chosen or 'all'}: {len(kinds['0'])} normal and "
-            f"{len(kinds['1'])} anomalous videos; a fit needs both. Draw from another split"
-        )
-    rng = np.random.default_rng(seed)
-    total = max(2, round(fraction * len(pool)))
-    shares = _shares({k: len(v) for k, v in kinds.items()}, total, rng)
-    names: set[str] = set()
-    for kind, rows in kinds.items():
-        names |= _draw(rows, min(max(1, shares[kind]), total - 1), rng)
-    note = f"{fraction * 100:g} % of {chosen or 'all'}, seed {seed}, stratified by class"
-    drawn = tuple(r for r in manifest.rows if r.split == chosen and r.name in names)
-    return replace(manifest, rows=drawn, note=note)
-
-
-def _split(manifest: Manifest) -> str:
-    splits = {r.split for r in manifest.rows}
-    if "train" in splits:
-        return "train"
-    if splits == {""}:
-        return ""
-    raise LabelError(
-        f"{manifest.dataset} has the splits {', '.join(sorted(splits))} and no train; say which"
-    )
-
-
 def _draw(rows: Sequence[ManifestRow], count: int, rng: np.random.Generator) -> set[str]:
     classes: dict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -195,32 +223,6 @@ def _shares(sizes: Mapping[str, int], total: int, rng: np.random.Generator) -> d
     return shares
 
 
-CRF = 14
-"""Finer than for watching: these are the frames that will be measured."""
-
-
-def pack_manifest(
-    manifest: Manifest, *, folder: Path, progress: Progress | None = None
-) -> Manifest:
-    """Write each folder of pictures as `folder/SPLIT/NAME.mp4`, one frame for each picture.
-
-    Videos that are files stay where they are. A video that is there with its frames is not
-    written again, so that an interrupted run goes on. Odd sides grow by one line of pixels.
-
-    Raises:
-        DatasetError: a folder of pictures has changed since the check.
-        VideoError: a picture cannot be read.
-        StorageError: a video cannot be written, or its name leads out of the folder.
-    """
-    clock = Clock(progress, len(manifest.rows))
-    rows = []
-    for done, row in enumerate(manifest.rows):
-        clock.name = row.name
-        clock.tell(done, seconds_of_video=0)
-        rows.append(_packed(row, folder) if row.video.is_dir() else row)
-    return replace(manifest, rows=tuple(rows))
-
-
 def _packed(row: ManifestRow, folder: Path) -> ManifestRow:
     from hiprobe.video.write import write_video
 
@@ -235,12 +237,9 @@ def _packed(row: ManifestRow, folder: Path) -> ManifestRow:
             "`hiprobe data check` again"
         )
     if not _is_there(target, len(pictures)):
-        write_video(target, _frames(pictures), fps=row.fps or 25.0, crf=CRF)
+        frames = (read_picture(p) for p in pictures)
+        write_video(target, frames, fps=row.fps or 25.0, crf=CRF)
     return replace(row, video=target)
-
-
-def _frames(pictures: list[Path]) -> Iterator[Frame]:
-    return (read_picture(p) for p in pictures)
 
 
 def _is_there(target: Path, frames: int) -> bool:

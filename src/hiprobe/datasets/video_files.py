@@ -112,15 +112,6 @@ def look_into(folder: Path) -> FolderContents:
     return FolderContents(tuple(sorted((*videos, *unreadable))), tuple(sorted(others)))
 
 
-def find_videos(folder: Path) -> list[Path]:
-    """Video and states files at any depth below a folder, sorted, without hidden ones.
-
-    A link that leads nowhere and a folder that may not be read are among them, so that reading it
-    gives the reason.
-    """
-    return list(look_into(folder).videos)
-
-
 _OTHERS = (
     ".txt .csv .json .md .html .xml .py .yaml .yml .log .npy .npz .parquet .jpg .jpeg .png "
     ".bmp .tif .tiff .heic .avif .webp .mp3 .wav .m4a .aac .flac .ogg .oga .zip .gz .tar .pdf "
@@ -160,9 +151,12 @@ def begins_as_video(path: Path) -> bool:
     if head.startswith(_STARTS):
         return True
     if head[4:8] in (b"ftyp", b"moov", b"mdat"):
+        # Still pictures and sound come in the same container as MP4.
         return head[8:12] not in _STILL_BRANDS
     if head[:4] == b"RIFF":
         return head[8:12] == b"AVI "
+    # A transport stream is known by its sync byte in every packet. Packets of 192 bytes begin
+    # with a time stamp of 4, those of 204 end with 16 bytes of parity.
     return any(
         len(head) > 2 * length and all(b == _TS_SYNC for b in head[4 * (length == 192) :: length])
         for length in _TS_PACKET_BYTES
@@ -176,16 +170,8 @@ def _endings(files: Sequence[Path]) -> str:
     return ", ".join(named[:6]) + (", ..." if len(named) > 6 else "")
 
 
-@dataclass(frozen=True)
-class Found:
-    """A file, and the folder that was searched for it; None where it was named itself."""
-
-    path: Path
-    searched: Path | None
-
-
 def pass_over_own(
-    found: Sequence[Found],
+    found: Sequence[tuple[Path, Path | None]],
     *,
     out: Path | None = None,
     say: Callable[[str], None] | None = None,
@@ -196,23 +182,29 @@ def pass_over_own(
     folder, or of one above, knows it. States stand in for their video, so they are passed over
     where the video itself is among the files. Whatever lies in the folder for the results of this
     run is passed over, unless just that folder was searched.
+
+    Args:
+        found: each file, and the folder that was searched for it; None where the file itself was
+            named.
+        out: folder for the results of this run.
+        say: called with a sentence on how many files were passed over.
     """
-    here = {_absolute(file.path) for file in found}
+    here = {_absolute(path) for path, _ in found}
     owners = cache(_owners)
-    kept, written, in_out = [], 0, 0
-    for file in found:
-        path = _absolute(file.path)
-        if file.searched is not None and _is_own(path, owners, here):
+    taken, written, in_out = [], 0, 0
+    for file, searched in found:
+        path = _absolute(file)
+        if searched is not None and _is_own(path, owners, here):
             written += 1
-        elif file.searched is not None and out is not None and _is_in_out(path, file.searched, out):
+        elif searched is not None and out is not None and _is_in_out(path, searched, out):
             in_out += 1
         else:
-            kept.append(file.path)
+            taken.append(file)
     if say is not None and written:
-        say(f"passed over: {_files(written)} that HiProbe wrote")
+        say(f"passed over: {count_words(written, 'file')} that HiProbe wrote")
     if say is not None and in_out:
-        say(f"passed over: {_files(in_out)} in the folder for the results, {out}")
-    return kept
+        say(f"passed over: {count_words(in_out, 'file')} in the folder for the results, {out}")
+    return taken
 
 
 def _absolute(path: Path) -> Path:
@@ -244,7 +236,3 @@ def _is_own(
 def _is_in_out(path: Path, searched: Path, out: Path) -> bool:
     folder = _absolute(out)
     return path.is_relative_to(folder) and not _absolute(searched).is_relative_to(folder)
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"

@@ -80,6 +80,7 @@ def measure_cuts(
     """Measure a scored joined video.
 
     Args:
+        timeline: its segments with their smoothed scores, and the threshold of alarms.
         truth_spans: anomalous stretches, half-open, in seconds.
         cuts_seconds: moments at which one clip ends and the next begins.
     """
@@ -87,10 +88,14 @@ def measure_cuts(
     start, end = timeline.start_seconds[scored], timeline.end_seconds[scored]
     score = timeline.smoothed[scored]
     truth = _mostly_inside(start, end, truth_spans)
-    straddling, alarm = _straddling(start, end, cuts_seconds), score > timeline.threshold
-    edges = [edge for span in truth_spans for edge in span]
-    at_event = [any(_touches(cut, edge) for edge in edges) for cut in cuts_seconds]
-    alarmed = [_alarmed(cut, start, end, alarm) for cut in cuts_seconds]
+    cuts = np.array(cuts_seconds, dtype=np.float64)[:, None]
+    goes_on = cuts < end - TOUCH_SECONDS
+    straddling = ((start + TOUCH_SECONDS < cuts) & goes_on).any(axis=0)
+    alarm = score > timeline.threshold
+    # Here a segment that begins with the cut counts too.
+    alarmed = ((start - TOUCH_SECONDS < cuts) & goes_on & alarm).any(axis=1)
+    edges = np.array(truth_spans, dtype=np.float64).ravel()
+    at_event = (np.abs(cuts - edges) < TOUCH_SECONDS).any(axis=1)
     return CutMeasures(
         segments=len(score),
         straddling=int(straddling.sum()),
@@ -100,10 +105,10 @@ def measure_cuts(
         normal_straddling=int((~truth & straddling).sum()),
         false_alarms=int((~truth & alarm).sum()),
         false_alarms_straddling=int((~truth & alarm & straddling).sum()),
-        normal_cuts=at_event.count(False),
-        normal_cuts_alarmed=sum(a and not e for a, e in zip(alarmed, at_event, strict=True)),
-        event_cuts=at_event.count(True),
-        event_cuts_alarmed=sum(a and e for a, e in zip(alarmed, at_event, strict=True)),
+        normal_cuts=int((~at_event).sum()),
+        normal_cuts_alarmed=int((alarmed & ~at_event).sum()),
+        event_cuts=int(at_event.sum()),
+        event_cuts_alarmed=int((alarmed & at_event).sum()),
     )
 
 
@@ -115,26 +120,6 @@ def _mostly_inside(
     for low, high in spans:
         inside += np.clip(np.minimum(end, high) - np.maximum(start, low), 0.0, None)
     return np.asarray(inside >= (end - start) / 2, dtype=np.bool_)
-
-
-def _straddling(
-    start: NDArray[np.float64], end: NDArray[np.float64], cuts: Sequence[float]
-) -> _Bools:
-    held = np.zeros(len(start), dtype=np.bool_)
-    for cut in cuts:
-        held |= (start + TOUCH_SECONDS < cut) & (cut < end - TOUCH_SECONDS)
-    return held
-
-
-def _alarmed(
-    cut: float, start: NDArray[np.float64], end: NDArray[np.float64], alarm: _Bools
-) -> bool:
-    holds = (start - TOUCH_SECONDS < cut) & (cut < end - TOUCH_SECONDS)
-    return bool((holds & alarm).any())
-
-
-def _touches(cut: float, edge: float) -> bool:
-    return abs(cut - edge) < TOUCH_SECONDS
 
 
 def _auc(scores: NDArray[np.float64], truth: _Bools) -> float | None:

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.frame_scores import ScoredFrames, join_frames
+from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics import (
     HEADLINES,
     AlarmRate,
@@ -35,6 +34,23 @@ from hiprobe.evaluation.metrics import (
     within_video_auc,
 )
 from hiprobe.evaluation.truth import Truth
+
+FORMAT = "hiprobe-evaluation"
+VERSION = 1
+
+TABLE_METRICS = {
+    "auc": "ROC-AUC",
+    "average_precision": "AP",
+    "auc_anomalous": "AUC, anomalous videos",
+    "average_precision_anomalous": "AP, anomalous videos",
+    "within_video_mean": "AUC within a video, mean",
+    "within_video_median": "median",
+    "video_auc": "AUC by video",
+}
+"""Metrics of the table and their headings."""
+
+DEFAULT_IOUS = (0.1, 0.3, 0.5)
+DEFAULT_RECALLS = (0.5, 0.8)
 
 
 @dataclass(frozen=True)
@@ -90,44 +106,6 @@ class Evaluation:
     after: AfterThreshold | None
 
 
-DEFAULT_IOUS = (0.1, 0.3, 0.5)
-DEFAULT_RECALLS = (0.5, 0.8)
-
-
-def evaluate_scores(
-    *,
-    scores: Mapping[str, ArrayLike],
-    truth: Truth,
-    threshold: float | None = None,
-    ious: Sequence[float] = DEFAULT_IOUS,
-    recalls: Sequence[float] = DEFAULT_RECALLS,
-    draws: int = 1000,
-    seed: int = 0,
-) -> Evaluation:
-    """Take every metric of per-frame scores against a ground truth.
-
-    Args:
-        scores: name of the video to float `[frames]`; `hiprobe.datasets.score_files` reads
-            them from files.
-        threshold: T for the events and the variants after the threshold; None leaves them out.
-        ious: least overlaps of a matched event.
-        recalls: recalls of events at which to count false alarms.
-        draws: bootstrap draws of videos; 0 leaves the intervals out.
-
-    Raises:
-        EvaluationError: scores and ground truth do not fit together.
-    """
-    return evaluate_frames(
-        frames=join_frames(scores=scores, truth=truth),
-        truth=truth,
-        threshold=threshold,
-        ious=ious,
-        recalls=recalls,
-        draws=draws,
-        seed=seed,
-    )
-
-
 def evaluate_frames(
     *,
     frames: ScoredFrames,
@@ -138,7 +116,17 @@ def evaluate_frames(
     draws: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
-    """`evaluate_scores` for frames already joined.
+    """Take every metric of the scores of frames against a ground truth.
+
+    Args:
+        frames: the scores of all videos; `join_frames` joins them, and
+            `hiprobe.datasets.score_files` reads them from files.
+        truth: which of these frames are abnormal.
+        threshold: T for the events and the variants after the threshold; None leaves them out.
+        ious: least overlaps of a matched event.
+        recalls: recalls of events at which to count false alarms.
+        draws: bootstrap draws of videos; 0 leaves the intervals out.
+        seed: of the draws.
 
     Raises:
         EvaluationError: the truth has other frames, or draws is below 0.
@@ -151,6 +139,7 @@ def evaluate_frames(
     spans, within = truth.event_spans(), within_video_auc(frames)
     metrics, intervals = headline_metrics(frames, draws=draws, seed=seed)
     has_events = len(spans) > 0
+    probabilities = frames.scores.min() >= 0 and frames.scores.max() <= 1
     return Evaluation(
         dataset=truth.name,
         split=truth.split,
@@ -173,7 +162,7 @@ def evaluate_frames(
             false_alarms_per_hour(frames, true=spans, recall=r, fps=truth.fps)
             for r in (recalls if has_events else ())
         ),
-        calibration=_calibration(frames),
+        calibration=calibration(frames.scores, frames.labels) if probabilities else None,
         after=None if threshold is None else after_threshold(frames, truth, threshold, ious),
     )
 
@@ -182,6 +171,7 @@ def headline_metrics(
     frames: ScoredFrames, *, draws: int = 1000, seed: int = 0, level: float = 0.95
 ) -> tuple[dict[str, float], dict[str, Interval]]:
     """The metrics of `HEADLINES`, and their intervals over videos (none without draws)."""
+    # The first row counts every video once: the metrics of the test set itself.
     weights = np.ones((1, frames.video_count))
     if draws:
         drawn = video_weights(videos=frames.video_count, draws=draws, seed=seed)
@@ -210,27 +200,6 @@ def after_threshold(
     found, spans = runs(frames.scores > threshold, frames.offsets), truth.event_spans()
     events = tuple(match_events(detected=found, true=spans, iou=iou) for iou in ious)
     return AfterThreshold(threshold, variants, events)
-
-
-def _calibration(frames: ScoredFrames) -> Calibration | None:
-    if frames.scores.min() < 0 or frames.scores.max() > 1:
-        return None
-    return calibration(frames.scores, frames.labels)
-
-
-FORMAT = "hiprobe-evaluation"
-VERSION = 1
-
-TABLE_METRICS = {
-    "auc": "ROC-AUC",
-    "average_precision": "AP",
-    "auc_anomalous": "AUC, anomalous videos",
-    "average_precision_anomalous": "AP, anomalous videos",
-    "within_video_mean": "AUC within a video, mean",
-    "within_video_median": "median",
-    "video_auc": "AUC by video",
-}
-"""Metrics of the table and their headings."""
 
 
 def evaluation_document(
@@ -266,6 +235,7 @@ def evaluation_document(
 
 
 def _plain(value: Any) -> Any:
+    # JSON knows no NaN.
     if isinstance(value, dict):
         return {key: _plain(own) for key, own in value.items()}
     if isinstance(value, list | tuple):

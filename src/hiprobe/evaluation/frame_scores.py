@@ -12,6 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.truth import Truth
 
+MAX_FRAMES = 100_000_000
+"""Of one video: five weeks at 30 frames a second."""
+
+MAX_NUMBER = 2.0**53
+"""Above it a float no longer holds every whole number, and an int64 soon overflows."""
+
 
 @dataclass(frozen=True)
 class ScoredFrames:
@@ -65,26 +71,6 @@ class ScoredFrames:
         return ScoredFrames(scores, self.labels, self.offsets)
 
 
-def check_length(
-    what: str,
-    got: int,
-    expected: int,
-    *,
-    remedy: str = "score the same frames as the ground truth",
-) -> None:
-    """Refuse a count of frames that is not the video's, saying by how much it differs.
-
-    Raises:
-        EvaluationError: the counts differ.
-    """
-    if got != expected:
-        off = abs(got - expected)
-        raise EvaluationError(
-            f"{what}: {got} frames, but {expected} are expected: {off} too "
-            f"{'many' if got > expected else 'few'}; {remedy}"
-        )
-
-
 def join_frames(*, scores: Mapping[str, ArrayLike], truth: Truth) -> ScoredFrames:
     """Join per-frame scores of every video of a test set, in its order.
 
@@ -106,24 +92,13 @@ def join_frames(*, scores: Mapping[str, ArrayLike], truth: Truth) -> ScoredFrame
     arrays = [np.asarray(scores[n], dtype=np.float64).ravel() for n in names]
     for video, array in zip(truth.videos, arrays, strict=True):
         check_length(video.name, len(array), video.frames)
-        _check_numbers(video.name, array)
+        bad = np.flatnonzero(~np.isfinite(array))
+        if len(bad):
+            raise EvaluationError(
+                f"{video.name}: {len(bad)} of {len(array)} scores are NaN or infinite, the first "
+                f"in frame {bad[0]}; give every frame a number"
+            )
     return ScoredFrames(np.concatenate(arrays), truth.labels(), truth.offsets)
-
-
-def _check_numbers(name: str, scores: NDArray[np.float64]) -> None:
-    bad = np.flatnonzero(~np.isfinite(scores))
-    if len(bad):
-        raise EvaluationError(
-            f"{name}: {len(bad)} of {len(scores)} scores are NaN or infinite, the first in frame "
-            f"{bad[0]}; give every frame a number"
-        )
-
-
-MAX_FRAMES = 100_000_000
-"""Of one video: five weeks at 30 frames a second."""
-
-MAX_NUMBER = 2.0**53
-"""Above it a float no longer holds every whole number, and an int64 soon overflows."""
 
 
 def segments_to_frames(
@@ -156,6 +131,7 @@ def segments_to_frames(
             f"{name}: {len(first)} starts, {len(last)} ends, {len(values)} scores; give one of "
             "each for every segment, and at least one segment"
         )
+    # Each segment begins where the one before it ends, the first at 0: no jump anywhere.
     jumps = first - np.concatenate(([0], last[:-1]))
     for wrong, what in ((jumps != 0, "does not begin where the one before it ends (or at 0)"),
                         (last <= first, "is empty")):  # fmt: skip
@@ -169,28 +145,29 @@ def segments_to_frames(
     if 0 <= frames - covered <= tail_frames:
         last = np.concatenate((last[:-1], [frames]))
     else:
-        missing = frames - covered
-        check_length(name, covered, frames, remedy=_tail_remedy(missing))
+        missing, remedy = frames - covered, "cut the segments at the video's last frame"
+        if missing > 0:
+            remedy = (
+                f"score the whole video, or allow {missing} tail frames, which take the last score"
+            )
+        check_length(name, covered, frames, remedy=remedy)
     return np.repeat(values, last - first)
-
-
-def _frame_numbers(bounds: ArrayLike, name: str) -> NDArray[np.int64]:
-    numbers = np.asarray(bounds)
-    if not (np.abs(numbers) < MAX_NUMBER).all():
-        raise EvaluationError(f"{name}: a segment begins or ends at no number of a frame")
-    return numbers.astype(np.int64)
-
-
-def _tail_remedy(missing: int) -> str:
-    if missing < 0:
-        return "cut the segments at the video's last frame"
-    return f"score the whole video, or allow {missing} tail frames, which take the last score"
 
 
 def repeat_to_frames(
     *, scores: ArrayLike, repeat: int, frames: int, name: str = "video", tail_frames: int = 0
 ) -> NDArray[np.float64]:
     """Repeat every score for `repeat` frames; the last segment may be shorter.
+
+    Args:
+        scores: float `[segments]`.
+        repeat: frames that one score stands for.
+        frames: count of frames of the video.
+        name: of the video, for messages.
+        tail_frames: how many frames may be missing at the end; they take the last score.
+
+    Returns:
+        float64 `[frames]`.
 
     Raises:
         EvaluationError: the scores do not cover the video, or go on after its end.
@@ -213,6 +190,13 @@ def seconds_to_frames(seconds: ArrayLike, *, fps: float) -> NDArray[np.int64]:
     """First frame at or after each time, where frame i is shown from i / fps on.
 
     A half-open stretch of seconds becomes the half-open range of the frames that begin in it.
+
+    Args:
+        seconds: times from the beginning of the video.
+        fps: frames a second.
+
+    Raises:
+        EvaluationError: a time or the rate is no number that a video can have.
     """
     if not 0 < fps < math.inf:
         raise EvaluationError(f"{fps} frames a second: give a number above 0")
@@ -223,3 +207,35 @@ def seconds_to_frames(seconds: ArrayLike, *, fps: float) -> NDArray[np.int64]:
         raise EvaluationError(f"{numbers.ravel()[at]} s is no time in a video; correct the file")
     # A millionth of a frame absorbs the rounding of times written in decimals.
     return np.ceil(numbers * fps - 1e-6).astype(np.int64)
+
+
+def _frame_numbers(bounds: ArrayLike, name: str) -> NDArray[np.int64]:
+    numbers = np.asarray(bounds)
+    if not (np.abs(numbers) < MAX_NUMBER).all():
+        raise EvaluationError(f"{name}: a segment begins or ends at no number of a frame")
+    return numbers.astype(np.int64)
+
+
+def check_length(
+    what: str,
+    got: int,
+    expected: int,
+    *,
+    remedy: str = "score the same frames as the ground truth",
+) -> None:
+    """Refuse a count of frames that is not the video's, saying by how much it differs.
+
+    Args:
+        what: the video, or another word for what was counted; the message begins with it.
+        got, expected: the two counts.
+        remedy: what the user can do; the message ends with it.
+
+    Raises:
+        EvaluationError: the counts differ.
+    """
+    if got != expected:
+        off = abs(got - expected)
+        raise EvaluationError(
+            f"{what}: {got} frames, but {expected} are expected: {off} too "
+            f"{'many' if got > expected else 'few'}; {remedy}"
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import FingerprintError, LabelError, StatesError
+from hiprobe.evaluation import metrics
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.provenance import Provenance
 from hiprobe.segment import after_gap
@@ -50,14 +51,10 @@ def roc_auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
         A number in 0..1, NaN where a class is missing.
     """
     scored = np.isfinite(scores)
-    y, s = labels[scored], scores[scored]
-    positives, negatives = int((y == 1).sum()), int((y == 0).sum())
-    if not positives or not negatives:
+    positive = labels[scored] == 1
+    if positive.all() or not positive.any():
         return float("nan")
-    _, inverse, count = np.unique(s, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[inverse]
-    above = rank[y == 1].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * negatives))
+    return metrics.roc_auc(scores[scored], positive)
 
 
 def _deal(counts: NDArray[np.float64], folds: int, rng: np.random.Generator) -> Indices:

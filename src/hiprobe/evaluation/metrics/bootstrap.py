@@ -13,6 +13,32 @@ from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics.ranking import Ranking
 from hiprobe.evaluation.truth import NORMAL
 
+HEADLINES = ("auc", "average_precision", "auc_anomalous", "average_precision_anomalous",
+             "within_video_mean", "video_auc")  # fmt: skip
+"""Metrics that get an interval, in the order of the table."""
+
+
+MAX_DRAWS = 100_000
+"""Each draw holds a number for each video; an interval of 95 % settles long before."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Percentile interval; `draws` counts those in which the metric was defined."""
+
+    low: float
+    high: float
+    draws: int
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """First minus second on the same videos, its interval, and a two-sided p-value."""
+
+    difference: float
+    interval: Interval
+    p_value: float
+
 
 @dataclass(frozen=True)
 class ClassRow:
@@ -35,6 +61,7 @@ def within_video_auc(frames: ScoredFrames) -> NDArray[np.float64]:
     From the sum of mid-ranks of the abnormal frames (Mann-Whitney), all videos at once.
     """
     index = frames.video_index
+    # The last key of lexsort counts first: by video, then by score.
     order = np.lexsort((frames.scores, index))
     scores, owners, labels = frames.scores[order], index[order], frames.labels[order]
     new = np.concatenate(([True], (scores[1:] != scores[:-1]) | (owners[1:] != owners[:-1])))
@@ -88,35 +115,12 @@ def class_table(frames: ScoredFrames, classes: Sequence[Sequence[str]]) -> tuple
     return tuple(rows)
 
 
-HEADLINES = ("auc", "average_precision", "auc_anomalous", "average_precision_anomalous",
-             "within_video_mean", "video_auc")  # fmt: skip
-"""Metrics that get an interval, in the order of the table."""
-
-
-MAX_DRAWS = 100_000
-"""Each draw holds a number for each video; an interval of 95 % settles long before."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Percentile interval; `draws` counts those in which the metric was defined."""
-
-    low: float
-    high: float
-    draws: int
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """First minus second on the same videos, its interval, and a two-sided p-value."""
-
-    difference: float
-    interval: Interval
-    p_value: float
-
-
 def video_weights(*, videos: int, draws: int, seed: int = 0) -> NDArray[np.float64]:
-    """How often each video is drawn, float64 `[draws, videos]`, by seed (Efron 1979)."""
+    """How often each video is drawn, float64 `[draws, videos]`, by seed (Efron 1979).
+
+    Raises:
+        EvaluationError: no videos, or too few or too many draws.
+    """
     if not 1 <= draws <= MAX_DRAWS or videos < 1:
         raise EvaluationError(
             f"{draws} draws of {videos} videos: give 1 to {MAX_DRAWS:,} draws of at least 1 video"
@@ -134,6 +138,7 @@ def metric_draws(
     Args:
         weights: float64 `[draws, videos]`; ones give the metrics of the test set itself.
     """
+    # Each set of frames is sorted once; a draw then only weighs its videos.
     keep = frames.anomalous
     whole = _ranked(Ranking.of(frames), weights)
     part = np.full((len(weights), 2), np.nan)

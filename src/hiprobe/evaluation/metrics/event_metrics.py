@@ -61,7 +61,13 @@ class AlarmRate:
 
 
 def runs(mask: NDArray[np.bool_], offsets: NDArray[np.int64]) -> Spans:
-    """Maximal stretches of True that do not cross from one video into the next."""
+    """Maximal stretches of True that do not cross from one video into the next.
+
+    Args:
+        mask: bool `[frames]`.
+        offsets: int64 `[videos + 1]`, as in `ScoredFrames`.
+    """
+    # What comes before a video's first frame and after its last one counts as unmarked.
     marked = mask.astype(np.int8)
     before = np.concatenate(([0], marked[:-1]))
     before[offsets[:-1]] = 0
@@ -106,6 +112,12 @@ def false_alarms_per_hour(
     A true event is found when one of its frames scores at least the threshold. A false alarm is
     a stretch of such frames that touches no abnormal frame.
 
+    Args:
+        frames: the scores of all videos.
+        true: the events, int64 `[spans, 2]`, in frames of the joined test set.
+        recall: share of the events that must be found.
+        fps: frames a second.
+
     Raises:
         EvaluationError: no event is true, or recall is not above 0 and at most 1.
     """
@@ -115,8 +127,10 @@ def false_alarms_per_hour(
             "and at most 1, and at least one event"
         )
     peaks = np.array([frames.scores[start:end].max() for start, end in true])
+    # 0.7 * 10 is 7.000000000000001 in floats: without the slack one more would be needed.
     needed = math.ceil(recall * len(peaks) - 1e-9)
     threshold = float(np.sort(peaks)[-needed])
+    # A stretch is false where the count of abnormal frames does not grow over it.
     stretches = runs(frames.scores >= threshold, frames.offsets)
     touched = np.concatenate(([0], np.cumsum(frames.labels)))
     alarms = int((touched[stretches[:, 1]] == touched[stretches[:, 0]]).sum())
@@ -142,6 +156,7 @@ def _overlapping(
     a: Spans, b: Spans
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Pairs of spans that share a frame, and their IoU. `a` is in order, `b` need not be."""
+    # Each of `b` shares frames with a range of `a`; the ranges are then written out one by one.
     first = np.searchsorted(a[:, 1], b[:, 0], side="right")
     last = np.searchsorted(a[:, 0], b[:, 1], side="left")
     counts = np.maximum(last - first, 0)

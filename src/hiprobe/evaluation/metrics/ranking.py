@@ -17,50 +17,6 @@ Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Entries:
-    """Frames of one video and one score counted together, in falling order of score.
-
-    Attributes:
-        owners: intp `[entries]`, the video.
-        counts: float64 `[entries]`, how many frames.
-        scores: float64 `[entries]`.
-    """
-
-    owners: NDArray[np.intp]
-    counts: NDArray[np.float64]
-    scores: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, scores: NDArray[np.float64], owners: NDArray[np.intp]) -> Entries:
-        """Sort and count; frames arrive video by video."""
-        order = np.argsort(-scores, kind="stable")  # stable: videos stay in order
-        scores, owners = scores[order], owners[order]
-        change = (scores[1:] != scores[:-1]) | (owners[1:] != owners[:-1])
-        begins = np.flatnonzero(np.concatenate(([len(scores) > 0], change)))
-        counts = np.diff(np.concatenate((begins, [len(scores)]))).astype(np.float64)
-        return cls(owners[begins], counts, scores[begins])
-
-    def cumulated(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """float64 `[..., entries + 1]`: frames in the first 0, 1, ... entries, videos weighted.
-
-        Args:
-            weights: `[..., videos]`.
-        """
-        counts = self.counts if weights is None else weights[..., self.owners] * self.counts
-        total = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
-        np.cumsum(counts, axis=-1, out=total[..., 1:])
-        return total
-
-    def places(self, scores: NDArray[np.float64], side: Literal["left", "right"]) -> Places:
-        """How many entries lie above each score (left), or not below it (right)."""
-        return np.searchsorted(-self.scores, -scores, side=side)
-
-
-class LegacyMetricWarning(UserWarning):
-    """A metric is in use that is kept for comparison with older papers only."""
-
-
-@dataclass(frozen=True)
 class Ranking:
     """Abnormal and normal frames, sorted once, so that a bootstrap need not sort again.
 
@@ -127,11 +83,6 @@ class Ranking:
         return area, precision
 
 
-def _paired(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inner products over the last axis."""
-    return np.asarray(np.einsum("...i,...i->...", a, b))
-
-
 def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
     """Area under the ROC curve: the chance that an abnormal frame outranks a normal one.
 
@@ -148,6 +99,10 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
         EvaluationError: no frame is abnormal, or scores and labels differ in length.
     """
     return _ranking(scores, labels, both=False).auc_and_precision()[1]
+
+
+class LegacyMetricWarning(UserWarning):
+    """A metric is in use that is kept for comparison with older papers only."""
 
 
 def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -171,23 +126,6 @@ def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
     seen = np.flatnonzero(last) + 1
     recall = np.concatenate(([0.0], hits / hits[-1]))
     return float(np.trapezoid(np.concatenate(([1.0], hits / seen)), recall))
-
-
-def _ranking(scores: ArrayLike, labels: ArrayLike, *, both: bool) -> Ranking:
-    given = np.asarray(labels)
-    truth = given.astype(np.bool_)
-    if given.ndim != 1 or np.ndim(scores) != 1 or (given != truth).any():
-        raise EvaluationError(
-            f"scores of shape {np.shape(scores)}, labels of shape {given.shape}; give one score "
-            "and one label, 0 or 1, for each frame"
-        )
-    if not truth.any() or (both and truth.all()):
-        raise EvaluationError(
-            f"{int(truth.sum())} of {len(truth)} frames are abnormal; the metric needs "
-            f"{'both classes' if both else 'at least one'}"
-        )
-    frames = ScoredFrames(np.asarray(scores, dtype=np.float64), truth, np.array([0, len(truth)]))
-    return Ranking.of(frames)
 
 
 def binary(scores: ArrayLike, *, threshold: float) -> NDArray[np.float64]:
@@ -228,8 +166,71 @@ def calibration(scores: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Cali
             f"calibration needs scores within [0, 1] and at least 1 bin, got {len(values)} "
             f"scores and {bins} bins; give probabilities"
         )
+    # A score of 1 belongs to the last bin.
     place = np.minimum((values * bins).astype(np.int64), bins - 1)
     gap = np.bincount(place, weights=values - truth, minlength=bins)
     return Calibration(
         float(np.mean((values - truth) ** 2)), float(np.abs(gap).sum() / len(values)), bins
     )
+
+
+def _ranking(scores: ArrayLike, labels: ArrayLike, *, both: bool) -> Ranking:
+    given = np.asarray(labels)
+    truth = given.astype(np.bool_)
+    if given.ndim != 1 or np.ndim(scores) != 1 or (given != truth).any():
+        raise EvaluationError(
+            f"scores of shape {np.shape(scores)}, labels of shape {given.shape}; give one score "
+            "and one label, 0 or 1, for each frame"
+        )
+    if not truth.any() or (both and truth.all()):
+        raise EvaluationError(
+            f"{int(truth.sum())} of {len(truth)} frames are abnormal; the metric needs "
+            f"{'both classes' if both else 'at least one'}"
+        )
+    frames = ScoredFrames(np.asarray(scores, dtype=np.float64), truth, np.array([0, len(truth)]))
+    return Ranking.of(frames)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Frames of one video and one score counted together, in falling order of score.
+
+    Attributes:
+        owners: intp `[entries]`, the video.
+        counts: float64 `[entries]`, how many frames.
+        scores: float64 `[entries]`.
+    """
+
+    owners: NDArray[np.intp]
+    counts: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scores: NDArray[np.float64], owners: NDArray[np.intp]) -> Entries:
+        """Sort and count; frames arrive video by video."""
+        order = np.argsort(-scores, kind="stable")  # stable: videos stay in order
+        scores, owners = scores[order], owners[order]
+        change = (scores[1:] != scores[:-1]) | (owners[1:] != owners[:-1])
+        begins = np.flatnonzero(np.concatenate(([len(scores) > 0], change)))
+        counts = np.diff(np.concatenate((begins, [len(scores)]))).astype(np.float64)
+        return cls(owners[begins], counts, scores[begins])
+
+    def cumulated(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """float64 `[..., entries + 1]`: frames in the first 0, 1, ... entries, videos weighted.
+
+        Args:
+            weights: `[..., videos]`.
+        """
+        counts = self.counts if weights is None else weights[..., self.owners] * self.counts
+        total = np.zeros((*counts.shape[:-1], counts.shape[-1] + 1))
+        np.cumsum(counts, axis=-1, out=total[..., 1:])
+        return total
+
+    def places(self, scores: NDArray[np.float64], side: Literal["left", "right"]) -> Places:
+        """How many entries lie above each score (left), or not below it (right)."""
+        return np.searchsorted(-self.scores, -scores, side=side)
+
+
+def _paired(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inner products over the last axis."""
+    return np.asarray(np.einsum("...i,...i->...", a, b))
