@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from hiprobe.pipeline import explaining as explain
     from hiprobe.probe import Probe
+    from hiprobe.report.writers import ScoredVideo, write_result
     from hiprobe.segment import Segment
     from hiprobe.spec import BackboneSpec
     from hiprobe.states import LabelledStates, States, VideoStates
@@ -55,6 +56,8 @@ _HOMES = {
     "extract_video": "hiprobe.pipeline",
     "extract_views": "hiprobe.pipeline",
     "Probe": "hiprobe.probe",
+    "ScoredVideo": "hiprobe.report.writers",
+    "write_result": "hiprobe.report.writers",
     "Segment": "hiprobe.segment",
     "Fingerprint": "hiprobe.states",
     "LabelledStates": "hiprobe.states",
@@ -79,6 +82,7 @@ __all__ = [
     "LabelledClip",
     "LabelledStates",
     "Probe",
+    "ScoredVideo",
     "Segment",
     "States",
     "StatesCache",
@@ -100,6 +104,7 @@ __all__ = [
     "read_layer",
     "read_segments",
     "read_states",
+    "write_result",
     "write_states",
 ]
 
