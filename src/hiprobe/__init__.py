@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         extract_prompts,
         extract_video,
         extract_views,
+        states_of,
     )
     from hiprobe.pipeline import explaining as explain
     from hiprobe.probe import Probe
@@ -55,6 +56,7 @@ _HOMES = {
     "extract_prompts": "hiprobe.pipeline",
     "extract_video": "hiprobe.pipeline",
     "extract_views": "hiprobe.pipeline",
+    "states_of": "hiprobe.pipeline",
     "Probe": "hiprobe.probe",
     "ScoredVideo": "hiprobe.report.writers",
     "write_result": "hiprobe.report.writers",
@@ -104,6 +106,7 @@ __all__ = [
     "read_layer",
     "read_segments",
     "read_states",
+    "states_of",
     "write_result",
     "write_states",
 ]
