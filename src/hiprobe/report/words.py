@@ -59,6 +59,11 @@ def format_seconds(seconds: float) -> str:
     return f"{sign}{clock}:{rest // 10:02d}.{rest % 10}"
 
 
+def stretch_words(start_seconds: float, end_seconds: float, *, dash: str = " – ") -> str:
+    """A stretch of time to read, as `0:02.0 – 0:05.0`."""
+    return f"{format_seconds(start_seconds)}{dash}{format_seconds(end_seconds)}"
+
+
 def format_score(score: float) -> str:
     """A score with three digits, or `no score` where the backbone gave up (NaN)."""
     return "no score" if math.isnan(score) else f"{score:.3f}"
