@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hiprobe.errors import UsageError
-from hiprobe.extensions import WRITERS, installed, load_entry
 from hiprobe.failures import storage_error
 from hiprobe.names import LONGEST_ENDING, fits_file_name, path_text
-from hiprobe.store.text_files import inside
+from hiprobe.plugins import Registry
+from hiprobe.store.text_files import WRITERS_GROUP, inside
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.cuts import CutMeasures
@@ -111,15 +110,16 @@ class Writer(Protocol):
         ...
 
 
-Write = TypeVar("Write", bound=Callable[..., list[Path]])
+WRITERS: Registry[Writer | type[Writer]] = Registry(WRITERS_GROUP, "format")
+"""All formats by name; `WRITERS.register(name, lambda: writer)` adds one for this process."""
 
 
-def writes(*endings: str) -> Callable[[Write], Write]:
+def writes(*endings: str) -> Callable[[Callable[[ScoredVideo, Path, str], list[Path]]], Writer]:
     """Mark a function as an output format that writes files of these endings."""
 
-    def mark(function: Write) -> Write:
+    def mark(function: Callable[[ScoredVideo, Path, str], list[Path]]) -> Writer:
         vars(function)["endings"] = endings
-        return function
+        return cast("Writer", function)
 
     return mark
 
@@ -177,7 +177,7 @@ def write_result(
 
 def format_names() -> tuple[str, ...]:
     """The formats there are: HiProbe's own, then those of other installed packages by name."""
-    return tuple(dict.fromkeys((*FORMATS, *sorted(installed(WRITERS)))))
+    return WRITERS.names()
 
 
 def find_writer(name: str) -> Writer:
@@ -186,20 +186,15 @@ def find_writer(name: str) -> Writer:
     Raises:
         UsageError: there is none, or it cannot be loaded.
     """
-    # Our own come from the table below even where the installed package names them: they also
-    # work from sources that are not installed, and no other package can take their place.
-    entry = _OWN.get(name) or installed(WRITERS).get(name)
-    if entry is None:
-        raise UsageError(f"no format {name!r}; choose of {', '.join(format_names())}")
-    writer = load_entry(entry)
+    writer: Any = WRITERS.get(name)
     if isinstance(writer, type):
         writer = writer()
     endings = getattr(writer, "endings", None)
     if not (callable(writer) and isinstance(endings, tuple) and all(map(_is_ending, endings))):
         raise UsageError(
-            f"the format {name!r} ({entry.value}) does not say what its files end in; its author "
-            "must mark the function with hiprobe.report.writers.writes('.ending'), an ending of "
-            f"at most {LONGEST_ENDING} bytes"
+            f"the format {name!r} does not say what its files end in; its author must mark the "
+            "function with hiprobe.report.writers.writes('.ending'), an ending of at most "
+            f"{LONGEST_ENDING} bytes"
         )
     return writer  # type: ignore[no-any-return]
 
@@ -338,16 +333,11 @@ def _machine_facts() -> dict[str, Any]:
     }
 
 
-_OWN = {
-    name: EntryPoint(name, f"{__name__}:{function.__name__}", WRITERS)
-    for name, function in {
-        "json": write_json_file,
-        "csv": write_tables,
-        "png": write_chart,
-        "mp4": write_annotated_video,
-        "html": write_html_page,
-    }.items()
-}
+WRITERS.register("json", lambda: write_json_file)
+WRITERS.register("csv", lambda: write_tables)
+WRITERS.register("png", lambda: write_chart)
+WRITERS.register("mp4", lambda: write_annotated_video)
+WRITERS.register("html", lambda: write_html_page)
 
-FORMATS = tuple(_OWN)
+FORMATS = ("json", "csv", "png", "mp4", "html")
 """HiProbe's own formats, in the order in which they are listed."""

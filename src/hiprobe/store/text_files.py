@@ -15,8 +15,8 @@ from typing import Any
 
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import OutsideFolderError, UsageError
-from hiprobe.extensions import WRITERS, installed, load_entry
 from hiprobe.names import path_text, text_path, utf8_text
+from hiprobe.plugins import Registry
 from hiprobe.store.atomic import atomic_path
 
 
@@ -160,6 +160,10 @@ class Owner:
     part: str = ""
 
 
+WRITERS_GROUP = "hiprobe.writers"
+"""Entry points of output formats (`hiprobe.report.writers`), which declare endings of files."""
+
+
 def endings_of(kind: str) -> tuple[str, ...]:
     """Everything that may be written under one name: `ENDINGS`, and those of other packages.
 
@@ -172,10 +176,11 @@ def endings_of(kind: str) -> tuple[str, ...]:
 @cache
 def _endings_of_other_packages(_path: tuple[str, ...]) -> tuple[str, ...]:
     found: list[str] = []
-    for entry in installed(WRITERS).values():
-        if not entry.value.startswith("hiprobe.report."):
-            with suppress(UsageError):
-                found += getattr(load_entry(entry), "endings", ())
+    others: Registry[object] = Registry(WRITERS_GROUP, "format")
+    for name in others.names():
+        with suppress(UsageError):
+            declared = getattr(others.get(name), "endings", ())
+            found += declared if isinstance(declared, tuple) else ()
     return tuple(dict.fromkeys(found))
 
 
