@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from extension_packages import install, sections
 from hiprobe.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +52,13 @@ def command_of(words: list[str]) -> tuple[click.Command, list[str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_command_lines_are_taken(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_lines_are_taken(
+    page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if page.name == "extending.md":  # its commands name what its packages add
+        for section in sections():
+            install(section, tmp_path)
+        monkeypatch.syspath_prepend(tmp_path)
     for line in command_lines(page):
         _, *words = shlex.split(line, comments=True)
         command, arguments = command_of(words)

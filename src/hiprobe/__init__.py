@@ -23,8 +23,10 @@ if TYPE_CHECKING:
         extract_prompts,
         extract_video,
         extract_views,
+        states_of,
     )
     from hiprobe.probe import Probe
+    from hiprobe.report.writers import ScoredVideo, write_result
     from hiprobe.segment import Segment
     from hiprobe.spec import BackboneSpec
     from hiprobe.states import LabelledStates, States, VideoStates
@@ -54,7 +56,10 @@ _HOMES = {
     "extract_prompts": "hiprobe.pipeline",
     "extract_video": "hiprobe.pipeline",
     "extract_views": "hiprobe.pipeline",
+    "states_of": "hiprobe.pipeline",
     "Probe": "hiprobe.probe",
+    "ScoredVideo": "hiprobe.report.writers",
+    "write_result": "hiprobe.report.writers",
     "Segment": "hiprobe.segment",
     "Fingerprint": "hiprobe.states",
     "LabelledStates": "hiprobe.states",
@@ -79,6 +84,7 @@ __all__ = [
     "LabelledClip",
     "LabelledStates",
     "Probe",
+    "ScoredVideo",
     "Segment",
     "States",
     "StatesCache",
@@ -100,6 +106,8 @@ __all__ = [
     "read_layer",
     "read_segments",
     "read_states",
+    "states_of",
+    "write_result",
     "write_states",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import index
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,31 @@ class States:
                 "extract again with that layer"
             )
         return self.values[:, self.layers.index(number)]
+
+    def table(self) -> Any:
+        """The states as an Arrow table (`pyarrow.Table`); `.to_pandas()` makes a DataFrame of it.
+
+        One row per segment, with the columns `segment`, `start_seconds`, `end_seconds` and, for
+        each layer, `layer_20`: a list of `width` float32, null where the backbone gave up on the
+        segment. The schema's metadata names the reading, the model and its fingerprint.
+        """
+        import pyarrow as pa
+
+        columns = {
+            "segment": pa.array(range(len(self)), pa.int32()),
+            "start_seconds": pa.array(self.start_seconds),
+            "end_seconds": pa.array(self.end_seconds),
+        }
+        for number in self.layers:
+            columns[f"layer_{number}"] = pa.FixedSizeListArray.from_arrays(
+                pa.array(self.layer(number).ravel()), self.width, mask=pa.array(self.failed)
+            )
+        about = {
+            "reading": self.reading,
+            "model": self.fingerprint.model,
+            "fingerprint": self.fingerprint.digest,
+        }
+        return pa.table(columns).replace_schema_metadata(about)
 
     def select_layers(self, numbers: Sequence[int]) -> States:
         """The same states restricted to some layers.

@@ -1,4 +1,4 @@
-"""A scored video: its segments' scores, its events, and the model's words about them."""
+"""A scored video: the scores of its segments, its events, and the model's words about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hiprobe.segment import Span, gap_spans
 Kind = Literal["event", "normal", "summary"]
 
 Outcome = Literal["parsed", "text", "refused", "failed"]
-"""Fields read out of the words; words alone; words that decline; no words at all."""
+"""How an answer came out: "parsed" as JSON with fields, "text" as plain words, "refused" as words
+that decline, "failed" without any words."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 FIELDS = ("title", "what_happens", "why_unusual")
@@ -23,15 +24,15 @@ FIELDS = ("title", "what_happens", "why_unusual")
 
 @dataclass(frozen=True)
 class Explanation:
-    """A backbone's words about a stretch of the video, verbatim, and the fields found in them.
+    """A backbone's words about a stretch of the video, unchanged, and the fields found in them.
 
     Attributes:
         kind: an event, the normal stretch nearest to one, or the whole video.
         start_seconds, end_seconds: the stretch, half-open.
         prompt: what was asked.
         text: the answer word for word; empty where there is none.
-        outcome: "parsed" the fields below hold what the answer said in JSON; "text" it is no such
-            JSON; "refused" it declines to look; "failed" there is no answer.
+        outcome: "parsed" where the answer is JSON, whose fields follow; "text" where it is not;
+            "refused" where it declines to look; "failed" where there is no answer.
         title, what_happens, why_unusual: parts of the answer, None where it has none.
         confidence: the model's own claim in 0..1, not calibrated; None where it makes none.
         reason: why there is no answer, or that the model declined.
@@ -77,10 +78,14 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Event:
-    """Consecutive segments above the threshold, half-open `[start_seconds, end_seconds)`.
+    """Consecutive segments above the threshold.
 
-    `first_segment` and `end_segment` are half-open too. Peak and mean are smoothed scores.
-    `explanation` holds the backbone's own words, None where there are none.
+    Attributes:
+        start_seconds, end_seconds: half-open `[start_seconds, end_seconds)`.
+        first_segment, end_segment: numbers of the segments, half-open too.
+        peak, mean: highest and mean smoothed score.
+        peak_seconds: middle of the segment with the highest score.
+        explanation: the backbone's own words, None where there are none.
     """
 
     start_seconds: float
@@ -107,10 +112,12 @@ class Timeline:
         scores: float64 `[segments]`, anomaly probability of each segment (paper, eq. 9);
             NaN where the backbone gave up on a segment.
         smoothed: float64 `[segments]`, after Gaussian smoothing.
-        threshold: T (paper, eq. 10), on the smoothed score.
+        threshold: T (paper, eq. 10), which smoothed scores above it exceed.
+        sigma_segments: width of the Gaussian, in segments.
         events: in order of time.
-        ended: "end" the video was read to its end; "truncated" it broke off (damaged file);
-            "interrupted" the run was stopped.
+        ended: "end" where the video was read to its end, "truncated" where it broke off (damaged
+            file), "interrupted" where the run was stopped.
+        explanations: the model's words about events, normal stretches and the whole video.
     """
 
     start_seconds: NDArray[np.float64]

@@ -1,11 +1,10 @@
 import io
 from dataclasses import replace
 
-import numpy as np
 from rich.console import Console
 
 from hiprobe.report.layer_chart import LayerCurves
-from hiprobe.report.terminal import events_caption, events_table, layers_table, threshold_table
+from hiprobe.report.terminal import events_caption, events_table, layers_table
 
 
 def printed(table) -> str:
@@ -53,18 +52,3 @@ def test_layers_mark_the_chosen_one_in_both_numberings():
     assert "│ 2 │ 1 │ 0.200 │ 0.200 │ 0.200 │ 0.200 │ chosen │" in text
     assert text.count("chosen") == 1
     assert "layer 2 (1 in the paper's count): set by hand; the highest S(l) is at layer 3" in text
-
-
-def test_threshold_counts_clips_above_it():
-    table = threshold_table(
-        threshold=0.5,
-        mean=0.44,
-        std=0.3,
-        kappa=0.2,
-        normal_scores=[0.1, 0.5, 0.6],
-        abnormal_scores=np.array([0.7, 0.9]),
-    )
-    text = printed(table)
-    assert "0.500 = mean 0.440 + kappa 0.2 x standard deviation 0.300" in text
-    assert "1 of 3 lie above it" in text
-    assert "2 of 2 lie above it" in text

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
-from hiprobe.report.html_page import PageChart, PageVideo, write_page
-from hiprobe.report.layer_chart import LayerCurves, tsne_drawing, tsne_inches
+from hiprobe.report.html_page import PageVideo, write_page
+from hiprobe.report.layer_chart import LayerCurves
 from hiprobe.report.words import RENDERED_NOTE, STANDING_NOTE
 
 VOID = {"meta", "img", "source", "br", "link", "input"}
@@ -59,7 +59,6 @@ def full_page(timeline, path) -> Page:
         layers=layers,
         machine={"cores": 2},
         notes=[RENDERED_NOTE],
-        failures=[("bad.mp4", "the file is empty")],
     )
 
 
@@ -96,7 +95,6 @@ def test_page_says_what_a_reader_needs(timeline, tmp_path):
         "1.0 of 3.0 s",
         "1.0 of 2.0 s detected",
         "missed",
-        "the file is empty",
         "0123456789abcdef",
         "reads layer 3",
         "no score",
@@ -117,14 +115,6 @@ def test_quiet_and_empty_videos(quiet, empty, tmp_path):
     text = page_of(tmp_path / "a.html", videos).text
     assert text.count("No event was detected.") == 2
     assert "the run was stopped" in text
-
-
-def test_further_charts_stand_under_their_heading(quiet, tmp_path):
-    maps = {1: np.zeros((2, 2)), 3: np.eye(2)}
-    chart = PageChart("Maps of the layers", tsne_drawing(maps, [0, 1]), tsne_inches(2))
-    page = page_of(tmp_path / "a.html", [PageVideo("quiet.mp4", quiet)], charts=[chart])
-    assert "Maps of the layers" in page.text
-    assert sum(a.startswith("data:image/svg+xml") for a in page.addresses) == 4
 
 
 def test_an_hour_of_segments_stays_small(quiet, tmp_path):

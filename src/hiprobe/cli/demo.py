@@ -14,11 +14,12 @@ from hiprobe.cli import options
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.detect import Detection, Scoring, Truth, Wanted
 from hiprobe.cli.fit import FitSettings, Fitting, layer_curves
-from hiprobe.cli.options import FORMATS, SessionOptions
+from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.run_files import Failures
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.failures import failure_of
+from hiprobe.report.writers import FORMATS
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.content_hash import content_hash
 

@@ -13,9 +13,8 @@ import click
 
 from hiprobe.cli.process import folder_in_use
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
+from hiprobe.report.writers import FORMATS, format_names
 from hiprobe.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
-
-FORMATS = ("json", "csv", "png", "mp4", "html")
 
 
 def chosen_formats(
@@ -24,23 +23,34 @@ def chosen_formats(
     """The formats of all comma-separated lists, each once."""
     parts = (part.strip().lower() for part in ",".join(value).split(","))
     chosen = tuple(dict.fromkeys(part for part in parts if part))
-    unknown = sorted(set(chosen) - set(FORMATS))
+    # Our own are known without a look at the installed packages, which takes a moment.
+    unknown = sorted(set(chosen) - set(FORMATS)) and sorted(set(chosen) - set(format_names()))
     if unknown or not chosen:
         raise click.BadParameter(
-            f"{', '.join(unknown) or 'nothing'}: choose of {','.join(FORMATS)}"
+            f"{', '.join(unknown) or 'nothing'}: choose of {','.join(format_names())}"
         )
     return chosen
+
+
+class FormatOption(click.Option):
+    """`--format`, whose help names the formats that are installed."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Names and help, put together when they are asked for: other packages add formats."""
+        self.help = f"What to write: {', '.join(format_names())}; may be given several times."
+        return super().get_help_record(ctx)
 
 
 formats: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--format",
     "formats",
+    cls=FormatOption,
     metavar="LIST",
     multiple=True,
     default=("json,csv,png",),
     show_default=True,
     callback=chosen_formats,
-    help="What to write: json, csv, png, mp4, html; may be given several times.",
+    help="What to write; may be given several times.",
 )
 
 

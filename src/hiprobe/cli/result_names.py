@@ -27,7 +27,15 @@ from hiprobe.errors import HiProbeError
 from hiprobe.names import fits_file_name
 from hiprobe.store.atomic import alone_in_new
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.text_files import ENDINGS, RUN_NAME, STATES, Owner, inside, read_owners
+from hiprobe.store.text_files import (
+    ENDINGS,
+    RUN_NAME,
+    STATES,
+    Owner,
+    endings_of,
+    inside,
+    read_owners,
+)
 
 Save = Callable[[Sequence[Owner]], None]
 HashOf = Callable[[Path], str]
@@ -135,7 +143,7 @@ class ResultNames:
 
     def _may_have(self, name: str, identity: Owner) -> bool:
         """True where no file under this name is, or may become, another video's."""
-        endings = ENDINGS[self.kind]
+        endings = endings_of(self.kind)
         if _folded(f"{name}{ending}" for ending in endings) & _reserved(self.owners):
             return False
         there = [inside(self.out, f"{name}{ending}") for ending in endings]
@@ -160,7 +168,10 @@ def _folded(files: Iterable[str]) -> set[str]:
 def _reserved(owners: Sequence[Owner]) -> set[str]:
     """Files of the names that are given out, in all formats, and our own."""
     return _folded(
-        [RUN_NAME, *(f"{owner.name}{ending}" for owner in owners for ending in ENDINGS[owner.kind])]
+        [
+            RUN_NAME,
+            *(f"{owner.name}{ending}" for owner in owners for ending in endings_of(owner.kind)),
+        ]
     )
 
 

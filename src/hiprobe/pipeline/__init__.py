@@ -10,6 +10,7 @@ from hiprobe.pipeline.extraction import (
     extract_prompts,
     extract_units,
     extract_video,
+    states_of,
 )
 from hiprobe.pipeline.reading import ExtractionSettings, Stretch
 from hiprobe.progress import Progress, ProgressEvent
@@ -31,4 +32,5 @@ __all__ = [
     "extract_units",
     "extract_video",
     "extract_views",
+    "states_of",
 ]

@@ -60,6 +60,8 @@ class DetectResult:
         outcome: "end" or "truncated".
         seconds_since_change: how long before the end of the work the file was changed; a recording
             may still go on. None for states.
+        video: the file that was scored.
+        probe: what scored it.
     """
 
     timeline: Timeline
@@ -69,6 +71,8 @@ class DetectResult:
     known_segments: int
     outcome: str
     seconds_since_change: float | None = None
+    video: Path | None = None
+    probe: Detector | None = None
 
 
 def detect_video(
@@ -119,7 +123,17 @@ def detect_video(
     seconds = covered_seconds(states.start_seconds[known:], states.end_seconds[known:])
     factor = seconds / max(elapsed, 1e-9) if fresh.count else None
     changed = None if is_extracted(video) else seconds_since_change(video)
-    return DetectResult(timeline, states, elapsed, factor, known, found.outcome, changed)
+    return DetectResult(
+        timeline,
+        states,
+        elapsed,
+        factor,
+        known,
+        found.outcome,
+        changed,
+        video=Path(video),
+        probe=probe,
+    )
 
 
 def _tell_of_another_cut(

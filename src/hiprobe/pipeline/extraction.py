@@ -17,7 +17,8 @@ from hiprobe.pipeline.reading import DEFAULTS, WHOLE, ExtractionSettings, Stretc
 from hiprobe.pipeline.stream import pass_over_both, pass_over_clip, pass_over_segments
 from hiprobe.progress import Clock, Progress
 from hiprobe.provenance import Provenance
-from hiprobe.states import LabelledStates, Reading, States, VideoStates
+from hiprobe.spec import DEFAULT_BACKBONE, BackboneSpec
+from hiprobe.states import LabelledStates, Reading, States, VideoStates, layer_numbers
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states
 from hiprobe.video.video_info import video_info
@@ -197,6 +198,61 @@ def _refuse_others(states: VideoStates, fingerprint: Fingerprint, path: Path | s
                 f"{fingerprint.model} ({fingerprint.digest}): {fingerprint.difference(made)}; "
                 "extract it again"
             )
+
+
+def states_of(
+    video: Path | str,
+    layers: int | Sequence[int] | None = None,
+    *,
+    backbone: Backbone | BackboneSpec | Path | str = DEFAULT_BACKBONE,
+    reading: Reading = "last",
+    settings: ExtractionSettings = DEFAULTS,
+    stretch: Stretch = WHOLE,
+    cache: StatesCache | None = None,
+    progress: Progress | None = None,
+) -> States:
+    """Hidden states of a video, one row per segment.
+
+    Args:
+        video: a video, or states extracted from one; those need no backbone.
+        layers: one layer or several, 0 for the embedding output; None for 1..L.
+        backbone: an open backbone; or how to open one, which is then loaded no deeper than to
+            the highest of the layers. Open it yourself where you read several videos.
+        reading: position at which the layers are read.
+        settings: how the video is cut into segments; its layers and readings are not used.
+        stretch: the part of the video to read.
+        cache: keeps the states, and gives those of an earlier run.
+        progress: takes a `ProgressEvent` after each few segments.
+
+    Raises:
+        BackboneError, DownloadError: the backbone cannot be opened.
+        Else as `extract_video`.
+    """
+    wanted = [layers] if isinstance(layers, int) else layers
+    if is_extracted(video):
+        made_by = backbone.fingerprint if isinstance(backbone, Backbone) else None
+        found = load_extracted(video, layers=wanted, fingerprint=made_by)
+        if reading not in found.states:
+            raise StatesError(
+                f"{video} holds no segments read at {reading}, only {sorted(found.states)}; "
+                "extract it again with that reading"
+            )
+        return found.states[reading]
+    if isinstance(backbone, Path):
+        backbone = BackboneSpec.of_folder(backbone)
+    elif isinstance(backbone, str):
+        backbone = BackboneSpec(backbone)
+    if isinstance(backbone, BackboneSpec):
+        deepest = None if wanted is None else max(layer_numbers(wanted), default=None)
+        backbone = BackboneSpec(cut_at_layer=deepest).over(backbone).open()
+    return extract_video(
+        video,
+        backbone=backbone,
+        settings=replace(settings, layers=wanted, readings=(reading,)),
+        stretch=stretch,
+        cache=cache,
+        progress=progress,
+    ).states[reading]
 
 
 def extract_video(

@@ -1,4 +1,4 @@
-"""Results as JSON and CSV."""
+"""Results as JSON and CSV, and the JSON read back."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from hiprobe.report.words import STANDING_NOTE, Span, checked_spans
 from hiprobe.store.text_files import json_text, write_table, write_text
 from hiprobe.timeline import Event, Explanation, Timeline
 
+FORMAT = "hiprobe-timeline"
+VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Explanations of version 1 have a text and no fields."""
+
 SEGMENT_COLUMNS = ("segment", "start_seconds", "end_seconds", "score", "smoothed", "event")
 EVENT_COLUMNS = (
     "event",
@@ -32,42 +37,47 @@ EVENT_COLUMNS = (
 )
 NOTE_COLUMN = "note"
 DIGITS = 6
-"""Of times and scores in tables: microseconds, millionths."""
+"""Decimals of times and scores in the tables: microseconds and millionths."""
 
 
 def write_csv(timeline: Timeline, path: Path | str, *, note: str = "") -> None:
-    """One row per segment; score and smoothed are empty where the segment has no score.
+    """Write one row per segment; score and smoothed are empty where the segment has no score.
 
-    The last column repeats `note` (rendered scenes, joined clips), so that a row says so wherever
-    it is copied to; it is empty for a user's own video.
+    Args:
+        note: what the last column repeats in each row (rendered scenes, joined clips), so that a
+            row says so wherever it is copied to; empty for a user's own video.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    rows = ([*row, note] for row in segment_rows(timeline))
-    _write_rows(path, (*SEGMENT_COLUMNS, NOTE_COLUMN), rows)
+    _write_rows(path, SEGMENT_COLUMNS, segment_rows(timeline), note)
 
 
 def write_events_csv(timeline: Timeline, path: Path | str, *, note: str = "") -> None:
-    """One row per event, with the header alone where there is none; `note` as in `write_csv`.
+    """Write one row per event, with the header alone where there is none.
+
+    Args:
+        note: as in `write_csv`.
 
     Raises:
         StorageError: the file cannot be written.
     """
     rows = (
-        [number, *plain({name: getattr(event, name) for name in EVENT_COLUMNS[1:]}).values(), note]
+        [number, *_plain({name: getattr(event, name) for name in EVENT_COLUMNS[1:]}).values()]
         for number, event in enumerate(timeline.events, start=1)
     )
-    _write_rows(path, (*EVENT_COLUMNS, NOTE_COLUMN), rows)
+    _write_rows(path, EVENT_COLUMNS, rows, note)
 
 
-def _write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    write_table(path, header, ([_short(value) for value in row] for row in rows))
-
-
-def _short(value: Any) -> Any:
-    """A number without the tail of its binary form; the JSON file has it in full."""
-    return round(value, DIGITS) if isinstance(value, float) else value
+def _write_rows(
+    path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]], note: str
+) -> None:
+    # Rounded, since 0.30000000000000004 helps nobody in a spreadsheet; the JSON has all digits.
+    short = (
+        [round(value, DIGITS) if isinstance(value, float) else value for value in row]
+        for row in rows
+    )
+    write_table(path, (*header, NOTE_COLUMN), ([*row, note] for row in short))
 
 
 def segment_rows(timeline: Timeline) -> list[list[Any]]:
@@ -78,24 +88,14 @@ def segment_rows(timeline: Timeline) -> list[list[Any]]:
             numbers[segment] = number
     columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
     return [
-        [index, *(_finite(float(column[index])) for column in columns), numbers[index]]
-        for index in range(len(timeline))
+        [index, *(v if math.isfinite(v) else None for v in map(float, values)), numbers[index]]
+        for index, values in enumerate(zip(*columns, strict=True))
     ]
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def plain(values: dict[str, Any]) -> dict[str, Any]:
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Numpy scalars as Python's own, which JSON and CSV can hold."""
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
-
-
-FORMAT = "hiprobe-timeline"
-VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""Version 1 had explanations of text alone."""
 
 
 def timeline_document(
@@ -109,11 +109,18 @@ def timeline_document(
 ) -> dict[str, Any]:
     """A timeline as a dictionary of JSON values, with its format and version.
 
-    `probe` holds the facts about the probe (fingerprint digest, layer, mode, model, ...) and
-    must itself be JSON. `score` and `smoothed` are None for a segment without a score; `event`
-    counts from 1. `truth_spans` is None where the truth is not known, empty where there is none.
-    `cuts` holds what was measured with and without segments that straddle a cut of a joined
-    video, None where there is nothing of the kind. `gaps` are stretches without pictures.
+    In the document `score` and `smoothed` are None for a segment without a score, `event` counts
+    from 1, and `gaps` are stretches without pictures.
+
+    Args:
+        timeline: what to write.
+        video: the path of the video.
+        probe: facts about the probe (fingerprint, layer, mode, ...), JSON values themselves.
+        truth_spans: known events as `(start, end)` in seconds; None where they are not known,
+            empty where there is none.
+        notes: sentences to show first; the standing note follows them.
+        cuts: what was measured with and without the segments that contain a cut of a joined
+            video; None for any other video.
 
     Raises:
         UsageError: the threshold or sigma is not finite, or a truth span is not a stretch.
@@ -137,8 +144,8 @@ def timeline_document(
         "cuts": None if cuts is None else dict(cuts),
         "gaps": [list(span) for span in timeline.gaps],
         "failed_segments": int(np.isnan(timeline.scores).sum()),
-        "events": [plain(asdict(event)) for event in timeline.events],
-        "explanations": [plain(asdict(item)) for item in timeline.explanations],
+        "events": [_plain(asdict(event)) for event in timeline.events],
+        "explanations": [_plain(asdict(item)) for item in timeline.explanations],
         "segments": [
             dict(zip(SEGMENT_COLUMNS, row, strict=True)) for row in segment_rows(timeline)
         ],
@@ -160,15 +167,30 @@ def write_json(document: Mapping[str, Any], path: Path | str) -> None:
 
 
 def read_timeline(path: Path | str) -> Timeline:
-    """The timeline that `write_json` wrote; a segment without a score has NaN again.
+    """The timeline of a file that `hiprobe detect` wrote; a segment without a score has NaN.
 
     Raises:
         UsageError: the file is missing, is not such a document, or has another version.
     """
     document = read_document(path)
+
+    def column(name: str) -> NDArray[np.float64]:
+        values = [segment[name] for segment in document["segments"]]
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
     try:
         check_schema(document, TimelineDocument)
-        return _timeline(document)
+        return Timeline(
+            start_seconds=column("start_seconds"),
+            end_seconds=column("end_seconds"),
+            scores=column("score"),
+            smoothed=column("smoothed"),
+            threshold=float(document["threshold"]),
+            sigma_segments=float(document["sigma_segments"]),
+            events=tuple(Event(**event) for event in document["events"]),
+            ended=document["ended"],
+            explanations=tuple(Explanation(**item) for item in document["explanations"]),
+        )
     except (KeyError, TypeError, ValueError, OverflowError, HiProbeError) as error:
         raise UsageError(
             f"{path} is damaged: {type(error).__name__}: {error}; run detection again"
@@ -193,21 +215,3 @@ def read_document(path: Path | str) -> dict[str, Any]:
             "run detection again or use the HiProbe that wrote it"
         )
     return dict(document)
-
-
-def _timeline(document: Mapping[str, Any]) -> Timeline:
-    def column(name: str) -> NDArray[np.float64]:
-        values = [segment[name] for segment in document["segments"]]
-        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-
-    return Timeline(
-        start_seconds=column("start_seconds"),
-        end_seconds=column("end_seconds"),
-        scores=column("score"),
-        smoothed=column("smoothed"),
-        threshold=float(document["threshold"]),
-        sigma_segments=float(document["sigma_segments"]),
-        events=tuple(Event(**event) for event in document["events"]),
-        ended=document["ended"],
-        explanations=tuple(Explanation(**item) for item in document["explanations"]),
-    )

@@ -26,6 +26,7 @@ from hiprobe.report.words import (
     format_score,
     format_seconds,
     overlap_seconds,
+    stretch_words,
 )
 from hiprobe.segment import Frame
 from hiprobe.store.text_files import write_text
@@ -36,7 +37,7 @@ THUMBNAIL_PIXELS = 240
 
 @dataclass(frozen=True)
 class PageVideo:
-    """One video of a report.
+    """One video of a page.
 
     Attributes:
         name: what to call it.
@@ -44,9 +45,8 @@ class PageVideo:
         truth_spans: known events in seconds, None where not known, empty where there is none.
         thumbnails: pictures of events, by the event's place in the timeline, from 0.
         facts: what else to state about it (length, size, speed), name to value.
-        note: a remark that belongs to this video alone.
         cuts_seconds: where a joined video passes from one clip to the next.
-        cuts: what segments that straddle a cut do, in sentences.
+        cuts: what segments that contain a cut do, in sentences.
     """
 
     name: str
@@ -54,18 +54,53 @@ class PageVideo:
     truth_spans: Sequence[Span] | None = None
     thumbnails: Mapping[int, Sequence[Frame]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    note: str | None = None
     cuts_seconds: Sequence[float] = ()
     cuts: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class PageChart:
-    """A further chart of a report: its heading, what draws it, width and height in inches."""
+def write_page(
+    path: Path | str,
+    *,
+    title: str,
+    videos: Sequence[PageVideo],
+    probe: Mapping[str, Any],
+    layers: LayerCurves | None = None,
+    machine: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> None:
+    """Write one page for one or more videos.
 
-    title: str
-    drawing: Draw
-    inches: tuple[float, float]
+    Args:
+        path: the HTML file.
+        title: heading of the page.
+        videos: the scored videos, in the order to show them.
+        probe: facts about the probe, name to value.
+        layers: measures of the layers, drawn and tabled where given.
+        machine: facts about the machine, name to value.
+        notes: remarks that must be seen first (rendered scenes, joined video).
+
+    Raises:
+        UsageError: a truth span is not a stretch.
+        StorageError: the file cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Names of files and the model's words come from strangers: everything is escaped.
+    environment = Environment(
+        loader=PackageLoader("hiprobe.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    html = environment.get_template("report.html").render(
+        title=title,
+        notes=notes,
+        standing_note=STANDING_NOTE,
+        videos=[video_facts(video) for video in videos],
+        layers=None if layers is None else _layer_facts(layers),
+        facts=[("Probe", _fact_words(probe)), ("Machine", _fact_words(machine or {}))],
+    )
+    write_text(path, html)
 
 
 def video_facts(video: PageVideo) -> dict[str, Any]:
@@ -75,11 +110,10 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
     drawing = timeline_drawing(timeline, truth_spans=truth, cuts_seconds=video.cuts_seconds)
     return {
         "name": video.name,
-        "note": video.note,
         "cuts": list(video.cuts),
-        "facts": fact_words(video.facts),
+        "facts": _fact_words(video.facts),
         "caption": events_caption(timeline),
-        "chart": chart_images(drawing, TIMELINE_INCHES),
+        "chart": _chart_images(drawing, TIMELINE_INCHES),
         "events": [_event_facts(video, index, truth) for index in range(len(timeline.events))],
         "truth": None if truth is None else [_truth_facts(span, timeline) for span in truth],
         "others": [explanation_facts(e) for e in timeline.explanations if e.kind != "event"],
@@ -89,15 +123,15 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
     }
 
 
-def fact_words(facts: Mapping[str, Any]) -> dict[str, str]:
+def _fact_words(facts: Mapping[str, Any]) -> dict[str, str]:
     """Names and values as people read them: no underscores, three digits, a dash for nothing."""
-    return {name.replace("_", " "): _fact(value) for name, value in facts.items()}
 
+    def words(value: Any) -> str:
+        if value is None:
+            return "–"
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
 
-def _fact(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return {name.replace("_", " "): words(value) for name, value in facts.items()}
 
 
 def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> dict[str, Any]:
@@ -118,10 +152,20 @@ def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> 
     }
 
 
+def _thumbnail(frame: Frame) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(frame)
+    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return data_uri(buffer.getvalue(), "jpeg")
+
+
 def _truth_facts(span: Span, timeline: Timeline) -> dict[str, str]:
     found = overlap_seconds(span, event_spans(timeline))
     words = f"{found:.1f} of {span[1] - span[0]:.1f} s detected" if found else "missed"
-    return {"time": _stretch(*span), "found": words}
+    return {"time": stretch_words(*span), "found": words}
 
 
 def _segment_rows(timeline: Timeline) -> list[dict[str, Any]]:
@@ -141,14 +185,14 @@ def _segment_rows(timeline: Timeline) -> list[dict[str, Any]]:
     ]
 
 
-def layer_facts(curves: LayerCurves) -> dict[str, Any]:
+def _layer_facts(curves: LayerCurves) -> dict[str, Any]:
     """Everything about the layers that the template asks for."""
     measures = curves.measures()
     return {
         "chosen": curves.chosen,
         "reason": curves.reason(),
         "note": NUMBERING_NOTE,
-        "chart": chart_images(layers_drawing(curves), LAYERS_INCHES),
+        "chart": _chart_images(layers_drawing(curves), LAYERS_INCHES),
         "names": [name for name, _ in measures],
         "rows": [
             (layer, [f"{values[row]:.3f}" for _, values in measures])
@@ -157,78 +201,9 @@ def layer_facts(curves: LayerCurves) -> dict[str, Any]:
     }
 
 
-def chart_images(drawing: Draw, inches: tuple[float, float]) -> dict[str, str]:
+def _chart_images(drawing: Draw, inches: tuple[float, float]) -> dict[str, str]:
     """The same chart for light and for dark pages."""
     return {
         name: data_uri(render_figure(drawing, inches=inches, theme=theme, kind="svg"), "svg")
         for name, theme in (("light", LIGHT), ("dark", DARK))
     }
-
-
-def _thumbnail(frame: Frame) -> str:
-    from PIL import Image
-
-    image = Image.fromarray(frame)
-    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return data_uri(buffer.getvalue(), "jpeg")
-
-
-def _stretch(start_seconds: float, end_seconds: float) -> str:
-    return f"{format_seconds(start_seconds)} – {format_seconds(end_seconds)}"
-
-
-def write_page(
-    path: Path | str,
-    *,
-    title: str,
-    videos: Sequence[PageVideo],
-    probe: Mapping[str, Any],
-    layers: LayerCurves | None = None,
-    charts: Sequence[PageChart] = (),
-    machine: Mapping[str, Any] | None = None,
-    notes: Sequence[str] = (),
-    failures: Sequence[tuple[str, str]] = (),
-) -> None:
-    """Write one report for one or more videos.
-
-    Args:
-        path: the HTML file.
-        title: heading of the page.
-        videos: the scored videos, in the order to show them.
-        probe: facts about the probe, name to value.
-        layers: measures of the layers, drawn and tabled where given.
-        charts: further charts, such as the t-SNE maps of `tsne_drawing`.
-        machine: facts about the machine, name to value.
-        notes: remarks that must be seen first (rendered scenes, joined video).
-        failures: `(video, reason)` of each video that could not be read.
-
-    Raises:
-        UsageError: a truth span is not a stretch.
-        StorageError: the file cannot be written.
-    """
-    html = _template().render(
-        title=title,
-        notes=notes,
-        standing_note=STANDING_NOTE,
-        videos=[video_facts(video) for video in videos],
-        failures=failures,
-        layers=None if layers is None else layer_facts(layers),
-        charts=[
-            {"title": chart.title, "images": chart_images(chart.drawing, chart.inches)}
-            for chart in charts
-        ],
-        facts=[("Probe", fact_words(probe)), ("Machine", fact_words(machine or {}))],
-    )
-    write_text(path, html)
-
-
-def _template() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("hiprobe.report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("report.html")

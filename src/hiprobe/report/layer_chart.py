@@ -1,4 +1,4 @@
-"""The chart and the table of layers."""
+"""Charts of the layers: their measures, and t-SNE maps of their states."""
 
 from __future__ import annotations
 
@@ -85,7 +85,12 @@ NUMBERING_NOTE = (
 def plot_layers(curves: LayerCurves, path: Path | str, *, note: str | None = None) -> None:
     """KL, LDR, entropy and S(l) over the layers (paper, Figure 2), silhouette (Figure 3), AUC.
 
-    Measures that `curves` has not are left out. The chosen layer is marked in each panel.
+    Measures that were not computed are left out. The chosen layer is marked in each panel.
+
+    Args:
+        curves: the measures.
+        path: the picture, .png or .svg.
+        note: small print under the panels.
 
     Raises:
         UsageError: the suffix is neither .png nor .svg.
@@ -95,7 +100,7 @@ def plot_layers(curves: LayerCurves, path: Path | str, *, note: str | None = Non
 
 
 def layers_drawing(curves: LayerCurves, *, note: str | None = None) -> Draw:
-    """What `plot_layers` draws, for any figure and theme."""
+    """What `plot_layers` draws, as a function for any figure and theme."""
 
     def draw(figure: Any, theme: Theme) -> None:
         measures = curves.measures()
@@ -154,10 +159,14 @@ def plot_tsne(
     chosen: int | None = None,
     note: str | None = None,
 ) -> None:
-    """One map per layer (paper, Figure 4): `embeddings[layer]` is `[clips, 2]`.
+    """One map per layer (paper, Figure 4); the classes differ in form as well as in colour.
 
-    `labels` are 0 normal, 1 abnormal. The two classes differ in form as well as in colour; the
-    map of the `chosen` layer says so.
+    Args:
+        embeddings: by layer number, the place of each clip, `[clips, 2]`.
+        labels: 0 normal, 1 abnormal, `[clips]`.
+        path: the picture, .png or .svg.
+        chosen: the layer that a probe reads, whose map says so.
+        note: small print under the maps.
 
     Raises:
         UsageError: a map's shape does not fit the labels, or the suffix is unknown.
@@ -179,7 +188,11 @@ def tsne_drawing(
     chosen: int | None = None,
     note: str | None = None,
 ) -> Draw:
-    """What `plot_tsne` draws, for any figure and theme."""
+    """What `plot_tsne` draws, as a function for any figure and theme.
+
+    Raises:
+        UsageError: there is no map, or a map's shape does not fit the labels.
+    """
     classes = np.asarray(labels)
     maps = {layer: np.asarray(points, dtype=np.float64) for layer, points in embeddings.items()}
     for layer, points in maps.items():

@@ -1,4 +1,4 @@
-"""Charts: the score curve of a video, the measures of the layers, and t-SNE maps."""
+"""The chart of a scored video: its score curve, its events, and the truth where it is known."""
 
 from __future__ import annotations
 
@@ -29,11 +29,17 @@ def plot_timeline(
 ) -> None:
     """Raw and smoothed score, threshold, detection shaded red, truth as a blue hatched strip.
 
-    Gaps in the pictures are dotted bands, shorter than they lasted; the labels of the axis are
-    true times.
+    Segments without a score are grey. Gaps in the pictures are dotted bands, shorter than they
+    lasted; the labels of the axis are true times.
 
-    The strip under the curve is drawn only where `truth_spans` is given (empty: a strip with
-    nothing in it), with a tick at each cut of a joined video. Segments without a score are grey.
+    Args:
+        timeline: what to draw.
+        path: the picture, .png or .svg.
+        truth_spans: known events as `(start, end)` in seconds, drawn in a strip under the curve;
+            None leaves the strip out, an empty list gives a strip with nothing in it.
+        cuts_seconds: where a joined video passes from one clip to the next: ticks in that strip.
+        title: what stands above the chart.
+        note: small print under it.
 
     Raises:
         UsageError: the suffix is neither .png nor .svg, or a truth span is not a stretch.
@@ -53,7 +59,11 @@ def timeline_drawing(
     title: str | None = None,
     note: str | None = None,
 ) -> Draw:
-    """What `plot_timeline` draws, for any figure and theme."""
+    """What `plot_timeline` draws, as a function for any figure and theme.
+
+    Raises:
+        UsageError: a truth span is not a stretch.
+    """
     truth = None if truth_spans is None else checked_spans(truth_spans)
     axis = ShownTime(timeline)
 
@@ -121,7 +131,7 @@ def _steps(
 
 
 def _draw_truth(axes: Any, truth: Sequence[Span], theme: Theme) -> Any:
-    """Draw the strip of the truth; returns its legend entry, there even for an empty strip."""
+    """Draw the strip of the truth; returns its legend entry, which an empty strip has too."""
     from matplotlib.patches import Patch
 
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": theme.truth, "hatch": "////"}

@@ -17,10 +17,10 @@ from hiprobe.names import shown_lines
 from hiprobe.store.atomic import atomic_path
 
 OWN_FONT = "DejaVu Sans"
-"""Comes with matplotlib, so that no system font is needed for what we say ourselves."""
+"""Comes with matplotlib, so that HiProbe's own words need no font of the system."""
 
 _NO_LETTERS = ("Last Resort", "STIX", "cm")
-"""Beginnings of names of fonts that draw boxes for every letter, or mathematics."""
+"""How the names of fonts begin that draw a box for every letter, or only mathematics."""
 
 
 def make_drawable(figure: Any) -> None:
@@ -42,7 +42,7 @@ def make_drawable(figure: Any) -> None:
 
 
 def tick_words(name: str) -> str:
-    """A name for a tick, whose text matplotlib makes anew in our own font when it draws."""
+    """A name for a tick, whose text matplotlib sets again in our own font when it draws."""
     return _drawable(name, [OWN_FONT])
 
 
@@ -76,7 +76,7 @@ def _can_shape(words: str, families: Sequence[str], style: Any) -> bool:
 
 
 def _fonts_for(words: str) -> list[str]:
-    """Fonts beside our own that the words need, each once."""
+    """Fonts that the words need besides our own, each once."""
     fonts = (_font_of(c) for c in words)
     return [f for f in dict.fromkeys(fonts) if f not in (None, OWN_FONT)]
 
@@ -91,7 +91,8 @@ def _families() -> list[str]:
     """Our own font, then others by name; those without serifs first, as ours is."""
     from matplotlib.font_manager import fontManager
 
-    # Others than upright ones of usual weight would be told on stderr when they are taken.
+    # matplotlib writes a warning to stderr when it takes a slanted or bold font in place of a
+    # plain one.
     plain = (f for f in fontManager.ttflist if (f.style, f.weight) == ("normal", 400))
     names = {f.name for f in plain if not f.name.startswith(_NO_LETTERS)}
     return [OWN_FONT, *sorted(names - {OWN_FONT}, key=lambda n: ("Sans" not in n, n))]

@@ -1,4 +1,4 @@
-"""Words that reports share: numbers, times, and a clock that leaves gaps out."""
+"""Words that reports share, and a time axis on which gaps take little room."""
 
 from __future__ import annotations
 
@@ -59,6 +59,11 @@ def format_seconds(seconds: float) -> str:
     return f"{sign}{clock}:{rest // 10:02d}.{rest % 10}"
 
 
+def stretch_words(start_seconds: float, end_seconds: float, *, dash: str = " – ") -> str:
+    """A stretch of time to read, as `0:02.0 – 0:05.0`."""
+    return f"{format_seconds(start_seconds)}{dash}{format_seconds(end_seconds)}"
+
+
 def format_score(score: float) -> str:
     """A score with three digits, or `no score` where the backbone gave up (NaN)."""
     return "no score" if math.isnan(score) else f"{score:.3f}"
@@ -95,8 +100,8 @@ def gap_words(timeline: Timeline) -> str:
     lengths = [end - start for start, end in timeline.gaps]
     if not lengths:
         return ""
-    told = format_seconds(sum(lengths))
-    return f"1 gap of {told}" if len(lengths) == 1 else f"{len(lengths)} gaps of {told} in all"
+    total = format_seconds(sum(lengths))
+    return f"1 gap of {total}" if len(lengths) == 1 else f"{len(lengths)} gaps of {total} in all"
 
 
 def extent_seconds(timeline: Timeline) -> Span:
@@ -106,19 +111,19 @@ def extent_seconds(timeline: Timeline) -> Span:
     return float(timeline.start_seconds[0]), float(timeline.end_seconds.max())
 
 
+# Drawn to scale, a hole of four hours would leave a recording of four seconds no pixel.
 GAP_SHARE = 0.04
-"""Most of the axis that one gap takes, as a share of the time with pictures. Drawn to scale, a
-hole of four hours would leave a recording of four seconds no pixel."""
+"""The largest part of the axis that one gap takes, as a share of the time with pictures."""
 
 ALL_GAPS_SHARE = 0.2
-"""Most that all gaps take together."""
+"""The largest part that all gaps take together."""
 
 TICK_ROOM_SHARE = 0.08
-"""Least distance of two labelled ticks, as a share of the axis."""
+"""Smallest distance of two labelled ticks, as a share of the axis."""
 
 
 class ShownTime:
-    """Places of moments on the axis, in seconds with the gaps shortened.
+    """A time axis in seconds on which gaps in the pictures are shortened.
 
     Attributes:
         low, high: places of the first start and the last end.

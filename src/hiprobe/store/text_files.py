@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from hiprobe.documents.checked import read_json
-from hiprobe.errors import OutsideFolderError
+from hiprobe.errors import OutsideFolderError, UsageError
 from hiprobe.names import path_text, text_path, utf8_text
+from hiprobe.plugins import Registry
 from hiprobe.store.atomic import atomic_path
 
 
@@ -130,7 +134,7 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
     ),
     STATES: (".safetensors",),
 }
-"""Everything that may be written under one name, in any format; the first says whose it is."""
+"""What HiProbe itself may write under one name, in any format; the first says whose it is."""
 
 _EVENT_CLIP = re.compile(r"\.event-\d{2,}\.mp4$")
 
@@ -156,9 +160,33 @@ class Owner:
     part: str = ""
 
 
+WRITERS_GROUP = "hiprobe.writers"
+"""Entry points of output formats (`hiprobe.report.writers`), which declare endings of files."""
+
+
+def endings_of(kind: str) -> tuple[str, ...]:
+    """Everything that may be written under one name: `ENDINGS`, and those of other packages.
+
+    A format that cannot be loaded can write nothing, so its endings are left out.
+    """
+    others = _endings_of_other_packages(tuple(sys.path)) if kind == RESULTS else ()
+    return (*ENDINGS[kind], *(e for e in others if e not in ENDINGS[kind]))
+
+
+@cache
+def _endings_of_other_packages(_path: tuple[str, ...]) -> tuple[str, ...]:
+    found: list[str] = []
+    others: Registry[object] = Registry(WRITERS_GROUP, "format")
+    for name in others.names():
+        with suppress(UsageError):
+            declared = getattr(others.get(name), "endings", ())
+            found += declared if isinstance(declared, tuple) else ()
+    return tuple(dict.fromkeys(found))
+
+
 def names_of_file(file: str, kind: str) -> Iterator[str]:
     """Names under which a file (`cam.events.csv`) may have been written."""
-    for ending in ENDINGS[kind]:
+    for ending in endings_of(kind):
         if file.endswith(ending):
             yield file.removesuffix(ending)
     if kind == RESULTS and _EVENT_CLIP.search(file):
