@@ -115,7 +115,7 @@ def _digest(path: Path, kind: str, *, prefix: bytes = b"") -> str:
     return total.hexdigest()
 
 
-Place = Literal["hiprobe", "hub cache"]
+Place = Literal["hiprobe", "hub cache", "package"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 

@@ -69,6 +69,8 @@ def plan_of(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> Plan:
     """
     with loading(folder):
         about = read_json(folder / "config.json", nan=True)
+        # a package may teach transformers its classes when its family is loaded: before AutoConfig
+        is_known(str(about["model_type"]))
         is_original, form = about["model_type"] == ORIGINAL_TYPE, None
         if is_original:
             form = chat_form(about)
