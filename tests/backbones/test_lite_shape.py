@@ -88,7 +88,7 @@ def test_a_segments_operations_are_those_that_torch_counts(frames: int) -> None:
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
         visual = backbone.visual_tokens([pictures])
-        embedded, is_visual = backbone.embed(visual, prompt="who is there")
+        embedded, is_visual = backbone.embedded(visual, prompt="who is there")
         backbone.decoder.model(inputs_embeds=embedded, use_cache=False)
     text = int((~is_visual).sum())
     cost = count_segment(shape, frames=frames, text_positions=text)
