@@ -65,7 +65,7 @@ def losses_and_states(
     backbone: LiteBackbone, features: Tensor, ids: Tensor, *, prompt: str
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """`token_losses`, and layers 0..L at the last prompt position (the last after its norm)."""
-    prefix, _ = backbone.embed(backbone.projector(features), prompt=prompt)
+    prefix, _ = backbone.embedded(backbone.projector(features), prompt=prompt)
     words = backbone.decoder.get_input_embeddings()(ids)
     embedded = torch.cat([prefix.expand(len(ids), -1, -1), words], dim=1)
     hidden = backbone.decoder.model(
@@ -82,7 +82,7 @@ def asked(backbone: LiteBackbone, features: Tensor) -> tuple[tuple[Tensor, ...],
 
     Beside them, which positions are visual tokens.
     """
-    embedded, visual = backbone.embed(backbone.projector(features), prompt=DETECT_PROMPT)
+    embedded, visual = backbone.embedded(backbone.projector(features), prompt=DETECT_PROMPT)
     hidden: tuple[Tensor, ...] = backbone.decoder.model(
         inputs_embeds=embedded, use_cache=False, output_hidden_states=True
     ).hidden_states

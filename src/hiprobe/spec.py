@@ -144,16 +144,10 @@ class BackboneSpec:
             DownloadError: the backbone had to be fetched and could not.
             BackboneMemoryError: the model does not fit into memory.
         """
-        from hiprobe.backbones.registry import backbone_folder, loader_of
+        from hiprobe.backbones.registry import open_spec
 
         share_processors()
-        name = self.known_as
-        folder = backbone_folder(name, say=say)
-        opened = loader_of(folder)(folder, self)
-        is_given = Path(name).expanduser().absolute() == folder.expanduser().absolute()
-        found = str(folder.expanduser().absolute()) if is_given else name
-        setattr(opened, SPEC, replace(self, name=found))  # of any class, also of other packages
-        return opened
+        return open_spec(self, say=say)
 
     def command_words(self) -> list[str]:
         """These choices as words of a command line, for `shlex.join`; what is not chosen is left

@@ -90,7 +90,7 @@ def _lite_reference(backbone: Backbone, segment: Segment) -> NDArray[np.float32]
         for layer in layers
     ]
     try:
-        embedded, _ = backbone.embed(
+        embedded, _ = backbone.embedded(
             backbone.visual_tokens([segment.frames]), prompt=backbone.prompt
         )
         backbone.decoder(inputs_embeds=embedded, use_cache=False)

@@ -54,7 +54,7 @@ def generated(backbone: Backbone, segment: Any, prompt: str) -> tuple[Any, Any]:
         "return_dict_in_generate": True,
     }
     if isinstance(backbone, LiteBackbone):
-        embedded, _ = backbone.embed(backbone.visual_tokens([segment.frames]), prompt=prompt)
+        embedded, _ = backbone.embedded(backbone.visual_tokens([segment.frames]), prompt=prompt)
         mask = torch.ones(embedded.shape[:2], dtype=torch.long)
         made = backbone.decoder.generate(inputs_embeds=embedded, attention_mask=mask, **common)
         return made.logits[0][0], lambda text: backbone.tokenizer.encode(text).ids

@@ -54,7 +54,7 @@ def _frame(rows: Any, columns: Any, centre: int) -> Frame:
 
 
 def check_backbone(
-    backbone: Backbone, *, folder: Path, shape: Shape | LiteShape | None
+    backbone: Backbone, *, folder: Path | None, shape: Shape | LiteShape | None
 ) -> Iterator[Finding]:
     """All checks of an open, whole backbone, one after the other, as they are done.
 
@@ -62,10 +62,11 @@ def check_backbone(
 
     Args:
         backbone: loaded whole.
-        folder: where it was loaded from.
+        folder: where it was loaded from; None where that is not known: no weights are counted.
         shape: for the operations of a segment; None where they are not counted.
     """
-    yield _weights(backbone, folder, shape)
+    if folder is not None:
+        yield _weights(backbone, folder, shape)
     segment = drawn_segment()
     blank = _segment((np.full_like(segment.frames[0], 255),) * len(segment.frames))
     layers = range(backbone.layer_count + 1)

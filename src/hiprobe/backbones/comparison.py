@@ -15,7 +15,7 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Segment
-from hiprobe.spec import AREA_RESIZE, TRAINED_RESIZE, BackboneSpec
+from hiprobe.spec import BackboneSpec
 from hiprobe.states import Reading
 
 Layers = Sequence[int] | Callable[[Backbone], Sequence[int]]
@@ -149,25 +149,31 @@ class StatesEffect:
 
 
 def states_effect(
-    exact: Backbone,
-    changed: Backbone,
+    usual: BackboneSpec,
+    changed: BackboneSpec,
     segments: Sequence[Segment],
     *,
     layers: Sequence[int],
-    reading: Reading = "last",
     score: Score | None = None,
 ) -> StatesEffect:
-    """Compare two backbones of the same model on the same segments.
+    """What another way of opening a model does to its states.
+
+    The model is opened both ways, one after the other, no deeper than the layers need.
 
     Args:
-        layers: compared one by one; a score is taken of the last of them.
+        usual: the model, opened as it is known.
+        changed: the same model, for example `replace(usual, quantise="int8")`.
+        segments: read both ways.
+        layers: compared one by one; scores are taken of the last of them.
         score: what a user makes of the states; its changes are reported.
 
     Raises:
-        StatesError: there are no segments, or the backbones are of different shape.
+        BackboneError: the model cannot be opened in one of the ways.
+        StatesError: there are no segments, or the two are of different shape.
     """
-    one, other = (
-        timed_states(b, segments, layers=layers, reading=reading) for b in (exact, changed)
+    other, one = (
+        open_and_time(replace(way, cut_at_layer=max(layers)), segments, layers=layers)
+        for way in (changed, usual)  # a change that the model lacks fails before anything is read
     )
     return effect_between(one, other, score=score)
 
@@ -175,7 +181,7 @@ def states_effect(
 def effect_between(
     exact: TimedStates, changed: TimedStates, *, score: Score | None = None
 ) -> StatesEffect:
-    """As `states_effect`, of states that were read before.
+    """How far apart two readings of the same segments lie; see `states_effect`.
 
     Raises:
         StatesError: they are of other layers, another number of segments, or another width.
@@ -200,54 +206,3 @@ def effect_between(
         cosine=tuple(np.minimum(cosine, 1.0).min(axis=0).tolist()),
         scores=scores,
     )
-
-
-def quantisation_effect(
-    spec: BackboneSpec,
-    segments: Sequence[Segment],
-    *,
-    quantise: str,
-    layers: Sequence[int],
-    score: Score | None = None,
-) -> StatesEffect:
-    """What one-byte weights do to a model's states: it is opened both ways, one after the other.
-
-    Args:
-        spec: the model and how it is opened otherwise.
-        quantise: one of `spec.QUANTISED`.
-
-    Raises:
-        BackboneError: the model cannot be opened, or torchao is missing.
-    """
-    exact = replace(spec, quantise=None)
-    return _effect(segments, exact, replace(exact, quantise=quantise), layers, score)
-
-
-def resize_effect(
-    spec: BackboneSpec,
-    segments: Sequence[Segment],
-    *,
-    layers: Sequence[int],
-    score: Score | None = None,
-) -> StatesEffect:
-    """What the faster resize does to a model's states; arguments as in `quantisation_effect`.
-
-    Raises:
-        BackboneError: the model cannot be opened, or prepares frames by its own processor.
-    """
-    exact = replace(spec, resize=TRAINED_RESIZE)
-    return _effect(segments, exact, replace(exact, resize=AREA_RESIZE), layers, score)
-
-
-def _effect(
-    segments: Sequence[Segment],
-    exact: BackboneSpec,
-    changed: BackboneSpec,
-    layers: Sequence[int],
-    score: Score | None,
-) -> StatesEffect:
-    other, one = (
-        open_and_time(replace(way, cut_at_layer=max(layers)), segments, layers=layers)
-        for way in (changed, exact)  # a change that the model lacks fails before anything is read
-    )
-    return effect_between(one, other, score=score)

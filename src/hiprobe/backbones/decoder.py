@@ -1,10 +1,12 @@
-"""What all backbones share of running a decoder: cut it, watch its layers, take turns."""
+"""What all backbones on a decoder of transformers share: states, words, answers, heads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
+from itertools import groupby
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -14,183 +16,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hiprobe.errors import BackboneError, StatesError, UsageError
-from hiprobe.states import READINGS, Reading, layer_numbers
-
-
-@contextmanager
-def cut_at(decoder: Any, layer: int) -> Iterator[Any]:
-    """The decoder (with `layers` and `norm`) cut above `layer`, without the final norm."""
-    layers, norm = decoder.layers, decoder.norm
-    decoder.layers, decoder.norm = layers[:layer], nn.Identity()
-    try:
-        yield decoder
-    finally:
-        decoder.layers, decoder.norm = layers, norm
-
-
-def check_layers(layers: Sequence[int], *, available: int, layer_count: int) -> tuple[int, ...]:
-    """The layers asked for; refuses those that are not loaded.
-
-    Raises:
-        StatesError: none is asked for, or one is not within 0..available.
-        UsageError: they are no list of numbers.
-    """
-    asked = layer_numbers(layers)
-    if not asked or min(asked) < 0 or max(asked) > available:
-        raise StatesError(
-            f"layers {asked} are not within 0..{available}, what is loaded of {layer_count} layers"
-        )
-    return asked
-
-
-def check_readings(readings: Sequence[Reading]) -> tuple[Reading, ...]:
-    """The readings asked for.
-
-    Raises:
-        UsageError: a name alone, or one that is none of `READINGS`.
-    """
-    if isinstance(readings, str):
-        raise UsageError(
-            f"readings={readings!r} is one name, not a list; for one reading give "
-            f"readings=[{readings!r}]"
-        )
-    asked = tuple(readings)
-    unknown = [name for name in asked if name not in READINGS]
-    if unknown:
-        raise UsageError(f"readings {unknown} are unknown; choose of {', '.join(READINGS)}")
-    return asked
-
-
-def check_whole(*, available: int, layer_count: int) -> None:
-    """Refuse to let a cut decoder speak.
-
-    Raises:
-        BackboneError: fewer layers are loaded than the model has.
-    """
-    if available < layer_count:
-        raise BackboneError("this backbone was loaded cut at a layer; load it whole to describe")
-
-
-def check_finite(states: Mapping[Reading, NDArray[np.float32]], *, dtype: str) -> None:
-    """Refuse states that are not finite.
-
-    Raises:
-        StatesError: a value is NaN or infinite.
-    """
-    if not all(np.isfinite(values).all() for values in states.values()):
-        raise StatesError(
-            f"the backbone gave states that are not finite in {dtype}; the frames or weights are "
-            "damaged, or the format overflows: use float32 or bfloat16"
-        )
-
-
-def read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
-    """One reading of states `[segments, positions, width]` as float32 `[segments, width]`.
-
-    `visual` is bool `[segments, positions]`, true where a visual token stands.
-    """
-    if reading == "last":
-        return hidden[:, -1].float()
-    if reading == "prompt_mean":
-        return hidden.float().mean(dim=1)
-    return torch.stack([h[v].float().mean(dim=0) for h, v in zip(hidden, visual, strict=True)])
-
-
-@torch.inference_mode()
-def apply_norm(norm: nn.Module, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """States `[n, width]` behind a decoder's final norm, computed in the norm's own format."""
-    weight = next(norm.parameters())
-    states = torch.from_numpy(np.ascontiguousarray(values)).to(weight.device, weight.dtype)
-    normed: NDArray[np.float32] = norm(states).float().cpu().numpy()
-    return normed
-
-
-_T = TypeVar("_T")
-
-
-def read_layers(
-    run: Callable[[], object],
-    decoder: Any,
-    *,
-    layers: Sequence[int],
-    readings: Sequence[Reading],
-    visual: Tensor,
-) -> dict[Reading, NDArray[np.float32]]:
-    """Readings `[segments, layers, width]` of the decoder, run no deeper than it is read.
-
-    Args:
-        run: a pass of the model that the decoder belongs to.
-        layers: 0 for what the first layer takes.
-        visual: bool `[segments, positions]`, true where a visual token stands.
-    """
-
-    def read(hidden: Tensor) -> Mapping[Reading, Tensor]:
-        return {r: read_positions(hidden, r, visual) for r in readings}
-
-    found = caught_layers(run, decoder, layers=layers, read=read)
-    return {
-        r: torch.stack([found[layer][r] for layer in layers], dim=1).cpu().numpy() for r in readings
-    }
-
-
-def caught_layers(
-    run: Callable[[], object],
-    decoder: Any,
-    *,
-    layers: Sequence[int],
-    read: Callable[[Tensor], _T],
-) -> dict[int, _T]:
-    """Layer -> what `read` makes of its states `[segments, positions, width]`.
-
-    The decoder is run no deeper than the highest layer. What is not asked for is not kept.
-
-    Args:
-        run: a pass of the model that the decoder belongs to.
-        layers: 0 for what the first layer takes.
-        read: takes the states in the model's own format, before the final norm.
-    """
-    found: dict[int, _T] = {}
-
-    def keep(layer: int, hidden: Tensor) -> None:
-        found[layer] = read(hidden)
-
-    with cut_at(decoder, max(1, *layers)) as cut, ExitStack() as hooks:
-        for layer in set(layers):
-            hooks.enter_context(_watched(cut, layer, keep))
-        run()
-    return found
-
-
-@contextmanager
-def _watched(decoder: Any, layer: int, keep: Callable[[int, Tensor], None]) -> Iterator[None]:
-    """Calls `keep(layer, state)` in passing.
-
-    Layer 0 is what the first layer takes, l what layer l itself gives: what Qwen3-VL adds to the
-    visual positions after its first layers counts as input of the next one, as in the library's
-    own hidden states.
-    """
-
-    def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        keep(layer, args[0] if args else named["hidden_states"])
-
-    def after(_: nn.Module, __: tuple[Any, ...], made: Any) -> None:
-        keep(layer, made[0] if isinstance(made, tuple) else made)
-
-    if layer == 0:
-        handle = decoder.layers[0].register_forward_pre_hook(before, with_kwargs=True)
-    else:
-        handle = decoder.layers[layer - 1].register_forward_hook(after)
-    try:
-        yield
-    finally:
-        handle.remove()
-
+from hiprobe.backbones.decoder_outputs import (
+    check_finite,
+    check_head_layers,
+    check_layers,
+    check_readings,
+    check_whole,
+    cut_at,
+    first_ids,
+    log_probabilities,
+    read_layers,
+    stacked_heads,
+    watched_heads,
+)
+from hiprobe.backbones.interface import Speech
+from hiprobe.errors import BackboneMemoryError
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.segment import Frame, Segment
+from hiprobe.states import Reading
 
 _Self = TypeVar("_Self")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+# of a decoder and not of a backbone: two backbones may share one
 _turns: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 _making = RLock()
 
@@ -198,20 +47,315 @@ _making = RLock()
 def in_turn(
     method: Callable[Concatenate[_Self, _P], _R],
 ) -> Callable[Concatenate[_Self, _P], _R]:
-    """A method of a backbone that waits until no other thread is in one of the same decoder.
+    """A method of a `DecoderBackbone` that waits until no other thread is in one of its decoder.
 
-    Two backbones may share a decoder, so the turn is the decoder's. A thread that has the turn may
-    call further methods.
+    A thread that has the turn may call further methods.
     """
 
     @wraps(method)
     def waiting(self: _Self, /, *given: _P.args, **named: _P.kwargs) -> _R:
-        with _turn_of(self.decoder):  # type: ignore[attr-defined]
+        with _making:
+            turn = _turns.setdefault(self.stack, RLock())  # type: ignore[attr-defined]
+        with turn:
             return method(self, *given, **named)
 
     return waiting
 
 
-def _turn_of(decoder: Any) -> Any:
-    with _making:
-        return _turns.setdefault(decoder, RLock())
+_Forward = Callable[[int, slice, Mapping[str, Tensor], Tensor], None]
+"""Takes the number of a prompt, rows of segments, inputs of the model, and where its visual tokens
+stand, bool `[segments, positions]`."""
+
+
+class DecoderBackbone(ABC):
+    """A frozen model that is read one forward pass at a time.
+
+    A class of its own says how frames become inputs (`look`, `alike`, `embed`), which model reads
+    them, and how words are made.
+
+    Attributes:
+        prompt: what the backbone is asked.
+        joins_answers: whether neighbouring segments share a pass for first tokens and heads, as
+            they do for states.
+    """
+
+    prompt: str
+    joins_answers = True
+
+    def __init__(self, *, layer_count: int, weights: str, prompt: str) -> None:
+        self.prompt = prompt
+        self._layer_count = layer_count
+        self._weights = weights
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> Fingerprint:
+        """What decides the states besides the video."""
+
+    @property
+    @abstractmethod
+    def speech(self) -> Speech:
+        """How this backbone's words are chosen."""
+
+    @property
+    @abstractmethod
+    def speaker(self) -> Any:
+        """The model with its head: called it gives logits, `.model` is all below the head."""
+
+    @property
+    @abstractmethod
+    def stack(self) -> Any:
+        """The decoder without its head: `layers` and `norm`."""
+
+    @abstractmethod
+    def look(self, frames: Sequence[Frame], offsets: Sequence[float] | None) -> Any:
+        """Frames made ready for any prompt.
+
+        Args:
+            frames: key frames of one segment.
+            offsets: when each was taken, in seconds from the start of the stretch; None where that
+                is not known.
+        """
+
+    @abstractmethod
+    def alike(self, look: Any) -> Hashable:
+        """What is equal for looks that can share a pass: they make prompts of equal length."""
+
+    @abstractmethod
+    def embed(self, looks: Sequence[Any], *, prompt: str) -> tuple[dict[str, Tensor], Tensor]:
+        """Inputs of the model for some looks that are alike, and where the visual tokens stand.
+
+        Returns tensors by name, and bool `[looks, positions]`.
+        """
+
+    @abstractmethod
+    def plain_ids(self, text: str) -> Sequence[int]:
+        """Token ids of a bare text, without the marks of a conversation."""
+
+    @abstractmethod
+    def said(self, ids: Sequence[int]) -> str:
+        """The text of token ids, without the marks of a conversation."""
+
+    @abstractmethod
+    def choosing(self, speech: Speech) -> dict[str, Any]:
+        """Arguments of `generate` that choose words in this way."""
+
+    def looked_at_once(self) -> AbstractContextManager[None]:
+        """Within the block all passes are about the same pictures."""
+        return nullcontext()
+
+    @property
+    def layer_count(self) -> int:
+        """L of the whole model, also where it was loaded cut."""
+        return self._layer_count
+
+    @property
+    def width(self) -> int:
+        """Width of a hidden state."""
+        return int(self.stack.config.hidden_size)
+
+    @property
+    def head_count(self) -> int:
+        """Attention heads of one layer."""
+        return int(self.stack.config.num_attention_heads)
+
+    @property
+    def head_width(self) -> int:
+        """Width of what one head gives."""
+        config = self.stack.config
+        return int(getattr(config, "head_dim", None) or config.hidden_size // self.head_count)
+
+    @in_turn
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[Reading, NDArray[np.float32]]:
+        """See `hiprobe.backbones.interface.Backbone.states`.
+
+        Neighbours with equally long prompts share a pass, so that no padding is ever needed.
+
+        Raises:
+            BackboneMemoryError: these segments do not fit into memory together.
+        """
+        found = self.states_by_prompt(
+            segments, prompts=(self.prompt,), layers=layers, readings=readings
+        )
+        return found[self.prompt]
+
+    @in_turn
+    @torch.inference_mode()
+    def states_by_prompt(
+        self,
+        segments: Sequence[Segment],
+        *,
+        prompts: Sequence[str],
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[str, Mapping[Reading, NDArray[np.float32]]]:
+        """See `hiprobe.backbones.interface.PromptsBackbone`: the pictures are looked at once.
+
+        Raises:
+            BackboneMemoryError: these segments do not fit into memory together.
+        """
+        layers = check_layers(
+            layers, available=len(self.stack.layers), layer_count=self.layer_count
+        )
+        readings = check_readings(readings)
+        shape = (len(segments), len(layers), self.width)
+        made = [{r: np.zeros(shape, np.float32) for r in readings} for _ in prompts]
+
+        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], visual: Tensor) -> None:
+            found = read_layers(
+                lambda: self.speaker.model(**inputs, use_cache=False),
+                self.stack,
+                layers=layers,
+                readings=readings,
+                visual=visual,
+            )
+            for reading, values in found.items():
+                made[number][reading][rows] = values
+
+        self._pass(segments, prompts, forward)
+        for states in made:
+            check_finite(states, dtype=self.fingerprint.dtype)
+        return dict(zip(prompts, made, strict=True))
+
+    @in_turn
+    @torch.inference_mode()
+    def describe(
+        self,
+        frames: Sequence[Frame],
+        *,
+        prompt: str,
+        max_new_tokens: int = 64,
+        speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
+    ) -> str:
+        """The model's own words, decoded greedily.
+
+        Raises:
+            BackboneError: the model was loaded cut and cannot speak.
+            BackboneMemoryError: it does not fit into memory.
+        """
+        check_whole(available=self._speaking_layers, layer_count=self.layer_count)
+        inputs, visual = self.embed([self.look(frames, frame_seconds)], prompt=prompt)
+        with memory_errors():
+            made = self.speaker.generate(
+                **inputs,
+                attention_mask=torch.ones_like(visual, dtype=torch.long),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                **self.choosing(speech or self.speech),
+            )
+        # the library repeats the prompt's ids before the answer, but not a prompt of embeddings
+        asked = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
+        return self.said(made[0, asked:].tolist())
+
+    @in_turn
+    @torch.inference_mode()
+    def first_token(
+        self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
+    ) -> NDArray[np.float64]:
+        """See `hiprobe.backbones.interface.FirstToken`."""
+        check_whole(available=self._speaking_layers, layer_count=self.layer_count)
+        ids = first_ids(words, encode=self.plain_ids)
+        found = np.zeros((len(prompts), len(segments), len(ids)))
+
+        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], _: Tensor) -> None:
+            made = self.speaker(**inputs, use_cache=False, logits_to_keep=1)
+            found[number, rows] = log_probabilities(made.logits[:, -1], ids)
+
+        self._pass(segments, prompts, forward, together=self.joins_answers)
+        return found
+
+    @in_turn
+    @torch.inference_mode()
+    def head_states(
+        self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """See `hiprobe.backbones.interface.HeadStates`."""
+        layers = check_head_layers(layers, available=len(self.stack.layers))
+        shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
+        found = np.zeros(shape, np.float32)
+
+        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], _: Tensor) -> None:
+            with cut_at(self.stack, max(layers)) as cut, watched_heads(cut, layers) as caught:
+                self.speaker.model(**inputs, use_cache=False)
+            heads = stacked_heads(caught, layers, heads=self.head_count)
+            found[number, rows] = heads.cpu().numpy()
+
+        self._pass(segments, prompts, forward, together=self.joins_answers)
+        return found
+
+    @in_turn
+    @torch.inference_mode()
+    def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `hiprobe.backbones.interface.FinalNorm`; computed in the norm's own format."""
+        check_whole(available=len(self.stack.layers), layer_count=self.layer_count)
+        norm = self.stack.norm
+        weight = next(norm.parameters())
+        states = torch.from_numpy(np.ascontiguousarray(values)).to(weight.device, weight.dtype)
+        normed: NDArray[np.float32] = norm(states).float().cpu().numpy()
+        return normed
+
+    @property
+    def _speaking_layers(self) -> int:
+        """Layers below the head; none where it was not loaded."""
+        return 0 if isinstance(self.speaker.lm_head, nn.Identity) else len(self.stack.layers)
+
+    def _pass(
+        self,
+        segments: Sequence[Segment],
+        prompts: Sequence[str],
+        forward: _Forward,
+        *,
+        together: bool = True,
+    ) -> None:
+        """Call `forward` under each prompt for all segments.
+
+        Args:
+            together: neighbours that are alike share a call; else each segment has its own.
+        """
+        looks = [self.look(s.frames, s.frame_offsets_seconds) for s in segments]
+        rows = range(len(looks))
+        for _, group in groupby(rows, key=lambda i: self.alike(looks[i]) if together else i):
+            own = list(group)
+            with self.looked_at_once():
+                for number, prompt in enumerate(prompts):
+                    with memory_errors():
+                        inputs, visual = self.embed([looks[i] for i in own], prompt=prompt)
+                        forward(number, slice(own[0], own[-1] + 1), inputs, visual)
+
+
+# what allocators of the CPU and of Apple's GPU say, in a plain RuntimeError
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Torch's ways to say that memory ran out, as one typed error.
+
+    Raises:
+        BackboneMemoryError: memory ran out inside.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise _memory_error(error) from error
+    except MemoryError as error:
+        raise _memory_error(error) from error
+    except RuntimeError as error:
+        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise _memory_error(error) from error
+        raise
+
+
+def _memory_error(error: BaseException) -> BackboneMemoryError:
+    first = str(error).splitlines()[0] if str(error) else "out of memory"
+    return BackboneMemoryError(
+        f"the backbone ran out of memory ({first}); take a smaller batch or a smaller model"
+    )

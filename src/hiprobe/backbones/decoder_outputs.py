@@ -1,27 +1,178 @@
-"""What else is read off a decoder: attention heads, the first answer token, texts."""
+"""What is read off a decoder in passing: layers, attention heads, first answer tokens, texts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hiprobe.backbones.decoder import check_finite, check_layers
 from hiprobe.backbones.interface import TEXT_READINGS, TextReading
-from hiprobe.errors import BackboneError, StatesError
-from hiprobe.states import Reading, layer_numbers
+from hiprobe.errors import BackboneError, StatesError, UsageError
+from hiprobe.states import READINGS, Reading, layer_numbers
+
+_T = TypeVar("_T")
 
 
-def head_shape(config: Any) -> tuple[int, int]:
-    """Heads of a layer, and the width of one, of a decoder's config."""
-    count = int(config.num_attention_heads)
-    width = getattr(config, "head_dim", None) or config.hidden_size // count
-    return count, int(width)
+def read_layers(
+    run: Callable[[], object],
+    decoder: Any,
+    *,
+    layers: Sequence[int],
+    readings: Sequence[Reading],
+    visual: Tensor,
+) -> dict[Reading, NDArray[np.float32]]:
+    """Readings `[segments, layers, width]` of the decoder, run no deeper than it is read.
+
+    Args:
+        run: a pass of the model that the decoder belongs to.
+        layers: 0 for what the first layer takes.
+        visual: bool `[segments, positions]`, true where a visual token stands.
+    """
+
+    def read(hidden: Tensor) -> Mapping[Reading, Tensor]:
+        return {r: read_positions(hidden, r, visual) for r in readings}
+
+    found = caught_layers(run, decoder, layers=layers, read=read)
+    return {
+        r: torch.stack([found[layer][r] for layer in layers], dim=1).cpu().numpy() for r in readings
+    }
+
+
+def caught_layers(
+    run: Callable[[], object],
+    decoder: Any,
+    *,
+    layers: Sequence[int],
+    read: Callable[[Tensor], _T],
+) -> dict[int, _T]:
+    """Layer -> what `read` makes of its states `[segments, positions, width]`.
+
+    The decoder is run no deeper than the highest layer. What is not asked for is not kept.
+
+    Args:
+        run: a pass of the model that the decoder belongs to.
+        layers: 0 for what the first layer takes.
+        read: takes the states in the model's own format, before the final norm.
+    """
+    found: dict[int, _T] = {}
+
+    def keep(layer: int, hidden: Tensor) -> None:
+        found[layer] = read(hidden)
+
+    with cut_at(decoder, max(1, *layers)) as cut, ExitStack() as hooks:
+        for layer in set(layers):
+            hooks.enter_context(_watched(cut, layer, keep))
+        run()
+    return found
+
+
+@contextmanager
+def _watched(decoder: Any, layer: int, keep: Callable[[int, Tensor], None]) -> Iterator[None]:
+    """Calls `keep(layer, state)` in passing.
+
+    Layer 0 is what the first layer takes, l what layer l itself gives: what Qwen3-VL adds to the
+    visual positions after its first layers counts as input of the next one, as in the library's
+    own hidden states.
+    """
+
+    def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        keep(layer, args[0] if args else named["hidden_states"])
+
+    def after(_: nn.Module, __: tuple[Any, ...], made: Any) -> None:
+        keep(layer, made[0] if isinstance(made, tuple) else made)
+
+    if layer == 0:
+        handle = decoder.layers[0].register_forward_pre_hook(before, with_kwargs=True)
+    else:
+        handle = decoder.layers[layer - 1].register_forward_hook(after)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def cut_at(decoder: Any, layer: int) -> Iterator[Any]:
+    """The decoder (with `layers` and `norm`) cut above `layer`, without the final norm."""
+    layers, norm = decoder.layers, decoder.norm
+    decoder.layers, decoder.norm = layers[:layer], nn.Identity()
+    try:
+        yield decoder
+    finally:
+        decoder.layers, decoder.norm = layers, norm
+
+
+def check_layers(layers: Sequence[int], *, available: int, layer_count: int) -> tuple[int, ...]:
+    """The layers asked for; refuses those that are not loaded.
+
+    Raises:
+        StatesError: none is asked for, or one is not within 0..available.
+        UsageError: they are no list of numbers.
+    """
+    asked = layer_numbers(layers)
+    if not asked or min(asked) < 0 or max(asked) > available:
+        raise StatesError(
+            f"layers {asked} are not within 0..{available}, what is loaded of {layer_count} layers"
+        )
+    return asked
+
+
+def check_readings(readings: Sequence[Reading]) -> tuple[Reading, ...]:
+    """The readings asked for.
+
+    Raises:
+        UsageError: a name alone, or one that is none of `READINGS`.
+    """
+    if isinstance(readings, str):
+        raise UsageError(
+            f"readings={readings!r} is one name, not a list; for one reading give "
+            f"readings=[{readings!r}]"
+        )
+    asked = tuple(readings)
+    unknown = [name for name in asked if name not in READINGS]
+    if unknown:
+        raise UsageError(f"readings {unknown} are unknown; choose of {', '.join(READINGS)}")
+    return asked
+
+
+def check_whole(*, available: int, layer_count: int) -> None:
+    """Refuse to let a cut decoder speak.
+
+    Raises:
+        BackboneError: fewer layers are loaded than the model has.
+    """
+    if available < layer_count:
+        raise BackboneError("this backbone was loaded cut at a layer; load it whole to describe")
+
+
+def check_finite(states: Mapping[Reading, NDArray[np.float32]], *, dtype: str) -> None:
+    """Refuse states that are not finite.
+
+    Raises:
+        StatesError: a value is NaN or infinite.
+    """
+    if not all(np.isfinite(values).all() for values in states.values()):
+        raise StatesError(
+            f"the backbone gave states that are not finite in {dtype}; the frames or weights are "
+            "damaged, or the format overflows: use float32 or bfloat16"
+        )
+
+
+def read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
+    """One reading of states `[segments, positions, width]` as float32 `[segments, width]`.
+
+    `visual` is bool `[segments, positions]`, true where a visual token stands.
+    """
+    if reading == "last":
+        return hidden[:, -1].float()
+    if reading == "prompt_mean":
+        return hidden.float().mean(dim=1)
+    return torch.stack([h[v].float().mean(dim=0) for h, v in zip(hidden, visual, strict=True)])
 
 
 @contextmanager
@@ -152,10 +303,6 @@ def read_texts(
 def _read(
     decoder: Any, pieces: Sequence[_Pieces], layers: Sequence[int]
 ) -> list[dict[TextReading, NDArray[np.float32]]]:
-    import torch
-
-    from hiprobe.backbones.decoder import caught_layers
-
     rows = [[*before, *own, *after] for before, own, after in pieces]
     longest = max(map(len, rows))
     ids = torch.tensor([row + row[-1:] * (longest - len(row)) for row in rows])

@@ -113,7 +113,7 @@ def _git_sha1(path: Path, size: int) -> str:
         return hashlib.file_digest(file, lambda: total).hexdigest()
 
 
-Place = Literal["hiprobe", "hub cache"]
+Place = Literal["hiprobe", "hub cache", "package"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 

@@ -1,10 +1,16 @@
-"""From a name to an open backbone: names, folders, what is on disk, the list of all."""
+"""From a name to an open backbone: names, folders, what is on disk, the list of all.
+
+A backbone is registered with a function that takes a `BackboneSpec` and gives an open backbone:
+`register_backbone` for those of this package, the entry-point group `hiprobe.backbones` for those
+of other packages.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
@@ -22,239 +28,40 @@ from hiprobe.backbones.model_folders import (
     own_folder,
     read_record,
 )
+from hiprobe.backbones.plugins import added_by_packages, load_entry, package_of
 from hiprobe.backbones.shape import Shape
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.settings import backbones_folder, share_processors
-from hiprobe.spec import DEFAULT_BACKBONE, TRAINED_RESIZE, BackboneSpec
+from hiprobe.spec import DEFAULT_BACKBONE, SPEC, TRAINED_RESIZE, BackboneSpec
+
+GROUP = "hiprobe.backbones"
+"""Entry points of other packages: `NAME = "module:function"`, the function an `Opener`."""
+
+LITE = "lite"
+
+Opener = Callable[[BackboneSpec], Backbone]
+"""Takes a spec whose `name` is the registered name, or the path of a model folder."""
+
+_by_name: dict[str, Opener] = {}
+_by_model_type: dict[str, Opener] = {}
 
 
-@dataclass(frozen=True)
-class Own:
-    """A backbone that HiProbe can fetch by itself."""
+def register_backbone(
+    opener: Opener, *, names: Sequence[str] = (), model_types: Sequence[str] = ()
+) -> None:
+    """Make a backbone known for as long as this process runs.
 
-    summary: str
-    licence: str
-    download_bytes: int
-    size_bytes: int
-    get: Callable[[Path, Path | None, Callable[[str], None] | None], Path]
-    is_complete: Callable[[Path], bool]
-    shape: Callable[[], LiteShape]
-
-
-def _get_lite(target: Path, wheels: Path | None, say: Callable[[str], None] | None) -> Path:
-    share_processors()  # assembling loads torch
-    return assemble_lite(target, wheels=wheels, say=say)
-
-
-OWN = {
-    "lite": Own(
-        summary="EfficientNet-Lite0, a trained projector, SmolLM2-135M-Instruct; for CPUs",
-        licence="Apache-2.0; projector: trained on Flickr8k, non-commercial research",
-        download_bytes=DOWNLOAD_BYTES,
-        size_bytes=FOLDER_BYTES,
-        get=_get_lite,
-        is_complete=is_assembled,
-        shape=lite_shape,
-    )
-}
-
-
-def backbone_folder(name: str | Path, *, say: Callable[[str], None] | None = None) -> Path:
-    """The folder of a backbone on this disk, named as for `open_backbone`; `lite` is fetched.
-
-    Raises:
-        BackboneError: the name is unknown, or the model is not on this disk.
-        DownloadError: `lite` cannot be fetched.
-    """
-    if isinstance(name, str) and name in OWN:
-        folder = backbones_folder() / name
-        if OWN[name].is_complete(folder):
-            return folder
-        if say:
-            say(f"the backbone {name} is not on this disk yet")
-        return OWN[name].get(folder, None, say)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    hub = _hub_id(str(name))
-    found = locate(hub)
-    if found is None:
-        entry = find_entry(hub)
-        size = f", about {entry.download_bytes / 1e9:.1f} GB" if entry else ""
-        raise BackboneError(
-            f"the backbone {name} is not on this disk; `hiprobe backbones get {name}` fetches it"
-            f"{size}; without a network, {by_hand(hub, own_folder(hub))}"
-        )
-    return found.folder
-
-
-def get_backbone(
-    name: str,
-    *,
-    wheels: Path | None = None,
-    revision: str | None = None,
-    say: Callable[[str], None] | None = None,
-    progress: DownloadProgress | None = None,
-) -> Path:
-    """Fetch a backbone unless it lies whole and undamaged on this disk; its folder.
+    A package that adds a backbone for good names its opener in the entry-point group
+    `hiprobe.backbones`; it is then registered under that name and that model type.
 
     Args:
-        name: one of `list_backbones()`, or any `owner/name` of the hub.
-        wheels: folder with the wheels of `lite`, for a machine without a network.
-        revision: branch, tag or commit of a hub model.
-        say: takes lines about the course.
-        progress: takes the bytes done and in all, of a hub model.
-
-    Raises:
-        BackboneError: the name is unknown.
-        DownloadError: its parts cannot be had, or have another hash.
-        StorageError: the folder cannot be written.
-        UsageError: wheels or a revision are given for a model that has none.
+        opener: opens it.
+        names: names for `--backbone` and `open_backbone`, which need no model folder.
+        model_types: values of `model_type` in the config.json of the folders that it opens.
     """
-    if name in OWN:
-        if revision is not None:
-            raise UsageError(f"{name} has no revisions; leave out --revision")
-        own, folder = OWN[name], backbones_folder() / name
-        if own.is_complete(folder) and not damaged_files(folder):
-            return folder
-        return own.get(folder, wheels, say)
-    if wheels is not None:
-        raise UsageError(f"{name} is not made of wheels; leave out --wheels")
-    hub = _hub_id(name)
-    found = locate(hub) if revision is None else None
-    if found is not None and read_record(found.folder) is None:
-        if say:
-            say(f"{hub} is here already, put there by other means: its hashes are not checked")
-        return found.folder
-    return fetch_model(hub, revision=revision, say=say, progress=progress)
-
-
-def _hub_id(name: str) -> str:
-    """The hub id of a known name, or the name where it is one itself."""
-    entry = find_entry(name)
-    if entry is not None:
-        return entry.hub
-    if is_hub_id(name):
-        return name
-    known = [*OWN, *(e.name for e in catalogue())]
-    near = difflib.get_close_matches(name.lower(), known, n=3)
-    raise BackboneError(
-        f"backbone {name!r} is neither a known name nor a folder"
-        f"{'; did you mean ' + ' or '.join(near) + '?' if near else ''}; `hiprobe backbones` lists "
-        f"the names ({', '.join(OWN)} and others), owner/name takes a model of the hub, and a "
-        "folder needs a config.json"
-    )
-
-
-@dataclass(frozen=True)
-class BackboneInfo:
-    """What a user wants to know before fetching a backbone.
-
-    Attributes:
-        name: short name.
-        hub: `owner/name` on the hub; None for one that HiProbe puts together itself.
-        summary: what it is.
-        parameters: of the whole model.
-        licence: of its weights, in short.
-        download_bytes, size_bytes: about what is fetched, and what lies on the disk then.
-        folder: where it lies, or would be put.
-        place: whose folder that is; None where it is not on this disk.
-        shape: for counting what a segment costs.
-    """
-
-    name: str
-    hub: str | None
-    summary: str
-    parameters: int
-    licence: str
-    download_bytes: int
-    size_bytes: int
-    folder: Path
-    place: Place | None
-    shape: Shape | LiteShape
-
-    @property
-    def on_disk(self) -> bool:
-        """Whether it can be opened without a network."""
-        return self.place is not None
-
-
-def list_backbones() -> tuple[BackboneInfo, ...]:
-    """The backbones that can be opened by name; any other model of the hub can be too."""
-    own = (_own_info(name, own) for name, own in OWN.items())
-    return (*own, *(_hub_info(entry) for entry in catalogue()))
-
-
-def _own_info(name: str, own: Own) -> BackboneInfo:
-    folder = backbones_folder() / name
-    return BackboneInfo(
-        name=name,
-        hub=None,
-        summary=own.summary,
-        parameters=own.shape().parameters,
-        licence=own.licence,
-        download_bytes=own.download_bytes,
-        size_bytes=own.size_bytes,
-        folder=folder,
-        place="hiprobe" if own.is_complete(folder) else None,
-        shape=own.shape(),
-    )
-
-
-def _hub_info(entry: Entry) -> BackboneInfo:
-    found = locate(entry.hub)
-    return BackboneInfo(
-        name=entry.name,
-        hub=entry.hub,
-        summary=entry.hub,
-        parameters=entry.shape.parameters,
-        licence=entry.licence,
-        download_bytes=entry.download_bytes,
-        size_bytes=entry.download_bytes,
-        folder=found.folder if found else own_folder(entry.hub),
-        place=found.place if found else None,
-        shape=entry.shape,
-    )
-
-
-def _load_lite(folder: Path, spec: BackboneSpec) -> Backbone:
-    from hiprobe.backbones.lite.lite_model import load_lite
-
-    runs = {"dtype": "float32", "device": "cpu", "resize": TRAINED_RESIZE}
-    for name in ("dtype", "device", "resize", "quantise", "frames_as"):
-        value = getattr(spec, name)
-        if value not in (None, runs.get(name)):
-            raise BackboneError(
-                f"the lite backbone runs in float32 on the CPU, as it was trained; leave out "
-                f"{name} {value!r}"
-            )
-    return load_lite(folder, prompt=spec.text, cut_at_layer=spec.cut_at_layer)
-
-
-def _load_hf(folder: Path, spec: BackboneSpec) -> Backbone:
-    from hiprobe.backbones.hf.hf_load import load_hf
-
-    return load_hf(
-        folder,
-        prompt=spec.text,
-        cut_at_layer=spec.cut_at_layer,
-        dtype=spec.dtype,
-        device=spec.device,
-        resize=spec.resize,
-        quantise=spec.quantise,
-        frames_as=spec.frames_as,
-    )
-
-
-_Load = Callable[[Path, BackboneSpec], Backbone]
-
-
-_LOADERS: dict[str, _Load] = {
-    MODEL_TYPE: _load_lite,
-    **dict.fromkeys(MODEL_TYPES, _load_hf),
-}
-"""By the `model_type` of a folder's config.json."""
+    _by_name.update(dict.fromkeys(names, opener))
+    _by_model_type.update(dict.fromkeys(model_types, opener))
 
 
 def open_backbone(
@@ -301,7 +108,65 @@ def open_backbone(
     return BackboneSpec(name, **choices).open(say=say)  # type: ignore[arg-type]
 
 
-def loader_of(folder: Path) -> _Load:
+def open_spec(spec: BackboneSpec, *, say: Callable[[str], None] | None = None) -> Backbone:
+    """Open what a spec names; errors as `BackboneSpec.open`.
+
+    The backbone carries the spec (see `hiprobe.spec.spec_of`), with the absolute path of a folder
+    that was given: a probe finds it again from any working folder.
+    """
+    name = spec.known_as
+    folder = backbone_folder(name, say=say)
+    if folder is None:
+        opener, found = _named_opener(name), name
+        assert opener is not None
+        opened = opener(replace(spec, name=name))
+    else:
+        absolute = folder.expanduser().absolute()
+        found = str(absolute) if Path(name).expanduser().absolute() == absolute else name
+        opened = loader_of(folder)(replace(spec, name=str(folder)))
+    if not isinstance(opened, Backbone):
+        raise BackboneError(
+            f"what opens {name} gave a {type(opened).__name__}, which is no backbone: it lacks "
+            "a method or attribute of hiprobe.backbones.interface.Backbone"
+        )
+    object.__setattr__(opened, SPEC, replace(spec, name=found))  # also of a frozen dataclass
+    return opened
+
+
+def backbone_folder(name: str | Path, *, say: Callable[[str], None] | None = None) -> Path | None:
+    """The folder of a backbone on this disk, named as for `open_backbone`; `lite` is fetched.
+
+    None for one that another package brings: where its weights lie is that package's matter.
+
+    Raises:
+        BackboneError: the name is unknown, or the model is not on this disk.
+        DownloadError: `lite` cannot be fetched.
+    """
+    if name == LITE:
+        folder = backbones_folder() / LITE
+        if is_assembled(folder):
+            return folder
+        if say:
+            say(f"the backbone {name} is not on this disk yet")
+        return _get_lite(folder, None, say)
+    if isinstance(name, str) and _named_opener(name) is not None:
+        return None
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    hub = _hub_id(str(name))
+    found = locate(hub)
+    if found is None:
+        entry = find_entry(hub)
+        size = f", about {entry.download_bytes / 1e9:.1f} GB" if entry else ""
+        raise BackboneError(
+            f"the backbone {name} is not on this disk; `hiprobe backbones get {name}` fetches it"
+            f"{size}; without a network, {by_hand(hub, own_folder(hub))}"
+        )
+    return found.folder
+
+
+def loader_of(folder: Path) -> Opener:
     """What opens a model folder, by the type of model that it names.
 
     Raises:
@@ -309,10 +174,220 @@ def loader_of(folder: Path) -> _Load:
     """
     try:
         model_type = read_json(folder / "config.json", nan=True)["model_type"]
-        return _LOADERS.get(model_type, _load_hf)  # the generic path says what it cannot read
+        if model_type not in _by_model_type:
+            _register_added(str(model_type))
+        return _by_model_type.get(model_type, _open_hf)  # the generic path says what it lacks
     except (OSError, ValueError, TypeError) as error:
         raise BackboneError(f"{folder} has no readable config.json: {error}") from error
     except KeyError as error:
         raise BackboneError(
             f"the config.json in {folder} names no model_type; it is no model of transformers"
         ) from error
+
+
+def get_backbone(
+    name: str,
+    *,
+    wheels: Path | None = None,
+    revision: str | None = None,
+    say: Callable[[str], None] | None = None,
+    progress: DownloadProgress | None = None,
+) -> Path:
+    """Fetch a backbone unless it lies whole and undamaged on this disk; its folder.
+
+    Args:
+        name: one of `list_backbones()`, or any `owner/name` of the hub.
+        wheels: folder with the wheels of `lite`, for a machine without a network.
+        revision: branch, tag or commit of a hub model.
+        say: takes lines about the course.
+        progress: takes the bytes done and in all, of a hub model.
+
+    Raises:
+        BackboneError: the name is unknown.
+        DownloadError: its parts cannot be had, or have another hash.
+        StorageError: the folder cannot be written.
+        UsageError: wheels or a revision are given for a model that has none, or it comes with a
+            package.
+    """
+    if name == LITE:
+        if revision is not None:
+            raise UsageError(f"{name} has no revisions; leave out --revision")
+        folder = backbones_folder() / LITE
+        if is_assembled(folder) and not damaged_files(folder):
+            return folder
+        return _get_lite(folder, wheels, say)
+    if wheels is not None:
+        raise UsageError(f"{name} is not made of wheels; leave out --wheels")
+    if name in _added_names():
+        raise UsageError(f"{name} comes with an installed package: there is nothing to fetch")
+    hub = _hub_id(name)
+    found = locate(hub) if revision is None else None
+    if found is not None and read_record(found.folder) is None:
+        if say:
+            say(f"{hub} is here already, put there by other means: its hashes are not checked")
+        return found.folder
+    return fetch_model(hub, revision=revision, say=say, progress=progress)
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """What a user wants to know before fetching a backbone.
+
+    Attributes:
+        name: short name.
+        hub: `owner/name` on the hub; None for one that does not come from there.
+        summary: what it is.
+        licence: of its weights, in short.
+        place: whose folder it lies in, "package" for one that an installed package brings; None
+            where it is not on this disk.
+        parameters: of the whole model.
+        download_bytes, size_bytes: about what is fetched, and what lies on the disk then.
+        folder: where it lies, or would be put.
+        shape: for counting what a segment costs. This and the four before it are None where
+            another package brings the backbone: it is not loaded to be listed.
+    """
+
+    name: str
+    hub: str | None
+    summary: str
+    licence: str
+    place: Place | None
+    parameters: int | None = None
+    download_bytes: int | None = None
+    size_bytes: int | None = None
+    folder: Path | None = None
+    shape: Shape | LiteShape | None = None
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether it can be opened without a network."""
+        return self.place is not None
+
+
+def list_backbones() -> tuple[BackboneInfo, ...]:
+    """The backbones that can be opened by name; any other model of the hub can be too."""
+    of_hub = (_hub_info(entry) for entry in catalogue())
+    of_packages = (_package_info(entry) for entry in _added_names().values())
+    return (_lite_info(), *of_hub, *of_packages)
+
+
+def _lite_info() -> BackboneInfo:
+    folder, shape = backbones_folder() / LITE, lite_shape()
+    return BackboneInfo(
+        name=LITE,
+        hub=None,
+        summary="EfficientNet-Lite0, a trained projector, SmolLM2-135M-Instruct; for CPUs",
+        licence="Apache-2.0; projector: trained on Flickr8k, non-commercial research",
+        place="hiprobe" if is_assembled(folder) else None,
+        parameters=shape.parameters,
+        download_bytes=DOWNLOAD_BYTES,
+        size_bytes=FOLDER_BYTES,
+        folder=folder,
+        shape=shape,
+    )
+
+
+def _hub_info(entry: Entry) -> BackboneInfo:
+    found = locate(entry.hub)
+    return BackboneInfo(
+        name=entry.name,
+        hub=entry.hub,
+        summary=entry.hub,
+        licence=entry.licence,
+        place=found.place if found else None,
+        parameters=entry.shape.parameters,
+        download_bytes=entry.download_bytes,
+        size_bytes=entry.download_bytes,
+        folder=found.folder if found else own_folder(entry.hub),
+        shape=entry.shape,
+    )
+
+
+def _package_info(entry: EntryPoint) -> BackboneInfo:
+    about = entry.dist.metadata.json if entry.dist else {}
+    summary, licence = about.get("summary"), about.get("license_expression", about.get("license"))
+    return BackboneInfo(
+        name=entry.name,
+        hub=None,
+        summary=f"{package_of(entry)}{f': {summary}' if summary else ''}",
+        # an older package may hold the whole text of its licence there
+        licence=str(licence).splitlines()[0] if licence else "see its package",
+        place="package",
+    )
+
+
+def _added_names() -> dict[str, EntryPoint]:
+    """Names that other packages add; none can take a name of ours away."""
+    added = added_by_packages(GROUP)
+    return {n: e for n, e in added.items() if n != LITE and find_entry(n) is None}
+
+
+def _named_opener(name: str) -> Opener | None:
+    """What opens a backbone that needs no model folder; None where the name is none of those."""
+    if name not in _by_name:
+        _register_added(name)
+    return _by_name.get(name)
+
+
+def _register_added(name: str) -> None:
+    """Register what another package adds under this name, if one does."""
+    entry = _added_names().get(name)
+    if entry is not None:
+        register_backbone(load_entry(entry), names=(name,), model_types=(name,))
+
+
+def _hub_id(name: str) -> str:
+    """The hub id of a known name, or the name where it is one itself."""
+    entry = find_entry(name)
+    if entry is not None:
+        return entry.hub
+    if is_hub_id(name):
+        return name
+    known = [LITE, *(e.name for e in catalogue()), *_added_names()]
+    near = difflib.get_close_matches(name.lower(), known, n=3)
+    raise BackboneError(
+        f"backbone {name!r} is neither a known name nor a folder"
+        f"{'; did you mean ' + ' or '.join(near) + '?' if near else ''}; `hiprobe backbones` lists "
+        f"the names ({LITE} and others), owner/name takes a model of the hub, and a "
+        "folder needs a config.json"
+    )
+
+
+def _get_lite(target: Path, wheels: Path | None, say: Callable[[str], None] | None) -> Path:
+    share_processors()  # assembling loads torch
+    return assemble_lite(target, wheels=wheels, say=say)
+
+
+def _open_lite(spec: BackboneSpec) -> Backbone:
+    from hiprobe.backbones.lite.lite_model import load_lite
+
+    runs = {"dtype": "float32", "device": "cpu", "resize": TRAINED_RESIZE}
+    for name in ("dtype", "device", "resize", "quantise", "frames_as"):
+        value = getattr(spec, name)
+        if value not in (None, runs.get(name)):
+            raise BackboneError(
+                f"the lite backbone runs in float32 on the CPU, as it was trained; leave out "
+                f"{name} {value!r}"
+            )
+    return load_lite(Path(spec.known_as), prompt=spec.text, cut_at_layer=spec.cut_at_layer)
+
+
+def _open_hf(spec: BackboneSpec) -> Backbone:
+    from hiprobe.backbones.hf.hf_load import load_hf
+
+    return load_hf(
+        Path(spec.known_as),
+        prompt=spec.text,
+        cut_at_layer=spec.cut_at_layer,
+        dtype=spec.dtype,
+        device=spec.device,
+        resize=spec.resize,
+        quantise=spec.quantise,
+        frames_as=spec.frames_as,
+    )
+
+
+# In code and not by entry points of our own: an editable install writes those down once, when it
+# is made, so that a backbone added later would be unknown until the next install.
+register_backbone(_open_lite, model_types=(MODEL_TYPE,))
+register_backbone(_open_hf, model_types=MODEL_TYPES)

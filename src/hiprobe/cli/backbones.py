@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 VERSION = 1
+COST = ("layers", "width", "layer", "weight_bytes", "visual_tokens", "positions", "flops")
+"""What is said of a backbone's cost; null for one of another package, which is not loaded here."""
 HEADER = ("name", "here", "parameters", "bf16", "fp8", "tokens", "TFLOP to l*", "TFLOP", "licence")
 
 
@@ -69,11 +71,12 @@ def print_json(frame: str) -> None:
 
 
 def markdown(frame: str) -> str:
-    """The table for the documentation: without what lies on this disk."""
+    """The table for the documentation: without what this machine has on its disk or installed."""
     from hiprobe.backbones.registry import list_backbones
 
     pixels = parse_frame(frame)
-    rows = [_cells(facts(info, pixels)) for info in list_backbones()]
+    known = (info for info in list_backbones() if info.place != "package")
+    rows = [_cells(facts(info, pixels)) for info in known]
     keep = [n for n, title in enumerate(HEADER) if title != "here"]
     lines = [[HEADER[n] for n in keep], ["---"] * len(keep), *([r[n] for n in keep] for r in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -90,15 +93,15 @@ def facts(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
         "download_bytes": info.download_bytes,
         "on_disk": info.on_disk,
         "place": info.place,
-        "folder": str(info.folder),
+        "folder": None if info.folder is None else str(info.folder),
     }
-    return known | _cost(info, frame_pixels)
+    return known | (dict.fromkeys(COST) if info.shape is None else _cost(info.shape, frame_pixels))
 
 
-def _cost(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
+def _cost(shape: Shape | LiteShape, frame_pixels: tuple[int, int]) -> dict[str, Any]:
     from hiprobe.backbones.cost import count_segment, middle_layer
 
-    shape, layer = info.shape, middle_layer(info.shape)
+    layer = middle_layer(shape)
     whole = count_segment(shape, frame_pixels=frame_pixels)
     cut = count_segment(shape, layer=layer, frame_pixels=frame_pixels)
     return {
@@ -131,14 +134,14 @@ def _weights(shape: Shape | LiteShape, layer: int) -> dict[str, int]:
 
 
 def _cells(known: dict[str, Any]) -> Sequence[str]:
-    count = known["parameters"]
-    size = f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"
     here = {None: "no", "hiprobe": "yes"}.get(known["place"], str(known["place"]))
-    memory, flops = known["weight_bytes"], known["flops"]
+    count, memory, flops = known["parameters"], known["weight_bytes"], known["flops"]
+    if count is None:
+        return (known["name"], here, *["-"] * 6, known["licence"])
     return (
         known["name"],
         here,
-        size,
+        f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M",
         _gigabytes(memory["bf16"]) if "bf16" in memory else f"{_gigabytes(memory['float32'])} *",
         _gigabytes(memory["fp8"]) if "fp8" in memory else "-",
         str(known["visual_tokens"]),

@@ -152,14 +152,20 @@ def _memory() -> Check:
     return Check("memory", level, f"{format_bytes(free)} available", remedy)
 
 
+_PLACES = {
+    "hiprobe": "on this disk",
+    "hub cache": "in the hub client's cache",
+    "package": "of an installed package",
+}
+
+
 def _backbones() -> Iterator[Check]:
     from hiprobe.backbones.registry import list_backbones
 
     known = list_backbones()
     for backbone in known:
-        if backbone.on_disk:
-            where = "on this disk" if backbone.place == "hiprobe" else "in the hub client's cache"
-            yield Check(f"backbone {backbone.name}", "ok", where)
+        if backbone.place is not None:
+            yield Check(f"backbone {backbone.name}", "ok", _PLACES[backbone.place])
         elif backbone.hub is None:
             remedy = f"hiprobe backbones get {backbone.name} (or wait: the first fit does it)"
             yield Check(f"backbone {backbone.name}", "note", "not on this disk", remedy)
@@ -230,10 +236,11 @@ def _tried(spec: BackboneSpec) -> Iterator[Check]:
     from hiprobe.backbones.registry import backbone_folder
 
     folder = backbone_folder(spec.known_as, say=say)
-    yield Check("folder", "ok", str(folder))
+    if folder is not None:  # else a package brings it, and knows where its weights lie
+        yield Check("folder", "ok", str(folder))
     say("loading the weights ...")
-    opened = spec.open()
-    for finding in check_backbone(opened, folder=folder, shape=folder_shape(folder)):
+    opened, shape = spec.open(), None if folder is None else folder_shape(folder)
+    for finding in check_backbone(opened, folder=folder, shape=shape):
         yield Check(*astuple(finding))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from backbone_cases import moving_square
 from hf_models import CONFIGS, LAYERS
 
-from hiprobe.backbones.comparison import quantisation_effect, resize_effect, states_effect
+from hiprobe.backbones.comparison import effect_between, states_effect, timed_states
 from hiprobe.backbones.hf import pictures
 from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.backbones.registry import open_backbone
@@ -33,7 +34,8 @@ def float32(folder: Path) -> BackboneSpec:
 
 def test_the_same_backbone_twice_differs_in_nothing(model_folder: Folder) -> None:
     backbone = load_hf(model_folder("internvl"), dtype="float32")
-    effect = states_effect(backbone, backbone, SEGMENTS, layers=ALL, score=lambda v: v.sum(1))
+    read = timed_states(backbone, SEGMENTS, layers=ALL)
+    effect = effect_between(read, read, score=lambda v: v.sum(1))
     assert effect.relative == (0.0,) * LAYERS
     assert effect.cosine == pytest.approx((1.0,) * LAYERS)
     assert effect.score_change == 0.0
@@ -41,7 +43,8 @@ def test_the_same_backbone_twice_differs_in_nothing(model_folder: Folder) -> Non
 
 def test_an_effect_is_the_distance_over_the_length(model_folder: Folder) -> None:
     exact, short = (load_hf(model_folder("qwen2_5_vl"), dtype=d) for d in ("float32", "bfloat16"))
-    effect = states_effect(exact, short, SEGMENTS, layers=ALL, score=lambda v: v[:, 0])
+    reads = (timed_states(b, SEGMENTS, layers=ALL) for b in (exact, short))
+    effect = effect_between(*reads, score=lambda v: v[:, 0])
     # one by one, as the effect reads them: in bfloat16 a batch may round otherwise
     one, other = (
         np.concatenate([b.states([s], layers=ALL)["last"] for s in SEGMENTS])
@@ -55,7 +58,7 @@ def test_an_effect_is_the_distance_over_the_length(model_folder: Folder) -> None
 def test_nothing_to_compare_is_refused(model_folder: Folder) -> None:
     backbone = load_hf(model_folder("internvl"))
     with pytest.raises(StatesError, match="0 segments"):
-        states_effect(backbone, backbone, [], layers=[1])
+        timed_states(backbone, [], layers=[1])
 
 
 @pytest.mark.parametrize("family", CONFIGS)
@@ -65,7 +68,8 @@ def test_the_faster_resize_is_another_fingerprint_and_other_states(
     trained, area = (load_hf(model_folder(family), resize=r) for r in (None, "area"))
     assert "resize_by" not in trained.fingerprint.settings
     assert area.fingerprint.settings["resize_by"] == "area"
-    effect = resize_effect(float32(model_folder(family)), SEGMENTS, layers=[1, LAYERS])
+    usual = float32(model_folder(family))
+    effect = states_effect(usual, replace(usual, resize="area"), SEGMENTS, layers=[1, LAYERS])
     assert all(0 < value < 0.5 for value in effect.relative)
 
 
@@ -104,9 +108,8 @@ def test_without_torchao_its_formats_say_what_to_install(model_folder: Folder) -
 def test_one_byte_weights_give_near_states_under_their_own_fingerprint(
     model_folder: Folder, family: str, quantise: str, most: float
 ) -> None:
-    effect = quantisation_effect(
-        float32(model_folder(family)), SEGMENTS, quantise=quantise, layers=ALL
-    )
+    usual = float32(model_folder(family))
+    effect = states_effect(usual, replace(usual, quantise=quantise), SEGMENTS, layers=ALL)
     assert all(0 < value < most for value in effect.relative)
     backbone = load_hf(model_folder(family), dtype="float32", quantise=quantise)
     assert backbone.fingerprint.settings["quantise"] == quantise

@@ -16,6 +16,7 @@ from backbone_cases import moving_square, segment_of
 from hf_models import CONFIGS, LAYERS
 from safetensors.torch import load_file, save_file
 
+from hiprobe.backbones.decoder import memory_errors
 from hiprobe.backbones.hf import MODEL_TYPES
 from hiprobe.backbones.hf.hardware import (
     Hardware,
@@ -24,7 +25,6 @@ from hiprobe.backbones.hf.hardware import (
     choose_dtype,
     cpu_has_bfloat16_tiles,
     macos_version,
-    memory_errors,
 )
 from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.backbones.hf.weights import weights_digest

@@ -21,9 +21,16 @@ from hiprobe.backbones.hf.qwen import (
     qwen_pictures,
     qwen_video,
 )
+from hiprobe.backbones.plugins import added_by_packages, load_entry
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
-from hiprobe.spec import AS_PICTURES, AS_VIDEO
+from hiprobe.spec import AS_PICTURES, AS_VIDEO, FRAMES_AS
+
+GROUP = "hiprobe.families"
+"""Entry points of other packages: `MODEL_TYPE = "module:ways"`, see `register_family`."""
+
+Build = Callable[[Parts], Family]
+_families: dict[str, Mapping[str, Build]] = {}
 
 _SMALL = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -101,7 +108,9 @@ def build_family(parts: Parts, *, frames_as: str | None = None) -> Family:
         BackboneError: it does not read frames in this way.
     """
     kind = parts.config.model_type
-    ways = _BUILDERS[kind]
+    if not is_known(kind):
+        raise KeyError(kind)
+    ways = _families[kind]
     way = next(iter(ways)) if frames_as is None else frames_as
     if way not in ways:
         raise BackboneError(
@@ -113,8 +122,38 @@ def build_family(parts: Parts, *, frames_as: str | None = None) -> Family:
 
 
 def is_known(model_type: str) -> bool:
-    """Whether a `model_type` of config.json has a family of its own here."""
-    return model_type in _BUILDERS
+    """Whether a `model_type` of config.json has a family of its own, here or in another package.
+
+    Raises:
+        BackboneError: another package adds the family, and it cannot be loaded.
+    """
+    if model_type not in _families:
+        entry = added_by_packages(GROUP).get(model_type)
+        if entry is not None:
+            register_family(model_type, load_entry(entry))
+    return model_type in _families
+
+
+def register_family(model_type: str, ways: Mapping[str, Build]) -> None:
+    """Make a family of models known for as long as this process runs.
+
+    A package that adds one for good names its `ways` in the entry-point group `hiprobe.families`,
+    under the model type.
+
+    Args:
+        model_type: as in the config.json of its models.
+        ways: `hiprobe.spec.AS_VIDEO`, `AS_PICTURES` or both -> what builds the family that reads
+            frames in that way; the first is taken where a user does not choose.
+
+    Raises:
+        BackboneError: there is no way, or one of another name.
+    """
+    if not isinstance(ways, Mapping) or not ways or set(ways) - set(FRAMES_AS):
+        raise BackboneError(
+            f"the family {model_type} is no mapping of {' or '.join(FRAMES_AS)} to functions that "
+            "build it; correct the package that adds it"
+        )
+    _families[model_type] = ways
 
 
 def _internvl(parts: Parts) -> Family:
@@ -155,21 +194,21 @@ def _llava_onevision(parts: Parts) -> Family:
     return Family("model.language_model", token, settings, read, line_breaks=1)
 
 
-_Build = Callable[[Parts], Family]
 _CLIP_PICTURES = partial(qwen_pictures, defaults=pictures.CLIP)
-_BUILDERS: dict[str, Mapping[str, _Build]] = {
-    "idefics3": {AS_PICTURES: smolvlm_pictures},  # the same layout, from which SmolVLM descends
-    "internvl": {AS_VIDEO: _internvl},
-    "llava_onevision": {AS_VIDEO: _llava_onevision},
-    "qwen2_5_vl": {
-        AS_VIDEO: partial(qwen_video, how=QWEN2_5_VIDEO),
-        AS_PICTURES: _CLIP_PICTURES,
-    },
-    "qwen2_vl": {AS_VIDEO: partial(qwen_video, how=QWEN2_VIDEO), AS_PICTURES: _CLIP_PICTURES},
-    "qwen3_vl": {
+register_family("idefics3", {AS_PICTURES: smolvlm_pictures})  # SmolVLM descends from it
+register_family("internvl", {AS_VIDEO: _internvl})
+register_family("llava_onevision", {AS_VIDEO: _llava_onevision})
+register_family(
+    "qwen2_5_vl", {AS_VIDEO: partial(qwen_video, how=QWEN2_5_VIDEO), AS_PICTURES: _CLIP_PICTURES}
+)
+register_family(
+    "qwen2_vl", {AS_VIDEO: partial(qwen_video, how=QWEN2_VIDEO), AS_PICTURES: _CLIP_PICTURES}
+)
+register_family(
+    "qwen3_vl",
+    {
         AS_VIDEO: partial(qwen_video, how=QWEN3_VIDEO),
         AS_PICTURES: partial(qwen_pictures, defaults=pictures.HALVES),
     },
-    "smolvlm": {AS_VIDEO: smolvlm_video, AS_PICTURES: smolvlm_pictures},
-}
-"""Ways of every family by its `model_type`, the one it takes unless told otherwise first."""
+)
+register_family("smolvlm", {AS_VIDEO: smolvlm_video, AS_PICTURES: smolvlm_pictures})

@@ -15,11 +15,8 @@ from typing import Any
 
 import torch
 
-from hiprobe.errors import BackboneError, BackboneMemoryError
+from hiprobe.errors import BackboneError
 from hiprobe.spec import DTYPES, QUANTISED
-
-# what allocators of the CPU and of Apple's GPU say, in a plain RuntimeError
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -138,33 +135,6 @@ def cpu_has_bfloat16_tiles(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
         return "amx_bf16" in cpu_info.read_text(encoding="utf-8").split()
     except OSError:
         return False
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Torch's ways to say that memory ran out, as one typed error.
-
-    Raises:
-        BackboneMemoryError: memory ran out inside.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise _memory_error(error) from error
-    except MemoryError as error:
-        raise _memory_error(error) from error
-    except RuntimeError as error:
-        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-            raise _memory_error(error) from error
-        raise
-
-
-def _memory_error(error: BaseException) -> BackboneMemoryError:
-    first = str(error).splitlines()[0] if str(error) else "out of memory"
-    return BackboneMemoryError(
-        f"the backbone ran out of memory ({first}); take a smaller batch or a smaller model"
-    )
 
 
 def check_quantised(name: str | None) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
+from hiprobe.backbones.decoder import memory_errors
 from hiprobe.backbones.hf.families import build_family, is_known
 from hiprobe.backbones.hf.family import Family, Parts, Wording, read_template
 from hiprobe.backbones.hf.generic import build_generic, model_class
@@ -21,7 +22,6 @@ from hiprobe.backbones.hf.hardware import (
     check_quantised,
     choose_device,
     choose_dtype,
-    memory_errors,
     quantised,
 )
 from hiprobe.backbones.hf.hf_model import HfBackbone
@@ -69,6 +69,8 @@ def plan_of(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> Plan:
     """
     with loading(folder):
         about = read_json(folder / "config.json", nan=True)
+        # a package may teach transformers its classes when its family is loaded: before AutoConfig
+        is_known(str(about["model_type"]))
         is_original, form = about["model_type"] == ORIGINAL_TYPE, None
         if is_original:
             form = chat_form(about)

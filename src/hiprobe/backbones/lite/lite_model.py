@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,25 +22,8 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from hiprobe.backbones.decoder import (
-    apply_norm,
-    check_finite,
-    check_layers,
-    check_readings,
-    check_whole,
-    cut_at,
-    in_turn,
-    read_layers,
-)
-from hiprobe.backbones.decoder_outputs import (
-    check_head_layers,
-    first_ids,
-    head_shape,
-    log_probabilities,
-    read_texts,
-    stacked_heads,
-    watched_heads,
-)
+from hiprobe.backbones.decoder import DecoderBackbone, in_turn
+from hiprobe.backbones.decoder_outputs import read_texts
 from hiprobe.backbones.interface import DETECT_PROMPT, Speech, TextReading
 from hiprobe.backbones.lite.parts import (
     EfficientNetLite0,
@@ -54,8 +37,7 @@ from hiprobe.backbones.lite.parts import (
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import BackboneError
 from hiprobe.fingerprint import Fingerprint
-from hiprobe.segment import Frame, Segment
-from hiprobe.states import Reading
+from hiprobe.segment import Frame
 
 PICTURES = 96
 """How many are remembered: a clip of some seconds, in some 30 megabytes."""
@@ -86,11 +68,14 @@ SPEECH = Speech(structured=False, repetition_penalty=1.1, no_repeat_tokens=4)
 """135 million parameters give no JSON, and repeat themselves when nothing keeps them from it."""
 
 
-class LiteBackbone:
-    """One forward pass per segment, on the CPU, in float32.
+class LiteBackbone(DecoderBackbone):
+    """Runs on the CPU, in float32.
 
-    Built by `load.load_lite`; the parts can also be given directly (tests, training).
+    Built by `load_lite`; the parts can also be given directly (tests, training).
     """
+
+    # answers and heads were published read one by one; joined ones differ by rounding
+    joins_answers = False
 
     def __init__(
         self,
@@ -104,25 +89,23 @@ class LiteBackbone:
         prompt: str = DETECT_PROMPT,
         input_pixels: int = 224,
     ) -> None:
+        super().__init__(layer_count=layer_count, weights=weights, prompt=prompt)
         self.decoder = decoder.eval().requires_grad_(False)
         self.vision = vision.eval().requires_grad_(False)
         self.projector = projector.eval().requires_grad_(False)
         self.tokenizer = tokenizer
-        self.prompt = prompt
-        self._layer_count = layer_count
-        self._weights = weights
         self._input_pixels = input_pixels
         self._seen = SeenPictures(self.vision)
 
     @property
-    def layer_count(self) -> int:
-        """L of the whole model, also where it was loaded cut."""
-        return self._layer_count
+    def stack(self) -> Any:
+        """The LLM's layers and final norm."""
+        return self.decoder.model
 
     @property
-    def width(self) -> int:
-        """Width of a hidden state."""
-        return int(self.decoder.config.hidden_size)
+    def speaker(self) -> Any:
+        """The LLM."""
+        return self.decoder
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -138,134 +121,18 @@ class LiteBackbone:
             },
         )
 
-    @in_turn
-    @torch.inference_mode()
-    def states(
-        self,
-        segments: Sequence[Segment],
-        *,
-        layers: Sequence[int],
-        readings: Sequence[Reading] = ("last",),
-    ) -> Mapping[Reading, NDArray[np.float32]]:
-        """See `hiprobe.backbones.interface.Backbone.states`."""
-        found = self.states_by_prompt(
-            segments, prompts=(self.prompt,), layers=layers, readings=readings
-        )
-        return found[self.prompt]
-
-    @in_turn
-    @torch.inference_mode()
-    def states_by_prompt(
-        self,
-        segments: Sequence[Segment],
-        *,
-        prompts: Sequence[str],
-        layers: Sequence[int],
-        readings: Sequence[Reading] = ("last",),
-    ) -> Mapping[str, Mapping[Reading, NDArray[np.float32]]]:
-        """See `hiprobe.backbones.interface.PromptsBackbone`: the pictures are looked at once."""
-        available = len(self.decoder.model.layers)
-        layers = check_layers(layers, available=available, layer_count=self.layer_count)
-        readings = check_readings(readings)
-        visual = [self.visual_tokens([segment.frames]) for segment in segments]
-        found: dict[str, dict[Reading, NDArray[np.float32]]] = {}
-        for prompt in prompts:
-            parts = [self._read(own, prompt, layers, readings) for own in _of_one_length(visual)]
-            empty = np.zeros((0, len(layers), self.width), np.float32)
-            found[prompt] = {
-                r: np.concatenate([empty, *(part[r] for part in parts)]) for r in readings
-            }
-            check_finite(found[prompt], dtype=self.fingerprint.dtype)
-        return found
-
     @property
     def speech(self) -> Speech:
         """Plain words, kept from repeating themselves."""
         return SPEECH
 
-    @in_turn
-    @torch.inference_mode()
-    def describe(
-        self,
-        frames: Sequence[Frame],
-        *,
-        prompt: str,
-        max_new_tokens: int = 64,
-        speech: Speech | None = None,
-        frame_seconds: Sequence[float] | None = None,
-    ) -> str:
-        """The model's own words, decoded greedily; it is not told times.
+    def look(self, frames: Sequence[Frame], offsets: Sequence[float] | None) -> Tensor:
+        """Visual tokens `[1, tokens, width]`; this model is not told times."""
+        return self.visual_tokens([frames])
 
-        Raises:
-            BackboneError: the decoder was loaded cut and cannot speak.
-        """
-        check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
-        embedded, _ = self.embed(self.visual_tokens([frames]), prompt=prompt)
-        stop, chosen = self.tokenizer.token_to_id(END_OF_TURN), speech or self.speech
-        made = self.decoder.generate(
-            inputs_embeds=embedded,
-            attention_mask=torch.ones(embedded.shape[:2], dtype=torch.long),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            logits_processor=_processors(chosen),
-            eos_token_id=stop,
-            pad_token_id=stop,
-        )
-        return str(self.tokenizer.decode(made[0].tolist(), skip_special_tokens=True)).strip()
-
-    @in_turn
-    @torch.inference_mode()
-    def first_token(
-        self, segments: Sequence[Segment], *, prompts: Sequence[str], words: Sequence[Sequence[str]]
-    ) -> NDArray[np.float64]:
-        """See `hiprobe.backbones.interface.FirstToken`."""
-        check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
-        ids = first_ids(words, encode=self._ids)
-        found = np.zeros((len(prompts), len(segments), len(ids)))
-        for row, segment in enumerate(segments):
-            visual = self.visual_tokens([segment.frames])
-            for number, prompt in enumerate(prompts):
-                embedded, _ = self.embed(visual, prompt=prompt)
-                made = self.decoder(inputs_embeds=embedded, use_cache=False, logits_to_keep=1)
-                found[number, row] = log_probabilities(made.logits[:, -1], ids)[0]
-        return found
-
-    @in_turn
-    def final_norm(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `hiprobe.backbones.interface.FinalNorm`."""
-        check_whole(available=len(self.decoder.model.layers), layer_count=self.layer_count)
-        return apply_norm(self.decoder.model.norm, values)
-
-    @property
-    def head_count(self) -> int:
-        """Attention heads of one layer."""
-        return head_shape(self.decoder.config)[0]
-
-    @property
-    def head_width(self) -> int:
-        """Width of what one head gives."""
-        return head_shape(self.decoder.config)[1]
-
-    @in_turn
-    @torch.inference_mode()
-    def head_states(
-        self, segments: Sequence[Segment], *, layers: Sequence[int], prompts: Sequence[str]
-    ) -> NDArray[np.float32]:
-        """See `hiprobe.backbones.interface.HeadStates`."""
-        layers = check_head_layers(layers, available=len(self.decoder.model.layers))
-        shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
-        found = np.zeros(shape, np.float32)
-        for row, segment in enumerate(segments):
-            visual = self.visual_tokens([segment.frames])
-            for number, prompt in enumerate(prompts):
-                embedded, _ = self.embed(visual, prompt=prompt)
-                with (
-                    cut_at(self.decoder.model, max(layers)) as decoder,
-                    watched_heads(decoder, layers) as caught,
-                ):
-                    decoder(inputs_embeds=embedded, use_cache=False)
-                found[number, row] = stacked_heads(caught, layers, heads=self.head_count)[0]
-        return found
+    def alike(self, look: Tensor) -> int:
+        """The number of visual tokens."""
+        return look.shape[1]
 
     @in_turn
     def text_states(
@@ -273,7 +140,7 @@ class LiteBackbone:
     ) -> Mapping[TextReading, NDArray[np.float32]]:
         """See `hiprobe.backbones.interface.TextsBackbone`: the text stands where a frame would."""
         before, after = prompt_ends(self.prompt)
-        pieces = [(self._ids(before), self._ids(t), self._ids(after)) for t in texts]
+        pieces = [(self.plain_ids(before), self.plain_ids(t), self.plain_ids(after)) for t in texts]
         return read_texts(self.decoder.model, pieces, layers=layers, layer_count=self.layer_count)
 
     def visual_tokens(self, clips: Sequence[Sequence[Frame]]) -> Tensor:
@@ -288,13 +155,18 @@ class LiteBackbone:
         coarse, fine = (torch.stack([m[i] for m in maps]) for i in (0, 1))
         return change_features(coarse, fine, grid=self.projector.config.grid)
 
-    def embed(self, visual: Tensor, *, prompt: str) -> tuple[Tensor, Tensor]:
+    def embed(self, looks: Sequence[Tensor], *, prompt: str) -> tuple[dict[str, Tensor], Tensor]:
+        """The prompt's embeddings with visual tokens in place."""
+        embedded, is_visual = self.embedded(torch.cat(list(looks)), prompt=prompt)
+        return {"inputs_embeds": embedded}, is_visual.expand(embedded.shape[:2])
+
+    def embedded(self, visual: Tensor, *, prompt: str) -> tuple[Tensor, Tensor]:
         """The prompt's embeddings with visual tokens in place, and where those stand.
 
         Returns float32 `[clips, positions, width]` and bool `[positions]`.
         """
         table = self.decoder.get_input_embeddings()
-        ends = [torch.tensor(self._ids(text)) for text in prompt_ends(prompt)]
+        ends = [torch.tensor(self.plain_ids(text)) for text in prompt_ends(prompt)]
         before, after = (table(ids).expand(len(visual), -1, -1) for ids in ends)
         is_visual = torch.zeros(
             before.shape[1] + visual.shape[1] + after.shape[1], dtype=torch.bool
@@ -302,9 +174,23 @@ class LiteBackbone:
         is_visual[before.shape[1] : before.shape[1] + visual.shape[1]] = True
         return torch.cat([before, visual, after], dim=1), is_visual
 
-    def _ids(self, text: str) -> list[int]:
+    def plain_ids(self, text: str) -> list[int]:
+        """Token ids of a bare text."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    def said(self, ids: Sequence[int]) -> str:
+        """The text of token ids."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    def choosing(self, speech: Speech) -> dict[str, Any]:
+        """Processors as `generate` would make them: it warns that an embedded prompt has no ids."""
+        made, stop = LogitsProcessorList(), self.tokenizer.token_to_id(END_OF_TURN)
+        if speech.repetition_penalty != 1.0:
+            made.append(RepetitionPenaltyLogitsProcessor(speech.repetition_penalty))
+        if speech.no_repeat_tokens:
+            made.append(NoRepeatNGramLogitsProcessor(speech.no_repeat_tokens))
+        return {"logits_processor": made, "eos_token_id": stop, "pad_token_id": stop}
 
     def _feature_maps(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
         # one by one: what a picture's layers hand on then stays in the processor's cache
@@ -313,35 +199,6 @@ class LiteBackbone:
         maps = dict(zip(unique, map(self._seen.maps, inputs), strict=True))
         coarse, fine = (torch.cat([maps[id(f)][i] for f in frames]) for i in (0, 1))
         return coarse, fine
-
-    def _read(
-        self, visual: Tensor, prompt: str, layers: Sequence[int], readings: Sequence[Reading]
-    ) -> dict[Reading, NDArray[np.float32]]:
-        embedded, is_visual = self.embed(visual, prompt=prompt)
-        decoder = self.decoder.model
-        return read_layers(
-            lambda: decoder(inputs_embeds=embedded, use_cache=False),
-            decoder,
-            layers=layers,
-            readings=readings,
-            visual=is_visual.expand(embedded.shape[:2]),
-        )
-
-
-def _of_one_length(visual: Sequence[Tensor]) -> list[Tensor]:
-    """Neighbours of equal length as one batch: the decoder's weights are read once for all."""
-    groups = groupby(visual, key=lambda tokens: tokens.shape[1])
-    return [torch.cat(list(own)) for _, own in groups]
-
-
-def _processors(speech: Speech) -> LogitsProcessorList:
-    """As `generate` would make them, which warns that it sees no ids of an embedded prompt."""
-    made = LogitsProcessorList()
-    if speech.repetition_penalty != 1.0:
-        made.append(RepetitionPenaltyLogitsProcessor(speech.repetition_penalty))
-    if speech.no_repeat_tokens:
-        made.append(NoRepeatNGramLogitsProcessor(speech.no_repeat_tokens))
-    return made
 
 
 def prompt_ends(prompt: str) -> tuple[str, str]:

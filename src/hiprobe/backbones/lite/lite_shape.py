@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -28,6 +28,15 @@ CLASSES = 1000
 CHANGE_CHANNELS = 2 * (FEATURE_CHANNELS + FINE_CHANNELS)
 """Mean and maximum of what changed, in both feature maps."""
 
+INPUT_PIXELS = 224
+"""Edge of the square that a frame is squashed to."""
+
+# EfficientNet-Lite0 never changes, so it is not derived here; a test holds both figures against
+# torch's own counts.
+VISION_PARAMETERS = 4_652_008
+VISION_FLOPS = 767_815_104
+"""Operations of the vision net for one frame of `INPUT_PIXELS`."""
+
 TEXT_POSITIONS = 21
 """Of the default prompt with its chat marks; there are no frame labels."""
 
@@ -43,44 +52,16 @@ _DECODER = {
 
 
 @dataclass(frozen=True)
-class Convolution:
-    """A convolution without bias, and the norm behind it.
-
-    Attributes:
-        groups: the inputs fall into as many, each seen by its share of the outputs.
-        stride: how far apart its results lie, in rows and columns of its input.
-    """
-
-    inputs: int
-    outputs: int
-    kernel: int
-    stride: int = 1
-    groups: int = 1
-
-    @property
-    def weights(self) -> int:
-        """Of the filters alone."""
-        return self.outputs * self.inputs // self.groups * self.kernel**2
-
-    @property
-    def parameters(self) -> int:
-        """With scale and shift of the norm."""
-        return self.weights + 2 * self.outputs
-
-
-@dataclass(frozen=True)
 class LiteShape:
     """The whole lite backbone; counted in float32, in which it runs.
 
     Attributes:
-        pixels: edge of the square that a frame is squashed to.
         cells: visual tokens of one picture, or of one change.
         seen, change: the projector's maps of a token, for pictures and for changes.
         decoder: layers of the LLM.
         embedding: its table of words, which is its head too.
     """
 
-    pixels: int
     cells: int
     seen: tuple[Matrix, ...]
     change: tuple[Matrix, ...]
@@ -104,69 +85,40 @@ class LiteShape:
     @property
     def parameters(self) -> int:
         """Of the vision net with its classifier, the projector and the LLM."""
-        vision = sum(c.parameters for c in convolutions())
-        vision += Matrix(FEATURE_CHANNELS, CLASSES, biased=True).parameters
         projector = sum(m.parameters for m in (*self.seen, *self.change)) + 4 * self.width
         decoder = self.decoder.count * self.decoder.layer_parameters + self.width
-        return vision + projector + self.embedding.parameters + decoder
+        return VISION_PARAMETERS + projector + self.embedding.parameters + decoder
 
     def look(self, *, frames: int) -> Look:
         """Of a segment with so many key frames: one picture, and a change between each two."""
         changes = frames - 1
         projector = sum(m.flops for m in self.seen) + changes * sum(m.flops for m in self.change)
-        return Look(self.cells * frames, frames * tower_flops(self.pixels), self.cells * projector)
-
-
-def convolutions() -> Iterator[Convolution]:
-    """Those of EfficientNet-Lite0, in order."""
-    yield Convolution(3, STEM_CHANNELS, 3, 2)
-    inputs = STEM_CHANNELS
-    for repeats, kernel, stride, expansion, outputs in STAGES:
-        for repeat in range(repeats):
-            hidden = inputs * expansion
-            if expansion != 1:
-                yield Convolution(inputs, hidden, 1)
-            yield Convolution(hidden, hidden, kernel, 1 if repeat else stride, groups=hidden)
-            yield Convolution(hidden, outputs, 1)
-            inputs = outputs
-    yield Convolution(inputs, FEATURE_CHANNELS, 1)
-
-
-def tower_flops(pixels: int) -> int:
-    """Operations of the vision net for one square frame: every weight, wherever it is applied."""
-    edge, found = pixels, 0
-    for convolution in convolutions():
-        edge = -(-edge // convolution.stride)
-        found += 2 * edge**2 * convolution.weights
-    return found
+        return Look(self.cells * frames, frames * VISION_FLOPS, self.cells * projector)
 
 
 @cache
 def lite_shape() -> LiteShape:
     """The lite backbone that comes with this package."""
-    return read_lite({"decoder": _DECODER, "vision": {"input_pixels": 224}})
+    return read_lite({"decoder": _DECODER, "vision": {"input_pixels": INPUT_PIXELS}})
 
 
 def read_lite(config: Mapping[str, Any]) -> LiteShape:
     """The shape of an assembled folder, from its config and the projector of this package.
 
     Raises:
-        KeyError, TypeError, ValueError: the config lacks something.
+        KeyError, TypeError, ValueError: the config lacks something, or squashes frames to another
+            size than the vision net was counted at.
     """
-    settings = _projector()
+    if config["vision"]["input_pixels"] != INPUT_PIXELS:
+        raise ValueError(f"frames of {config['vision']['input_pixels']} pixels are not counted")
+    file = resources.files("hiprobe.backbones.lite").joinpath("projector.json")
+    settings = json.loads(file.read_text(encoding="utf-8"))["projector"]
     hidden, width = int(settings["hidden"]), int(settings["width"])
     second = Matrix(hidden, width, biased=True)
     return LiteShape(
-        pixels=int(config["vision"]["input_pixels"]),
         cells=int(settings["grid"]) ** 2,
         seen=(Matrix(FEATURE_CHANNELS, hidden, biased=True), second),
         change=(Matrix(CHANGE_CHANNELS, hidden, biased=True), second),
         decoder=gated_decoder(config["decoder"]),
         embedding=Matrix(int(config["decoder"]["vocab_size"]), width),
     )
-
-
-def _projector() -> Mapping[str, Any]:
-    file = resources.files("hiprobe.backbones.lite").joinpath("projector.json")
-    found: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))["projector"]
-    return found
