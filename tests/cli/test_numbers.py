@@ -51,7 +51,7 @@ def test_a_number_that_cannot_be_meant_is_refused(path, option, text: str) -> No
 def test_the_message_states_the_range() -> None:
     result = CliRunner().invoke(app, ["cache", "prune", "--max-gb", "inf"])
     assert result.exit_code == 2
-    assert "'inf' is no number from 0 to 1e+06" in result.output
+    assert "'inf' is not a number from 0 to 1e+06" in result.output
 
 
 def test_ends_of_a_range() -> None:

@@ -135,7 +135,7 @@ def test_the_split_is_said_where_it_is_not_the_test_split(tmp_path: Path) -> Non
         command, [*arguments, "--json", str(document)], catch_exceptions=False
     )
     assert done.output.startswith("ubnormal-val, validation split: 64 videos")
-    assert "no figure on the test split compares with it" in done.output
+    assert "do not compare with figures on the test split" in done.output
     assert "every event lasts its whole video" in done.output
     found = json.loads(document.read_text())
     assert (found["dataset"], found["split"]) == ("ubnormal-val", "val")

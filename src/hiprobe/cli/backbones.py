@@ -160,7 +160,7 @@ _as_json: Decorator = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON document with everything, not a table.",
+    help="Print everything as one JSON document, not a table.",
 )
 _frame: Decorator = click.option(
     "--frame",
@@ -256,14 +256,14 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
 @click.option(
     "--probe",
     type=click.Path(path_type=Path),
-    help="Also say what becomes of this probe's scores; the usual way is then the probe's own.",
+    help="Also show how this probe's scores change; the usual way is then the probe's own.",
 )
 @click.option(
     "--segments",
     type=Whole(1, 100_000),
     default=8,
     show_default=True,
-    help="Segments of each video, spread evenly over it.",
+    help="How many segments of each video to read, spread evenly over it.",
 )
 @options.segment_seconds
 @_as_json

@@ -246,7 +246,7 @@ def demo(
     seed: int,
     quiet: bool,
 ) -> None:
-    """Fit on a handful of clips and detect in an untrimmed video of unseen sources.
+    """Try everything once: fit on a few clips, then detect in a video of other sources.
 
     With --clips, some sources are kept from fitting and their clips joined to one video, with as
     many cuts between normal clips as at events. The folder then holds the probe, the events as

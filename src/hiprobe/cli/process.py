@@ -261,8 +261,8 @@ def _refuse_others(folder: Path, own: Holder) -> None:
         holder = _living(path)
         if holder is not None and holder.settings != own.settings:
             raise FolderInUseError(
-                f"{folder} is in use by another run with other settings: {holder.told}; wait for "
-                "it to end, or choose another folder for the results"
+                f"{folder} is in use by another run with different settings: {holder.told}; wait "
+                "for it to end, or choose another folder for the results"
             )
 
 

@@ -184,7 +184,7 @@ def _frame_numbers(bounds: ArrayLike, name: str) -> NDArray[np.int64]:
 def _tail_remedy(missing: int) -> str:
     if missing < 0:
         return "cut the segments at the video's last frame"
-    return f"score the whole video, or allow {missing} tail frames, which take the last score"
+    return f"score the whole video, or add --tail-frames {missing}, which repeats its last score"
 
 
 def repeat_to_frames(
