@@ -44,7 +44,7 @@ def test_every_numeric_option_is_of_the_two_types() -> None:
     ids=lambda v: getattr(v, "name", "-".join(v) if isinstance(v, tuple) else v),
 )
 def test_a_number_that_cannot_be_meant_is_refused(path, option, text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"is no (whole )?number (from|above) "):
+    with pytest.raises(click.BadParameter, match=r"is not a (whole )?number (from|above) "):
         option.type.convert(text, option, None)
 
 

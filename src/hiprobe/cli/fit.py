@@ -89,6 +89,12 @@ class FitSettings:
         )
 
 
+MODE_WORDS = {
+    "clip": "whole clips",
+    "segment_mean": "the average of each clip's segments",
+    "segment": "every segment, with its clip's label",
+    "mil": "the most suspicious segment of each clip",
+}
 BASIS_WORDS = {"cross_validated": "cross-validated", "training": "training"}
 
 
@@ -155,7 +161,7 @@ def _print_modes(probe: Probe) -> None:
     known = {m: a for m, a in probe.mode_table_.items() if np.isfinite(a)}
     areas = ", ".join(f"{m} {format_number(a)}" for m, a in known.items())
     compared = f" (cross-validated AUC by mode: {areas})" if len(known) > 1 else ""
-    echo(f"\nfitted on: {probe.mode_}{compared}")
+    echo(f"\nfitted on: {probe.mode_}, {MODE_WORDS[probe.mode_]}{compared}")
 
 
 def _print_auc(probe: Probe) -> None:
