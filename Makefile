@@ -16,7 +16,7 @@ help:
 	@echo "make test-portable        tests that touch a model, as on other processors"
 	@echo "make lint                 ruff and mypy alone"
 	@echo "make fuzz                 read 20,000 damaged documents (CASES=N FIRST=SEED for others)"
-	@echo "make docs                 write the generated pages of docs/ anew"
+	@echo "make docs                 rewrite the generated pages of docs/"
 	@echo "make clean                remove .venv and caches (not the downloaded weights)"
 
 setup:

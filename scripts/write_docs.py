@@ -20,7 +20,7 @@ TABLE_START = "<!-- Written by scripts/write_docs.py from the catalogue: -->\n"
 TABLE_END = "<!-- end of the table -->"
 HEAD = """# Command line
 
-<!-- Generated from the commands by scripts/write_docs.py; `make docs` writes it anew. -->
+<!-- Generated from the commands by scripts/write_docs.py; run `make docs` to update it. -->
 
 Results go to standard output, progress and remarks to standard error.
 """

@@ -34,4 +34,4 @@ def test_the_cells_run_in_order(
     assert "(3, 1, 576) segments, layers, width" in printed
     assert any("layer_20" in line for line in printed)
     assert any("6 clips: one that is known" in line for line in printed)
-    assert any("straddle a cut" in line for line in printed)
+    assert any("contain a join" in line for line in printed)

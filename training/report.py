@@ -32,12 +32,17 @@ def main() -> None:
     page = [INTRO.format(machine=given.machine, c=newest[0]["C"], folds=newest[0]["folds"])]
     page += [part for run in newest for part in section(run)]
     page += ["## Every run in the log", "", *log_table(runs)]
-    (DOCS / "lite-results.md").write_text("\n".join(page) + "\n", encoding="utf-8")
+    target = DOCS / "lite-results.md"
+    _, _, by_hand = target.read_text(encoding="utf-8").partition(BY_HAND)
+    target.write_text("\n".join(page) + f"\n\n{BY_HAND}{by_hand}", encoding="utf-8")
 
+
+BY_HAND = "<!-- Written by hand from here on; `training/report.py` keeps it. -->"
 
 INTRO = """# What the lite backbone shows on real video
 
-Written by `training/report.py` from the log of `training/measure.py`; do not edit by hand.
+The tables are written by `training/report.py` from the log of `training/measure.py`; do not edit
+them by hand. [What the figures say](#what-the-figures-say) stands below them.
 Machine: {machine}. {folds} folds grouped by source, logistic regression with C = {c} on
 standardised vectors, the same for every rival; figures are out-of-fold ROC-AUC, pooled over folds.
 No clip of these sets was used in training. *DLSP* is the layer that saliency picks inside each

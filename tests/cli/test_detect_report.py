@@ -43,7 +43,7 @@ def test_a_quiet_video_takes_one_line(capsys: pytest.CaptureFixture[str]) -> Non
     DetectReport(quiet=True).video(Path("a/b/calm.mp4"), calm, result(calm))
     told = capsys.readouterr()
     assert told.out == (
-        "calm.mp4: no event in 4 segments; read to its end; highest score 0.200, threshold 0.500\n"
+        "calm.mp4: no event in 4 segments; whole video read; highest score 0.200, threshold 0.500\n"
     )
     assert not told.err
 
@@ -90,9 +90,9 @@ def test_remarks_on_speed_and_long_segments(capsys: pytest.CaptureFixture[str]) 
     slow = timeline(length=2.4)
     DetectReport(quiet=False).video(Path("slow.mp4"), slow, result(slow, known=3))
     told = capsys.readouterr().err
-    assert "2.0 s of work, 2.0 x real time for the rest; 3 segments were there already" in told
+    assert "took 2.0 s (2.0x playback speed) for the rest; 3 segments were already analysed" in told
     assert "a segment lasts 2.4 s here" in told and "--segment-seconds" in told
-    assert speed(result(slow, factor=None)) == "its states were there already, from an earlier run"
+    assert speed(result(slow, factor=None)) == "already analysed in an earlier run; reused"
     DetectReport(quiet=False).video(Path("x.mp4"), timeline(), result(timeline()))
     assert "--segment-seconds" not in capsys.readouterr().err
 

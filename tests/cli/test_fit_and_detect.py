@@ -97,8 +97,8 @@ def test_the_literal_forms_are_options_and_both_thresholds_are_shown(tmp_path: P
     usual = good(run("fit", clips, "-o", tmp_path / "usual")).stdout
     literal = ("--penalty", "none", "--threshold-scores", "training")
     shown = good(run("fit", clips, "-o", tmp_path / "literal", *literal)).stdout
-    assert "of the clips' held-out scores" in usual and "from the training scores" in usual
-    assert "of the clips' training scores" in shown and "from the held-out scores" in shown
+    assert "of the clips' cross-validated scores" in usual and "training scores" not in usual
+    assert "of the clips' training scores" in shown and "validated scores" not in shown
     assert "equation 8 has no minimum" in shown and "no minimum" not in usual
     assert Probe.load(tmp_path / "literal").threshold_summary_.basis == "training"
 

@@ -67,7 +67,7 @@ def test_another_run_is_refused_and_told_who_is_there(work: Path, tmp_path: Path
             before = (out / "00.json").read_bytes()
             done = subprocess.run(detect(work, out, *other), capture_output=True, text=True)
             assert done.returncode == 10, done.stderr
-            assert "in use by another run with other settings" in done.stderr
+            assert "in use by another run with different settings" in done.stderr
             told = f"process {first.pid} on {socket.gethostname()}, since "
             assert told in done.stderr and "--sigma 2" in done.stderr
             assert re.search(r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", done.stderr)

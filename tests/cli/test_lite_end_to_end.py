@@ -52,7 +52,7 @@ def test_fit_and_detect_on_videos(lite_folder: Path, clips: Path, tmp_path: Path
     result = run("detect", tmp_path / "probe", bad, video, "-o", out, *options)
     assert result.exit_code == 3, result.output
     assert "bad.mp4" in result.stderr
-    assert "x real time" in result.stderr
+    assert "x playback speed)" in result.stderr
     document = json.loads((out / f"{video.stem}.json").read_text())
     assert [e["kind"] for e in document["explanations"]] == ["event", "summary"]
     assert all(e["text"].strip() for e in document["explanations"])

@@ -44,14 +44,14 @@ def test_every_numeric_option_is_of_the_two_types() -> None:
     ids=lambda v: getattr(v, "name", "-".join(v) if isinstance(v, tuple) else v),
 )
 def test_a_number_that_cannot_be_meant_is_refused(path, option, text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"is no (whole )?number (from|above) "):
+    with pytest.raises(click.BadParameter, match=r"is not a (whole )?number (from|above) "):
         option.type.convert(text, option, None)
 
 
 def test_the_message_states_the_range() -> None:
     result = CliRunner().invoke(app, ["cache", "prune", "--max-gb", "inf"])
     assert result.exit_code == 2
-    assert "'inf' is no number from 0 to 1e+06" in result.output
+    assert "'inf' is not a number from 0 to 1e+06" in result.output
 
 
 def test_ends_of_a_range() -> None:

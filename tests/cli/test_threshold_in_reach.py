@@ -64,7 +64,7 @@ def test_python_refuses_it(threshold: float, tmp_path: Path) -> None:
 def test_detect_refuses_it_before_it_reads(probe: Path, tmp_path: Path, threshold: float) -> None:
     done = run("detect", probe, tmp_path / "day.safetensors", "--threshold", threshold, "-o", "x")
     assert done.exit_code == 2
-    assert "scores go from 0 to 1" in done.stderr or "is no number" in done.stderr
+    assert "scores go from 0 to 1" in done.stderr or "is not a number" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

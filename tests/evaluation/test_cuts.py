@@ -27,7 +27,7 @@ def test_counts_follow_the_timeline():
     assert (found.event_cuts, found.event_cuts_alarmed) == (2, 1)
     assert found.auc == pytest.approx(11 / 12)
     assert found.auc_without_straddling == 1.0
-    assert "without the 2 of 8 that straddle a cut 1.000" in found.sentences()[0]
+    assert "without the 2 of 8 that contain a join 1.000" in found.sentences()[0]
 
 
 def test_a_scorer_of_cuts_alone_is_found_out():

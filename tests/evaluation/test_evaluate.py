@@ -113,7 +113,7 @@ def test_the_command_prints_the_table_beside_the_floors(tmp_path: Path) -> None:
     for words in ("video-label oracle", "oracle x centre prior", "centre prior", "constant"):
         assert words in done.output
     assert f"SCORES minus {poor}" in done.output
-    assert "with 12 videos the test is too sure of itself" in done.output
+    assert "with 12 videos the test is overconfident" in done.output
     document = json.loads((tmp_path / "o.json").read_text())
     assert (document["metrics"]["auc"], document["split"], document["seed"]) == (1, "test", 0)
     assert document["floors"]["constant"]["auc"] == 0.5
@@ -157,7 +157,7 @@ def test_the_split_is_said_where_it_is_not_the_test_split(tmp_path: Path) -> Non
         command, [*arguments, "--json", str(document)], catch_exceptions=False
     )
     assert done.output.startswith("ubnormal-val, validation split: 64 videos")
-    assert "no figure on the test split compares with it" in done.output
+    assert "do not compare with figures on the test split" in done.output
     assert "every event lasts its whole video" in done.output
     found = json.loads(document.read_text())
     assert (found["dataset"], found["split"]) == ("ubnormal-val", "val")

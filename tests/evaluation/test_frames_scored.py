@@ -37,7 +37,7 @@ def test_each_frame_takes_the_score_of_its_segment(parts: list[tuple[int, float]
 @pytest.mark.parametrize(
     ("starts", "ends", "frames", "words"),
     [
-        ([0, 4], [4, 8], 10, "8 frames, but 10 are expected: 2 too few.*allow 2 tail frames"),
+        ([0, 4], [4, 8], 10, "8 frames, but 10 are expected: 2 too few.*add --tail-frames 2"),
         ([0, 4], [4, 8], 7, "1 too many"),
         ([0, 5], [4, 8], 8, r"segment 1 \[5, 8\) does not begin where"),
         ([0, 3], [4, 8], 8, "does not begin where"),

@@ -17,12 +17,12 @@ def test_events_with_truth_and_words(timeline):
     text = printed(events_table(timeline, video="a.mp4", truth_spans=[(4.0, 6.0)]))
     assert "0:02.0 │ 0:05.0 │ 3.0 │ 0.900 │ 0.843 │ 1.0 of 3.0 s" in text
     assert 'Two people "fight" <hard> & fall.' in text
-    assert "1 event in 10 segments; read to its end; 1 without a score" in text
+    assert "1 event in 10 segments; whole video read; 1 without a score" in text
 
 
 def test_no_events_and_broken_off(quiet):
     text = printed(events_table(replace(quiet, ended="truncated"), video="a.mp4"))
-    assert "no event in 3 segments; the file broke off" in text
+    assert "no event in 3 segments; the file breaks off" in text
     assert "truth" not in text
 
 
@@ -34,7 +34,7 @@ def test_one_segment_is_no_plural(quiet):
         scores=quiet.scores[:1],
         smoothed=quiet.smoothed[:1],
     )
-    assert events_caption(one) == "no event in 1 segment; read to its end"
+    assert events_caption(one) == "no event in 1 segment; whole video read"
 
 
 def test_markup_in_names_and_words_is_shown_as_written(timeline):
@@ -51,4 +51,6 @@ def test_layers_mark_the_chosen_one_in_both_numberings():
     text = printed(layers_table(curves))
     assert "│ 2 │ 1 │ 0.200 │ 0.200 │ 0.200 │ 0.200 │ chosen │" in text
     assert text.count("chosen") == 1
-    assert "layer 2 (1 in the paper's count): set by hand; the highest S(l) is at layer 3" in text
+    assert (
+        "layer 2 (1 in the paper's count): set by hand; layer 3 separates your clips best" in text
+    )

@@ -78,7 +78,10 @@ def test_the_page_shows_fields_refusals_and_reasons(told: Timeline, tmp_path: Pa
     for text in ("A &lt;fight&gt;", "Two people hit.", "Violent.", "Confidence 0.75", "calibrated"):
         assert text in page
     assert "I cannot view it." in page and "it declined" in page
-    assert "Normal, beside event 1" in page and "No explanation: out of memory" in page
+    assert (
+        "Below the threshold, for comparison with event 1" in page
+        and "No explanation: out of memory" in page
+    )
 
 
 def test_the_console_shows_the_same(told: Timeline) -> None:

@@ -98,7 +98,7 @@ def test_page_says_what_a_reader_needs(timeline, tmp_path):
         "0123456789abcdef",
         "reads layer 3",
         "no score",
-        "The truth of this video is not known.",
+        "No labels were given for this video.",
     ):
         assert words in text
 
@@ -133,12 +133,12 @@ def test_cuts_are_told_apart_and_facts_are_readable(quiet, tmp_path):
         quiet,
         truth_spans=[(1.0, 2.0)],
         cuts_seconds=[1.0],
-        cuts=("AUC over segments 0.9; without the 2 of 3 that straddle a cut 0.8",),
+        cuts=("AUC over segments 0.9; without the 2 of 3 that contain a join 0.8",),
         facts={"real_time_factor": 1.23456, "cv_auc": None, "file": "my_camera.mp4"},
     )
     page = page_of(tmp_path / "a.html", [video])
-    assert "that straddle a cut 0.8" in page.text and "tell alarms at cuts" in page.text
+    assert "that contain a join 0.8" in page.text and "tell alarms at joins" in page.text
     assert "real time factor" in page.text and "1.235" in page.text
     assert "my_camera.mp4" in page.text
     plain = page_of(tmp_path / "b.html", [PageVideo("a.mp4", quiet)])
-    assert "straddle" not in plain.text
+    assert "contain a join" not in plain.text

@@ -108,7 +108,8 @@ def _end(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
 def app() -> None:
     """Find abnormal events in video from a handful of labelled clips.
 
-    A frozen multimodal LLM reads the video; a small probe on its hidden states scores it.
+    A ready-made video-language model turns each second of video into numbers; HiProbe learns from
+    your clips which numbers mean "unusual".
 
     \b
     Examples:

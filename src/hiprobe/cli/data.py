@@ -174,13 +174,15 @@ def _in_short(found: tuple[CheckFinding, ...]) -> str:
     "splits",
     type=click.Choice(["train", "val", "test"]),
     multiple=True,
-    help="Look at this split only; may be given several times.",
+    help="Check only this split; may be given several times.",
 )
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Write everything that was found here, as JSON.",
+    help="Write all findings here, as JSON.",
 )  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="Print every finding, not ten of a kind.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Print every finding, not only ten of each kind."
+)
 @options.quiet
 def check(
     name: str,
@@ -196,14 +198,14 @@ def check(
 ) -> None:
     """Check the data set NAME in the folder ROOT, and write its manifest.
 
-    Files are found by name at any depth. Every video is decoded, its frames are counted and
-    compared with the published ones; missing and damaged files, copies, and near-duplicates
-    across splits are named. An interrupted check goes on where it was, and a second one reads
-    changed files only.
+    Files are found by name at any depth. Every video is decoded, and its frame count compared
+    with the published one; missing and damaged files, copies, and near-duplicates in two splits
+    are listed. An interrupted check resumes, and a second one reads only files that changed.
 
     \b
     Exit codes: 0 all is well; 12 something is missing or cannot be read; 14 a video is in two
-    splits; 13 counts differ. The most serious one sets the code; the manifest is always written.
+    splits; 13 counts differ. The most serious problem sets the exit code; the manifest is written
+    in any case.
 
     \b
     Examples:
@@ -237,14 +239,15 @@ def check(
 @click.argument("name")
 @click.option(
     "-o", "--out", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-    help="Where to [default: a folder of the set's name].",
+    help="Folder to write to [default: one named after the data set].",
 )  # fmt: skip
 @options.quiet
 def get(name: str, out: Path | None, quiet: bool) -> None:
-    """Get the data set NAME where it is public, else say where to ask for it.
+    """Get the data set NAME if it is public, else say where to ask for it.
 
     surveillance-fights (MIT) is cloned from its authors' repository with git and checked. The
-    others come from their authors; where to ask and what to place where is printed.
+    others must be asked for from their authors; the command prints where to ask, and where to put
+    the files.
 
     \b
     Examples:
@@ -278,7 +281,7 @@ def get(name: str, out: Path | None, quiet: bool) -> None:
 
 @click.command("list")
 def listing() -> None:
-    """List the data sets that can be checked, and what the package knows of each.
+    """List the data sets that can be checked, and what the package knows about each.
 
     \b
     Examples:
@@ -299,8 +302,8 @@ def listing() -> None:
 def pack(manifest: Path, out: Path, quiet: bool) -> None:
     """Write the picture folders of MANIFEST as video files.
 
-    Some sets come as one picture for each frame. The other commands read video files; this makes
-    one of each folder, frame for frame, with a manifest beside them.
+    Some sets come as one picture for each frame, but the other commands read video files. This
+    makes one video of each folder, frame for frame, and a manifest of them.
 
     \b
     Examples:
@@ -322,17 +325,18 @@ def pack(manifest: Path, out: Path, quiet: bool) -> None:
 @click.command("subset")
 @click.argument("manifest", type=click.Path(exists=True, path_type=Path))
 @click.option("--fraction", type=Number(0, 1, low_open=True), default=0.01,
-              show_default=True, help="How much of the split.")  # fmt: skip
+              show_default=True, help="Share of the split to pick.")  # fmt: skip
 @options.seed
-@click.option("--split", help="Draw from this split [default: train, or all without splits].")
+@click.option("--split", help="Pick from this split [default: train, or all if there are none].")
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    default="subset.csv", show_default=True, help="Write here, as .csv or .parquet.",
+    default="subset.csv", show_default=True, help="File to write, .csv or .parquet.",
 )  # fmt: skip
 def subset(manifest: Path, fraction: float, seed: int, split: str | None, out: Path) -> None:
-    """Draw labelled clips from MANIFEST by seed, stratified by class.
+    """Pick the few clips of MANIFEST to label: a random share of each class.
 
-    The result is a manifest itself, and CLIPS of `hiprobe fit`.
+    The same seed picks the same clips. The result is a manifest too, which `hiprobe fit` takes as
+    CLIPS.
 
     \b
     Examples:
@@ -350,10 +354,10 @@ def subset(manifest: Path, fraction: float, seed: int, split: str | None, out: P
 
 @click.group()
 def data() -> None:
-    """Get and check data sets, and draw labelled clips from them.
+    """Get and check data sets, and pick the clips to label.
 
-    A checked set is one table, its manifest: which video, of which split and class, with how many
-    frames, abnormal from when to when.
+    Checking a set makes one table of it, its manifest: for each video the split, the class, the
+    number of frames, and the stretches that are abnormal.
     """
 
 

@@ -247,12 +247,12 @@ def demo(
     seed: int,
     quiet: bool,
 ) -> None:
-    """Fit on a handful of clips and detect in an untrimmed video of unseen sources.
+    """Try everything once: fit on a few clips, then detect in a video of other sources.
 
-    With --clips, some sources are kept from fitting and their clips joined to one video, with as
-    many cuts between normal clips as at events. The folder then holds the probe, the events as
-    JSON and CSV, the score curve beside the truth, the annotated video, the chart of layers and
-    a report.
+    With --clips, some sources are left out of the fit, and their clips are joined to one video to
+    detect in, with as many joins between normal clips as at events. The folder then holds the
+    probe, the events as JSON and CSV, the score curve with real and detected events, the annotated
+    video, the chart of layers and a report.
 
     \b
     Examples:

@@ -182,10 +182,10 @@ def facts(result: DetectResult) -> dict[str, Any]:
 def speed(result: DetectResult) -> str:
     """How fast it was, against the camera; or that its states were kept from before."""
     if result.real_time_factor is None:
-        return "its states were there already, from an earlier run"
-    told = f"{result.elapsed_seconds:.1f} s of work, {result.real_time_factor:.1f} x real time"
+        return "already analysed in an earlier run; reused"
+    told = f"took {result.elapsed_seconds:.1f} s ({result.real_time_factor:.1f}x playback speed)"
     if result.known_segments:
-        told += f" for the rest; {result.known_segments} segments were there already"
+        told += f" for the rest; {result.known_segments} segments were already analysed"
     return told
 
 
@@ -378,19 +378,28 @@ def _with_truth(subject: Subject, truth: Truth) -> Subject:
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO|STATES|FOLDER|GLOB...")
 @options.out("hiprobe-results")
 @output_formats
-@click.option("--explain", is_flag=True, help="Let the model describe events, beside normal ones.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Let the model describe each event, and a normal moment for comparison.",
+)
 @click.option(
     "--threshold",
     type=Number(-MAX_SCORE, MAX_SCORE),
-    help="Threshold on the smoothed score [default: T].",
+    help="Smoothed score above which there is an event [default: the probe's threshold].",
 )
 @click.option(
     "--kappa",
     type=Number(-MAX_KAPPA, MAX_KAPPA),
-    help="T = mean + kappa x std of the few-shot scores.",
+    help="Set the threshold to mean + kappa x standard deviation of the labelled clips' scores; "
+    "higher means fewer alarms [default: the probe's].",
 )
-@click.option("--sigma", type=Number(0, MAX_SIGMA), help="Smoothing, in segments.")
-@click.option("--clips", is_flag=True, help="Save each event as a clip of its own.")
+@click.option(
+    "--sigma",
+    type=Number(0, MAX_SIGMA),
+    help="Smoothing of the scores over time, in segments [default: the probe's].",
+)
+@click.option("--clips", is_flag=True, help="Save each event as a video clip.")
 @options.how_to_read(with_prompt=False)
 def detect(
     probe: Path,
@@ -406,11 +415,11 @@ def detect(
 ) -> None:
     """Score videos and list their abnormal events.
 
-    Takes files, folders and globs, or states extracted before. Results are named after each
-    video; a second video of that name gets a number, and keeps it. In folders and globs, files
-    that HiProbe wrote are passed over. A file that cannot be read is listed at the end and in
-    hiprobe-run.json; the exit code is then 3, and the other files are done. An interrupted run
-    resumes when started again.
+    Takes files, folders and patterns, or states extracted before. Results are named after each
+    video; a second video of the same name gets a number, and keeps it. Files in folders and
+    patterns that HiProbe wrote itself are skipped. A file that cannot be read is listed at the
+    end and in hiprobe-run.json, the others are still done, and the exit code is 3. Run the same
+    command again to resume an interrupted run.
 
     \b
     Examples:

@@ -32,9 +32,9 @@ def print_protocol(result: Evaluation) -> None:
         f"{result.positive_frames:,} abnormal; {result.spans} spans, {result.end} ({included})"
     )
     if result.split not in ("test", ""):
-        echo(f"note: this is the {split}; no figure on the test split compares with it")
+        echo(f"note: this is the {split}; do not compare with figures on the test split")
     if result.whole_videos and result.whole_videos == result.anomalous_videos:
-        echo("note: every event lasts its whole video, so that nothing here measures localisation")
+        echo("note: every event lasts its whole video, so nothing here measures localisation")
     echo(f"intervals: 95 %, {result.draws} draws of videos, seed {result.seed}\n")
 
 
@@ -51,8 +51,8 @@ def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]
     fewest = min((i.draws for i in result.intervals.values() if i.draws), default=result.draws)
     if fewest < result.draws:
         echo(
-            f"some draws have one kind of video only and no such metric; the fewest left for an "
-            f"interval are {fewest} of {result.draws}"
+            f"some draws contain only normal or only abnormal videos and are left out; the "
+            f"interval with the fewest draws rests on {fewest} of {result.draws}"
         )
 
 
@@ -81,7 +81,7 @@ def print_details(result: Evaluation, *, highest: float) -> None:
             "the normal time is under an alarm)"
         )
     if result.calibration is None:
-        echo("calibration: not defined, scores leave [0, 1]")
+        echo("calibration: not defined, since some scores lie outside [0, 1]")
     else:
         error, brier = result.calibration.expected_error, result.calibration.brier
         echo(f"calibration: expected error {error:.4f}, Brier score {brier:.4f}")
@@ -110,14 +110,14 @@ def print_comparison(compared: Mapping[str, PairedDifference], *, other: str, vi
     print_table(("metric", "difference", "95 % interval", "p"), rows)
     if videos < FEW_VIDEOS:
         echo(
-            f"note: with {videos} videos the test is too sure of itself; at p < 0.05 it calls "
+            f"note: with {videos} videos the test is overconfident; at p < 0.05 it calls "
             "about 1 in 10 pairs of equal methods different, not 1 in 20"
         )
 
 
 def _print_after(result: Evaluation) -> None:
     if result.after is None:
-        echo("events and variants after the threshold: give --threshold")
+        echo("give --threshold for events and for metrics after the threshold")
         return
     echo(f"\nAfter the threshold {result.after.threshold:.4g} (not the headline):")
     for name, (auc, precision) in result.after.variants.items():
@@ -166,7 +166,7 @@ def _interval(found: Interval | None, form: str) -> str:
     type=Whole(0, MAX_FRAMES),
     default=0,
     show_default=True,
-    help="Frames that may be missing at a video's end; they take its last score.",
+    help="Frames that may lack a score at a video's end; they get its last score.",
 )
 @click.option(
     "--fps",
@@ -176,11 +176,12 @@ def _interval(found: Interval | None, form: str) -> str:
 @click.option(
     "--threshold",
     type=Number(-MAX_SCORE, MAX_SCORE),
-    help="T for events and the variants after threshold.",
+    help="Threshold for events, and for the metrics that depend on one.",
 )
 @click.option(
     "--iou", "ious", type=Number(0, 1, low_open=True), multiple=True,
-    help="Least overlap of a matched event; may be given several times [default: 0.1, 0.3, 0.5].",
+    help="Overlap from which an event counts as found; may be given several times "
+    "[default: 0.1, 0.3, 0.5].",
 )  # fmt: skip
 @click.option(
     "--recall", "recalls", type=Number(0, 1, low_open=True), multiple=True,
@@ -192,12 +193,14 @@ def _interval(found: Interval | None, form: str) -> str:
     multiple=True,
     type=click.Path(exists=True, path_type=Path),
     metavar="OTHER",
-    help="Other scores of the same kind: a paired test over videos; may be given several times.",
+    help="Other scores to compare with, by a paired test over videos; may be given several times.",
 )
 @click.option("--draws", type=Whole(0, MAX_DRAWS), default=1000, show_default=True,
               help="Bootstrap draws of videos for the intervals.")  # fmt: skip
 @options.seed
-@click.option("--json", "document", type=click.Path(path_type=Path), help="Write all of it here.")
+@click.option(
+    "--json", "document", type=click.Path(path_type=Path), help="Write it all here as JSON."
+)
 def command(
     scores: Path,
     dataset: str,
@@ -219,8 +222,8 @@ def command(
 
     SCORES is a folder of NAME.npy, one .npy or .npz, a .json or .csv with segments
     (start, end, score) or plain scores, or a folder of hiprobe's own detections. Ground truth
-    is part of the package, or comes with a manifest of your own videos. A file with other frames
-    than the test set is refused.
+    is part of the package, or comes with a manifest of your own videos. A file whose frames do
+    not match the test set is refused.
 
     \b
     Examples:
@@ -243,7 +246,7 @@ def command(
     from hiprobe.store.text_files import json_text, write_text
 
     if others and not draws:
-        raise UsageError("--compare needs draws of videos, and --draws is 0; leave --draws away")
+        raise UsageError("--compare needs draws of videos, and --draws is 0; leave out --draws")
     truth = find_truth(dataset, split=split, spans=spans, end=end)  # type: ignore[arg-type]
     frames, *compared_with = (
         read_frames(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)

@@ -89,7 +89,13 @@ class FitSettings:
         )
 
 
-BASIS_WORDS = {"cross_validated": "held-out", "training": "training"}
+MODE_WORDS = {
+    "clip": "whole clips",
+    "segment_mean": "the average of each clip's segments",
+    "segment": "every segment, with its clip's label",
+    "mil": "the most suspicious segment of each clip",
+}
+BASIS_WORDS = {"cross_validated": "cross-validated", "training": "training"}
 
 
 def layer_curves(probe: Probe) -> LayerCurves:
@@ -155,7 +161,7 @@ def _print_modes(probe: Probe) -> None:
     known = {m: a for m, a in probe.mode_table_.items() if np.isfinite(a)}
     areas = ", ".join(f"{m} {format_number(a)}" for m, a in known.items())
     compared = f" (cross-validated AUC by mode: {areas})" if len(known) > 1 else ""
-    echo(f"\nfitted on: {probe.mode_}{compared}")
+    echo(f"\nfitted on: {probe.mode_}, {MODE_WORDS[probe.mode_]}{compared}")
 
 
 def _print_auc(probe: Probe) -> None:
@@ -186,18 +192,7 @@ def _print_threshold(probe: Probe) -> None:
             f"{probe.kappa:g} x standard deviation {scores.std():.3f} of the clips' "
             f"{BASIS_WORDS[summary.basis]} scores"
         )
-        _print_other_threshold(probe)
     echo(summary.text)
-
-
-def _print_other_threshold(probe: Probe) -> None:
-    """T from the scores that were not taken, so that the choice can be seen."""
-    from hiprobe.localize import adaptive_threshold
-
-    for basis, scores in probe.few_shot_scores_.items():
-        if basis != probe.threshold_summary_.basis:
-            other = adaptive_threshold(scores, kappa=probe.kappa)
-            echo(f"  (from the {BASIS_WORDS[basis]} scores it would be {other:.3f})")
 
 
 def _floats(values: NDArray[np.float64]) -> Sequence[float]:
@@ -387,7 +382,7 @@ def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
     if made is not None and seconds not in (None, made.segment_seconds):
         raise UsageError(
             f"{example.name} holds states of {made.cut_words()}, so --segment-seconds {seconds:g} "
-            "cannot be had from it; leave it out, or give the video"
+            "is not possible; leave it out, or give the video"
         )
     known = made or Provenance(segment_seconds=seconds)
     backbone = how.backbone.over(known.backbone or BackboneSpec(example_model(example)))
@@ -412,8 +407,8 @@ def example_model(example: LabelledStates) -> str | None:
     "--add",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     metavar="PROBE",
-    help="Extend this probe: fit on its clips and the new ones, with its settings. One on "
-    "attention heads cannot be extended.",
+    help="Extend this probe: fit on its clips and the new ones, with its settings; not for "
+    "`--scorer heads`.",
 )
 @options.normal
 @options.split
@@ -422,46 +417,52 @@ def example_model(example: LabelledStates) -> str | None:
     type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
     default="auto",
     show_default=True,
-    help="What is fitted on: key frames over a clip, the mean of its segments, all its segments, "
-    "or, for long videos of which a part is abnormal, the highest segment of each (mil).",
+    help="What to train on: whole clips (clip), the average of their segments (segment_mean), "
+    "every segment of about a second (segment), or the most suspicious segment of each clip "
+    "(mil), for long clips that are abnormal only in part; auto compares them.",
 )
 @click.option(
     "--scorer",
     type=click.Choice(["logistic", "svm", "mahalanobis", "euclidean", "heads"]),
     default="logistic",
     show_default=True,
-    help="Logistic regression as in the paper, or one of its rivals there; heads reads a few "
-    "attention heads, chosen on the clips, in place of a hidden state.",
+    help="Logistic regression as in the paper, or another classifier from the paper; heads reads a "
+    "few attention heads, chosen on your clips, in place of a hidden state.",
 )
-@click.option("--layer", type=Whole(1, MAX_LAYER), help="Layer to read [default: highest S(l)].")
+@click.option(
+    "--layer",
+    type=Whole(1, MAX_LAYER),
+    help="Layer to read [default: the one that separates your clips best, the highest S(l)].",
+)
 @click.option(
     "--kappa",
     type=Number(-MAX_KAPPA, MAX_KAPPA),
     default=0.2,
     show_default=True,
-    help="T = mean + kappa x std.",
+    help="The threshold is mean + kappa x standard deviation of the clips' scores; higher means "
+    "fewer alarms.",
 )
 @click.option(
     "--sigma",
     type=Number(0, MAX_SIGMA),
     default=0.4,
     show_default=True,
-    help="Smoothing, in segments.",
+    help="Smoothing of the scores over time, in segments.",
 )
 @click.option(
     "--penalty",
     type=click.Choice(["l2", "none"]),
     default="l2",
     show_default=True,
-    help="Of the logistic regression; none is the paper's equation 8 to the letter.",
+    help="Penalty of the logistic regression; none is equation 8 of the paper to the letter.",
 )
 @click.option(
     "--threshold-scores",
     type=click.Choice(["cross_validated", "training"]),
     default="cross_validated",
     show_default=True,
-    help="Clips' scores that T is taken from: of probes that have not seen them, or, the paper's "
-    "equation 10 to the letter, of the one fitted on them.",
+    help="Which scores of the clips set the threshold: those of probes that were not trained on "
+    "them, or of the probe that was (equation 10 of the paper to the letter).",
 )
 @options.reading(auto=True)
 @click.option(
@@ -469,7 +470,7 @@ def example_model(example: LabelledStates) -> str | None:
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Compare several prompts by cross-validation, in one pass over each video, and keep the "
-    "best: a file with one a line, JSON or TOML, or the word presets.",
+    "best: the word presets, or a file with one prompt a line, JSON or TOML.",
 )
 @options.seed
 @options.how_to_read()
@@ -496,10 +497,11 @@ def fit(
     """Fit a probe on labelled clips.
 
     CLIPS is a folder with one subfolder per class (normal/, abnormal/, or any names), or a CSV
-    with the columns video,label[,source][,start_seconds,end_seconds]. Extracted states stand in
-    for videos. Without a source, each file is its own; clips cut from one recording should
-    share one, since folds of the cross-validation never split a source. A clip that cannot be
-    used is listed at the end and in the probe's reading.json; the exit code is then 3.
+    with the columns video,label[,source][,start_seconds,end_seconds]. Files of extracted states
+    can take the place of videos. Give clips that were cut from one recording the same source, so
+    that none of them tests a probe trained on the others; without a source, each file counts as
+    its own. A clip that cannot be used is listed at the end and in the probe's reading.json; the
+    exit code is then 3.
 
     \b
     Examples:
@@ -551,7 +553,7 @@ def _refuse_settings(ctx: click.Context, add: Path) -> None:
     if typed:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in typed)
         raise click.UsageError(
-            f"{add} keeps its settings when clips are added; leave out {names}, or fit anew on "
+            f"{add} keeps its settings when clips are added; leave out {names}, or fit again on "
             "all clips"
         )
 

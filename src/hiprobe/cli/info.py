@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PROBE|VIDEO|STATES...")
 def info(paths: tuple[str, ...]) -> None:
-    """Say what a probe folder, a video or a file of extracted states holds.
+    """Show what a probe folder, a video or a file of extracted states contains.
 
     \b
     Examples:

@@ -151,11 +151,12 @@ def layers(
     seed: int,
     how: options.SessionOptions,
 ) -> None:
-    """Measure every layer on labelled clips, and draw it.
+    """Measure how well each layer separates labelled clips, and draw it.
 
-    KL, LDR, entropy, S(l), silhouette and cross-validated AUC per layer, and t-SNE maps of the
-    first, the chosen and the last layer. A clip that cannot be used is listed at the end and in
-    layers.json; the exit code is then 3, and the others are measured.
+    Writes the paper's measures for each layer (KL divergence, linear discriminant ratio LDR,
+    entropy, and their sum S(l)), silhouette and cross-validated AUC, and t-SNE maps of the first,
+    the chosen and the last layer. A clip that cannot be used is listed at the end and in
+    layers.json, the others are still measured, and the exit code is 3.
 
     \b
     Examples:

@@ -27,7 +27,7 @@ def chosen_formats(
     unknown = sorted(set(chosen) - set(FORMATS)) and sorted(set(chosen) - set(format_names()))
     if unknown or not chosen:
         raise click.BadParameter(
-            f"{', '.join(unknown) or 'nothing'}: choose of {','.join(format_names())}"
+            f"{', '.join(unknown) or 'nothing'}: choose from {','.join(format_names())}"
         )
     return chosen
 
@@ -95,7 +95,7 @@ class Number(click.ParamType[float]):
         above_low = found > self.low if self.low_open else found >= self.low
         if not (above_low and found <= self.high):  # NaN is neither
             start = f"above {self.low:g} and up to" if self.low_open else f"from {self.low:g} to"
-            self.fail(f"{_short(value)} is no number {start} {self.high:g}.", param, ctx)
+            self.fail(f"{_short(value)} is not a number {start} {self.high:g}.", param, ctx)
         return found
 
 
@@ -119,7 +119,7 @@ class Whole(click.ParamType[int]):
             found = self.low - 1
         if not self.low <= found <= self.high:
             self.fail(
-                f"{_short(value)} is no whole number from {self.low:,} to {self.high:,}.",
+                f"{_short(value)} is not a whole number from {self.low:,} to {self.high:,}.",
                 param,
                 ctx,
             )
@@ -168,76 +168,80 @@ READING_NAMES = ("last", "visual_mean", "prompt_mean")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 quiet: Decorator = click.option(
-    "-q", "--quiet", is_flag=True, help="No progress and no remarks; results and errors only."
+    "-q", "--quiet", is_flag=True, help="Print only results and errors, no progress and no remarks."
 )
 seed: Decorator = click.option(
     "--seed",
     type=Whole(0, MAX_SEED),
     default=0,
     show_default=True,
-    help="For random choices.",
+    help="Seed of the random choices.",
 )
 backbone: Decorator = click.option(
     "--backbone",
     metavar="NAME|FOLDER",
-    help="A name of `hiprobe backbones`, owner/name of the hub, or a model folder.",
+    help="A name from `hiprobe backbones`, a model of the hub (owner/name), or a model folder.",
 )
 prompt: Decorator = click.option(
     "--prompt",
     metavar="NAME|TEXT",
-    help="What the backbone is asked, part of its fingerprint: a text, or one of "
-    f"{', '.join(PRESETS)} [default: {DEFAULT_PROMPT}].",
+    help="What the model is asked: a text, or one of "
+    f"{', '.join(PRESETS)}; a probe works with its own prompt only [default: {DEFAULT_PROMPT}].",
 )
 segment_seconds: Decorator = click.option(
     "--segment-seconds",
     type=Number(MIN_SECONDS, MAX_SECONDS),
-    help="Length of a segment in seconds, for cameras of few frames a second [default: 24 frames, "
-    "or what the probe was fitted with].",
+    help="Length of a segment in seconds, for cameras with few frames a second [default: 24 "
+    "frames, or what the probe was fitted with].",
 )
 no_cache: Decorator = click.option(
-    "--no-cache", is_flag=True, help="Neither use nor keep cached states; nothing resumes then."
+    "--no-cache",
+    is_flag=True,
+    help="Do not use or keep cached states; an interrupted run then starts over.",
 )
 normal: Decorator = click.option(
     "--normal",
     multiple=True,
     metavar="NAME",
-    help="Name of the normal class, may be given several times [default: recognised].",
+    help="Name of the normal class; may be given several times [default: recognised by its name].",
 )
 split: Decorator = click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    help="Rows of a table's split column to take [default: train where there is such a split, else "
-    "all].",
+    help="Which rows of a table to take, by its split column [default: train if there is such a "
+    "split, else all].",
 )
 
 
 dtype: Decorator = click.option(
     "--dtype",
     type=click.Choice(DTYPES),
-    help="Number format of the backbone, part of its fingerprint [default: the probe's; else "
-    "bfloat16 where the hardware has it, float32 where it is emulated].",
+    help="Number format of the backbone; a probe works only with the one it was fitted with "
+    "[default: the probe's; else bfloat16 if the hardware computes in it, float32 if it does not].",
 )
 device: Decorator = click.option(
     "--device",
     metavar="NAME",
-    help="Where the backbone runs: cuda, mps or cpu [default: the first of them there is].",
+    help="Where the backbone runs: cuda, mps or cpu [default: the first that is available].",
 )
 quantise: Decorator = click.option(
     "--quantise",
     type=click.Choice(QUANTISED),
-    help="Hold the decoder's weights in one byte each, part of the fingerprint (needs torchao).",
+    help="Store the decoder's weights in one byte each, to save memory; a probe works only with "
+    "what it was fitted with (needs torchao).",
 )
 resize: Decorator = click.option(
     "--resize",
     type=click.Choice(RESIZES),
-    help="How frames get the backbone's size, part of its fingerprint: as it was trained, or "
-    "OpenCV's INTER_AREA, which is faster.",
+    help="How frames are resized for the model: as in its training, or with OpenCV's INTER_AREA, "
+    "which is faster; a probe works only with the way it was fitted with.",
 )
 frames_as: Decorator = click.option(
     "--frames-as",
     type=click.Choice(FRAMES_AS),
-    help="How a segment's frames are shown, part of the fingerprint: as one video with its times, "
-    "or each as a picture [default: the probe's; else a video where the model has a way for it].",
+    help="How the model sees a segment's frames: as one video with times, or as separate pictures; "
+    "a probe works only with the way it was fitted with [default: the probe's; else a video if the "
+    "model can take one].",
 )
 
 numbers: tuple[Decorator, ...] = (dtype, device, quantise, resize, frames_as)
@@ -282,8 +286,8 @@ def reading(*, several: bool = False, auto: bool = False) -> Decorator:
         multiple=several,
         default=("last",) if several else "last",
         show_default=True,
-        help="Where a layer is read: the last prompt position, or a mean over tokens"
-        + (", may be given several times" if several else more)
+        help="Which token's state to use: that of the last prompt position, or a mean over tokens"
+        + ("; may be given several times" if several else more)
         + ".",
     )
 
@@ -367,5 +371,5 @@ class SessionOptions:
     def after_interrupt(self) -> str:
         """What a user who pressed Ctrl-C wants to know."""
         if not self.cached:
-            return "interrupted; with --no-cache nothing was kept, the next run begins anew"
+            return "interrupted; with --no-cache nothing was kept, and the next run starts over"
         return "interrupted; what was read is kept: run the same command again to resume"

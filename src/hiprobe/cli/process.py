@@ -196,7 +196,7 @@ def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterato
                     holder = _living(path)
                     if holder is not None and holder.settings != own.settings:
                         raise FolderInUseError(
-                            f"{folder} is in use by another run with other settings: "
+                            f"{folder} is in use by another run with different settings: "
                             f"{holder.words}; wait for it to end, or choose another folder for "
                             "the results"
                         )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     metavar="FOLDER|CSV",
     help="Labelled clips, as `fit` takes them, or a manifest; several for comparisons.",
 )
-@click.option("--list", "listed", is_flag=True, help="Show what there is, and stop.")
+@click.option("--list", "listed", is_flag=True, help="List the experiments, and stop.")
 @options.normal
 @options.out("hiprobe-reproduce", unless="listed")
 @options.reading(several=True)
@@ -40,22 +40,25 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
     default="clip",
     show_default=True,
-    help="What probes are fitted on; auto chooses inside each training fold, and takes longer.",
+    help="What probes are trained on, as in `fit`; auto chooses inside each training fold and is "
+    "slower.",
 )
-@click.option("--seeds", type=Whole(1, 10_000), default=5, show_default=True, help="How many.")
+@click.option(
+    "--seeds", type=Whole(1, 10_000), default=5, show_default=True, help="How many seeds."
+)
 @click.option(
     "--first-seed",
     type=Whole(0, MAX_SEED - 10_000),
     default=0,
     show_default=True,
-    help="The others follow it one by one.",
+    help="The other seeds count up from this one.",
 )
 @click.option(
     "--folds",
     type=Whole(2, 10_000),
     default=8,
     show_default=True,
-    help="Of the cross-validation, grouped by source.",
+    help="Folds of the cross-validation, grouped by source.",
 )
 @click.option(
     "--draws",
@@ -69,7 +72,7 @@ if TYPE_CHECKING:
     type=Number(0, 1, low_open=True),
     default=0.01,
     show_default=True,
-    help="Part of the training split that is labelled, where a data set has a test split.",
+    help="Share of the training split that is labelled, for data sets with a test split.",
 )
 @click.option(
     "--docs",
@@ -106,7 +109,7 @@ def reproduce(
 
     All experiments of a run share one pass over the videos; its states are cached. Each leaves
     a folder with its table (Markdown, CSV, JSON: the paper's number, ours, interval, protocol,
-    seeds, time) and its figures (PNG, SVG). The same command again goes on where it stopped.
+    seeds, time) and its figures (PNG, SVG). The same command again resumes.
 
     \b
     Examples:

@@ -213,7 +213,7 @@ METHOD_NAMES = ("first-token", "decoded", "heads")
     "--choose-on",
     type=click.Path(path_type=Path),
     metavar="FOLDER|CSV",
-    help="Labelled clips on which heads are chosen and weighed; for the method heads only.",
+    help="Labelled clips to choose and weigh heads on; for --method heads only.",
 )
 @options.normal
 @options.out("hiprobe-zero-label")
@@ -221,9 +221,9 @@ METHOD_NAMES = ("first-token", "decoded", "heads")
 @click.option(
     "--threshold",
     type=Number(-MAX_SCORE, MAX_SCORE),
-    help="Threshold on the smoothed score [default: 0.5].",
+    help="Smoothed score above which there is an event [default: 0.5].",
 )
-@click.option("--sigma", type=Number(0, MAX_SIGMA), help="Smoothing, in segments.")
+@click.option("--sigma", type=Number(0, MAX_SIGMA), help="Smoothing over time, in segments.")
 @options.how_to_read(with_prompt=False)
 def zero_label(
     videos: tuple[str, ...],

@@ -65,11 +65,11 @@ class CutMeasures:
         """The same in words."""
         return (
             f"AUC over segments {_number(self.auc)}; without the {self.straddling} of "
-            f"{self.segments} that straddle a cut {_number(self.auc_without_straddling)}",
+            f"{self.segments} that contain a join {_number(self.auc_without_straddling)}",
             f"false alarms: {self.false_alarms} of {self.normal_segments} normal segments, of "
-            f"which {self.false_alarms_straddling} straddle a cut (as do "
+            f"which {self.false_alarms_straddling} contain a join of two clips (as do "
             f"{self.normal_straddling} of all normal segments)",
-            f"alarms at cuts: {self.normal_cuts_alarmed} of {self.normal_cuts} between two normal "
+            f"alarms at joins: {self.normal_cuts_alarmed} of {self.normal_cuts} between two normal "
             f"clips, {self.event_cuts_alarmed} of {self.event_cuts} at the edge of an event",
         )
 

@@ -127,10 +127,12 @@ class ThresholdSummary:
     @property
     def text(self) -> str:
         """The same as one sentence."""
-        held = "held-out" if self.measured_on == "cross_validated" else "training"
+        unseen = self.measured_on == "cross_validated"
+        scorer = "a probe not trained on it" if unseen else "the probe trained on it"
         return (
             f"At the threshold {self.threshold:.3f}, {self.found} of {self.anomalous} anomalous "
-            f"and {self.flagged} of {self.normal} normal clips give an alarm ({held} scores)."
+            f"and {self.flagged} of {self.normal} normal clips give an alarm "
+            f"(each clip scored by {scorer})."
         )
 
 

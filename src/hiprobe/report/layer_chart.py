@@ -71,8 +71,8 @@ class LayerCurves:
         finite = [value if math.isfinite(value) else -math.inf for value in self.total]
         best = self.layers[finite.index(max(finite))]
         if best == self.chosen:
-            return "the one with the highest S(l)"
-        return f"set by hand; the highest S(l) is at layer {best}"
+            return "the layer that separates your clips best, with the highest S(l)"
+        return f"set by hand; layer {best} separates your clips best, with the highest S(l)"
 
 
 LAYERS_INCHES = (10.0, 5.4)

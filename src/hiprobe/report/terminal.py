@@ -147,4 +147,8 @@ def _name(item: Explanation) -> str:
         return "Whole video"
     if item.kind == "event":
         return "Event" if item.event is None else f"Event {item.event}"
-    return "Normal stretch" if item.event is None else f"Normal, beside event {item.event}"
+    return (
+        "Below the threshold"
+        if item.event is None
+        else f"Below the threshold, for comparison with event {item.event}"
+    )

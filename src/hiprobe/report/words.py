@@ -28,9 +28,9 @@ JOINED_NOTE = (
     "A cut is itself a change, so segments that hold one may score higher."
 )
 ENDED_WORDS = {
-    "end": "read to its end",
-    "truncated": "the file broke off or is still being written, later parts are missing",
-    "interrupted": "the run was stopped, later parts are missing",
+    "end": "whole video read",
+    "truncated": "the file breaks off or is still being written, so later parts are missing",
+    "interrupted": "the run was stopped, so later parts are missing",
 }
 
 
