@@ -14,21 +14,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "hiprobe"
 
 TWICE = {
-    "Entry",
-    "Finding",
-    "Fitted",
-    "Found",
-    "FrameClock",
-    "Kept",
-    "Look",
-    "Part",
-    "Pictures",
-    "Request",
-    "Row",
-    "Table",
     "Truth",
-    "_Maker",
-    "_Plan",
 }
 """Class names that still stand twice. Take names out of here, and add none: two classes of one
 name are taken for each other in a traceback, a search and a review."""

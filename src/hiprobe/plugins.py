@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hiprobe.errors import UsageError
+from hiprobe.errors import HiProbeError, UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -24,6 +24,47 @@ def installed(group: str) -> dict[str, EntryPoint]:
     for entry in entry_points(group=group):
         found.setdefault(entry.name, entry)
     return found
+
+
+def added_by_packages(group: str, *, error: type[HiProbeError]) -> dict[str, EntryPoint]:
+    """Entry points of a group by name, where one name may stand for one thing only.
+
+    None of them is imported.
+
+    Raises:
+        HiProbeError: of the class `error`: two packages use a name for different things.
+    """
+    from importlib.metadata import entry_points
+
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=group):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise error(
+                f"{package_of(other)} and {package_of(entry)} both add {entry.name!r} to {group}; "
+                "uninstall one of them"
+            )
+    return found
+
+
+def load_entry(entry: EntryPoint, *, error: type[HiProbeError] = UsageError) -> Any:
+    """The object that an entry point names.
+
+    Raises:
+        HiProbeError: of the class `error`: importing it fails, in whatever way.
+    """
+    try:
+        return entry.load()
+    except Exception as cause:  # a stranger's module can raise anything while it is imported
+        raise error(
+            f"{entry.name!r} ({entry.value}) of {package_of(entry)} cannot be loaded: "
+            f"{type(cause).__name__}: {cause}; update or uninstall that package"
+        ) from cause
+
+
+def package_of(entry: EntryPoint) -> str:
+    """Name and version of the package that an entry point belongs to."""
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an installed package"
 
 
 class Registry(Generic[T]):
@@ -67,11 +108,5 @@ class Registry(Generic[T]):
         entry = installed(self.group).get(name)
         if entry is None:
             raise UsageError(f"{self.what} {name!r} is unknown; choose one of {self.names()}")
-        try:
-            return entry.load()  # type: ignore[no-any-return]
-        except Exception as error:  # whatever a stranger's module raises while it is imported
-            package = entry.dist.name if entry.dist else "an installed package"
-            raise UsageError(
-                f"{self.what} {name!r} of {package} ({entry.value}) cannot be loaded: {error}; "
-                "update or remove that package"
-            ) from error
+        value: T = load_entry(entry)
+        return value

@@ -1,4 +1,4 @@
-"""Pictures come out as a player shows them: turned, mirrored, with square pixels."""
+"""DecodedPictures come out as a player shows them: turned, mirrored, with square pixels."""
 
 from __future__ import annotations
 

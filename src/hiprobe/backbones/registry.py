@@ -28,10 +28,10 @@ from hiprobe.backbones.model_folders import (
     own_folder,
     read_record,
 )
-from hiprobe.backbones.plugins import added_by_packages, load_entry, package_of
 from hiprobe.backbones.shape import Shape
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import BackboneError, UsageError
+from hiprobe.plugins import added_by_packages, load_entry, package_of
 from hiprobe.settings import backbones_folder, share_processors
 from hiprobe.spec import DEFAULT_BACKBONE, SPEC, TRAINED_RESIZE, BackboneSpec
 
@@ -318,7 +318,7 @@ def _package_info(entry: EntryPoint) -> BackboneInfo:
 
 def _added_names() -> dict[str, EntryPoint]:
     """Names that other packages add; none can take a name of ours away."""
-    added = added_by_packages(GROUP)
+    added = added_by_packages(GROUP, error=BackboneError)
     return {n: e for n, e in added.items() if n != LITE and find_entry(n) is None}
 
 
@@ -333,7 +333,9 @@ def _register_added(name: str) -> None:
     """Register what another package adds under this name, if one does."""
     entry = _added_names().get(name)
     if entry is not None:
-        register_backbone(load_entry(entry), names=(name,), model_types=(name,))
+        register_backbone(
+            load_entry(entry, error=BackboneError), names=(name,), model_types=(name,)
+        )
 
 
 def _hub_id(name: str) -> str:

@@ -46,7 +46,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _ComparisonPlan:
     """What is read, the same for both ways."""
 
     videos: tuple[SpreadSegments, ...]
@@ -82,7 +82,7 @@ def compare_backbone(
     cut = ExtractionSettings.like(None if probe is None else probe.provenance_)
     if segment_seconds is not None:
         cut = replace(cut, segment_seconds=segment_seconds)
-    plan = _Plan(_planned(named, segments, cut), probe, quiet)
+    plan = _ComparisonPlan(_planned(named, segments, cut), probe, quiet)
     usual_way = BackboneSpec(name, device=spec.device)
     if probe is not None:
         usual_way = replace(usual_way.over(probe.backbone_spec()), cut_at_layer=probe.layer_)
@@ -134,7 +134,7 @@ def _planned(
     )
 
 
-def _read(plan: _Plan, spec: BackboneSpec, *, way: str) -> TimedStates:
+def _read(plan: _ComparisonPlan, spec: BackboneSpec, *, way: str) -> TimedStates:
     from hiprobe.backbones.comparison import open_and_time
 
     probe = plan.probe

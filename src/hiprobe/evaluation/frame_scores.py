@@ -147,7 +147,10 @@ def segments_to_frames(
     else:
         missing, remedy = frames - covered, "cut the segments at the video's last frame"
         if missing > 0:
-            remedy = f"score the whole video, or add --tail-frames {missing}, which repeats its last score"
+            remedy = (
+                f"score the whole video, or add --tail-frames {missing}, which repeats its last "
+                "score"
+            )
         check_length(name, covered, frames, remedy=remedy)
     return np.repeat(values, last - first)
 

@@ -52,7 +52,7 @@ def make_segment(
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _ClipPlan:
     """Which frames are the clip's key frames, as far as its packets tell.
 
     Attributes:
@@ -79,7 +79,7 @@ class PickedFrames:
         self._budget = HeldBytes(max_side_pixels)
         self._max_side_pixels = max_side_pixels
         self._key_frames = key_frames
-        self._plan: _Plan | None = None
+        self._plan: _ClipPlan | None = None
         self._stamp: FileStamp | None = None
         self._found: dict[int, DecodedFrame] = {}
         self._first: DecodedFrame | None = None
@@ -118,7 +118,7 @@ class PickedFrames:
         is_growing = self._stamp is not None and self._stamp.is_outdated(self._stretch.path)
         return made, "truncated" if plan.is_cut or is_growing else "end"
 
-    def _planned(self, first: DecodedFrame) -> _Plan | None:
+    def _planned(self, first: DecodedFrame) -> _ClipPlan | None:
         stretch, k = self._stretch, self._key_frames
         if stretch.end_seconds is None:
             self._stamp = FileStamp.of(stretch.path)
@@ -131,11 +131,11 @@ class PickedFrames:
         if marks:
             positions = key_frame_positions(frame_count=len(marks), key_frames=k)
             wanted = tuple(marks[i].pts for i in positions)
-            return _Plan(wanted, False, len(marks), marks[0], marks[-1], is_cut)
+            return _ClipPlan(wanted, False, len(marks), marks[0], marks[-1], is_cut)
         is_whole = (stretch.start_seconds, stretch.end_seconds) == (None, None)
         if packets.count and is_whole and not packets.times:
             positions = key_frame_positions(frame_count=packets.count, key_frames=k)
-            return _Plan(positions, True, packets.count)
+            return _ClipPlan(positions, True, packets.count)
         return None
 
 

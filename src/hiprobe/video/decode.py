@@ -66,7 +66,7 @@ class FrameReader:
         self.outcome, self.frame_count = None, 0
         stamp = FileStamp.of(self.path)
         with open_video(self.path, max_pixels=self.max_pixels) as (container, stream):
-            pictures = Pictures(
+            pictures = DecodedPictures(
                 self.path,
                 container,
                 stream,
@@ -101,7 +101,7 @@ class FrameReader:
         )
 
 
-def _timed(pictures: Pictures, stream: Any, path: Path) -> Iterator[DecodedFrame]:
+def _timed(pictures: DecodedPictures, stream: Any, path: Path) -> Iterator[DecodedFrame]:
     """Frames with their times from the first one of the stream on, always rising."""
     clock = FrameClock(stream)
     base = clock.base_seconds
@@ -124,7 +124,7 @@ def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> 
         )
 
 
-class Pictures:
+class DecodedPictures:
     """Iterates over the codec's pictures; those before the start may come too.
 
     A packet that cannot be decoded is skipped; where the file cannot be read on, the pictures

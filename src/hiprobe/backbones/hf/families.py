@@ -21,8 +21,8 @@ from hiprobe.backbones.hf.qwen import (
     qwen_pictures,
     qwen_video,
 )
-from hiprobe.backbones.plugins import added_by_packages, load_entry
 from hiprobe.errors import BackboneError
+from hiprobe.plugins import added_by_packages, load_entry
 from hiprobe.segment import Frame
 from hiprobe.spec import AS_PICTURES, AS_VIDEO, FRAMES_AS
 
@@ -128,9 +128,9 @@ def is_known(model_type: str) -> bool:
         BackboneError: another package adds the family, and it cannot be loaded.
     """
     if model_type not in _families:
-        entry = added_by_packages(GROUP).get(model_type)
+        entry = added_by_packages(GROUP, error=BackboneError).get(model_type)
         if entry is not None:
-            register_family(model_type, load_entry(entry))
+            register_family(model_type, load_entry(entry, error=BackboneError))
     return model_type in _families
 
 
