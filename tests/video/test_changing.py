@@ -1,4 +1,4 @@
-"""DecodedPictures that change in mid-stream: every reader and writer copes."""
+"""Pictures that change in mid-stream: every reader and writer copes."""
 
 from __future__ import annotations
 

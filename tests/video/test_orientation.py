@@ -1,4 +1,4 @@
-"""DecodedPictures come out as a player shows them: turned, mirrored, with square pixels."""
+"""Pictures come out as a player shows them: turned, mirrored, with square pixels."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def without_picture(frame: DecodedFrame) -> DecodedFrame:
 
 
 BUDGET_BYTES = 256_000_000
-"""DecodedPictures held as the codec gave them, together. A segment of Full HD takes 75 MB, one of 4K
+"""Pictures held as the codec gave them, together. A segment of Full HD takes 75 MB, one of 4K
 300 MB; a GIF may claim pictures of 268 MB each."""
 
 FAR_EXCEEDED_BYTES = 1_000_000_000

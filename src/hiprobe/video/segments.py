@@ -23,7 +23,7 @@ class Thinned:
     Every `step`-th frame is kept, and the step doubles when more than `limit` would be held;
     `pinned` positions, where the key frames of a full segment lie, are never dropped. So a key
     frame is exact up to `limit` frames and in full segments of known length, and otherwise
-    off by at most half a step, an eighth of the distance between key frames. DecodedPictures beyond
+    off by at most half a step, an eighth of the distance between key frames. Pictures beyond
     the budget in bytes are held shrunk to `max_side_pixels`, as they will be shown; where they
     are still too large, fewer are held.
     """
