@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
+from hiprobe.backbones.catalogue import CatalogueEntry, catalogue, find_entry
 from hiprobe.backbones.cost import FRAME_PIXELS, count_segment, middle_layer, weight_bytes
 from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.errors import BackboneMemoryError
@@ -29,7 +29,7 @@ GPU_MODELS = ("internvl2.5-8b", "qwen2.5-vl-7b", "llava-onevision-7b")
 BATCHES = (1, 2, 4, 8)
 
 
-def entry_of(name: str) -> Entry:
+def entry_of(name: str) -> CatalogueEntry:
     """A model of the catalogue that is known to be there."""
     entry = find_entry(name)
     assert entry is not None, name
@@ -175,7 +175,7 @@ def _allocated(device: str, *, peak: bool = False) -> int:
 
 
 def _large_row(
-    backbone: HfBackbone, entry: Entry, layer: int, *, batch: int, repeats: int, seed: int
+    backbone: HfBackbone, entry: CatalogueEntry, layer: int, *, batch: int, repeats: int, seed: int
 ) -> Row | None:
     """Times of one batch; None where it does not fit into memory."""
     height, width = FRAME_PIXELS

@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
-from hiprobe.backbones.catalogue import Entry
+from hiprobe.backbones.catalogue import CatalogueEntry
 from hiprobe.backbones.hf.families import build_family
 from hiprobe.backbones.hf.family import Parts, Wording
 from hiprobe.backbones.hf.generic import model_class
@@ -22,6 +22,7 @@ from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.backbones.hf.original import native_config
 from hiprobe.backbones.hf.pictures import encode_distinct_frames
 from hiprobe.backbones.interface import DETECT_PROMPT
+from hiprobe.backbones.shape import GridTower
 from hiprobe.segment import Segment
 
 MARKS = (
@@ -56,7 +57,7 @@ def words_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def library_config(entry: Entry, tokenizer: PreTrainedTokenizerFast) -> Any:
+def library_config(entry: CatalogueEntry, tokenizer: PreTrainedTokenizerFast) -> Any:
     """The config of transformers, with the ids of this tokenizer."""
     kind = entry.config["model_type"]
     if kind == "internvl_chat":
@@ -85,7 +86,12 @@ def build_model(config: Any, *, device: str, dtype: torch.dtype, cut_at_layer: i
 
 
 def random_backbone(
-    entry: Entry, *, device: str, dtype: torch.dtype, cut_at_layer: int | None = None, seed: int = 0
+    entry: CatalogueEntry,
+    *,
+    device: str,
+    dtype: torch.dtype,
+    cut_at_layer: int | None = None,
+    seed: int = 0,
 ) -> HfBackbone:
     """A backbone of a catalogue entry with random weights."""
     torch.manual_seed(seed)
@@ -97,10 +103,12 @@ def random_backbone(
         if tower is not None:
             encode_distinct_frames(tower)
     wording = Wording(tokenizer, template=None)
-    grid = entry.shape.grid
-    images = {"min_pixels": grid.least_pixels} if grid.least_pixels else {}
-    least, most = grid.least_video_pixels, grid.least_video_pixels * 6144  # as on the hub
-    videos = {"min_pixels": least, "max_pixels": most} if least else {}
+    images, videos, tower = {}, {}, entry.shape.tower
+    if isinstance(tower, GridTower):
+        images["min_pixels"] = tower.least_pixels
+        if tower.least_video_pixels:  # as on the hub
+            least = tower.least_video_pixels
+            videos = {"min_pixels": least, "max_pixels": least * 6144}
     return HfBackbone(
         model=model,
         layer_count=entry.shape.layer_count,

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from answers import Part, clip_answer, still_answer
 from captioned import Captioned, read_captioned
-from hiprobe.backbones.lite.lite_shape import FEATURE_CHANNELS
-from hiprobe.backbones.lite.parts import Projector, ProjectorConfig
+from hiprobe.backbones.lite.parts import FEATURE_CHANNELS, Projector, ProjectorConfig
 
 VALIDATION_EVERY = 40  # every fortieth clip is only looked at
 

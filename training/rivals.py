@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from folds import Array
 from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
-from hiprobe.backbones.lite.lite_shape import FEATURE_CHANNELS
-from hiprobe.backbones.lite.parts import EfficientNetLite0, Projector, Trained
+from hiprobe.backbones.lite.parts import FEATURE_CHANNELS, EfficientNetLite0, Projector, Trained
 from hiprobe.segment import Segment
 from hiprobe.states import READINGS
 from hiprobe.video.clip import read_clip

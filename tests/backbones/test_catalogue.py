@@ -83,5 +83,6 @@ def test_memory_falls_with_fp8_and_with_the_cut() -> None:
     whole, cut = weight_bytes(entry.shape), weight_bytes(entry.shape, layer=20)
     assert whole == 2 * entry.shape.parameters
     assert weight_bytes(entry.shape, fp8=True) < 0.6 * whole
-    layer = entry.shape.decoder.layer_parameters
-    assert whole - cut == 2 * (12 * layer + entry.shape.embedding.parameters)
+    layer = entry.shape.layer_parameters
+    assert entry.shape.head_parameters == 92553 * 4096
+    assert whole - cut == 2 * (12 * layer + entry.shape.head_parameters)

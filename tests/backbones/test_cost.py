@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hiprobe.backbones.catalogue import Entry, catalogue, find_entry, read_shape
+from hiprobe.backbones.catalogue import CatalogueEntry, catalogue, find_entry
 from hiprobe.backbones.cost import count_segment, middle_layer
-from hiprobe.backbones.shape import Stack
+from hiprobe.backbones.shape import Shape, SquareTower
 from hiprobe.errors import UsageError
 
 MEASURED = [
@@ -20,7 +20,7 @@ MEASURED = [
 ]
 
 
-def entry_of(name: str) -> Entry:
+def entry_of(name: str) -> CatalogueEntry:
     entry = find_entry(name)
     assert entry is not None
     return entry
@@ -59,7 +59,6 @@ def test_what_cannot_be_counted_is_refused() -> None:
         count_segment(shape, layer=31)
     with pytest.raises(UsageError, match="1 or more"):
         count_segment(shape, frames=0)
-    assert read_shape({"model_type": "gpt2"}) is None
 
 
 def test_every_model_of_the_catalogue_can_be_counted() -> None:
@@ -69,6 +68,6 @@ def test_every_model_of_the_catalogue_can_be_counted() -> None:
         assert 1e12 < cost.flops < 1e15
 
 
-def test_a_stack_without_layers_is_refused() -> None:
+def test_a_decoder_without_layers_is_refused() -> None:
     with pytest.raises(UsageError, match="0 layers"):
-        Stack(0, (), 0, 8)
+        Shape(0, 8, 1, 0, 1, 1, 4, SquareTower(1, 1, 1))

@@ -9,9 +9,10 @@ import torch
 from backbone_cases import random_adapter
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from hiprobe.backbones.lite.lite_shape import FEATURE_CHANNELS, FINE_CHANNELS
 from hiprobe.backbones.lite.parts import (
     ADAPTED,
+    FEATURE_CHANNELS,
+    FINE_CHANNELS,
     INPUT_CHANNELS,
     Projector,
     ProjectorConfig,

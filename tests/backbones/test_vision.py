@@ -10,8 +10,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from hiprobe.backbones.lite.lite_shape import FEATURE_CHANNELS, FINE_CHANNELS
-from hiprobe.backbones.lite.parts import EfficientNetLite0, SameConv2d, network_input
+from hiprobe.backbones.lite.parts import (
+    FEATURE_CHANNELS,
+    FINE_CHANNELS,
+    EfficientNetLite0,
+    SameConv2d,
+    network_input,
+)
 
 # ImageNet classes of scikit-learn's two sample pictures
 SAMPLES = {"china.jpg": 698, "flower.jpg": 985}  # palace, daisy

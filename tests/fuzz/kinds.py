@@ -327,7 +327,6 @@ def _make_model_folder(folder: Path) -> None:
 
 
 def _read_model_folder(folder: Path) -> None:
-    from hiprobe.backbones.catalogue import folder_shape
     from hiprobe.backbones.hf.weights import weights_digest
     from hiprobe.backbones.lite.wheels import damaged_files, is_assembled
     from hiprobe.backbones.model_folders import is_fetched
@@ -339,7 +338,6 @@ def _read_model_folder(folder: Path) -> None:
         lambda: is_fetched(folder),
         lambda: weights_digest(folder),
         lambda: loader_of(folder),
-        lambda: folder_shape(folder),
     )
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hiprobe.backbones.lite.lite_shape import LiteShape
-from hiprobe.backbones.shape import Grid, Look, Matrix, Shape, Stack
+from hiprobe.backbones.shape import GridTower, Shape
 from hiprobe.errors import UsageError
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.spec import AS_VIDEO
@@ -43,13 +42,13 @@ class SegmentCost:
         return self.tower_flops + self.projector_flops + self.decoder_flops
 
 
-def middle_layer(shape: Shape | LiteShape) -> int:
+def middle_layer(shape: Shape) -> int:
     """The layer at 20/32 of the depth, where the paper's l* lies."""
     return round(LAYER_SHARE * shape.layer_count)
 
 
 def count_segment(
-    shape: Shape | LiteShape,
+    shape: Shape,
     *,
     layer: int | None = None,
     frames: int = KEY_FRAMES,
@@ -78,92 +77,53 @@ def count_segment(
     text = shape.text_positions if text_positions is None else text_positions
     if min(frames, *frame_pixels) < 1 or text < 0:
         raise UsageError("frames and pixels must be 1 or more")
-    if isinstance(shape, LiteShape):
-        look = shape.look(frames=frames)
+    is_video = frames_as == AS_VIDEO
+    if isinstance(shape.tower, GridTower):
+        tokens, tower, projector = _kept_size(shape.tower, frames, frame_pixels, is_video=is_video)
     else:
-        look = _look(shape, frames, frame_pixels, is_video=frames_as == AS_VIDEO)
-    positions = look.tokens + text
-    return SegmentCost(
-        visual_tokens=look.tokens,
-        positions=positions,
-        tower_flops=look.tower_flops,
-        projector_flops=look.projector_flops,
-        decoder_flops=depth * _layer_flops(shape.decoder, positions, positions**2),
-    )
-
-
-def _look(shape: Shape, frames: int, frame_pixels: tuple[int, int], *, is_video: bool) -> Look:
-    pictures = -(-frames // (shape.grid.frames_together if is_video else 1))
-    rows, columns = patch_grid(shape.grid, frame_pixels, video_frames=frames if is_video else 0)
-    patches = rows * columns
-    tokens = pictures * tokens_of_frame(shape.grid, rows, columns) + shape.grid.whole_video_tokens
-    tower = pictures * (patches * shape.patch.flops + _tower_flops(shape, rows, columns))
-    projector = pictures * patches * _flops(shape.patch_projector)
-    return Look(tokens, tower, projector + tokens * _flops(shape.token_projector))
-
-
-def patch_grid(
-    grid: Grid, frame_pixels: tuple[int, int], *, video_frames: int = 0
-) -> tuple[int, int]:
-    """Rows and columns of patches of one frame: a picture, or one of a video's `video_frames`."""
-    if grid.image_pixels is not None:
-        edge = grid.image_pixels // grid.patch_pixels
-        return edge, edge
-    from hiprobe.backbones.hf.pictures import MOST_PIXELS, budget_size, video_size
-
-    (height, width), factor = frame_pixels, grid.patch_pixels * grid.merge
-    if video_frames and grid.least_video_pixels:
-        height, width = video_size(
-            frames=video_frames,
-            height=height,
-            width=width,
-            factor=factor,
-            together=grid.frames_together,
-            least=grid.least_video_pixels,
-            most=MOST_PIXELS * video_frames,
-        )
-    else:
-        height, width = budget_size(
-            height=height, width=width, factor=factor, least=grid.least_pixels, most=MOST_PIXELS
-        )
-    return height // grid.patch_pixels, width // grid.patch_pixels
-
-
-def tokens_of_frame(grid: Grid, rows: int, columns: int) -> int:
-    """Visual tokens that one frame's patches are merged into."""
-    if grid.round_up:
-        return -(-rows // grid.merge) * -(-columns // grid.merge)
-    return (rows // grid.merge) * (columns // grid.merge)
+        square = shape.tower
+        tokens = frames * square.frame_tokens + square.more_tokens
+        tower = frames * square.tower_flops
+        projector = frames * square.projector_flops + square.more_projector_flops
+    positions = tokens + text
+    a_layer = 2 * positions * shape.layer_weights + positions**2 * shape.pair_flops
+    return SegmentCost(tokens, positions, tower, projector, depth * a_layer)
 
 
 def weight_bytes(
-    shape: Shape | LiteShape, *, layer: int | None = None, fp8: bool = False, number_bytes: int = 2
+    shape: Shape, *, layer: int | None = None, fp8: bool = False, number_bytes: int = 2
 ) -> int:
-    """Memory of the weights, in bfloat16 unless `number_bytes` says 4 for float32.
+    """Memory of the weights.
 
-    With `fp8` the decoder's matrices take one byte a number. That is what `quantise` does: tower,
-    projector, embeddings, norms and head stay as they are. Cut at `layer` the layers above it and
-    the head are not loaded.
+    Args:
+        shape: of the model.
+        layer: cut at this layer, the layers above it and the head are not loaded.
+        fp8: the decoder's matrices take one byte a number, as with `quantise`; tower, projector,
+            embeddings, norms and head stay as they are.
+        number_bytes: 2 for bfloat16, 4 for float32.
     """
     depth = shape.layer_count if layer is None else min(layer, shape.layer_count)
-    left_out = (shape.layer_count - depth) * shape.decoder.layer_parameters
-    if layer is not None and not shape.tied:
-        left_out += shape.embedding.parameters
-    weights = depth * sum(m.inputs * m.outputs for m in shape.decoder.matrices)
-    saved = (number_bytes - 1) * weights if fp8 else 0
+    left_out = (shape.layer_count - depth) * shape.layer_parameters
+    if layer is not None:
+        left_out += shape.head_parameters
+    saved = (number_bytes - 1) * depth * shape.layer_weights if fp8 else 0
     return number_bytes * (shape.parameters - left_out) - saved
 
 
-def _tower_flops(shape: Shape, rows: int, columns: int) -> int:
-    grid, tower = shape.grid, shape.tower
-    positions = rows * columns + grid.class_tokens
-    whole = _layer_flops(tower, positions, positions**2)
-    if grid.window_patches is None:
-        return tower.count * whole
-    edge = grid.window_patches
-    pairs = sum(n * n for n in _spans(rows, edge)) * sum(n * n for n in _spans(columns, edge))
-    windowed = _layer_flops(tower, positions, pairs)
-    return grid.full_layers * whole + (tower.count - grid.full_layers) * windowed
+def _kept_size(
+    tower: GridTower, frames: int, frame_pixels: tuple[int, int], *, is_video: bool
+) -> tuple[int, int, int]:
+    """Visual tokens, operations of the tower, and of the projector."""
+    pictures = -(-frames // (tower.frames_together if is_video else 1))
+    rows, columns = patch_grid(tower, frame_pixels, video_frames=frames if is_video else 0)
+    patches, edge = rows * columns, tower.window_patches
+    tokens = pictures * (rows // tower.merge) * (columns // tower.merge)
+    pairs = tower.full_layers * patches**2
+    if tower.windowed_layers:
+        seen = sum(n * n for n in _spans(rows, edge)) * sum(n * n for n in _spans(columns, edge))
+        pairs += tower.windowed_layers * seen
+    flops = pictures * (patches * tower.patch_flops + pairs * tower.pair_flops)
+    return tokens, flops, tokens * tower.token_flops
 
 
 def _spans(length: int, edge: int) -> list[int]:
@@ -171,10 +131,31 @@ def _spans(length: int, edge: int) -> list[int]:
     return [min(edge, length - start) for start in range(0, length, edge)]
 
 
-def _layer_flops(stack: Stack, positions: int, pairs: int) -> int:
-    """One layer: its maps of every position, scores and weighted sums of every pair."""
-    return positions * _flops(stack.matrices) + 4 * pairs * stack.attention_width
+def patch_grid(
+    tower: GridTower, frame_pixels: tuple[int, int], *, video_frames: int = 0
+) -> tuple[int, int]:
+    """Rows and columns of patches of one frame.
 
+    Args:
+        tower: what sees it.
+        frame_pixels: its height and width.
+        video_frames: frames of the video that it belongs to; 0 for a picture by itself.
+    """
+    from hiprobe.backbones.hf.pictures import MOST_PIXELS, budget_size, video_size
 
-def _flops(matrices: tuple[Matrix, ...]) -> int:
-    return sum(m.flops for m in matrices)
+    (height, width), factor = frame_pixels, tower.patch_pixels * tower.merge
+    if video_frames and tower.least_video_pixels:
+        height, width = video_size(
+            frames=video_frames,
+            height=height,
+            width=width,
+            factor=factor,
+            together=tower.frames_together,
+            least=tower.least_video_pixels,
+            most=MOST_PIXELS * video_frames,
+        )
+    else:
+        height, width = budget_size(
+            height=height, width=width, factor=factor, least=tower.least_pixels, most=MOST_PIXELS
+        )
+    return height // tower.patch_pixels, width // tower.patch_pixels

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from hiprobe.backbones.catalogue import Entry, catalogue, find_entry
+from hiprobe.backbones.catalogue import CatalogueEntry, catalogue, find_entry, stored_shapes
 from hiprobe.backbones.hf import MODEL_TYPES
 from hiprobe.backbones.hub import DownloadProgress, fetch_model
 from hiprobe.backbones.interface import Backbone
 from hiprobe.backbones.lite.assemble import FOLDER_BYTES, MODEL_TYPE, assemble_lite
-from hiprobe.backbones.lite.lite_shape import LiteShape, lite_shape
 from hiprobe.backbones.lite.wheels import DOWNLOAD_BYTES, damaged_files, is_assembled
 from hiprobe.backbones.model_folders import (
     Place,
@@ -256,7 +255,7 @@ class BackboneInfo:
     download_bytes: int | None = None
     size_bytes: int | None = None
     folder: Path | None = None
-    shape: Shape | LiteShape | None = None
+    shape: Shape | None = None
 
     @property
     def on_disk(self) -> bool:
@@ -272,7 +271,7 @@ def list_backbones() -> tuple[BackboneInfo, ...]:
 
 
 def _lite_info() -> BackboneInfo:
-    folder, shape = backbones_folder() / LITE, lite_shape()
+    folder, shape = backbones_folder() / LITE, stored_shapes()[LITE]
     return BackboneInfo(
         name=LITE,
         hub=None,
@@ -287,7 +286,7 @@ def _lite_info() -> BackboneInfo:
     )
 
 
-def _hub_info(entry: Entry) -> BackboneInfo:
+def _hub_info(entry: CatalogueEntry) -> BackboneInfo:
     found = locate(entry.hub)
     return BackboneInfo(
         name=entry.name,

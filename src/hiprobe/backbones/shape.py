@@ -1,13 +1,15 @@
-"""What a model is made of, in numbers: matrices, layers, and how it cuts a frame into patches.
+"""What a model is made of, in numbers that a segment's cost is counted from.
 
-Read from a config by `shape_families`; counted by `cost`. Numbers only, no torch.
+The numbers of the catalogue are measured on torch's meta device by `scripts/write_costs.py` and
+stored in `costs.json`, so that listing backbones loads no torch. What depends on the size of a
+frame, on the layer and on the number of frames is counted here and in `cost`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from hiprobe.errors import UsageError
 
@@ -16,93 +18,51 @@ TEXT_POSITIONS = 64
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """A linear map of one position: `inputs` to `outputs` values."""
-
-    inputs: int
-    outputs: int
-    biased: bool = False
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases."""
-        return self.inputs * self.outputs + (self.outputs if self.biased else 0)
-
-    @property
-    def flops(self) -> int:
-        """Of one position: a multiplication and an addition for every weight."""
-        return 2 * self.inputs * self.outputs
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Equal transformer layers.
+class SquareTower:
+    """Shows every frame at one size: each costs the same.
 
     Attributes:
-        count: layers.
-        matrices: of one layer.
-        other: further parameters of one layer (norms, scales).
-        attention_width: heads times the width of a head.
+        frame_tokens: visual tokens of a frame.
+        tower_flops, projector_flops: operations of a frame.
+        more_tokens, more_projector_flops: what a segment has besides, whatever its frames.
     """
 
-    count: int
-    matrices: tuple[Matrix, ...]
-    other: int
-    attention_width: int
-
-    def __post_init__(self) -> None:
-        if self.count < 1 or self.attention_width < 1:
-            raise UsageError(f"a stack of {self.count} layers, attention {self.attention_width}")
-
-    @property
-    def layer_parameters(self) -> int:
-        """Of one layer."""
-        return sum(m.parameters for m in self.matrices) + self.other
-
-
-@dataclass(frozen=True)
-class Look:
-    """What it takes to turn the frames of a segment into visual tokens.
-
-    Attributes:
-        tokens: visual tokens.
-        tower_flops, projector_flops: operations.
-    """
-
-    tokens: int
+    frame_tokens: int
     tower_flops: int
     projector_flops: int
+    more_tokens: int = 0
+    more_projector_flops: int = 0
 
 
 @dataclass(frozen=True)
-class Grid:
-    """How a frame becomes patches, and patches become visual tokens.
+class GridTower:
+    """Keeps the size of a frame (Qwen): patches, and what follows from their number.
 
     Attributes:
         patch_pixels: edge of a patch.
-        image_pixels: edge of the square a frame is stretched to; None where it keeps its size.
         merge: patches along an edge that become one visual token.
-        class_tokens: positions of the tower that stand for no patch.
-        round_up: an edge that `merge` does not divide makes one more token, else one less.
-        whole_video_tokens: further visual tokens after all frames.
-        least_pixels: of a frame that keeps its size; smaller ones are enlarged.
-        window_patches: edge of an attention window; None where all patches of a frame attend.
-        full_layers: layers of the tower that attend to the whole frame in spite of windows.
+        patch_flops: of one patch through all layers, without attention.
+        pair_flops: of one layer's attention, for two patches that see each other.
+        token_flops: of the projector, for a visual token.
+        full_layers: layers whose patches see the whole frame.
+        windowed_layers: layers whose patches see their window only.
+        window_patches: edge of a window.
+        least_pixels: of a frame; smaller ones are enlarged.
         frames_together: frames of a video that share their patches.
         least_video_pixels: of all frames of a video together; 0 where each has `least_pixels`.
     """
 
     patch_pixels: int
-    image_pixels: int | None
     merge: int
-    class_tokens: int = 0
-    round_up: bool = False
-    whole_video_tokens: int = 0
-    least_pixels: int = 0
-    window_patches: int | None = None
-    full_layers: int = 0
-    frames_together: int = 1
-    least_video_pixels: int = 0
+    patch_flops: int
+    pair_flops: int
+    token_flops: int
+    full_layers: int
+    windowed_layers: int
+    window_patches: int
+    least_pixels: int
+    frames_together: int
+    least_video_pixels: int
 
 
 @dataclass(frozen=True)
@@ -110,80 +70,40 @@ class Shape:
     """A whole model.
 
     Attributes:
-        family: the `model_type` of its config.
-        grid: how it sees a frame.
-        patch: the map of a patch's pixels into the tower.
-        tower, decoder: their layers.
-        tower_other: parameters of the tower outside its layers, without `patch`.
-        patch_projector: maps of every patch, before patches are merged.
-        token_projector: maps of every visual token.
-        projector_other: further parameters between tower and decoder.
-        embedding: the table of words, `[vocabulary, width]`.
-        tied: the head is that table.
+        layer_count: L of the decoder.
+        width: of a hidden state.
+        parameters: of the whole model; a head that is the table of words counts once.
+        head_parameters: of a head of its own; 0 where it is that table.
+        layer_parameters: of one decoder layer.
+        layer_weights: those of them in its matrices, without norms and biases.
+        pair_flops: of one decoder layer's attention, for two positions.
+        tower: how it sees frames.
+        text_positions: of the prompt, that show no frame.
+        float32_only: it runs in no other number format.
     """
 
-    family: str
-    grid: Grid
-    patch: Matrix
-    tower: Stack
-    tower_other: int
-    patch_projector: tuple[Matrix, ...]
-    token_projector: tuple[Matrix, ...]
-    projector_other: int
-    embedding: Matrix
-    decoder: Stack
-    tied: bool
+    layer_count: int
+    width: int
+    parameters: int
+    head_parameters: int
+    layer_parameters: int
+    layer_weights: int
+    pair_flops: int
+    tower: SquareTower | GridTower
+    text_positions: int = TEXT_POSITIONS
+    float32_only: bool = False
 
-    text_positions = TEXT_POSITIONS
+    def __post_init__(self) -> None:
+        if self.layer_count < 1 or self.width < 1:
+            raise UsageError(f"a decoder of {self.layer_count} layers of width {self.width}")
 
-    @property
-    def width(self) -> int:
-        """Of a hidden state."""
-        return self.embedding.outputs
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary of JSON values."""
+        return asdict(self)
 
-    @property
-    def layer_count(self) -> int:
-        """L of the decoder."""
-        return self.decoder.count
-
-    @property
-    def parameters(self) -> int:
-        """Of the whole model; a tied head counts once."""
-        projector = (*self.patch_projector, *self.token_projector)
-        table = self.embedding.parameters
-        return (
-            self.patch.parameters
-            + self.tower.count * self.tower.layer_parameters
-            + self.tower_other
-            + sum(m.parameters for m in projector)
-            + self.projector_other
-            + table * (1 if self.tied else 2)
-            + self.decoder.count * self.decoder.layer_parameters
-            + self.width  # the final norm
-        )
-
-
-def gated_decoder(config: Mapping[str, Any]) -> Stack:
-    """Llama, Mistral, InternLM2, Qwen2, Qwen3 and their like: gated, grouped keys.
-
-    Raises:
-        KeyError, TypeError, ValueError: the config lacks what they have.
-    """
-    width, kind = int(config["hidden_size"]), str(config.get("model_type", ""))
-    heads = int(config["num_attention_heads"])
-    groups = int(config.get("num_key_value_heads") or heads)
-    head = int(config.get("head_dim") or width // heads)
-    biased = kind.startswith("qwen2") or bool(config.get("attention_bias", False))
-    normed = 2 * head if kind.startswith("qwen3") else 0
-    gated = int(config["intermediate_size"])
-    out_biased = bool(config.get("attention_bias", False)) and not kind.startswith("qwen2")
-    matrices = (
-        Matrix(width, heads * head, biased),
-        Matrix(width, groups * head, biased),
-        Matrix(width, groups * head, biased),
-        Matrix(heads * head, width, out_biased),
-        Matrix(width, gated),
-        Matrix(width, gated),
-        Matrix(gated, width),
-    )
-    return Stack(int(config["num_hidden_layers"]), matrices, 2 * width + normed, heads * head)
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
+        tower = document["tower"]
+        kind = GridTower if "patch_pixels" in tower else SquareTower
+        return cls(**{**document, "tower": kind(**tower)})

@@ -17,7 +17,6 @@ from hiprobe.errors import UsageError
 from hiprobe.spec import BackboneSpec
 
 if TYPE_CHECKING:
-    from hiprobe.backbones.lite.lite_shape import LiteShape
     from hiprobe.backbones.registry import BackboneInfo
     from hiprobe.backbones.shape import Shape
 
@@ -98,7 +97,7 @@ def facts(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
     return known | (dict.fromkeys(COST) if info.shape is None else _cost(info.shape, frame_pixels))
 
 
-def _cost(shape: Shape | LiteShape, frame_pixels: tuple[int, int]) -> dict[str, Any]:
+def _cost(shape: Shape, frame_pixels: tuple[int, int]) -> dict[str, Any]:
     from hiprobe.backbones.cost import count_segment, middle_layer
 
     layer = middle_layer(shape)
@@ -115,12 +114,11 @@ def _cost(shape: Shape | LiteShape, frame_pixels: tuple[int, int]) -> dict[str, 
     }
 
 
-def _weights(shape: Shape | LiteShape, layer: int) -> dict[str, int]:
-    """Bytes by number format; lite runs in float32 only."""
+def _weights(shape: Shape, layer: int) -> dict[str, int]:
+    """Bytes by number format."""
     from hiprobe.backbones.cost import weight_bytes
-    from hiprobe.backbones.lite.lite_shape import LiteShape
 
-    if isinstance(shape, LiteShape):
+    if shape.float32_only:
         return {
             "float32": weight_bytes(shape, number_bytes=4),
             "float32_to_layer": weight_bytes(shape, layer=layer, number_bytes=4),

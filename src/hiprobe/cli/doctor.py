@@ -231,7 +231,6 @@ def doctor(spec: BackboneSpec) -> None:
 def _tried(spec: BackboneSpec) -> Iterator[Check]:
     from dataclasses import astuple
 
-    from hiprobe.backbones.catalogue import folder_shape
     from hiprobe.backbones.checkup import check_backbone
     from hiprobe.backbones.registry import backbone_folder
 
@@ -239,8 +238,7 @@ def _tried(spec: BackboneSpec) -> Iterator[Check]:
     if folder is not None:  # else a package brings it, and knows where its weights lie
         yield Check("folder", "ok", str(folder))
     say("loading the weights ...")
-    opened, shape = spec.open(), None if folder is None else folder_shape(folder)
-    for finding in check_backbone(opened, folder=folder, shape=shape):
+    for finding in check_backbone(spec.open(), folder=folder):
         yield Check(*astuple(finding))
 
 

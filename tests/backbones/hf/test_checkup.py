@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
-from hiprobe.backbones.catalogue import folder_shape
 from hiprobe.backbones.checkup import check_backbone, drawn_frames
 from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.cli.app import app
@@ -32,15 +31,13 @@ def test_a_sound_model_is_reported_line_by_line(
     model_folder: Callable[[str], Path], family: str
 ) -> None:
     folder = model_folder(family)
-    shape = folder_shape(folder)
-    assert shape is not None
     backbone = load_hf(folder, dtype="float32")
-    found = {f.name: f for f in check_backbone(backbone, folder=folder, shape=shape)}
+    found = {f.name: f for f in check_backbone(backbone, folder=folder)}
     assert list(found) == [
         *("weights", "states", "picture", "caption"),
         *("a segment to layer 2", "a segment to the last layer", "memory"),
     ]
-    assert found["weights"].level == "ok"  # so many parameters as counted from the config
+    assert found["weights"].level == "ok"
     assert "billion parameters in float32" in found["weights"].text
     assert "4 layers of width 32, all finite" in found["states"].text
     assert found["picture"].level == "ok"
@@ -59,7 +56,7 @@ def test_a_model_that_does_not_see_is_told(
             tensor.zero_()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     backbone = load_hf(folder, dtype="float32")
-    found = {f.name: f for f in check_backbone(backbone, folder=folder, shape=None)}
+    found = {f.name: f for f in check_backbone(backbone, folder=folder)}
     assert found["picture"].level == "missing"
     assert "does not see the frames" in found["picture"].remedy
 

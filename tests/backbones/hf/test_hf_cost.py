@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,17 @@ import pytest
 import torch
 from hf_models import CONFIGS, random_model
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoConfig, AutoModelForImageTextToText, InternVLForConditionalGeneration
+from transformers import AutoModelForImageTextToText, InternVLForConditionalGeneration
 
-from hiprobe.backbones.catalogue import Entry, find_entry, read_shape
+from hiprobe.backbones.catalogue import CatalogueEntry, catalogue, find_entry, stored_shapes
 from hiprobe.backbones.cost import count_segment
 from hiprobe.backbones.hf.families import build_family
 from hiprobe.backbones.hf.family import Parts
-from hiprobe.backbones.hf.original import native_config
+from hiprobe.backbones.hf.measured import measured_shape
 from hiprobe.backbones.shape import Shape
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
+import write_costs
 
 ONE_OF_EACH = (
     *("internvl2.5-2b", "internvl2.5-26b", "internvl3-1b", "internvl3.5-1b", "smolvlm2-256m"),
@@ -25,35 +30,28 @@ ONE_OF_EACH = (
 )
 
 
-class _Tokens:
-    """Stands for a tokenizer where only the id of the picture's token is asked for."""
-
-    def convert_tokens_to_ids(self, _: str) -> int:
-        return 7
-
-
-def entry_of(name: str) -> Entry:
+def entry_of(name: str) -> CatalogueEntry:
     entry = find_entry(name)
     assert entry is not None
     return entry
 
 
-def library_config(entry: Entry) -> Any:
-    if entry.config["model_type"] == "internvl_chat":
-        return native_config(entry.config, _Tokens())
-    more = {key: value for key, value in entry.config.items() if key != "model_type"}
-    return AutoConfig.for_model(entry.config["model_type"], **more)
-
-
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_parameters_are_those_of_the_model(name: str) -> None:
     entry = entry_of(name)
+    config = write_costs.library_config(entry.config)
     is_original = entry.config["model_type"] == "internvl_chat"
     kind = InternVLForConditionalGeneration if is_original else AutoModelForImageTextToText
     build = kind if is_original else kind.from_config
     with torch.device("meta"):
-        model = build(library_config(entry))
+        model = build(config)
     assert sum(p.numel() for p in model.parameters()) == entry.shape.parameters
+
+
+def test_what_is_stored_is_what_the_script_measures() -> None:
+    measured = write_costs.measured_shapes()
+    assert measured == stored_shapes()
+    assert list(measured) == ["lite", *(entry.name for entry in catalogue())]
 
 
 WAYS = [*((kind, None) for kind in CONFIGS), ("qwen2_5_vl", "pictures"), ("qwen3_vl", "pictures")]
@@ -64,8 +62,7 @@ def family_and_shape(kind: str, way: str | None, frame: tuple[int, int]) -> tupl
     config = CONFIGS[kind]()
     settings = {"min_pixels": 64, "max_pixels": 448 * 448 * 3} if kind.startswith("qwen") else {}
     family = build_family(Parts(config, settings, settings, lambda i: f"<{i}>"), frames_as=way)
-    shape = read_shape(config.to_dict(), least_pixels=64, least_video_pixels=64)
-    assert isinstance(shape, Shape)
+    shape = write_costs.shape_of_config(config, least_pixels=64, least_video_pixels=64)
     frames = [np.full((*frame, 3), n, np.uint8) for n in range(3)]
     return family, shape, family.read(frames, (0.0, 0.1, 0.2))
 
@@ -112,3 +109,11 @@ def _ids(lead: str, visual: int, *, length: int) -> list[int]:
         ids += [*[visual] * run.count(f"<{visual}>"), 1]
     assert len(ids) <= length
     return ids + [1] * (length - len(ids))
+
+
+def test_a_family_whose_tower_is_not_known_is_not_counted() -> None:
+    config = CONFIGS["internvl"]()
+    model = random_model(config)
+    assert measured_shape(model) is not None
+    config.model_type = "another"
+    assert measured_shape(model) is None

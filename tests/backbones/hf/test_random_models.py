@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from hiprobe.backbones.catalogue import Entry, find_entry, read_shape
+from hiprobe.backbones.catalogue import CatalogueEntry, find_entry
 from hiprobe.backbones.cost import count_segment
+from hiprobe.backbones.shape import GridTower
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
+import write_costs
 
 BENCHMARKS = str(Path(__file__).resolve().parents[3] / "benchmarks")
 NAMES = (
@@ -53,7 +57,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, Mo
         sys.modules.pop(name, None)
 
 
-def small(name: str) -> Entry:
+def small(name: str) -> CatalogueEntry:
     """An entry of the catalogue with fewer and narrower layers and small pictures."""
     entry = find_entry(name)
     assert entry is not None
@@ -69,8 +73,9 @@ def small(name: str) -> Entry:
     config["vision_config"] = _small_pictures(config["vision_config"])
     if "force_image_size" in config:
         config["force_image_size"] //= 4
-    shape = read_shape(config, least_pixels=entry.shape.grid.least_pixels)
-    assert shape is not None
+    tower = entry.shape.tower
+    least = tower.least_pixels if isinstance(tower, GridTower) else None
+    shape = write_costs.shape_of_config(write_costs.library_config(config), least_pixels=least)
     return replace(entry, config=config, shape=shape)
 
 

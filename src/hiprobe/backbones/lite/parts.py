@@ -15,16 +15,23 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
-from hiprobe.backbones.lite.lite_shape import (
-    CLASSES,
-    FEATURE_CHANNELS,
-    FINE_CHANNELS,
-    STAGES,
-    STEM_CHANNELS,
-)
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 
+# repeats, kernel, stride, expansion, output channels of each stage of EfficientNet-Lite0
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+STEM_CHANNELS = 32
+FEATURE_CHANNELS = 1280
+FINE_CHANNELS = 112
+CLASSES = 1000
 FINE_BLOCK = 10  # the last one at a sixteenth of the size: the fifth stage's end
 BATCH_NORM_EPS = 1e-3
 
