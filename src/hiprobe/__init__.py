@@ -17,13 +17,13 @@ if TYPE_CHECKING:
         ExtractionSettings,
         Stretch,
         detect_video,
+        explain,
         extract_clip,
         extract_examples,
         extract_prompts,
         extract_video,
         extract_views,
     )
-    from hiprobe.pipeline import explaining as explain
     from hiprobe.probe import Probe
     from hiprobe.segment import Segment
     from hiprobe.spec import BackboneSpec

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import Speech
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.fingerprint import Fingerprint
-from hiprobe.pipeline import Prompts
-from hiprobe.pipeline import explaining as explain
+from hiprobe.pipeline import Prompts, explain
 from hiprobe.pipeline.explaining import PLAIN, STRUCTURED, prompts_for
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Reading

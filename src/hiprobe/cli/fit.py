@@ -26,6 +26,7 @@ from hiprobe.errors import LabelError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.prompts import Prompt, prompt_name
 from hiprobe.provenance import Provenance
+from hiprobe.segment import Cut
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.atomic import alone_in_new
 
@@ -372,7 +373,7 @@ class Fitting:
         opened = None if made is None else made.backbone
         name = probe.fingerprint_.model if opened is None else opened.known_as
         failures = tuple((str(file), reason) for file, reason in self.failures.items)
-        return ReadingRecord(name, None if made is None else made.segment_seconds, failures)
+        return ReadingRecord(name, None if made is None else made.cut.segment_seconds, failures)
 
 
 def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
@@ -384,12 +385,12 @@ def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
     made, seconds = example.provenance, how.segment_seconds
     if made is None and seconds is None and how.backbone == BackboneSpec():
         return example
-    if made is not None and seconds not in (None, made.segment_seconds):
+    if made is not None and seconds not in (None, made.cut.segment_seconds):
         raise UsageError(
-            f"{example.name} holds states of {made.cut_words()}, so --segment-seconds {seconds:g} "
+            f"{example.name} holds states of {made.cut.words}, so --segment-seconds {seconds:g} "
             "cannot be had from it; leave it out, or give the video"
         )
-    known = made or Provenance(segment_seconds=seconds)
+    known = made or Provenance(cut=Cut(segment_seconds=seconds))
     backbone = how.backbone.over(known.backbone or BackboneSpec(example_model(example)))
     return replace(example, provenance=replace(known, backbone=backbone))
 

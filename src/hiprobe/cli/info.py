@@ -59,7 +59,7 @@ def _probe_facts(folder: Path) -> dict[str, Any]:
     probe, record = Probe.load(folder), read_record(folder)
     facts: dict[str, Any] = {"probe": folder, **probe.facts()}
     made = probe.provenance_
-    facts["segments"] = "unknown" if made is None else made.segment_words()
+    facts["segments"] = "unknown" if made is None else made.cut.segment_words
     if made is not None and made.backbone is not None:
         facts["backbone"] = made.backbone.known_as
     if record is not None and record.failures:

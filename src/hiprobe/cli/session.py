@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip, LabelledClips
     from hiprobe.datasets.video_files import Found
-    from hiprobe.pipeline.reading import ExtractionSettings, Stretch
+    from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.pipeline.states_folder import Item
     from hiprobe.probe import Probe
+    from hiprobe.segment import Stretch
     from hiprobe.store.states_cache import StatesCache
 
 
@@ -234,10 +235,10 @@ def say_how_it_is_cut(probe: Probe, how: SessionOptions) -> None:
             f"the probe does not say how its clips were cut: {SEGMENT_FRAMES} frames are taken for "
             "a segment; --segment-seconds gives another length"
         )
-    elif made is not None and seconds not in (None, made.segment_seconds):
+    elif made is not None and seconds not in (None, made.cut.segment_seconds):
         say(
             f"note: segments of {seconds:g} s are asked for, and the probe was fitted on segments "
-            f"of {made.segment_words()}; its scores are meant for those"
+            f"of {made.cut.segment_words}; its scores are meant for those"
         )
 
 

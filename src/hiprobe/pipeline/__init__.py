@@ -8,11 +8,12 @@ from hiprobe.pipeline.extraction import (
     extract_clip,
     extract_clip_prompts,
     extract_prompts,
-    extract_units,
     extract_video,
 )
-from hiprobe.pipeline.reading import ExtractionSettings, Stretch
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.pipeline.stream import extract_units
 from hiprobe.progress import Progress, ProgressEvent
+from hiprobe.segment import Stretch
 
 __all__ = [
     "DetectResult",

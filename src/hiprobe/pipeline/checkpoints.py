@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import Backbone, PromptsBackbone
 from hiprobe.errors import BackboneMemoryError, StatesError, StorageError, UsageError
 from hiprobe.names import path_text
-from hiprobe.pipeline.reading import ExtractionSettings, Stretch
-from hiprobe.segment import Segment, covered_seconds
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.segment import Segment, Stretch, covered_seconds
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.states_cache import PartFiles, StatesCache
 from hiprobe.video.container import FileStamp
@@ -220,13 +220,13 @@ class Kept:
         stamp = FileStamp.of(video)
         if cache is None:
             return cls(Path(video), request, None, {}, stamp, stretch, {})
-        made_by = request.backbone.fingerprint
+        of_prompt = {p: replace(request.backbone.fingerprint, prompt=p) for p in request.prompts}
         keys, former = (
-            {
-                prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
-                for prompt in request.prompts
-            }
-            for cut in (settings.cut(unit, stretch), settings.cut_without_gaps(unit, stretch))
+            {p: cache.key(video, settings=parts, fingerprint=f) for p, f in of_prompt.items()}
+            for parts in (
+                settings.key_parts(unit, stretch),
+                settings.key_parts_without_gaps(unit, stretch),
+            )
         )
         return cls(Path(video), request, cache, keys, stamp, stretch, former)
 

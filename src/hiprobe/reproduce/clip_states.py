@@ -19,8 +19,8 @@ from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import HiProbeError, LabelError, StatesError, UsageError
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_video, extract_views
-from hiprobe.pipeline.extraction import load_extracted
-from hiprobe.progress import Clock
+from hiprobe.pipeline.engine import Course, Engine, FailuresOnly
+from hiprobe.pipeline.source import ReadPlan, open_source
 from hiprobe.reproduce.request import DataSource, Kept, Request
 from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.store.content_hash import content_hash
@@ -205,16 +205,14 @@ class Extraction:
         clips = [c for c in self.clips(data) if not is_states_name(c.video)]
         if self.cache is None or not clips:
             return
+
+        def read(clip: LabelledClip, _: Course) -> None:
+            for k in counts:
+                settings = self.settings(k)
+                extract_views([clip], backbone=self.backbone, settings=settings, cache=self.cache)
+
         with self.listen(f"{data.name}, K = {', '.join(map(str, counts))}") as progress:
-            clock = Clock(progress, len(clips))
-            for number, clip in enumerate(clips, start=1):
-                for k in counts:
-                    settings = self.settings(k)
-                    extract_views(
-                        [clip], backbone=self.backbone, settings=settings, cache=self.cache
-                    )
-                clock.name = clip.name
-                clock.tell(number, seconds_of_video=0.0)
+            Engine(FailuresOnly(), progress).map(read, clips)
 
     def video(
         self, path: Path, *, key_frames: int = KEY_FRAMES, reading: Reading | None = None
@@ -226,7 +224,7 @@ class Extraction:
         """
         wanted = reading or self.request.reading
         if is_states_name(path):
-            found = load_extracted(path, layers=None, fingerprint=None)
+            (found,) = open_source(path).states(ReadPlan(backbone=None))
             return _present(found.states, wanted, path)
         with self.listen(path.name) as progress:
             found = extract_video(
