@@ -202,6 +202,7 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
         session=fitting.session,
         quiet=quiet,
         truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
+        failures=fitting.failures,
     )
     name = run.run_file.names.own(material.video, material.video.stem)
     timeline = run.one(material.video, name).timeline
@@ -209,7 +210,7 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
     spans, cuts = material.truth_spans, material.cuts_seconds
     for sentence in measure_cuts(timeline, truth_spans=spans, cuts_seconds=cuts).sentences():
         echo(sentence)
-    run.run_file.write(fitting.failures, interrupted=False)
+    run.run_file.write(interrupted=False)
 
 
 def compare(detected: Sequence[Span], truth: Sequence[Span]) -> str:

@@ -16,7 +16,6 @@ from hiprobe.cli.options import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, Session
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import (
     Session,
-    are_states,
     clips_of,
     open_for_probe,
     open_session,
@@ -25,8 +24,6 @@ from hiprobe.cli.session import (
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.prompts import Prompt, prompt_name
-from hiprobe.provenance import Provenance
-from hiprobe.segment import Cut
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.atomic import alone_in_new
 
@@ -269,8 +266,10 @@ class Fitting:
         known: Probe | None = None,
     ) -> Fitting:
         """Extract the states of clips; no backbone is opened where all of them are states."""
+        from hiprobe.pipeline.source import open_source
+
         session = None
-        if not all(are_states(c.video) for c in clips):
+        if any(open_source(clip.video).has_pictures for clip in clips):
             if known is None:
                 session = open_session(how)
             else:
@@ -382,6 +381,9 @@ def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
     Raises:
         UsageError: the file itself says that they were cut otherwise.
     """
+    from hiprobe.provenance import Provenance
+    from hiprobe.segment import Cut
+
     made, seconds = example.provenance, how.segment_seconds
     if made is None and seconds is None and how.backbone == BackboneSpec():
         return example

@@ -45,11 +45,11 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    from hiprobe.cli.session import are_states
+    from hiprobe.datasets.video_files import is_states_name
 
     if path.is_dir():
         return _probe_facts(path)
-    return _states_facts(path) if are_states(path) else _video_facts(path)
+    return _states_facts(path) if is_states_name(path) else _video_facts(path)
 
 
 def _probe_facts(folder: Path) -> dict[str, Any]:

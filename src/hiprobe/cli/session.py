@@ -127,6 +127,7 @@ def items_to_extract(
 
 def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> list[Item]:
     from hiprobe.datasets.clips import read_labelled
+    from hiprobe.pipeline.source import open_source
     from hiprobe.pipeline.states_folder import Item
 
     if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
@@ -136,7 +137,7 @@ def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> lis
                 tell(remark)
         return [Item(clip.video, "", clip) for clip in labelled.clips]
     videos = expand_videos([name], out=out, tell=tell)
-    extracted = {v for v in videos if path.is_dir() and are_states(v)}
+    extracted = {v for v in videos if path.is_dir() and not open_source(v).has_pictures}
     if extracted and tell is not None:
         tell(f"passed over: {len(extracted)} files of states in {path}")
     return [Item(video, "") for video in videos if video not in extracted]
@@ -151,13 +152,6 @@ def _below(item: Item, root: Path) -> str:
     below = video.relative_to(folder) if video.is_relative_to(folder) else Path(video.name)
     name = wanted_name(below) + (f"_{item.part}" if item.part else "")
     return "/".join(map(fits_file_name, below.with_name(name).parts))
-
-
-def are_states(path: Path) -> bool:
-    """True for extracted states, which stand in for a video."""
-    from hiprobe.datasets.video_files import is_states_name
-
-    return is_states_name(path)
 
 
 def parse_layers(text: str, *, layer_count: int) -> list[int]:
