@@ -12,7 +12,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, say
-from hiprobe.cli.detect import Detection, Scoring, Truth, Wanted
+from hiprobe.cli.detect import Detection, KnownTruth, Scoring, Wanted
 from hiprobe.cli.fit import FitSettings, Fitting, layer_curves
 from hiprobe.cli.options import FORMATS, SessionOptions
 from hiprobe.cli.run_files import Failures
@@ -201,7 +201,9 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
         scoring=Scoring(),
         session=fitting.session,
         quiet=quiet,
-        truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
+        truth=KnownTruth(
+            material.truth_spans, material.cuts_seconds, (note,), material.kind, curves
+        ),
         failures=fitting.failures,
     )
     name = run.run_file.names.own(material.video, material.video.stem)

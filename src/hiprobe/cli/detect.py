@@ -97,7 +97,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Truth:
+class KnownTruth:
     """What is known of one video beforehand, for demonstrations.
 
     Attributes:
@@ -141,7 +141,7 @@ class Detection:
     scoring: Scoring
     session: Session | None
     quiet: bool
-    truth: Truth | None = None
+    truth: KnownTruth | None = None
     cut: SessionOptions | None = None
     failures: Failures = field(default_factory=Failures)
 
@@ -218,7 +218,7 @@ class Detection:
         timeline = result.timeline
         if self.wanted.explain and has_pictures:
             timeline = self._explained(timeline, file)
-        truth = self.truth or Truth()
+        truth = self.truth or KnownTruth()
         self.report.video(file, timeline, result, truth_spans=truth.spans)
         subject = Subject(
             file,

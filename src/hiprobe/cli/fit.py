@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip
-    from hiprobe.pipeline import Failure, Progress
     from hiprobe.probe import Mode, Probe
     from hiprobe.probe.fit_results import Basis
     from hiprobe.probe.reading_file import ReadingRecord
@@ -266,6 +265,8 @@ class Fitting:
         known: Probe | None = None,
     ) -> Fitting:
         """Extract the states of clips; no backbone is opened where all of them are states."""
+        from hiprobe.baselines.attention_heads import head_states_of
+        from hiprobe.pipeline import ExtractionSettings, extract_views
         from hiprobe.pipeline.source import open_source
 
         session = None
@@ -276,53 +277,45 @@ class Fitting:
                 say_how_it_is_cut(known, how)
                 session = open_for_probe(known, how, whole=True)
         run = cls(tuple(clips), settings, how, session, known)
-        run._extract()
+        if not how.quiet:
+            counts = [sum(c.label == v for c in clips) for v in (0, 1)]
+            say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
+        cache = session.cache if session else None
+        plain = session.settings if session else ExtractionSettings()
+        with progress_bar("clips", quiet=how.quiet) as progress:
+            if settings.reads_heads:
+                run.views, failed = head_states_of(
+                    clips,
+                    backbone=run._videos_backbone,
+                    settings=plain,
+                    cache=cache,
+                    progress=progress,
+                )
+            else:
+                run.views, failed = extract_views(
+                    clips,
+                    backbone=session.backbone if session else None,
+                    prompts=[p.text for p in settings.prompts] or None,
+                    settings=replace(plain, readings=settings.readings),
+                    cache=cache,
+                    progress=progress,
+                )
+        if session is None:
+            run.views = [[_as_told(e, how) for e in view] for view in run.views]
+        for failure in failed:
+            run.failures.add(failure.video, failure.reason)
+        if len({e.label for e in run.examples}) < len({c.label for c in clips}):
+            run.failures.report()
+            raise LabelError(
+                "after leaving out what could not be read, one class has no clip; "
+                "replace the files named above"
+            )
         return run
 
     @property
     def examples(self) -> list[LabelledStates]:
         """The clips' states in the first view."""
         return self.views[0]
-
-    def _extract(self) -> None:
-        if not self.how.quiet:
-            counts = [sum(c.label == v for c in self.clips) for v in (0, 1)]
-            say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
-        with progress_bar("clips", quiet=self.how.quiet) as progress:
-            self.views, failed = self._read(progress)
-        if self.session is None:
-            self.views = [[_as_told(e, self.how) for e in view] for view in self.views]
-        for failure in failed:
-            self.failures.add(failure.video, failure.reason)
-        if len({e.label for e in self.examples}) < len({c.label for c in self.clips}):
-            self.failures.report()
-            raise LabelError(
-                "after leaving out what could not be read, one class has no clip; "
-                "replace the files named above"
-            )
-
-    def _read(self, progress: Progress | None) -> tuple[list[list[LabelledStates]], list[Failure]]:
-        from hiprobe.baselines.attention_heads import head_states_of
-        from hiprobe.pipeline import ExtractionSettings, extract_views
-
-        cache = self.session.cache if self.session else None
-        plain = self.session.settings if self.session else ExtractionSettings()
-        if self.settings.reads_heads:
-            return head_states_of(
-                self.clips,
-                backbone=self._videos_backbone,
-                settings=plain,
-                cache=cache,
-                progress=progress,
-            )
-        return extract_views(
-            self.clips,
-            backbone=self.session.backbone if self.session else None,
-            prompts=[p.text for p in self.settings.prompts] or None,
-            settings=replace(plain, readings=self.settings.readings),
-            cache=cache,
-            progress=progress,
-        )
 
     @property
     def _videos_backbone(self) -> Backbone:

@@ -18,7 +18,6 @@ from hiprobe.cli.result_names import wanted_name
 from hiprobe.datasets.video_files import count_words, untimed_words
 from hiprobe.errors import BackboneError, BackboneMemoryError, UsageError
 from hiprobe.names import fits_file_name, is_address, why_no_file
-from hiprobe.spec import BackboneSpec
 from hiprobe.store.content_hash import content_hash
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.pipeline.states_folder import Item
     from hiprobe.probe import Probe
+    from hiprobe.provenance import Provenance
     from hiprobe.segment import Stretch
     from hiprobe.store.states_cache import StatesCache
 
@@ -198,15 +198,26 @@ class Session:
         return content_hash(video) if self.cache is None else self.cache.content_hash(video)
 
 
-def open_session(how: SessionOptions) -> Session:
+def open_session(how: SessionOptions, *, like: Provenance | None = None) -> Session:
     """Open a backbone, fetching it where it is not on this disk yet, and say so.
+
+    Args:
+        how: which backbone, and how videos are read.
+        like: how the clips of a probe were read; videos are cut as they were, as far as `how` does
+            not say otherwise.
 
     Raises:
         BackboneError, DownloadError: as `BackboneSpec.open`.
     """
     from hiprobe.pipeline.reading import ExtractionSettings
 
-    return _open(how.backbone, how, settings=ExtractionSettings())
+    if not how.quiet:  # loading the libraries alone takes seconds
+        say(f"opening the backbone {how.backbone.known_as}")
+    opened = how.backbone.open(say=None if how.quiet else say)
+    settings = ExtractionSettings.like(like)
+    if how.segment_seconds is not None:
+        settings = replace(settings, segment_seconds=how.segment_seconds)
+    return Session(opened, settings, default_cache() if how.cached else None, how.quiet)
 
 
 def default_cache() -> StatesCache:
@@ -247,15 +258,13 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
         BackboneError: it is not to be found under its name.
     """
     from hiprobe.baselines.attention_heads import ChosenHeadsView, named_heads
-    from hiprobe.pipeline.reading import ExtractionSettings
 
     heads = named_heads(probe.fingerprint_)
     cut = None if whole else max((head.layer for head in heads), default=probe.layer_)
     own = probe.backbone_spec()
     spec = replace(how.backbone.over(own), prompt=own.prompt, cut_at_layer=cut)
-    settings = ExtractionSettings.like(probe.provenance_)
     try:
-        session = _open(spec, how, settings=settings)
+        session = open_session(replace(how, backbone=spec), like=probe.provenance_)
     except BackboneError as error:
         if how.backbone.name is not None or isinstance(error, BackboneMemoryError):
             raise
@@ -267,15 +276,6 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
         session = replace(session, backbone=ChosenHeadsView(session.backbone, heads))
     probe.check_fingerprint(session.backbone.fingerprint)
     return session
-
-
-def _open(spec: BackboneSpec, how: SessionOptions, *, settings: ExtractionSettings) -> Session:
-    if not how.quiet:  # loading the libraries alone takes seconds
-        say(f"opening the backbone {spec.known_as}")
-    opened = spec.open(say=None if how.quiet else say)
-    if how.segment_seconds is not None:
-        settings = replace(settings, segment_seconds=how.segment_seconds)
-    return Session(opened, settings, default_cache() if how.cached else None, how.quiet)
 
 
 _SHOWN_CLASSES = 20

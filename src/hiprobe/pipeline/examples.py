@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
@@ -90,23 +91,13 @@ def extract_views(
         raise UsageError(f"{videos[0]} is a video; reading it needs a backbone")
     digest = content_hash if cache is None else cache.content_hash
     plan = ReadPlan(backbone, settings, prompts, want, cache)
-
-    def read(clip: LabelledClip, course: Course) -> list[LabelledStates]:
-        seen = _read_clip(clip, plan, course if progress else None)
-        _warn_of_end(clip, seen[0])
-        course.seconds = _length_seconds(seen[0])
-        course.was_known = "segments" in want and not course.has_begun
-        return seen
-
-    record = FailuresOnly()
-    found = Engine(record, progress).map(read, settle_copies(clips, digest=digest).clips)
+    clips, record = settle_copies(clips, digest=digest).clips, FailuresOnly()
+    found = Engine(record, progress).map(partial(_read_clip, plan), clips)
     count = (1 if prompts is None else len(prompts)) * len(settings.readings)
     return [[seen[view] for seen in found] for view in range(count)], record.failures
 
 
-def _read_clip(
-    clip: LabelledClip, plan: ReadPlan, progress: Progress | None
-) -> list[LabelledStates]:
+def _read_clip(plan: ReadPlan, clip: LabelledClip, course: Course) -> list[LabelledStates]:
     """One example for each view: for each prompt, each reading.
 
     Raises:
@@ -114,7 +105,7 @@ def _read_clip(
     """
     stretch = Stretch(clip.start_seconds, clip.end_seconds)
     examples = []
-    for found in open_source(clip.video).states(plan, stretch, progress):
+    for found in open_source(clip.video).states(plan, stretch, course.listener):
         for reading in plan.settings.readings:
             whole = found.clip.get(reading) if "clip" in plan.want else None
             segments = found.states.get(reading) if "segments" in plan.want else None
@@ -134,6 +125,9 @@ def _read_clip(
                     found.provenance,
                 )
             )
+    _warn_of_end(clip, examples[0])
+    course.seconds = _length_seconds(examples[0])
+    course.was_known = "segments" in plan.want and not course.has_begun
     return examples
 
 

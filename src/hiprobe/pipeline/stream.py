@@ -12,7 +12,7 @@ from typing import Generic, Literal, TypeVar
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import BackboneMemoryError, VideoError
-from hiprobe.pipeline.checkpoints import Checkpoints, Kept, Request, Rows, run_batches
+from hiprobe.pipeline.checkpoints import Checkpoints, KeptStates, Rows, StatesRequest, run_batches
 from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
 from hiprobe.progress import Clock, Progress
 from hiprobe.segment import WHOLE, Segment, Stretch
@@ -58,13 +58,18 @@ def extract_units(
         BackboneMemoryError: not a single segment fits into memory.
         StatesError: a state is not finite.
     """
-    request = Request.of(backbone, settings, prompts)
-
-    def kept_of(unit: StatesUnit) -> Kept:
-        asked = request if unit in want else replace(request, prompts=())
-        return Kept.of(video, unit, stretch=stretch, settings=settings, request=asked, cache=cache)
-
-    clip, segments = kept_of("clip"), kept_of("segments")
+    request = StatesRequest.of(backbone, settings, prompts)
+    clip, segments = (
+        KeptStates.of(
+            video,
+            unit,
+            stretch=stretch,
+            settings=settings,
+            request=request if unit in want else replace(request, prompts=()),
+            cache=cache,
+        )
+        for unit in ("clip", "segments")
+    )
     whole, parts = clip.finished(), segments.finished()
     clip, segments = clip.without(whole), segments.without(parts)
     if segments.request.prompts:
@@ -102,7 +107,7 @@ def _estimated_count(
     return max(1, -int(-(end - (stretch.start_seconds or 0.0)) // seconds))
 
 
-def _pass_over_clip(kept: Kept, segment: Segment, outcome: str) -> dict[str, VideoStates]:
+def _pass_over_clip(kept: KeptStates, segment: Segment, outcome: str) -> dict[str, VideoStates]:
     """One row over the whole clip for each prompt."""
     rows = Rows(kept.request)
     for piece, values in run_batches([segment], kept.request):
@@ -111,44 +116,42 @@ def _pass_over_clip(kept: Kept, segment: Segment, outcome: str) -> dict[str, Vid
 
 
 def _pass_over_segments(
-    kept: Kept, reader_of: type[Reader], settings: ExtractionSettings, clock: Clock
+    kept: KeptStates, reader_of: type[Reader], settings: ExtractionSettings, clock: Clock
 ) -> tuple[dict[str, VideoStates], Reader]:
     """One row for each segment and prompt, from where an interrupted run left off.
 
     Returns:
         The states by prompt, and the reader at its end.
     """
-
-    def run(rows: Rows) -> tuple[dict[str, VideoStates], Reader]:
+    rows = kept.restore()
+    while True:
         reader = reader_of(kept.video, settings, kept.stretch)
         checkpoints = Checkpoints(rows, kept, settings.checkpoint_segments, len(rows))
-        _run_over(reader, rows, checkpoints, clock)
+        clock.skipped = len(rows)
+        try:
+            with in_background(reader, depth=READ_AHEAD_SEGMENTS) as segments:
+                try:
+                    for piece, values in run_batches(_without_done(segments, rows), rows.request):
+                        rows.add(piece, values)
+                        checkpoints.keep_when_due()
+                        clock.tell(len(rows), seconds_of_video=rows.seconds)
+                except KeyboardInterrupt:
+                    # Before the reader is stopped: that may take so long that a user insists.
+                    checkpoints.keep()
+                    raise
+        except _StalePartsError:
+            kept.remove_parts()
+            rows = Rows(kept.request)
+            continue
+        if not len(rows):
+            raise VideoError(f"{reader.path} gave no segment; check the stretch and the file")
         found = _finished(kept, rows, unit="segments", outcome=reader.outcome or "end")
         return found, reader
 
-    try:
-        return run(kept.restore())
-    except _StalePartsError:
-        kept.remove_parts()
-        return run(Rows(kept.request))
 
-
-def _run_over(reader: SegmentReader, rows: Rows, checkpoints: Checkpoints, clock: Clock) -> None:
-    clock.skipped = len(rows)
-    with in_background(reader, depth=READ_AHEAD_SEGMENTS) as segments:
-        try:
-            for piece, values in run_batches(_without_done(segments, rows), rows.request):
-                rows.add(piece, values)
-                checkpoints.keep_when_due()
-                clock.tell(len(rows), seconds_of_video=rows.seconds)
-        except KeyboardInterrupt:
-            checkpoints.keep()
-            raise
-    if not len(rows):
-        raise VideoError(f"{reader.path} gave no segment; check the stretch and the file")
-
-
-def _finished(kept: Kept, rows: Rows, *, unit: StatesUnit, outcome: str) -> dict[str, VideoStates]:
+def _finished(
+    kept: KeptStates, rows: Rows, *, unit: StatesUnit, outcome: str
+) -> dict[str, VideoStates]:
     if all(rows.failed):
         raise BackboneMemoryError(
             f"{kept.video}: the backbone ran out of memory on each of {len(rows)} segments, one "
