@@ -1,7 +1,8 @@
-"""Segment: a stretch of one video with its key frames, and the gaps between segments."""
+"""How a video becomes segments, what a segment is, and the gaps between segments."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,114 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
-from hiprobe.paper import KEY_FRAMES
+from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
+
+MAX_SIDE_PIXELS = 1280
+"""Key frames are shrunk to this longer side: backbones look at far less, memory holds them."""
+
+SEGMENT_SECONDS_RANGE = (0.001, 86_400.0)
+"""Least and greatest length of a segment in seconds: shorter than any frame, and a day."""
+
+GAP_RULE = 1
+"""Counted up when segments of videos with gaps are cut in another way (`hiprobe.video.times`)."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A half-open part of a video in seconds; None is an open end."""
+
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        start, end = self.start_seconds or 0.0, self.end_seconds
+        if not 0 <= start < math.inf or (end is not None and not end > start):
+            raise UsageError(
+                f"the stretch from {self.start_seconds} to {end} s is empty or before the start; "
+                "give 0 <= start < end"
+            )
+
+
+WHOLE = Stretch()
+
+KeyParts = dict[str, str | int | float | None]
+"""What goes into a key of the cache of states, as JSON values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """How a video becomes segments with key frames.
+
+    The readers of videos take it, the key of cached states holds it, and it is kept with states
+    and in a probe, so that other videos are cut in the same way.
+
+    Attributes:
+        segment_frames: frames of a segment; not used where `segment_seconds` is given.
+        segment_seconds: length of a segment in seconds, for cameras of few frames a second; None
+            for a number of frames.
+        key_frames: K, frames shown to the backbone for one segment or clip.
+        max_side_pixels: key frames are shrunk to this longer side; None keeps them as they are.
+
+    Raises:
+        UsageError: a number is out of its range.
+    """
+
+    segment_frames: int = SEGMENT_FRAMES
+    segment_seconds: float | None = None
+    key_frames: int = KEY_FRAMES
+    max_side_pixels: int | None = MAX_SIDE_PIXELS
+
+    def __post_init__(self) -> None:
+        for name in ("segment_frames", "key_frames", "max_side_pixels"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"{name} is {value}; give 1 or more")
+        low, high = SEGMENT_SECONDS_RANGE
+        if self.segment_seconds is not None and not low <= self.segment_seconds <= high:
+            raise UsageError(
+                f"segment_seconds is {self.segment_seconds}; give {low:g} to {high:,.0f} seconds"
+            )
+
+    @property
+    def segment_words(self) -> str:
+        """Length of a segment, in words."""
+        seconds = self.segment_seconds
+        return f"{self.segment_frames} frames" if seconds is None else f"{seconds:g} s"
+
+    @property
+    def words(self) -> str:
+        """All of it in words; those of two cuts are equal where they give the same segments."""
+        side = self.max_side_pixels
+        shrunk = "whole pictures" if side is None else f"pictures of at most {side} pixels"
+        return f"segments of {self.segment_words} with {self.key_frames} key frames, {shrunk}"
+
+    def key_parts(self, unit: str, stretch: Stretch) -> KeyParts:
+        """What of it decides the frames that the backbone sees: part of the key of cached states.
+
+        The values are written as they were given: 2 and 2.0 seconds have different keys. Changing
+        any of this orphans all states that users have cached.
+
+        Args:
+            unit: "segments", or "clip" for key frames over the whole stretch.
+            stretch: the part of the video that is read.
+        """
+        # The key frames of a whole clip have no part in the rule of gaps: its key stays as it is.
+        rule: KeyParts = {"gaps": GAP_RULE} if unit == "segments" else {}
+        return self.key_parts_without_gaps(unit, stretch) | rule
+
+    def key_parts_without_gaps(self, unit: str, stretch: Stretch) -> KeyParts:
+        """The same before segments were cut at gaps; older states are found under it."""
+        by_frames = unit == "segments" and self.segment_seconds is None
+        return {
+            "unit": unit,
+            "key_frames": self.key_frames,
+            "start_seconds": stretch.start_seconds,
+            "end_seconds": stretch.end_seconds,
+            "max_side_pixels": self.max_side_pixels,
+            "segment_frames": self.segment_frames if by_frames else None,
+            "segment_seconds": self.segment_seconds if unit == "segments" else None,
+        }
+
 
 TOUCH_SECONDS = 1e-3
 """Segments this near to each other touch: times in files are rounded."""
@@ -70,20 +178,6 @@ def _times(start_seconds: Any, end_seconds: Any) -> tuple[NDArray[np.float64], N
 
 Frame = NDArray[np.uint8]
 """One picture: uint8 RGB, shape [height, width, 3], already turned upright."""
-
-SEGMENT_SECONDS_RANGE = (0.001, 86_400.0)
-"""Least and greatest length of a segment in seconds: shorter than any frame, and a day."""
-
-
-def check_segment_seconds(seconds: float | None) -> None:
-    """Refuse a length that no segment can have; None is a number of frames.
-
-    Raises:
-        UsageError: not finite or out of `SEGMENT_SECONDS_RANGE`.
-    """
-    low, high = SEGMENT_SECONDS_RANGE
-    if seconds is not None and not low <= seconds <= high:
-        raise UsageError(f"segment_seconds is {seconds}; give {low:g} to {high:,.0f} seconds")
 
 
 def key_frame_positions(*, frame_count: int, key_frames: int = KEY_FRAMES) -> tuple[int, ...]:

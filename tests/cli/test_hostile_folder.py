@@ -204,6 +204,6 @@ def test_a_bug_at_one_file_is_listed_with_its_place_and_the_others_are_done(
     assert [Path(r["video"]).name for r in found["results"]] == ["a.safetensors", "c.safetensors"]
     (failure,) = found["failures"]
     assert "ZeroDivisionError: a\\x1b[31mbug" in failure["reason"]
-    assert "detecting.py:" in failure["reason"] and "please report it" in failure["reason"]
+    assert "detect.py:" in failure["reason"] and "please report it" in failure["reason"]
     log = (tmp_path / "cache" / "errors.log").read_text(encoding="utf-8")
     assert "Traceback" in log and "b.safetensors" in log

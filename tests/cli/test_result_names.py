@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
-from hiprobe.cli.run_files import Failures, RunFile, shown_names
+from hiprobe.cli.run_files import RunFile, shown_names
 from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.store.states_file import write_states
 from hiprobe.store.text_files import ENDINGS, RESULTS, RUN_NAME, STATES, names_of_file
@@ -204,7 +204,7 @@ def test_a_run_that_is_killed_has_noted_whose_its_files_are(tmp_path: Path) -> N
         assert found["interrupted"] and found["owners"][-1]["video"] == str(file)
         assert found["owners"][-1]["name"] == name
 
-    RunFile(tmp_path / "out").over([first, second], one, Failures())
+    RunFile(tmp_path / "out").over([first, second], one)
     assert not json.loads((tmp_path / "out" / RUN_NAME).read_text())["interrupted"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hiprobe.cli.run_files import Failures, RunFile
+from hiprobe.cli.run_files import RunFile
 from hiprobe.errors import StorageError, UsageError
 from hiprobe.store.text_files import RUN_NAME
 
@@ -22,7 +22,7 @@ def run(out: Path, *, broken_by: BaseException | None) -> dict[str, Any]:
             raise broken_by
         file.add(video, files=[out / f"{name}.json"], events=1)
 
-    file.over(files, one, Failures())
+    file.over(files, one)
     return read(out)
 
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from hiprobe.pipeline import (
     extract_examples,
     extract_video,
 )
+from hiprobe.segment import Segment
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import write_states
 from hiprobe.timeline import Event
@@ -184,20 +186,12 @@ def test_a_slow_backbone_bounds_what_is_decoded_ahead(
 
     read: list[int] = []
     lead: list[int] = []
-    plain = streaming.read_segments
 
-    def counted(path: Path, **settings: object) -> object:
-        reader = plain(path, **settings)  # type: ignore[arg-type]
-        inner = type(reader).__iter__
-
-        class Counted(type(reader)):  # type: ignore[misc]
-            def __iter__(self):  # type: ignore[no-untyped-def]
-                for segment in inner(self):
-                    read.append(segment.index)
-                    yield segment
-
-        reader.__class__ = Counted
-        return reader
+    class Counted(streaming.SegmentReader):
+        def __iter__(self) -> Iterator[Segment]:
+            for segment in super().__iter__():
+                read.append(segment.index)
+                yield segment
 
     class Slow(ColourBackbone):
         def states(self, segments, *, layers, readings=("last",)):  # type: ignore[no-untyped-def]
@@ -205,7 +199,7 @@ def test_a_slow_backbone_bounds_what_is_decoded_ahead(
             lead.append(len(read) - segments[0].index)
             return super().states(segments, layers=layers, readings=readings)
 
-    monkeypatch.setattr(streaming, "read_segments", counted)
+    monkeypatch.setattr(streaming, "SegmentReader", Counted)
     monkeypatch.setattr(streaming, "READ_AHEAD_SEGMENTS", 2)
     extract_video(video, backbone=Slow(), settings=ExtractionSettings(batch_segments=1))
     assert 2 <= max(lead) <= 4  # one at the model, two waiting, one in the reader's hand

@@ -13,8 +13,8 @@ from pipeline_parts import BrightProbe, ColourBackbone, Interrupting, write_vide
 from hiprobe.datasets.score_files import read_scores
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.pipeline import ExtractionSettings, ProgressEvent, detect_video, extract_video
-from hiprobe.pipeline.reading import WHOLE
 from hiprobe.report.documents import timeline_document, write_json
+from hiprobe.segment import WHOLE
 from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 
@@ -93,7 +93,7 @@ def kept_before(path: Path, cache: StatesCache, *, spans_gap: bool) -> VideoStat
     if spans_gap:
         ends[:-1] = found.start_seconds[1:]
     old = VideoStates({"last": replace(found, end_seconds=ends, values=found.values * 0)})
-    settings = ExtractionSettings().cut_without_gaps("segments", WHOLE)
+    settings = ExtractionSettings().key_parts_without_gaps("segments", WHOLE)
     key = cache.key(path, settings=settings, fingerprint=backbone.fingerprint)
     cache.put(key, old, video=path)
     return old

@@ -22,7 +22,7 @@ from hiprobe.pipeline import (
     extract_clip,
     extract_video,
 )
-from hiprobe.pipeline.extraction import extract_units
+from hiprobe.pipeline.stream import extract_units
 from hiprobe.segment import Segment
 from hiprobe.states import Reading
 from hiprobe.store.states_cache import StatesCache

@@ -32,13 +32,13 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     from hiprobe.pipeline import stream as streaming
 
     found: list[Path] = []
-    plain = streaming.read_segments
+    plain = streaming.SegmentReader
 
-    def noted(path, **settings):  # type: ignore[no-untyped-def]
+    def noted(path, *how):  # type: ignore[no-untyped-def]
         found.append(path)
-        return plain(path, **settings)
+        return plain(path, *how)
 
-    monkeypatch.setattr(streaming, "read_segments", noted)
+    monkeypatch.setattr(streaming, "SegmentReader", noted)
     return found
 
 

@@ -99,7 +99,7 @@ def test_a_file_that_is_there_is_made_again_only_where_something_changed(
         assert extract(video, out, **change) and not extract(video, out, **change)
     target = out / "cam" / "late.safetensors"
     made = read_states(target).provenance
-    assert made is not None and (made.segment_seconds, made.key_frames) == (None, 4)
+    assert made is not None and (made.cut.segment_seconds, made.cut.key_frames) == (None, 4)
     target.write_bytes(target.read_bytes()[:200])
     assert extract(video, out)
     video.write_bytes(write_video(tmp_path / "other.mp4", frames=30).read_bytes())

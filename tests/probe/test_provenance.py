@@ -13,15 +13,14 @@ from probe_states import FINGERPRINT, examples, states
 from hiprobe.errors import ProbeFolderError, StatesError, UsageError
 from hiprobe.probe import Probe
 from hiprobe.provenance import Provenance
+from hiprobe.segment import Cut
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import LabelledStates, VideoStates
 from hiprobe.store.states_file import read_states, write_states
 
 TWO_SECONDS = Provenance(
     backbone=BackboneSpec("/models/x", dtype="float16", frames_as="pictures"),
-    segment_seconds=2.0,
-    key_frames=4,
-    max_side_pixels=None,
+    cut=Cut(segment_seconds=2.0, key_frames=4, max_side_pixels=None),
 )
 OTHER_CUTS = (
     {"segment_seconds": 1.0},
@@ -65,11 +64,11 @@ def test_it_is_read_as_it_was_written(provenance: Provenance) -> None:
 
 @pytest.mark.parametrize("change", OTHER_CUTS)
 def test_clips_cut_in_different_ways_are_refused(change: dict[str, float]) -> None:
-    odd = replace(TWO_SECONDS, **change)  # type: ignore[arg-type]
+    odd = replace(TWO_SECONDS, cut=replace(TWO_SECONDS.cut, **change))  # type: ignore[arg-type]
     first, *others = read_as(TWO_SECONDS)
     with pytest.raises(StatesError, match="read all clips with the same settings") as caught:
         Probe(mode="clip").fit([first, *others[:-1], replace(others[-1], provenance=odd)])
-    assert odd.cut_words() in str(caught.value) and TWO_SECONDS.cut_words() in str(caught.value)
+    assert odd.cut.words in str(caught.value) and TWO_SECONDS.cut.words in str(caught.value)
 
 
 def test_another_place_of_the_same_backbone_is_the_same_backbone() -> None:
@@ -82,7 +81,7 @@ def test_another_place_of_the_same_backbone_is_the_same_backbone() -> None:
 def test_clips_cut_otherwise_cannot_be_added_to_a_saved_probe(tmp_path: Path) -> None:
     Probe(mode="clip").fit(read_as(TWO_SECONDS)).save(tmp_path)
     probe = Probe.load(tmp_path)
-    new = read_as(replace(TWO_SECONDS, segment_seconds=1.0), seed=1)
+    new = read_as(replace(TWO_SECONDS, cut=replace(TWO_SECONDS.cut, segment_seconds=1.0)), seed=1)
     with pytest.raises(StatesError, match="same settings"):
         probe.add(new)
     more = read_as(TWO_SECONDS, seed=1)
@@ -105,7 +104,7 @@ def test_a_folder_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     without(tmp_path, "provenance")
     assert Probe.load(tmp_path).provenance_ is None
     record(tmp_path)
-    expected = Provenance(backbone=BackboneSpec("a/b"), segment_seconds=1.5)
+    expected = Provenance(backbone=BackboneSpec("a/b"), cut=Cut(segment_seconds=1.5))
     assert Probe.load(tmp_path).provenance_ == expected
     record(tmp_path, segment_seconds=-1)
     with pytest.raises(ProbeFolderError, match=r"reading\.json is damaged"):
@@ -143,8 +142,8 @@ def test_a_damaged_provenance_is_named(tmp_path: Path, change: dict[str, object]
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
 def test_a_cut_that_cannot_be_is_refused(seconds: float) -> None:
-    with pytest.raises(UsageError, match="cannot have been cut"):
-        Provenance(segment_seconds=seconds)
+    with pytest.raises(UsageError, match="segment_seconds is"):
+        Cut(segment_seconds=seconds)
 
 
 def test_a_file_of_states_says_how_its_video_was_read(tmp_path: Path) -> None:
@@ -162,7 +161,7 @@ def test_a_file_of_an_earlier_version_noted_the_seconds_alone(
 ) -> None:
     path = tmp_path / "a.safetensors"
     write_states(path, states(np.zeros((3, 2, 4))), notes={"segment_seconds": note})
-    assert read_states(path).provenance == Provenance(segment_seconds=seconds)
+    assert read_states(path).provenance == Provenance(cut=Cut(segment_seconds=seconds))
 
 
 def test_a_file_with_a_damaged_provenance_is_refused(tmp_path: Path) -> None:

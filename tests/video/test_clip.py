@@ -7,7 +7,7 @@ import pytest
 from video_media import cut_file, level, make_video, near
 
 from hiprobe.errors import VideoError
-from hiprobe.segment import key_frame_positions
+from hiprobe.segment import Cut, Stretch, key_frame_positions
 from hiprobe.video.clip import read_clip, read_clip_and_outcome
 from hiprobe.video.decode import FrameReader
 
@@ -48,15 +48,15 @@ def test_broken_clip_counts_what_it_has_and_says_so(tmp_path: Path, suffix: str)
         noise=True,
         container_options={"movflags": "+faststart"} if suffix == "mp4" else None,
     )
-    assert read_clip_and_outcome(whole)[1] == "end"
+    assert read_clip_and_outcome(whole, Cut())[1] == "end"
     cut = cut_file(whole, keep=0.507, target=tmp_path / f"cut.{suffix}")
-    clip, outcome = read_clip_and_outcome(cut)
+    clip, outcome = read_clip_and_outcome(cut, Cut())
     assert outcome == "truncated"
     decoded = {f.seconds for f in FrameReader(cut)}
     assert 10 < clip.frame_count < 90
     assert set(clip.frame_seconds) <= decoded
     # What lies before the damage is whole.
-    assert read_clip_and_outcome(cut, end_seconds=0.4)[1] == "end"
+    assert read_clip_and_outcome(cut, Cut(), Stretch(end_seconds=0.4))[1] == "end"
 
 
 def test_stretch_behind_the_end(tmp_path: Path) -> None:

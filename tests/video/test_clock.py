@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from video_media import make_video, with_times
 
+from hiprobe.segment import Cut
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.decode import FrameReader
 from hiprobe.video.segments import ClipAndSegments, read_segments
@@ -47,8 +48,8 @@ def test_times_rise_and_stay_within_reason(ivf: Path, tmp_path: Path, kind: str)
     segments = list(read_segments(video, segment_frames=5))
     assert sum(s.frame_count for s in segments) == len(frames)
     assert len(list(read_segments(video, segment_seconds=0.2))) >= 1
-    clip, _ = read_clip_and_outcome(video)
-    both = ClipAndSegments(video, segment_frames=5)
+    clip, _ = read_clip_and_outcome(video, Cut())
+    both = ClipAndSegments(video, Cut(segment_frames=5))
     assert [s.end_seconds for s in both] == [s.end_seconds for s in segments]
     assert both.whole()[0].duration_seconds == clip.duration_seconds
     save_clip(video, start_seconds=0, end_seconds=1, path=tmp_path / "clip.mp4")

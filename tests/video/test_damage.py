@@ -9,6 +9,7 @@ import pytest
 from video_media import make_video
 
 from hiprobe.errors import VideoError
+from hiprobe.segment import Cut
 from hiprobe.video.clip import read_clip
 from hiprobe.video.segments import ClipAndSegments, read_segments
 from hiprobe.video.write import save_clip
@@ -77,7 +78,7 @@ def _segments(path: Path) -> object:
 
 
 def _both(path: Path) -> object:
-    both = ClipAndSegments(path, segment_seconds=0.3, max_side_pixels=32)
+    both = ClipAndSegments(path, Cut(segment_seconds=0.3, max_side_pixels=32))
     return list(both) and both.whole()
 
 

@@ -13,6 +13,7 @@ from video_media import cut_file, make_video
 
 from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.datasets.measure import measure
+from hiprobe.segment import Cut
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.decode import FrameReader
 from hiprobe.video.video_info import video_info
@@ -63,7 +64,7 @@ def outcomes(path: Path) -> tuple[str | None, str]:
     """By decoding all of it, and by its packets."""
     frames = FrameReader(path)
     assert sum(1 for _ in frames) > 0
-    return frames.outcome, read_clip_and_outcome(path)[1]
+    return frames.outcome, read_clip_and_outcome(path, Cut())[1]
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)

@@ -12,7 +12,7 @@ from video_media import make_video
 
 from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.datasets.measure import measure
-from hiprobe.segment import Segment, gap_spans
+from hiprobe.segment import Cut, Segment, gap_spans
 from hiprobe.video.clip import read_clip
 from hiprobe.video.segments import ClipAndSegments, read_segments, spread_segments
 from hiprobe.video.times import GAP_DISTANCES, GAP_SECONDS
@@ -147,7 +147,7 @@ def test_a_last_frame_does_not_stand_for_hours(tmp_path: Path) -> None:
 
 def test_clip_and_segments_in_one_pass_are_the_same(tmp_path: Path) -> None:
     path = video(tmp_path, HOLE, suffix="mp4")
-    both = ClipAndSegments(path)
+    both = ClipAndSegments(path, Cut())
     assert times(list(both)) == times(list(read_segments(path)))
     whole, outcome = both.whole()
     alone = read_clip(path)
@@ -156,7 +156,7 @@ def test_clip_and_segments_in_one_pass_are_the_same(tmp_path: Path) -> None:
 
 
 def test_spread_segments_take_none_twice(tmp_path: Path) -> None:
-    found = list(spread_segments(video(tmp_path, HOLE), count=20))
+    found = list(spread_segments(video(tmp_path, HOLE), Cut(), count=20))
     starts = [s.start_seconds for s in found]
     assert starts and len(set(starts)) == len(starts)
 

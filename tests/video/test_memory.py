@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from video_media import make_video
 
+from hiprobe.segment import Cut
 from hiprobe.video import frames as held
 from hiprobe.video.clip import read_clip
 from hiprobe.video.segments import ClipAndSegments, read_segments
@@ -22,8 +23,9 @@ MOST_BYTES = 1_500_000_000
 READ = """
 import re, sys
 from pathlib import Path
+from hiprobe.segment import Cut
 from hiprobe.video.segments import ClipAndSegments
-reader = ClipAndSegments(sys.argv[1], segment_seconds=60.0, max_side_pixels=320)
+reader = ClipAndSegments(sys.argv[1], Cut(segment_seconds=60.0, max_side_pixels=320))
 frames = sum(s.frame_count for s in reader)
 assert reader.whole()[0].frame_count == frames
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
@@ -66,7 +68,7 @@ def test_the_budget_does_not_change_a_pixel(
     video = make_video(tmp_path / "a.mp4", frames=60, noise=True, rotation=90)
 
     def pixels() -> list[bytes]:
-        both = ClipAndSegments(video, max_side_pixels=max_side_pixels)
+        both = ClipAndSegments(video, Cut(max_side_pixels=max_side_pixels))
         found = [*both, both.whole()[0], read_clip(video, max_side_pixels=max_side_pixels)]
         found += read_segments(video, segment_seconds=0.7, max_side_pixels=max_side_pixels)
         return [frame.tobytes() for segment in found for frame in segment.frames]

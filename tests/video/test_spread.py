@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.segment import Cut
 from hiprobe.video.segments import spread_segments
 
 
@@ -27,7 +28,7 @@ def ramp(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_they_lie_in_the_middles_of_equal_parts(ramp: Path) -> None:
-    planned = spread_segments(ramp, count=4)
+    planned = spread_segments(ramp, Cut(), count=4)
     first, second = list(planned), list(planned)
     assert [s.start_seconds for s in first] == pytest.approx([0.75, 3.25, 5.75, 8.25], abs=0.05)
     assert {s.frame_count for s in first} == {24}
@@ -37,14 +38,14 @@ def test_they_lie_in_the_middles_of_equal_parts(ramp: Path) -> None:
 
 
 def test_a_short_video_gives_what_it_has_room_for(ramp: Path) -> None:
-    assert len(list(spread_segments(ramp, count=50))) == 10
-    (only,) = spread_segments(ramp, count=3, segment_seconds=60.0)
+    assert len(list(spread_segments(ramp, Cut(), count=50))) == 10
+    (only,) = spread_segments(ramp, Cut(segment_seconds=60.0), count=3)
     assert only.frame_count == 240
 
 
 def test_nothing_to_read_is_refused(ramp: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="0 segments"):
-        spread_segments(ramp, count=0)
+        spread_segments(ramp, Cut(), count=0)
     (tmp_path / "v.mp4").write_text("words")
     with pytest.raises(VideoError):
-        spread_segments(tmp_path / "v.mp4", count=1)
+        spread_segments(tmp_path / "v.mp4", Cut(), count=1)

@@ -23,7 +23,8 @@ from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold, find_events, smooth
 from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.pipeline import DetectResult, ExtractionSettings, Progress, detect_video
-from hiprobe.pipeline.reading import DEFAULTS, WHOLE, Stretch
+from hiprobe.pipeline.reading import DEFAULTS
+from hiprobe.segment import WHOLE, Stretch
 from hiprobe.states import Reading, States
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.timeline import Timeline

@@ -121,17 +121,7 @@ def _planned(
 ) -> tuple[SpreadSegments, ...]:
     from hiprobe.video.segments import spread_segments
 
-    return tuple(
-        spread_segments(
-            video,
-            count=count,
-            segment_frames=cut.segment_frames,
-            segment_seconds=cut.segment_seconds,
-            key_frames=cut.key_frames,
-            max_side_pixels=cut.max_side_pixels,
-        )
-        for video in expand_videos(named)
-    )
+    return tuple(spread_segments(video, cut, count=count) for video in expand_videos(named))
 
 
 def _read(plan: _ComparisonPlan, spec: BackboneSpec, *, way: str) -> TimedStates:

@@ -12,7 +12,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, say
-from hiprobe.cli.detect import Detection, Scoring, Truth, Wanted
+from hiprobe.cli.detect import Detection, KnownTruth, Scoring, Wanted
 from hiprobe.cli.fit import FitSettings, Fitting, layer_curves
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.run_files import Failures
@@ -202,7 +202,10 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
         scoring=Scoring(),
         session=fitting.session,
         quiet=quiet,
-        truth=Truth(material.truth_spans, material.cuts_seconds, (note,), material.kind, curves),
+        truth=KnownTruth(
+            material.truth_spans, material.cuts_seconds, (note,), material.kind, curves
+        ),
+        failures=fitting.failures,
     )
     name = run.run_file.names.own(material.video, material.video.stem)
     timeline = run.one(material.video, name).timeline
@@ -210,7 +213,7 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
     spans, cuts = material.truth_spans, material.cuts_seconds
     for sentence in measure_cuts(timeline, truth_spans=spans, cuts_seconds=cuts).sentences():
         echo(sentence)
-    run.run_file.write(fitting.failures, interrupted=False)
+    run.run_file.write(interrupted=False)
 
 
 def compare(detected: Sequence[Span], truth: Sequence[Span]) -> str:

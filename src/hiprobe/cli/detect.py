@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,7 @@ from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, Session
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_files import Failures, RunFile
-from hiprobe.cli.session import (
-    Session,
-    are_states,
-    expand_videos,
-    open_for_probe,
-    say_how_it_is_cut,
-)
+from hiprobe.cli.session import Session, expand_videos, open_for_probe, say_how_it_is_cut
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.names import shown
 from hiprobe.store.content_hash import content_hash
@@ -31,8 +25,74 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.report.layer_chart import LayerCurves
     from hiprobe.report.words import Span
-    from hiprobe.states import States
     from hiprobe.timeline import Timeline
+
+
+@click.command()
+@click.argument("probe", type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|STATES|FOLDER|GLOB...")
+@options.out("hiprobe-results")
+@output_formats
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Let the model describe each event, and a normal moment for comparison.",
+)
+@click.option(
+    "--threshold",
+    type=Number(-MAX_SCORE, MAX_SCORE),
+    help="Smoothed score above which there is an event [default: the probe's threshold].",
+)
+@click.option(
+    "--kappa",
+    type=Number(-MAX_KAPPA, MAX_KAPPA),
+    help="Set the threshold to mean + kappa x standard deviation of the labelled clips' scores; "
+    "higher means fewer alarms [default: the probe's].",
+)
+@click.option(
+    "--sigma",
+    type=Number(0, MAX_SIGMA),
+    help="Smoothing of the scores over time, in segments [default: the probe's].",
+)
+@click.option("--clips", is_flag=True, help="Save each event as a video clip.")
+@options.how_to_read(with_prompt=False)
+def detect(
+    probe: Path,
+    videos: tuple[str, ...],
+    out: Path,
+    formats: tuple[str, ...],
+    explain: bool,
+    threshold: float | None,
+    kappa: float | None,
+    sigma: float | None,
+    clips: bool,
+    how: options.SessionOptions,
+) -> None:
+    """Score videos and list their abnormal events.
+
+    Takes files, folders and patterns, or states extracted before. Results are named after each
+    video; a second video of the same name gets a number, and keeps it. Files in folders and
+    patterns that HiProbe wrote itself are skipped. A file that cannot be read is listed at the
+    end and in hiprobe-run.json, the others are still done, and the exit code is 3. Run the same
+    command again to resume an interrupted run.
+
+    \b
+    Examples:
+      hiprobe detect my-probe camera.mp4
+      hiprobe detect my-probe recordings/ -o results --format json,html --explain
+      hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
+    """
+
+    run = Detection.prepare(
+        probe,
+        videos,
+        wanted=Wanted(out=out, formats=formats, explain=explain, clips=clips),
+        scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
+        how=how,
+    )
+    run.run_file.over(run.files, run.one)
+    run.report.all()
+    run.failures.finish()
 
 
 @dataclass(frozen=True)
@@ -46,21 +106,21 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Truth:
+class KnownTruth:
     """What is known of one video beforehand, for demonstrations.
 
     Attributes:
-        spans: its events.
+        spans: its events; None where they are not known.
         cuts_seconds: where it passes from one clip to the next.
         notes: sentences that every report shows first.
         kind: the same in two words, for tables and pictures.
         layers: measures of the layers on the clips of the fit.
     """
 
-    spans: Sequence[Span]
-    cuts_seconds: Sequence[float]
-    notes: Sequence[str]
-    kind: str
+    spans: Sequence[Span] | None = None
+    cuts_seconds: Sequence[float] = ()
+    notes: Sequence[str] = ()
+    kind: str = ""
     layers: LayerCurves | None = None
 
 
@@ -71,6 +131,149 @@ class Scoring:
     threshold: float | None = None
     kappa: float | None = None
     sigma: float | None = None
+
+
+@dataclass
+class Detection:
+    """One run of `hiprobe detect`.
+
+    Attributes:
+        session: the opened backbone; None where all files are states.
+        truth: what is known of the video of a demonstration.
+        cut: how the session was opened when its backbone is cut at the probe's layer; None where
+            it is whole and can speak.
+    """
+
+    probe: Probe
+    files: Sequence[Path]
+    wanted: Wanted
+    scoring: Scoring
+    session: Session | None
+    quiet: bool
+    truth: KnownTruth | None = None
+    cut: SessionOptions | None = None
+    failures: Failures = field(default_factory=Failures)
+
+    def __post_init__(self) -> None:
+        self.run_file = RunFile(
+            self.wanted.out,
+            hash_of=self.session.hash_of if self.session else content_hash,
+            say=None if self.quiet else say,
+            failures=self.failures,
+        )
+        made = self.probe.provenance_
+        noted = None if made is None else made.cut.segment_seconds
+        asked = self.session.settings.segment_seconds if self.session else noted
+        self.report = DetectReport(self.quiet, asked, shown=self.run_file.shown(self.files))
+
+    @classmethod
+    def prepare(
+        cls,
+        folder: Path,
+        named: Sequence[str],
+        *,
+        wanted: Wanted,
+        scoring: Scoring,
+        how: SessionOptions,
+    ) -> Detection:
+        """Load the probe, find the files, and open the backbone where a video needs it.
+
+        Raises:
+            UsageError: no score can lie above the threshold asked for, or there is no video.
+            ProbeFolderError, FingerprintError, BackboneError: the probe or its backbone cannot be
+                opened.
+        """
+        from hiprobe.pipeline.source import open_source
+        from hiprobe.probe import Probe
+        from hiprobe.probe.fit_results import reach_warning
+
+        probe = Probe.load(folder)
+        # Refused before a video is read, which may take hours.
+        threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+        for line in reach_warning(threshold):
+            say(f"warning: {line}")
+        files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
+        if not any(open_source(file).has_pictures for file in files):
+            return cls(probe, files, wanted, scoring, None, how.quiet)
+        say_how_it_is_cut(probe, how)
+        session = open_for_probe(probe, how, whole=False)
+        return cls(probe, files, wanted, scoring, session, how.quiet, cut=how)
+
+    def one(self, file: Path, name: str) -> DetectResult:
+        """Score one file, print its events, write its results.
+
+        Args:
+            name: what its results are named after.
+        """
+        from hiprobe.pipeline import detect_video
+        from hiprobe.pipeline.source import open_source
+
+        has_pictures = open_source(file).has_pictures
+        with progress_bar(self.report.name(file), quiet=self.quiet) as progress:
+            result = detect_video(
+                file,
+                probe=self.probe,
+                backbone=self.session.backbone if self.session else None,
+                score=lambda states: self.probe.detect(
+                    states,
+                    threshold=self.scoring.threshold,
+                    kappa=self.scoring.kappa,
+                    sigma_segments=self.scoring.sigma,
+                ),
+                settings=self.session.settings if self.session else None,
+                cache=self.session.cache if self.session else None,
+                progress=progress,
+            )
+        timeline = result.timeline
+        if self.wanted.explain and has_pictures:
+            timeline = self._explained(timeline, file)
+        truth = self.truth or KnownTruth()
+        self.report.video(file, timeline, result, truth_spans=truth.spans)
+        subject = Subject(
+            file,
+            name,
+            timeline,
+            has_pictures,
+            truth_spans=truth.spans,
+            cuts_seconds=truth.cuts_seconds,
+            facts=facts(result),
+        )
+        context = Context(
+            out=self.wanted.out,
+            formats=self.wanted.formats,
+            probe=self.probe.facts(),
+            layers=truth.layers,
+            notes=truth.notes,
+            kind=truth.kind,
+        )
+        paths = write_results(subject, context)
+        if self.wanted.clips and has_pictures:
+            paths += save_event_clips(subject, context)
+        self.run_file.add(file, events=len(timeline.events), files=paths)
+        self.report.written(paths)
+        return result
+
+    def _explained(self, timeline: Timeline, file: Path) -> Timeline:
+        """The timeline with words of the uncut backbone, loaded when they are first needed.
+
+        It takes the cut one's place, since both together may not fit into memory; where it does
+        not fit alone, the run goes on without words.
+        """
+        from hiprobe.pipeline import explain
+
+        if self.cut is not None:
+            how, self.session = self.cut, None
+            try:
+                self.session = open_for_probe(self.probe, how, whole=True)
+                self.cut = None
+            except (BackboneMemoryError, MemoryError) as error:
+                self.failures.add(file, f"{file} was scored but not explained: {error}")
+                self.session = open_for_probe(self.probe, how, whole=False)
+                return timeline
+        if self.session is None:  # a video always has one, see prepare
+            raise UsageError(f"{file} cannot be explained without a backbone")
+        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
+            return explain(timeline, file, backbone=self.session.backbone, progress=progress)
 
 
 LONG_SEGMENT_SECONDS = 1.5
@@ -216,224 +419,3 @@ def _row(name: str, timeline: Timeline) -> tuple[str, ...]:
         f"{inside:.1f}",
         format_number(float(known.max())) if len(known) else "-",
     )
-
-
-@dataclass
-class Detection:
-    """One run of `hiprobe detect`.
-
-    `cut` says how the session was opened when its backbone is cut at the probe's layer; None
-    where it is whole and can speak.
-    """
-
-    probe: Probe
-    files: Sequence[Path]
-    wanted: Wanted
-    scoring: Scoring
-    session: Session | None
-    quiet: bool
-    truth: Truth | None = None
-    cut: SessionOptions | None = None
-    failures: Failures = field(default_factory=Failures)
-
-    def __post_init__(self) -> None:
-        from hiprobe.pipeline.reading import ExtractionSettings
-
-        noted = ExtractionSettings.like(self.probe.provenance_)
-        settings = self.session.settings if self.session else noted
-        self.run_file = RunFile(
-            self.wanted.out,
-            hash_of=self.session.hash_of if self.session else content_hash,
-            say=None if self.quiet else say,
-        )
-        asked = settings.segment_seconds
-        self.report = DetectReport(self.quiet, asked, shown=self.run_file.shown(self.files))
-
-    @classmethod
-    def prepare(
-        cls,
-        folder: Path,
-        named: Sequence[str],
-        *,
-        wanted: Wanted,
-        scoring: Scoring,
-        how: SessionOptions,
-    ) -> Detection:
-        """Load the probe, find the files, and open the backbone where a video needs it."""
-        from hiprobe.probe import Probe
-
-        probe = Probe.load(folder)
-        _check_reach(probe, scoring)
-        probe = Probe.load(folder)
-        files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
-        session, opened_as = None, None
-        if not all(map(are_states, files)):
-            say_how_it_is_cut(probe, how)
-            session, opened_as = open_for_probe(probe, how, whole=False), how
-        return cls(probe, files, wanted, scoring, session, how.quiet, cut=opened_as)
-
-    def all(self) -> None:
-        """Every file, then the list of what failed; the exit code follows from it."""
-        self.run_file.over(self.files, self.one, self.failures)
-        self.report.all()
-        self.failures.finish()
-
-    def one(self, file: Path, name: str) -> DetectResult:
-        """Score one file, print its events, write its results."""
-        from hiprobe.pipeline import detect_video
-
-        pictures = not are_states(file)
-        with progress_bar(self.report.name(file), quiet=self.quiet) as progress:
-            result = detect_video(
-                file,
-                probe=self.probe,
-                backbone=self.session.backbone if self.session else None,
-                score=self._score,
-                settings=self.session.settings if self.session else None,
-                cache=self.session.cache if self.session else None,
-                progress=progress,
-            )
-        timeline = result.timeline
-        if self.wanted.explain and pictures:
-            timeline = self._explained(timeline, file)
-        spans = self.truth.spans if self.truth else None
-        self.report.video(file, timeline, result, truth_spans=spans)
-        self._write(Subject(file, name, timeline, pictures, facts=facts(result)))
-        return result
-
-    def _score(self, states: States) -> Timeline:
-        return self.probe.detect(
-            states,
-            threshold=self.scoring.threshold,
-            kappa=self.scoring.kappa,
-            sigma_segments=self.scoring.sigma,
-        )
-
-    def _explained(self, timeline: Timeline, file: Path) -> Timeline:
-        from hiprobe.pipeline import explain as explain_events
-
-        session = self._speaking(file)
-        if session is None:
-            return timeline
-        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
-            return explain_events(timeline, file, backbone=session.backbone, progress=progress)
-
-    def _speaking(self, file: Path) -> Session | None:
-        """The session with the uncut backbone, loaded when words are first needed.
-
-        It takes the cut one's place, since both together may not fit into memory; where it does
-        not fit alone, the run goes on without words.
-        """
-        if self.session is None:  # a video always has one, see prepare
-            raise UsageError(f"{file} cannot be explained without a backbone")
-        cut = self.cut
-        if cut is not None:
-            self.session = None
-            try:
-                self.session = open_for_probe(self.probe, cut, whole=True)
-                self.cut = None
-            except (BackboneMemoryError, MemoryError) as error:
-                self.failures.add(file, f"{file} was scored but not explained: {error}")
-                self.session = open_for_probe(self.probe, cut, whole=False)
-                return None
-        return self.session
-
-    def _write(self, subject: Subject) -> None:
-        truth = self.truth
-        subject = subject if truth is None else _with_truth(subject, truth)
-        context = Context(
-            out=self.wanted.out,
-            formats=self.wanted.formats,
-            probe=self.probe.facts(),
-            layers=truth.layers if truth else None,
-            notes=truth.notes if truth else (),
-            kind=truth.kind if truth else "",
-        )
-        paths = write_results(subject, context)
-        if self.wanted.clips and subject.has_pictures:
-            paths += save_event_clips(subject, context)
-        self.run_file.add(subject.video, events=len(subject.timeline.events), files=paths)
-        self.report.written(paths)
-
-
-def _check_reach(probe: Probe, scoring: Scoring) -> None:
-    """Refuse a T that no score can lie above before a video is read; of the probe's own, say it.
-
-    Raises:
-        UsageError: as `Probe.threshold_for`.
-    """
-    from hiprobe.probe.fit_results import reach_warning
-
-    threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
-    for line in reach_warning(threshold):
-        say(f"warning: {line}")
-
-
-def _with_truth(subject: Subject, truth: Truth) -> Subject:
-    return replace(subject, truth_spans=truth.spans, cuts_seconds=truth.cuts_seconds)
-
-
-@click.command()
-@click.argument("probe", type=click.Path(path_type=Path))
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|STATES|FOLDER|GLOB...")
-@options.out("hiprobe-results")
-@output_formats
-@click.option(
-    "--explain",
-    is_flag=True,
-    help="Let the model describe each event, and a normal moment for comparison.",
-)
-@click.option(
-    "--threshold",
-    type=Number(-MAX_SCORE, MAX_SCORE),
-    help="Smoothed score above which there is an event [default: the probe's threshold].",
-)
-@click.option(
-    "--kappa",
-    type=Number(-MAX_KAPPA, MAX_KAPPA),
-    help="Set the threshold to mean + kappa x standard deviation of the labelled clips' scores; "
-    "higher means fewer alarms [default: the probe's].",
-)
-@click.option(
-    "--sigma",
-    type=Number(0, MAX_SIGMA),
-    help="Smoothing of the scores over time, in segments [default: the probe's].",
-)
-@click.option("--clips", is_flag=True, help="Save each event as a video clip.")
-@options.how_to_read(with_prompt=False)
-def detect(
-    probe: Path,
-    videos: tuple[str, ...],
-    out: Path,
-    formats: tuple[str, ...],
-    explain: bool,
-    threshold: float | None,
-    kappa: float | None,
-    sigma: float | None,
-    clips: bool,
-    how: options.SessionOptions,
-) -> None:
-    """Score videos and list their abnormal events.
-
-    Takes files, folders and patterns, or states extracted before. Results are named after each
-    video; a second video of the same name gets a number, and keeps it. Files in folders and
-    patterns that HiProbe wrote itself are skipped. A file that cannot be read is listed at the
-    end and in hiprobe-run.json, the others are still done, and the exit code is 3. Run the same
-    command again to resume an interrupted run.
-
-    \b
-    Examples:
-      hiprobe detect my-probe camera.mp4
-      hiprobe detect my-probe recordings/ -o results --format json,html --explain
-      hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
-    """
-
-    wanted = Wanted(out=out, formats=formats, explain=explain, clips=clips)
-    run = Detection.prepare(
-        probe,
-        videos,
-        wanted=wanted,
-        scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
-        how=how,
-    )
-    run.all()

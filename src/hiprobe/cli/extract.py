@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,126 +11,21 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import progress_bar, say
-from hiprobe.cli.options import SessionOptions
-from hiprobe.cli.result_names import ResultNames
-from hiprobe.cli.run_files import Failures, RunFile
+from hiprobe.cli.run_files import RunFile
 from hiprobe.cli.session import Session, items_to_extract, open_session, parse_layers
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 from hiprobe.store.text_files import STATES, path_cell, write_table
 
 if TYPE_CHECKING:
+    from hiprobe.failures import Failure
+    from hiprobe.pipeline.engine import Course
     from hiprobe.pipeline.states_folder import Item
     from hiprobe.states import Reading
 
 
 LABELS_NAME = "manifest.csv"
 """Labels of the extracted clips, under the name by which `fit` finds them in a folder."""
-
-
-def extract_all(
-    named: Sequence[str],
-    *,
-    out: Path,
-    layers: str,
-    readings: tuple[Reading, ...],
-    how: SessionOptions,
-) -> None:
-    """Extract the states of every video into `out`; a bad one is listed at the end.
-
-    The tables are written also where the run is interrupted, over what is there by then; so is
-    `hiprobe-run.json`, which names what is done and what could not be used.
-    """
-    _refuse_own_table(named, out)
-    told = None if how.quiet else say
-    items, failures = items_to_extract(named, out=out, tell=told), Failures()
-    session = open_session(how)
-    chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
-    settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
-    session = replace(session, settings=settings)
-    run_file = RunFile(out, kind=STATES, hash_of=session.hash_of, say=told, failures=failures)
-    is_cut_off = True
-    try:
-        for number, item in enumerate(items, start=1):
-            with failures.of(item.video):
-                named_item = _named(item, run_file.names)
-                _extract(named_item, out, session, place=f"{number}/{len(items)}")
-                run_file.add(item.video, files=[named_item.target(out)])
-        is_cut_off = False
-    finally:
-        _write_tables(_made(items, run_file.names, out), out, failures, quiet=how.quiet)
-        run_file.write(failures, interrupted=is_cut_off)
-    failures.finish()
-
-
-def _refuse_own_table(named: Sequence[str], out: Path) -> None:
-    """The labels are written as `manifest.csv`; a table of that name there would be lost."""
-    labels = (out / LABELS_NAME).resolve()
-    tables = [t for n in named for t in (Path(n).expanduser(), Path(n).expanduser() / LABELS_NAME)]
-    if any(t.is_file() and t.resolve() == labels for t in tables):
-        raise UsageError(
-            f"{out / LABELS_NAME} is the table to read from, and would be written over; choose "
-            "another folder with --out"
-        )
-
-
-def _named(item: Item, names: ResultNames) -> Item:
-    """The item with the name that its states have for good."""
-    return replace(item, name=names.claim(item.video, wanted=item.name, part=item.part))
-
-
-def _made(items: Sequence[Item], names: ResultNames, out: Path) -> list[Item]:
-    """The items whose states are there, from this run or an earlier one."""
-    found = [(item, names.find(item.video, part=item.part)) for item in items]
-    named = [replace(item, name=name) for item, name in found if name is not None]
-    return [item for item in named if item.target(out).exists()]
-
-
-def _extract(item: Item, out: Path, session: Session, *, place: str) -> None:
-    from hiprobe.pipeline.states_folder import extract_to_file
-
-    with progress_bar(f"{place} {item.name}", quiet=session.quiet) as progress:
-        made = extract_to_file(
-            item,
-            out,
-            backbone=session.backbone,
-            settings=session.settings,
-            cache=session.cache,
-            progress=progress,
-        )
-    if not session.quiet:
-        say(f"{place} {'wrote' if made else 'found'} {shown(item.target(out))}")
-
-
-def _write_tables(there: Sequence[Item], out: Path, failures: Failures, *, quiet: bool) -> None:
-    from hiprobe.store.states_table import write_states_manifest
-
-    if not there:
-        return
-    written = []
-    with failures.of(out):  # a damaged file that lay there before
-        written.append(write_states_manifest(out))
-    labelled = [item for item in there if item.clip is not None]
-    if labelled:
-        written.append(_write_labels(labelled, out))
-    if not quiet:
-        for path in written:
-            say(f"wrote {path}")
-
-
-def _write_labels(items: Sequence[Item], out: Path) -> Path:
-    """The labels as a table that `fit` takes; each file of states holds just its clip's stretch."""
-    path = out / LABELS_NAME
-    clips = [(item, item.clip) for item in items if item.clip is not None]
-    has_splits = any(clip.split for _, clip in clips)
-    rows = []
-    for item, clip in clips:
-        target = path_cell(item.target(out).relative_to(out))
-        own = (target, clip.label, clip.class_name, clip.source)
-        rows.append((*own, clip.split) if has_splits else own)
-    header = ("video", "label", "class", "source", *(["split"] if has_splits else []))
-    write_table(path, header, rows)
-    return path
 
 
 @click.command()
@@ -166,4 +61,102 @@ def extract(
       hiprobe extract clips.csv -o states/   # then: hiprobe fit states/
     """
 
-    extract_all(videos, out=out, layers=layers, readings=readings, how=how)
+    from hiprobe.pipeline.engine import Engine
+
+    _refuse_own_table(videos, out)
+    tell = None if how.quiet else say
+    items = items_to_extract(videos, out=out, tell=tell)
+    session = open_session(how)
+    chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
+    settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
+    run_file = RunFile(out, kind=STATES, hash_of=session.hash_of, say=tell)
+    run = _Extraction(items, replace(session, settings=settings), run_file)
+    Engine(run).map(run.one, items)
+    run_file.failures.finish()
+
+
+def _refuse_own_table(named: Sequence[str], out: Path) -> None:
+    """The labels are written as `manifest.csv`; a table of that name there would be lost."""
+    labels = (out / LABELS_NAME).resolve()
+    tables = [t for n in named for t in (Path(n).expanduser(), Path(n).expanduser() / LABELS_NAME)]
+    if any(t.is_file() and t.resolve() == labels for t in tables):
+        raise UsageError(
+            f"{out / LABELS_NAME} is the table to read from, and would be written over; choose "
+            "another folder with --out"
+        )
+
+
+@dataclass(frozen=True)
+class _Extraction:
+    """One run of `hiprobe extract`, and its record: the tables of the folder, then the run file."""
+
+    items: Sequence[Item]
+    session: Session
+    run_file: RunFile
+
+    def one(self, item: Item, course: Course) -> None:
+        """Write the states of one video, or find that they are there."""
+        from hiprobe.pipeline.states_folder import extract_to_file
+
+        out, quiet = self.run_file.out, self.session.quiet
+        place = f"{course.done + 1}/{len(self.items)}"
+        name = self.run_file.names.claim(item.video, wanted=item.name, part=item.part)
+        named = replace(item, name=name)
+        with progress_bar(f"{place} {name}", quiet=quiet) as progress:
+            made = extract_to_file(
+                named,
+                out,
+                backbone=self.session.backbone,
+                settings=self.session.settings,
+                cache=self.session.cache,
+                progress=progress,
+            )
+        if not quiet:
+            say(f"{place} {'wrote' if made else 'found'} {shown(named.target(out))}")
+        self.run_file.add(item.video, files=[named.target(out)])
+
+    def add_failure(self, failure: Failure) -> None:
+        """Note a video that could not be used."""
+        self.run_file.add_failure(failure)
+
+    def write(self, *, interrupted: bool) -> None:
+        """Write the tables over what is there by now, also of an interrupted run, and the record.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        from hiprobe.store.states_table import write_states_manifest
+
+        out, there, written = self.run_file.out, self._made(), []
+        if there:
+            with self.run_file.failures.of(out):  # a damaged file that lay there before
+                written.append(write_states_manifest(out))
+            labelled = [item for item in there if item.clip is not None]
+            if labelled:
+                written.append(_write_labels(labelled, out))
+        if not self.session.quiet:
+            for path in written:
+                say(f"wrote {path}")
+        self.run_file.write(interrupted=interrupted)
+
+    def _made(self) -> list[Item]:
+        """The items whose states are there, from this run or an earlier one."""
+        names, out = self.run_file.names, self.run_file.out
+        found = [(item, names.find(item.video, part=item.part)) for item in self.items]
+        named = [replace(item, name=name) for item, name in found if name is not None]
+        return [item for item in named if item.target(out).exists()]
+
+
+def _write_labels(items: Sequence[Item], out: Path) -> Path:
+    """The labels as a table that `fit` takes; each file of states holds just its clip's stretch."""
+    path = out / LABELS_NAME
+    clips = [(item, item.clip) for item in items if item.clip is not None]
+    has_splits = any(clip.split for _, clip in clips)
+    rows = []
+    for item, clip in clips:
+        target = path_cell(item.target(out).relative_to(out))
+        own = (target, clip.label, clip.class_name, clip.source)
+        rows.append((*own, clip.split) if has_splits else own)
+    header = ("video", "label", "class", "source", *(["split"] if has_splits else []))
+    write_table(path, header, rows)
+    return path

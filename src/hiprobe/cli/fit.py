@@ -16,7 +16,6 @@ from hiprobe.cli.options import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, Session
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import (
     Session,
-    are_states,
     clips_of,
     open_for_probe,
     open_session,
@@ -25,7 +24,6 @@ from hiprobe.cli.session import (
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.prompts import Prompt, prompt_name
-from hiprobe.provenance import Provenance
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.atomic import alone_in_new
 
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip
-    from hiprobe.pipeline import Failure, Progress
     from hiprobe.probe import Mode, Probe
     from hiprobe.probe.fit_results import Basis
     from hiprobe.probe.reading_file import ReadingRecord
@@ -263,61 +260,57 @@ class Fitting:
         known: Probe | None = None,
     ) -> Fitting:
         """Extract the states of clips; no backbone is opened where all of them are states."""
+        from hiprobe.baselines.attention_heads import head_states_of
+        from hiprobe.pipeline import ExtractionSettings, extract_views
+        from hiprobe.pipeline.source import open_source
+
         session = None
-        if not all(are_states(c.video) for c in clips):
+        if any(open_source(clip.video).has_pictures for clip in clips):
             if known is None:
                 session = open_session(how)
             else:
                 say_how_it_is_cut(known, how)
                 session = open_for_probe(known, how, whole=True)
         run = cls(tuple(clips), settings, how, session, known)
-        run._extract()
+        if not how.quiet:
+            counts = [sum(c.label == v for c in clips) for v in (0, 1)]
+            say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
+        cache = session.cache if session else None
+        plain = session.settings if session else ExtractionSettings()
+        with progress_bar("clips", quiet=how.quiet) as progress:
+            if settings.reads_heads:
+                run.views, failed = head_states_of(
+                    clips,
+                    backbone=run._videos_backbone,
+                    settings=plain,
+                    cache=cache,
+                    progress=progress,
+                )
+            else:
+                run.views, failed = extract_views(
+                    clips,
+                    backbone=session.backbone if session else None,
+                    prompts=[p.text for p in settings.prompts] or None,
+                    settings=replace(plain, readings=settings.readings),
+                    cache=cache,
+                    progress=progress,
+                )
+        if session is None:
+            run.views = [[_as_told(e, how) for e in view] for view in run.views]
+        for failure in failed:
+            run.failures.add(failure.video, failure.reason)
+        if len({e.label for e in run.examples}) < len({c.label for c in clips}):
+            run.failures.report()
+            raise LabelError(
+                "after leaving out what could not be read, one class has no clip; "
+                "replace the files named above"
+            )
         return run
 
     @property
     def examples(self) -> list[LabelledStates]:
         """The clips' states in the first view."""
         return self.views[0]
-
-    def _extract(self) -> None:
-        if not self.how.quiet:
-            counts = [sum(c.label == v for c in self.clips) for v in (0, 1)]
-            say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
-        with progress_bar("clips", quiet=self.how.quiet) as progress:
-            self.views, failed = self._read(progress)
-        if self.session is None:
-            self.views = [[_as_told(e, self.how) for e in view] for view in self.views]
-        for failure in failed:
-            self.failures.add(failure.video, failure.reason)
-        if len({e.label for e in self.examples}) < len({c.label for c in self.clips}):
-            self.failures.report()
-            raise LabelError(
-                "after leaving out what could not be read, one class has no clip; "
-                "replace the files named above"
-            )
-
-    def _read(self, progress: Progress | None) -> tuple[list[list[LabelledStates]], list[Failure]]:
-        from hiprobe.baselines.attention_heads import head_states_of
-        from hiprobe.pipeline import ExtractionSettings, extract_views
-
-        cache = self.session.cache if self.session else None
-        plain = self.session.settings if self.session else ExtractionSettings()
-        if self.settings.reads_heads:
-            return head_states_of(
-                self.clips,
-                backbone=self._videos_backbone,
-                settings=plain,
-                cache=cache,
-                progress=progress,
-            )
-        return extract_views(
-            self.clips,
-            backbone=self.session.backbone if self.session else None,
-            prompts=[p.text for p in self.settings.prompts] or None,
-            settings=replace(plain, readings=self.settings.readings),
-            cache=cache,
-            progress=progress,
-        )
 
     @property
     def _videos_backbone(self) -> Backbone:
@@ -367,7 +360,7 @@ class Fitting:
         opened = None if made is None else made.backbone
         name = probe.fingerprint_.model if opened is None else opened.known_as
         failures = tuple((str(file), reason) for file, reason in self.failures.items)
-        return ReadingRecord(name, None if made is None else made.segment_seconds, failures)
+        return ReadingRecord(name, None if made is None else made.cut.segment_seconds, failures)
 
 
 def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
@@ -376,15 +369,18 @@ def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
     Raises:
         UsageError: the file itself says that they were cut otherwise.
     """
+    from hiprobe.provenance import Provenance
+    from hiprobe.segment import Cut
+
     made, seconds = example.provenance, how.segment_seconds
     if made is None and seconds is None and how.backbone == BackboneSpec():
         return example
-    if made is not None and seconds not in (None, made.segment_seconds):
+    if made is not None and seconds not in (None, made.cut.segment_seconds):
         raise UsageError(
-            f"{example.name} holds states of {made.cut_words()}, so --segment-seconds {seconds:g} "
+            f"{example.name} holds states of {made.cut.words}, so --segment-seconds {seconds:g} "
             "is not possible; leave it out, or give the video"
         )
-    known = made or Provenance(segment_seconds=seconds)
+    known = made or Provenance(cut=Cut(segment_seconds=seconds))
     backbone = how.backbone.over(known.backbone or BackboneSpec(example_model(example)))
     return replace(example, provenance=replace(known, backbone=backbone))
 

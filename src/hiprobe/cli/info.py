@@ -45,11 +45,11 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    from hiprobe.cli.session import are_states
+    from hiprobe.datasets.video_files import is_states_name
 
     if path.is_dir():
         return _probe_facts(path)
-    return _states_facts(path) if are_states(path) else _video_facts(path)
+    return _states_facts(path) if is_states_name(path) else _video_facts(path)
 
 
 def _probe_facts(folder: Path) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _probe_facts(folder: Path) -> dict[str, Any]:
     probe, record = Probe.load(folder), read_record(folder)
     facts: dict[str, Any] = {"probe": folder, **probe.facts()}
     made = probe.provenance_
-    facts["segments"] = "unknown" if made is None else made.segment_words()
+    facts["segments"] = "unknown" if made is None else made.cut.segment_words
     if made is not None and made.backbone is not None:
         facts["backbone"] = made.backbone.known_as
     if record is not None and record.failures:

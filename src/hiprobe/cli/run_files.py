@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,11 @@ import click
 
 from hiprobe.cli.console import echo
 from hiprobe.cli.result_names import HashOf, ResultNames
-from hiprobe.errors import HiProbeError, StorageError, VideoError
-from hiprobe.failures import failure_of
+from hiprobe.errors import HiProbeError, VideoError
+from hiprobe.failures import Failure, failure_of
 from hiprobe.names import hide_credentials, path_text, shown
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.text_files import RESULTS, Owner, read_owners, write_run
-
-
-def shown_names(files: Sequence[Path], *, beside: Sequence[Path] = ()) -> Mapping[Path, str]:
-    """A name for each file; files of one name are told apart by their folders.
-
-    Args:
-        beside: files that are not shown, and are not to be taken for one of those that are.
-    """
-    paths = {file: Path(os.path.abspath(file)) for file in files}  # noqa: PTH100 - links stay
-    by_name: dict[str, set[Path]] = defaultdict(set)
-    for path in (*paths.values(), *beside):
-        by_name[path.name].add(path)
-    return {file: _shortest(path, by_name[path.name]) for file, path in paths.items()}
-
-
-def _shortest(path: Path, every: set[Path]) -> str:
-    """The last parts of a path, as many as no other path ends with."""
-    for count in range(1, len(path.parts)):
-        end = path.parts[-count:]
-        if sum(other.parts[-count:] == end for other in every) == 1:
-            return "/".join(end)
-    return str(path)
-
 
 EXIT_CODE = VideoError.exit_code
 """What a command returns when some files failed and the others are done."""
@@ -104,12 +82,13 @@ def _exit_code_of(error: Exception) -> int:
 
 @dataclass
 class RunFile:
-    """Collects the results of a run, and gives out their names.
+    """The record of a run over many files, `hiprobe-run.json`; gives out the names of results.
 
     Attributes:
+        results: what was written, in the order of the videos.
         kind: what is written for a video, see `hiprobe.store.text_files`.
         hash_of: content of a video, where a cache knows it.
-        say: told where a video's results get another name than one expects.
+        say: takes a sentence where a video's results get another name than one expects.
     """
 
     out: Path
@@ -120,7 +99,18 @@ class RunFile:
     failures: Failures = field(default_factory=Failures)
 
     def __post_init__(self) -> None:
-        self.names = ResultNames(self.out, self.kind, self._save, self.hash_of, self.say)
+        # Names are noted while the run goes on: until it is done, it counts as broken off.
+        save = partial(self._write, interrupted=True)
+        self.names = ResultNames(self.out, self.kind, save, self.hash_of, self.say)
+
+    def over(self, files: Sequence[Path], one: Callable[[Path, str], object]) -> None:
+        """Do `one(file, name of its results)` for every file; written also when it breaks off."""
+        from hiprobe.pipeline.engine import Course, Engine, FileItem
+
+        def do(item: FileItem, _: Course) -> None:
+            one(item.video, self.names.claim(item.video))
+
+        Engine(self).map(do, [FileItem(file) for file in files])
 
     def shown(self, files: Sequence[Path]) -> Mapping[Path, str]:
         """What files are called on screen, so that none is taken for another of this folder."""
@@ -133,34 +123,18 @@ class RunFile:
         found = {} if events is None else {"events": events}
         self.results.append({"video": path_text(video), **found, "files": names})
 
-    def over(
-        self, files: Sequence[Path], one: Callable[[Path, str], object], failures: Failures
-    ) -> None:
-        """Do `one(file, name of its results)` for every file; written also when it breaks off."""
-        self.failures = failures
-        try:
-            for file in files:
-                with failures.of(file):
-                    one(file, self.names.claim(file))
-        except BaseException:
-            with suppress(StorageError):  # a full disk is told by what broke the run off
-                self.write(failures, interrupted=True)
-            raise
-        self.write(failures, interrupted=False)
+    def add_failure(self, failure: Failure) -> None:
+        """Note a video that could not be used."""
+        self.failures.add(failure.video, failure.reason)
 
-    def write(self, failures: Failures, *, interrupted: bool) -> None:
+    def write(self, *, interrupted: bool) -> None:
         """Write what is known.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        self.failures = failures
         with self.names.alone():
             self._write(self.names.owners, interrupted=interrupted)
-
-    def _save(self, owners: Sequence[Owner]) -> None:
-        """Note names while the run goes on: until it is done, it counts as broken off."""
-        self._write(owners, interrupted=True)
 
     def _write(self, owners: Sequence[Owner], *, interrupted: bool) -> None:
         write_run(
@@ -170,3 +144,25 @@ class RunFile:
             failures=self.failures.to_json(),
             owners=owners,
         )
+
+
+def shown_names(files: Sequence[Path], *, beside: Sequence[Path] = ()) -> Mapping[Path, str]:
+    """A name for each file; files of one name are told apart by their folders.
+
+    Args:
+        beside: files that are not shown, and are not to be taken for one of those that are.
+    """
+    paths = {file: Path(os.path.abspath(file)) for file in files}  # noqa: PTH100 - links stay
+    by_name: dict[str, set[Path]] = defaultdict(set)
+    for path in (*paths.values(), *beside):
+        by_name[path.name].add(path)
+    return {file: _shortest(path, by_name[path.name]) for file, path in paths.items()}
+
+
+def _shortest(path: Path, every: set[Path]) -> str:
+    """The last parts of a path, as many as no other path ends with."""
+    for count in range(1, len(path.parts)):
+        end = path.parts[-count:]
+        if sum(other.parts[-count:] == end for other in every) == 1:
+            return "/".join(end)
+    return str(path)

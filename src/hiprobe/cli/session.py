@@ -18,15 +18,16 @@ from hiprobe.cli.result_names import wanted_name
 from hiprobe.datasets.video_files import count_words, untimed_words
 from hiprobe.errors import BackboneError, BackboneMemoryError, UsageError
 from hiprobe.names import fits_file_name, is_address, why_no_file
-from hiprobe.spec import BackboneSpec
 from hiprobe.store.content_hash import content_hash
 
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip, LabelledClips
-    from hiprobe.pipeline.reading import ExtractionSettings, Stretch
+    from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.pipeline.states_folder import Item
     from hiprobe.probe import Probe
+    from hiprobe.provenance import Provenance
+    from hiprobe.segment import Stretch
     from hiprobe.store.states_cache import StatesCache
 
 
@@ -125,6 +126,7 @@ def items_to_extract(
 
 def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> list[Item]:
     from hiprobe.datasets.clips import read_labelled
+    from hiprobe.pipeline.source import open_source
     from hiprobe.pipeline.states_folder import Item
 
     if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
@@ -134,7 +136,7 @@ def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> lis
                 tell(remark)
         return [Item(clip.video, "", clip) for clip in labelled.clips]
     videos = expand_videos([name], out=out, tell=tell)
-    extracted = {v for v in videos if path.is_dir() and are_states(v)}
+    extracted = {v for v in videos if path.is_dir() and not open_source(v).has_pictures}
     if extracted and tell is not None:
         tell(f"passed over: {len(extracted)} files of states in {path}")
     return [Item(video, "") for video in videos if video not in extracted]
@@ -149,13 +151,6 @@ def _below(item: Item, root: Path) -> str:
     below = video.relative_to(folder) if video.is_relative_to(folder) else Path(video.name)
     name = wanted_name(below) + (f"_{item.part}" if item.part else "")
     return "/".join(map(fits_file_name, below.with_name(name).parts))
-
-
-def are_states(path: Path) -> bool:
-    """True for extracted states, which stand in for a video."""
-    from hiprobe.datasets.video_files import is_states_name
-
-    return is_states_name(path)
 
 
 def parse_layers(text: str, *, layer_count: int) -> list[int]:
@@ -202,15 +197,26 @@ class Session:
         return content_hash(video) if self.cache is None else self.cache.content_hash(video)
 
 
-def open_session(how: SessionOptions) -> Session:
+def open_session(how: SessionOptions, *, like: Provenance | None = None) -> Session:
     """Open a backbone, fetching it where it is not on this disk yet, and say so.
+
+    Args:
+        how: which backbone, and how videos are read.
+        like: how the clips of a probe were read; videos are cut as they were, as far as `how` does
+            not say otherwise.
 
     Raises:
         BackboneError, DownloadError: as `BackboneSpec.open`.
     """
     from hiprobe.pipeline.reading import ExtractionSettings
 
-    return _open(how.backbone, how, settings=ExtractionSettings())
+    if not how.quiet:  # loading the libraries alone takes seconds
+        say(f"opening the backbone {how.backbone.known_as}")
+    opened = how.backbone.open(say=None if how.quiet else say)
+    settings = ExtractionSettings.like(like)
+    if how.segment_seconds is not None:
+        settings = replace(settings, segment_seconds=how.segment_seconds)
+    return Session(opened, settings, default_cache() if how.cached else None, how.quiet)
 
 
 def default_cache() -> StatesCache:
@@ -233,10 +239,10 @@ def say_how_it_is_cut(probe: Probe, how: SessionOptions) -> None:
             f"the probe does not say how its clips were cut: {SEGMENT_FRAMES} frames are taken for "
             "a segment; --segment-seconds gives another length"
         )
-    elif made is not None and seconds not in (None, made.segment_seconds):
+    elif made is not None and seconds not in (None, made.cut.segment_seconds):
         say(
             f"note: segments of {seconds:g} s are asked for, and the probe was fitted on segments "
-            f"of {made.segment_words()}; its scores are meant for those"
+            f"of {made.cut.segment_words}; its scores are meant for those"
         )
 
 
@@ -251,15 +257,13 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
         BackboneError: it is not to be found under its name.
     """
     from hiprobe.baselines.attention_heads import ChosenHeadsView, named_heads
-    from hiprobe.pipeline.reading import ExtractionSettings
 
     heads = named_heads(probe.fingerprint_)
     cut = None if whole else max((head.layer for head in heads), default=probe.layer_)
     own = probe.backbone_spec()
     spec = replace(how.backbone.over(own), prompt=own.prompt, cut_at_layer=cut)
-    settings = ExtractionSettings.like(probe.provenance_)
     try:
-        session = _open(spec, how, settings=settings)
+        session = open_session(replace(how, backbone=spec), like=probe.provenance_)
     except BackboneError as error:
         if how.backbone.name is not None or isinstance(error, BackboneMemoryError):
             raise
@@ -271,15 +275,6 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
         session = replace(session, backbone=ChosenHeadsView(session.backbone, heads))
     probe.check_fingerprint(session.backbone.fingerprint)
     return session
-
-
-def _open(spec: BackboneSpec, how: SessionOptions, *, settings: ExtractionSettings) -> Session:
-    if not how.quiet:  # loading the libraries alone takes seconds
-        say(f"opening the backbone {spec.known_as}")
-    opened = spec.open(say=None if how.quiet else say)
-    if how.segment_seconds is not None:
-        settings = replace(settings, segment_seconds=how.segment_seconds)
-    return Session(opened, settings, default_cache() if how.cached else None, how.quiet)
 
 
 _SHOWN_CLASSES = 20

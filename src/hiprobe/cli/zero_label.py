@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,11 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import format_number, print_rich, progress_bar, say
-from hiprobe.cli.options import MAX_SCORE, MAX_SIGMA, Number, SessionOptions
+from hiprobe.cli.options import MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.results import Context, Subject, write_results
-from hiprobe.cli.run_files import Failures, RunFile
-from hiprobe.cli.session import Session, are_states, clips_of, expand_videos, open_session
+from hiprobe.cli.run_files import RunFile
+from hiprobe.cli.session import Session, clips_of, expand_videos, open_session
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 
@@ -23,177 +23,6 @@ if TYPE_CHECKING:
     from hiprobe.baselines.asked import Method
     from hiprobe.baselines.attention_heads import FittedHeads
     from hiprobe.baselines.zero_label_video import ZeroLabelResult
-
-
-NOTES: dict[Method, str] = {
-    "first-token": "Scored without a probe and without labels, by the first token of the model's "
-    "answer. The threshold is the middle of the scale, not fitted to anything.",
-    "decoded": "Scored without a probe and without labels, by the number that the model says. The "
-    "threshold is the middle of the scale, not fitted to anything.",
-    "heads": "Scored without a probe, by attention heads that were chosen and weighed on labelled "
-    "clips. The threshold is the middle of the scale, not fitted to anything.",
-}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Which baseline, and how scores become events; None is the default."""
-
-    method: Method
-    choose_on: Path | None = None
-    normal: tuple[str, ...] = ()
-    threshold: float | None = None
-    sigma: float | None = None
-
-    def __post_init__(self) -> None:
-        from hiprobe.localize import check_threshold
-
-        if self.threshold is not None:
-            check_threshold(self.threshold)
-        if (self.method == "heads") != (self.choose_on is not None):
-            need = "needs" if self.method == "heads" else "takes no"
-            raise UsageError(
-                f"method {self.method} {need} labelled clips: --choose-on goes with --method heads"
-            )
-
-
-@dataclass
-class ZeroLabelRun:
-    """One run of `hiprobe zero-label`."""
-
-    files: Sequence[Path]
-    asked: Asked
-    out: Path
-    formats: Sequence[str]
-    session: Session
-    heads: FittedHeads | None = None
-    failures: Failures = field(default_factory=Failures)
-
-    def __post_init__(self) -> None:
-        told = None if self.session.quiet else say
-        self.run_file = RunFile(self.out, hash_of=self.session.hash_of, say=told)
-        self.shown = self.run_file.shown(self.files)
-
-    @classmethod
-    def prepare(
-        cls,
-        named: Sequence[str],
-        *,
-        asked: Asked,
-        out: Path,
-        formats: Sequence[str],
-        how: SessionOptions,
-    ) -> ZeroLabelRun:
-        """Find the files, open the backbone, and choose heads where they are asked for."""
-        files = expand_videos(named, out=out, tell=None if how.quiet else say)
-        extracted = [f for f in files if are_states(f)]
-        if extracted:
-            raise UsageError(f"{extracted[0]} holds states; a baseline asks about the video itself")
-        run = cls(files, asked, out, formats, open_session(how))
-        if asked.choose_on is not None:
-            run._choose(asked.choose_on)
-        return run
-
-    def all(self) -> None:
-        """Every file, then the list of what failed; the exit code follows from it."""
-        self.run_file.over(self.files, self.one, self.failures)
-        self.failures.finish()
-
-    def one(self, file: Path, name: str) -> ZeroLabelResult:
-        """Score one file, print its events, write its results."""
-        from hiprobe.baselines.zero_label_video import zero_label_video
-        from hiprobe.paper import SIGMA_SEGMENTS
-        from hiprobe.report.terminal import events_table
-
-        with progress_bar(self.shown[file], quiet=self.session.quiet) as progress:
-            found = zero_label_video(
-                file,
-                backbone=self.session.backbone,
-                method=self.asked.method,
-                heads=self.heads,
-                threshold=self.asked.threshold,
-                sigma_segments=SIGMA_SEGMENTS if self.asked.sigma is None else self.asked.sigma,
-                settings=self.session.settings,
-                cache=self.session.cache,
-                progress=progress,
-            )
-        print_rich(events_table(found.timeline, video=shown(file)))
-        for line in _remarks(found):
-            say(f"{shown(self.shown[file])}: {line}")
-        self._write(file, name, found)
-        return found
-
-    def _choose(self, clips: Path) -> None:
-        """Choose heads on labelled clips, and say which."""
-        from hiprobe.baselines.attention_heads import HeadsView, fit_heads_on, head_states_of
-
-        labelled = clips_of(
-            clips,
-            normal=self.asked.normal,
-            split=None,
-            cached=self.session.cache is not None,
-            quiet=self.session.quiet,
-        )
-        with progress_bar("clips", quiet=self.session.quiet) as progress:
-            views, failures = head_states_of(
-                labelled,
-                backbone=self.session.backbone,
-                settings=self.session.settings,
-                cache=self.session.cache,
-                progress=progress,
-            )
-        for failure in failures:
-            self.failures.add(failure.video, failure.reason)
-        count = HeadsView(self.session.backbone).heads_backbone.head_count
-        self.heads = fit_heads_on(views, head_count=count)
-        if not self.session.quiet:
-            say(f"heads, chosen on {len(views[0])} labelled clips: {_named(self.heads)}")
-
-    def _write(self, file: Path, name: str, found: ZeroLabelResult) -> None:
-        note = NOTES[self.asked.method]
-        context = Context(
-            out=self.out, formats=self.formats, probe=self._facts(found), notes=(note,)
-        )
-        facts = {"segments": len(found.timeline)}
-        paths = write_results(Subject(file, name, found.timeline, True, facts=facts), context)
-        self.run_file.add(file, events=len(found.timeline.events), files=paths)
-        if not self.session.quiet:
-            for path in paths:
-                say(f"wrote {shown(path)}")
-
-    def _facts(self, found: ZeroLabelResult) -> dict[str, Any]:
-        """What stands where reports show the probe."""
-        fingerprint = self.session.backbone.fingerprint
-        facts: dict[str, Any] = {
-            "method": self.asked.method,
-            "labels": "none" if self.heads is None else "heads chosen on labelled clips",
-            "model": fingerprint.model,
-            "fingerprint": fingerprint.digest,
-            "unanswered_segments": found.unanswered,
-        }
-        if self.heads is not None:
-            facts["heads"] = _named(self.heads)
-        if found.mass is not None:
-            facts["probability_of_yes_and_no"] = round(found.mass, 6)
-        return facts
-
-
-def _named(heads: FittedHeads) -> str:
-    return ", ".join(f"layer {h.layer} head {h.number}" for h in heads.heads)
-
-
-def _remarks(found: ZeroLabelResult) -> list[str]:
-    """What one must know to read the scores."""
-    lines = []
-    if found.unanswered:
-        lines.append(
-            f"{found.unanswered} of {len(found.timeline)} answers held no number; those segments "
-            "have no score"
-        )
-    if found.mass is not None:
-        share = format_number(found.mass, 3)
-        lines.append(f"Yes and No together make up {share} of the first answer token's probability")
-    return lines
 
 
 METHOD_NAMES = ("first-token", "decoded", "heads")
@@ -252,6 +81,168 @@ def zero_label(
       hiprobe zero-label recordings/ --method decoded --threshold 0.7
       hiprobe zero-label camera.mp4 --method heads --choose-on clips/
     """
+    from hiprobe.pipeline.source import open_source
 
     asked = Asked(method, choose_on, normal, threshold, sigma)
-    ZeroLabelRun.prepare(videos, asked=asked, out=out, formats=formats, how=how).all()
+    files = expand_videos(videos, out=out, tell=None if how.quiet else say)
+    for file in files:
+        if not open_source(file).has_pictures:
+            raise UsageError(f"{file} holds states; a baseline asks about the video itself")
+    run = ZeroLabelRun(files, asked, out, formats, open_session(how))
+    if asked.choose_on is not None:
+        run.choose_heads(asked.choose_on)
+    run.run_file.over(files, run.one)
+    run.run_file.failures.finish()
+
+
+NOTES: dict[Method, str] = {
+    "first-token": "Scored without a probe and without labels, by the first token of the model's "
+    "answer. The threshold is the middle of the scale, not fitted to anything.",
+    "decoded": "Scored without a probe and without labels, by the number that the model says. The "
+    "threshold is the middle of the scale, not fitted to anything.",
+    "heads": "Scored without a probe, by attention heads that were chosen and weighed on labelled "
+    "clips. The threshold is the middle of the scale, not fitted to anything.",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which baseline, and how scores become events; None is the default."""
+
+    method: Method
+    choose_on: Path | None = None
+    normal: tuple[str, ...] = ()
+    threshold: float | None = None
+    sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        from hiprobe.localize import check_threshold
+
+        if self.threshold is not None:
+            check_threshold(self.threshold)
+        if (self.method == "heads") != (self.choose_on is not None):
+            need = "needs" if self.method == "heads" else "takes no"
+            raise UsageError(
+                f"method {self.method} {need} labelled clips: --choose-on goes with --method heads"
+            )
+
+
+@dataclass
+class ZeroLabelRun:
+    """One run of `hiprobe zero-label`."""
+
+    files: Sequence[Path]
+    asked: Asked
+    out: Path
+    formats: Sequence[str]
+    session: Session
+    heads: FittedHeads | None = None
+
+    def __post_init__(self) -> None:
+        tell = None if self.session.quiet else say
+        self.run_file = RunFile(self.out, hash_of=self.session.hash_of, say=tell)
+        self.shown = self.run_file.shown(self.files)
+
+    def choose_heads(self, clips: Path) -> None:
+        """Choose heads on labelled clips, and say which.
+
+        Raises:
+            LabelError: the clips cannot be used.
+            BackboneError: the backbone does not offer its heads.
+        """
+        from hiprobe.baselines.attention_heads import HeadsView, fit_heads_on, head_states_of
+
+        labelled = clips_of(
+            clips,
+            normal=self.asked.normal,
+            split=None,
+            cached=self.session.cache is not None,
+            quiet=self.session.quiet,
+        )
+        with progress_bar("clips", quiet=self.session.quiet) as progress:
+            views, failures = head_states_of(
+                labelled,
+                backbone=self.session.backbone,
+                settings=self.session.settings,
+                cache=self.session.cache,
+                progress=progress,
+            )
+        for failure in failures:
+            self.run_file.add_failure(failure)
+        count = HeadsView(self.session.backbone).heads_backbone.head_count
+        self.heads = fit_heads_on(views, head_count=count)
+        if not self.session.quiet:
+            say(f"heads, chosen on {len(views[0])} labelled clips: {_named(self.heads)}")
+
+    def one(self, file: Path, name: str) -> ZeroLabelResult:
+        """Score one file, print its events, write its results.
+
+        Args:
+            name: what its results are named after.
+        """
+        from hiprobe.baselines.zero_label_video import zero_label_video
+        from hiprobe.paper import SIGMA_SEGMENTS
+        from hiprobe.report.terminal import events_table
+
+        quiet = self.session.quiet
+        with progress_bar(self.shown[file], quiet=quiet) as progress:
+            found = zero_label_video(
+                file,
+                backbone=self.session.backbone,
+                method=self.asked.method,
+                heads=self.heads,
+                threshold=self.asked.threshold,
+                sigma_segments=SIGMA_SEGMENTS if self.asked.sigma is None else self.asked.sigma,
+                settings=self.session.settings,
+                cache=self.session.cache,
+                progress=progress,
+            )
+        timeline = found.timeline
+        print_rich(events_table(timeline, video=shown(file)))
+        for line in _remarks(found):
+            say(f"{shown(self.shown[file])}: {line}")
+        note = NOTES[self.asked.method]
+        context = Context(
+            out=self.out, formats=self.formats, probe=self._facts(found), notes=(note,)
+        )
+        subject = Subject(file, name, timeline, True, facts={"segments": len(timeline)})
+        paths = write_results(subject, context)
+        self.run_file.add(file, events=len(timeline.events), files=paths)
+        if not quiet:
+            for path in paths:
+                say(f"wrote {shown(path)}")
+        return found
+
+    def _facts(self, found: ZeroLabelResult) -> dict[str, Any]:
+        """What stands where reports show the probe."""
+        fingerprint = self.session.backbone.fingerprint
+        facts: dict[str, Any] = {
+            "method": self.asked.method,
+            "labels": "none" if self.heads is None else "heads chosen on labelled clips",
+            "model": fingerprint.model,
+            "fingerprint": fingerprint.digest,
+            "unanswered_segments": found.unanswered,
+        }
+        if self.heads is not None:
+            facts["heads"] = _named(self.heads)
+        if found.mass is not None:
+            facts["probability_of_yes_and_no"] = round(found.mass, 6)
+        return facts
+
+
+def _named(heads: FittedHeads) -> str:
+    return ", ".join(f"layer {h.layer} head {h.number}" for h in heads.heads)
+
+
+def _remarks(found: ZeroLabelResult) -> list[str]:
+    """What one must know to read the scores."""
+    lines = []
+    if found.unanswered:
+        lines.append(
+            f"{found.unanswered} of {len(found.timeline)} answers held no number; those segments "
+            "have no score"
+        )
+    if found.mass is not None:
+        share = format_number(found.mass, 3)
+        lines.append(f"Yes and No together make up {share} of the first answer token's probability")
+    return lines

@@ -21,7 +21,7 @@ from hiprobe.documents.schemas import MeasuredLine
 from hiprobe.errors import VideoError
 from hiprobe.failures import failure_of, storage_error
 from hiprobe.progress import Clock, Progress
-from hiprobe.segment import Frame, key_frame_positions
+from hiprobe.segment import Cut, Frame, key_frame_positions
 
 if TYPE_CHECKING:
     from hiprobe.video.decode import Outcome
@@ -155,7 +155,9 @@ def measure_all(
 def _of_video(path: Path, *, quick: bool) -> Measured:
     from hiprobe.video.clip import read_clip_and_outcome
 
-    clip, outcome = read_clip_and_outcome(path, key_frames=PICTURES, max_side_pixels=_SIDE_PIXELS)
+    clip, outcome = read_clip_and_outcome(
+        path, Cut(key_frames=PICTURES, max_side_pixels=_SIDE_PIXELS)
+    )
     if quick:
         count, seconds = clip.frame_count, _seconds_by_packets(path) or _decode(path)[1]
     else:

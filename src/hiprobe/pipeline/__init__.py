@@ -8,12 +8,13 @@ from hiprobe.pipeline.extraction import (
     extract_clip,
     extract_clip_prompts,
     extract_prompts,
-    extract_units,
     extract_video,
     states_of,
 )
-from hiprobe.pipeline.reading import ExtractionSettings, Stretch
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.pipeline.stream import extract_units
 from hiprobe.progress import Progress, ProgressEvent
+from hiprobe.segment import Stretch
 
 __all__ = [
     "DetectResult",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import Backbone, PromptsBackbone
 from hiprobe.errors import BackboneMemoryError, StatesError, StorageError, UsageError
 from hiprobe.names import path_text
-from hiprobe.pipeline.reading import ExtractionSettings, Stretch
-from hiprobe.segment import Segment, covered_seconds
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.segment import Segment, Stretch, covered_seconds
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.states_cache import PartFiles, StatesCache
 from hiprobe.video.container import FileStamp
@@ -26,7 +27,7 @@ Values = Mapping[str, Mapping[Reading, NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
-class Request:
+class StatesRequest:
     """What is read from the backbone: layers ascending, at some readings, for some prompts."""
 
     backbone: Backbone
@@ -38,7 +39,7 @@ class Request:
     @classmethod
     def of(
         cls, backbone: Backbone, settings: ExtractionSettings, prompts: Sequence[str] | None = None
-    ) -> Request:
+    ) -> StatesRequest:
         """A request for the backbone's own prompt, or for several in one pass.
 
         Raises:
@@ -61,40 +62,43 @@ class Request:
 
 
 def run_batches(
-    segments: Iterable[Segment], request: Request
+    segments: Iterable[Segment], request: StatesRequest
 ) -> Iterator[tuple[list[Segment], Values | None]]:
     """Batches in order with their states; None in place of states for a failed segment.
 
     When the backbone runs out of memory, the batch is halved, for the rest of the run too; a
     single segment that still does not fit is failed.
     """
+    backbone, layers, readings = request.backbone, request.layers, request.readings
+    own = backbone.fingerprint.prompt
     size, iterator = request.batch, iter(segments)
     while batch := list(islice(iterator, size)):
-        passed = 1
-        for piece, values in _run_halving(batch, request):
-            passed = max(passed, len(piece))
+        waiting, largest = [batch], 1
+        while waiting:
+            piece = waiting.pop()
+            values: Values | None = None
+            with suppress(BackboneMemoryError, MemoryError):
+                if request.prompts == (own,):
+                    values = {own: backbone.states(piece, layers=layers, readings=readings)}
+                elif isinstance(backbone, PromptsBackbone):
+                    values = backbone.states_by_prompt(
+                        piece, prompts=request.prompts, layers=layers, readings=readings
+                    )
+                else:  # `StatesRequest.of` has refused it
+                    raise UsageError("this backbone reads its own prompt only")
+            if values is None and len(piece) > 1:
+                middle = len(piece) // 2
+                waiting += [piece[middle:], piece[:middle]]
+                continue
+            if values is not None:
+                _refuse_other_shapes(values, request, len(piece))
+            largest = max(largest, len(piece))
             yield piece, values
-        size = passed if passed < len(batch) else size
+        size = largest if largest < len(batch) else size
 
 
-def _run_halving(
-    batch: list[Segment], request: Request
-) -> Iterator[tuple[list[Segment], Values | None]]:
-    values = _run(batch, request)
-    if values is not None or len(batch) == 1:
-        yield batch, values
-        return
-    middle = len(batch) // 2
-    yield from _run_halving(batch[:middle], request)
-    yield from _run_halving(batch[middle:], request)
-
-
-def _run(batch: Sequence[Segment], request: Request) -> Values | None:
-    try:
-        values = _forward(batch, request)
-    except (BackboneMemoryError, MemoryError):
-        return None
-    expected = (len(batch), len(request.layers), request.backbone.width)
+def _refuse_other_shapes(values: Values, request: StatesRequest, count: int) -> None:
+    expected = (count, len(request.layers), request.backbone.width)
     for by_reading in values.values():
         for reading in request.readings:
             if by_reading[reading].shape != expected:
@@ -102,18 +106,6 @@ def _run(batch: Sequence[Segment], request: Request) -> Values | None:
                     f"the backbone gave states of shape {by_reading[reading].shape} for {reading}, "
                     f"expected {expected}"
                 )
-    return values
-
-
-def _forward(batch: Sequence[Segment], request: Request) -> Values:
-    backbone, layers, readings = request.backbone, request.layers, request.readings
-    if request.prompts == (backbone.fingerprint.prompt,):
-        return {request.prompts[0]: backbone.states(batch, layers=layers, readings=readings)}
-    if not isinstance(backbone, PromptsBackbone):  # `Request.of` has refused it
-        raise UsageError("this backbone reads its own prompt only")
-    return backbone.states_by_prompt(
-        batch, prompts=request.prompts, layers=layers, readings=readings
-    )
 
 
 _Key = tuple[str, Reading]
@@ -123,7 +115,7 @@ _Key = tuple[str, Reading]
 class Rows:
     """Segments with their states; becomes `States` at any moment."""
 
-    request: Request
+    request: StatesRequest
     start_seconds: list[float] = field(default_factory=list)
     end_seconds: list[float] = field(default_factory=list)
     failed: list[bool] = field(default_factory=list)
@@ -183,7 +175,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptStates:
     """The cache as the extraction of one video sees it; without one nothing is found or kept.
 
     Attributes:
@@ -194,7 +186,7 @@ class Kept:
     """
 
     video: Path
-    request: Request
+    request: StatesRequest
     cache: StatesCache | None
     keys: Mapping[str, str]
     stamp: FileStamp
@@ -209,9 +201,9 @@ class Kept:
         *,
         stretch: Stretch,
         settings: ExtractionSettings,
-        request: Request,
+        request: StatesRequest,
         cache: StatesCache | None,
-    ) -> Kept:
+    ) -> KeptStates:
         """What is kept of one video, cut in one way.
 
         Raises:
@@ -220,13 +212,13 @@ class Kept:
         stamp = FileStamp.of(video)
         if cache is None:
             return cls(Path(video), request, None, {}, stamp, stretch, {})
-        made_by = request.backbone.fingerprint
+        of_prompt = {p: replace(request.backbone.fingerprint, prompt=p) for p in request.prompts}
         keys, former = (
-            {
-                prompt: cache.key(video, settings=cut, fingerprint=replace(made_by, prompt=prompt))
-                for prompt in request.prompts
-            }
-            for cut in (settings.cut(unit, stretch), settings.cut_without_gaps(unit, stretch))
+            {p: cache.key(video, settings=parts, fingerprint=f) for p, f in of_prompt.items()}
+            for parts in (
+                settings.key_parts(unit, stretch),
+                settings.key_parts_without_gaps(unit, stretch),
+            )
         )
         return cls(Path(video), request, cache, keys, stamp, stretch, former)
 
@@ -268,7 +260,7 @@ class Kept:
         lengths = [s.end_seconds - s.start_seconds for s in states.states.values()]
         return None if any((length > GAP_SECONDS).any() for length in lengths) else states
 
-    def without(self, prompts: Mapping[str, object]) -> Kept:
+    def without(self, prompts: Mapping[str, object]) -> KeptStates:
         """The same for the other prompts only."""
         left = tuple(p for p in self.request.prompts if p not in prompts)
         keys = {p: k for p, k in self.keys.items() if p in left}
@@ -331,7 +323,7 @@ class Checkpoints:
     """Keeps the rows that no piece holds yet, every so many segments and when interrupted."""
 
     rows: Rows
-    kept: Kept
+    kept: KeptStates
     every: int
     count: int
 

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import StatesError, UsageError
-from hiprobe.pipeline.extraction import extract_video, is_extracted, load_extracted
-from hiprobe.pipeline.reading import WHOLE, ExtractionSettings, Stretch
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.pipeline.source import ReadPlan, open_source
 from hiprobe.progress import Progress, ProgressEvent
 from hiprobe.provenance import Provenance
-from hiprobe.segment import covered_seconds
+from hiprobe.segment import WHOLE, Stretch, covered_seconds
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.timeline import Timeline
@@ -100,21 +100,16 @@ def detect_video(
     """
     began = time.monotonic()
     fresh = _Fresh(progress)
-    own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
-    if is_extracted(video) and backbone is None:
-        found = load_extracted(video, layers=(probe.layer_,), fingerprint=None)
-    elif backbone is None:
+    source = open_source(video)
+    if source.has_pictures and backbone is None:
         raise UsageError(f"{video} is a video; reading it needs the probe's backbone")
-    else:
-        found = extract_video(
-            video,
-            backbone=backbone,
-            settings=replace(own, layers=(probe.layer_,), readings=(probe.reading_,)),
-            stretch=stretch,
-            cache=cache,
-            progress=fresh,
-        )
-    if is_extracted(video):
+    own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
+    own = replace(own, layers=(probe.layer_,), readings=(probe.reading_,))
+    if backbone is not None:
+        own.layers_of(backbone.layer_count)
+    plan = ReadPlan(backbone, own, want=("segments",), cache=cache)
+    (found,) = source.states(plan, stretch, fresh)
+    if not source.has_pictures:
         _tell_of_another_cut(found.provenance, probe.provenance_, video)
     states = _segments(found, probe.reading_, video)
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
@@ -122,7 +117,7 @@ def detect_video(
     known = len(states) - fresh.count
     seconds = covered_seconds(states.start_seconds[known:], states.end_seconds[known:])
     factor = seconds / max(elapsed, 1e-9) if fresh.count else None
-    changed = None if is_extracted(video) else seconds_since_change(video)
+    changed = seconds_since_change(video) if source.has_pictures else None
     return DetectResult(
         timeline,
         states,
@@ -139,10 +134,10 @@ def detect_video(
 def _tell_of_another_cut(
     made: Provenance | None, fitted: Provenance | None, video: Path | str
 ) -> None:
-    if made is not None and fitted is not None and not made.is_cut_as(fitted):
+    if made is not None and fitted is not None and made.cut.words != fitted.cut.words:
         warnings.warn(
-            f"{video} holds states of {made.cut_words()}, the probe was fitted on "
-            f"{fitted.cut_words()}: its scores are of another kind; extract the video again so",
+            f"{video} holds states of {made.cut.words}, the probe was fitted on "
+            f"{fitted.cut.words}: its scores are of another kind; extract the video again so",
             stacklevel=3,
         )
 

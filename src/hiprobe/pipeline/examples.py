@@ -4,89 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.same_content import settle_copies
-from hiprobe.failures import Failure, failure_of
-from hiprobe.pipeline.extraction import (
-    Unit,
-    examples_of_file,
-    extract_units,
-    is_extracted,
-    refuse_videos,
-)
-from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings, Stretch
-from hiprobe.progress import Clock, Progress, ProgressEvent
-from hiprobe.segment import covered_seconds
+from hiprobe.errors import StatesError, UsageError
+from hiprobe.failures import Failure
+from hiprobe.pipeline.engine import Course, Engine, FailuresOnly
+from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
+from hiprobe.pipeline.source import ReadPlan, open_source
+from hiprobe.pipeline.stream import StatesUnit
+from hiprobe.progress import Progress
+from hiprobe.segment import Stretch, covered_seconds
 from hiprobe.states import LabelledStates
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_cache import StatesCache
-
-
-@dataclass(frozen=True)
-class ClipReader:
-    """Reads one labelled clip after the other in the same way, in several views at once.
-
-    Attributes:
-        prompts: None for the backbone's own.
-        want: units to read.
-    """
-
-    backbone: Backbone | None
-    prompts: Sequence[str] | None
-    settings: ExtractionSettings
-    want: Sequence[Unit]
-    cache: StatesCache | None
-
-    @property
-    def view_count(self) -> int:
-        """Prompts by readings."""
-        prompts = 1 if self.prompts is None else len(self.prompts)
-        return prompts * len(self.settings.readings)
-
-    def read(self, clip: LabelledClip, progress: Progress | None) -> list[LabelledStates]:
-        """One example for each view: for each prompt, each reading.
-
-        Raises:
-            VideoError, BackboneMemoryError, StatesError, FingerprintError: the clip cannot be used.
-        """
-        if self.backbone is None or is_extracted(clip.video):
-            return examples_of_file(
-                clip,
-                layers=self.settings.layers,
-                readings=self.settings.readings,
-                prompts=self.prompts,
-                want=self.want,
-                fingerprint=None if self.backbone is None else self.backbone.fingerprint,
-            )
-        own = (self.backbone.fingerprint.prompt,)
-        prompts = own if self.prompts is None else tuple(self.prompts)
-        whole, segments = extract_units(
-            clip.video,
-            backbone=self.backbone,
-            prompts=prompts,
-            want=self.want,
-            settings=self.settings,
-            stretch=Stretch(clip.start_seconds, clip.end_seconds),
-            cache=self.cache,
-            progress=progress,
-        )
-        return [
-            LabelledStates(
-                clip.name,
-                clip.label,
-                clip.source,
-                whole[prompt].clip[reading] if whole else None,
-                segments[prompt].states[reading] if segments else None,
-                clip.class_name,
-                self.settings.provenance(self.backbone),
-            )
-            for prompt in prompts
-            for reading in self.settings.readings
-        ]
-
 
 _END_SLACK_SECONDS = 0.05
 """Ends are often rounded; a shorter lack is no mistake."""
@@ -100,7 +33,7 @@ def extract_examples(
     *,
     backbone: Backbone | None,
     settings: ExtractionSettings = DEFAULTS,
-    want: Sequence[Unit] = ("clip", "segments"),
+    want: Sequence[StatesUnit] = ("clip", "segments"),
     cache: StatesCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[LabelledStates], list[Failure]]:
@@ -136,7 +69,7 @@ def extract_views(
     backbone: Backbone | None,
     prompts: Sequence[str] | None = None,
     settings: ExtractionSettings = DEFAULTS,
-    want: Sequence[Unit] = ("clip", "segments"),
+    want: Sequence[StatesUnit] = ("clip", "segments"),
     cache: StatesCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[Views, list[Failure]]:
@@ -153,46 +86,49 @@ def extract_views(
         UsageError: a video without a backbone, or a backbone that reads no other prompt.
         LabelError: the same content under two labels.
     """
-    refuse_videos(clips, backbone)
+    videos = [clip.name for clip in clips if open_source(clip.video).has_pictures]
+    if backbone is None and videos:
+        raise UsageError(f"{videos[0]} is a video; reading it needs a backbone")
     digest = content_hash if cache is None else cache.content_hash
-    clips = settle_copies(clips, digest=digest).clips
-    reader = ClipReader(backbone, prompts, settings, want, cache)
-    views: Views = [[] for _ in range(reader.view_count)]
-    failures: list[Failure] = []
-    clock, seconds = Clock(progress, len(clips)), 0.0
-    for number, clip in enumerate(clips, start=1):
-        clock.name = clip.name
-        course = _Course(clock, number - 1, seconds)
-        try:
-            seen = reader.read(clip, course if progress else None)
-        except Exception as error:
-            failures.append(failure_of(clip.video, error))
-        else:
-            for view, example in zip(views, seen, strict=True):
-                view.append(example)
-            _warn_of_end(clip, seen[0])
-            seconds += _length_seconds(seen[0])
-            clock.skipped += "segments" in want and not course.has_begun
-        clock.tell(number, seconds_of_video=seconds)
-    return views, failures
+    plan = ReadPlan(backbone, settings, prompts, want, cache)
+    clips, record = settle_copies(clips, digest=digest).clips, FailuresOnly()
+    found = Engine(record, progress).map(partial(_read_clip, plan), clips)
+    count = (1 if prompts is None else len(prompts)) * len(settings.readings)
+    return [[seen[view] for seen in found] for view in range(count)], record.failures
 
 
-@dataclass
-class _Course:
-    """Tells of the clip at work, so that a long one does not look like a standstill.
+def _read_clip(plan: ReadPlan, clip: LabelledClip, course: Course) -> list[LabelledStates]:
+    """One example for each view: for each prompt, each reading.
 
-    Attributes:
-        has_begun: some of it was read anew; False where all of it was found.
+    Raises:
+        VideoError, BackboneMemoryError, StatesError, FingerprintError: the clip cannot be used.
     """
-
-    clock: Clock
-    done: int
-    seconds_before: float
-    has_begun: bool = False
-
-    def __call__(self, event: ProgressEvent) -> None:
-        self.has_begun = True
-        self.clock.tell(self.done, seconds_of_video=self.seconds_before + event.seconds_of_video)
+    stretch = Stretch(clip.start_seconds, clip.end_seconds)
+    examples = []
+    for found in open_source(clip.video).states(plan, stretch, course.listener):
+        for reading in plan.settings.readings:
+            whole = found.clip.get(reading) if "clip" in plan.want else None
+            segments = found.states.get(reading) if "segments" in plan.want else None
+            if whole is None and segments is None:
+                raise StatesError(
+                    f"{clip.video} holds no states of {clip.name} read at {reading} by "
+                    f"{' or '.join(plan.want)}; extract it again"
+                )
+            examples.append(
+                LabelledStates(
+                    clip.name,
+                    clip.label,
+                    clip.source,
+                    whole,
+                    segments,
+                    clip.class_name,
+                    found.provenance,
+                )
+            )
+    _warn_of_end(clip, examples[0])
+    course.seconds = _length_seconds(examples[0])
+    course.was_known = "segments" in plan.want and not course.has_begun
+    return examples
 
 
 def _warn_of_end(clip: LabelledClip, example: LabelledStates) -> None:

@@ -13,9 +13,9 @@ from hiprobe.errors import BackboneMemoryError, UsageError, VideoError
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.pipeline.answers import Answer, read_answer
 from hiprobe.progress import Clock, Progress
-from hiprobe.provenance import MAX_SIDE_PIXELS
+from hiprobe.segment import MAX_SIDE_PIXELS, Cut, Stretch
 from hiprobe.timeline import Event, Explanation, Kind, Timeline
-from hiprobe.video.clip import read_clip
+from hiprobe.video.clip import read_clip_and_outcome
 
 PLAIN_TOKENS = 64
 """Longest plain answer: two or three sentences."""
@@ -97,66 +97,51 @@ def explain(
     """
     own = speech_of(backbone) if speech is None else speech
     asked = prompts or prompts_for(own)
-    stretches = _stretches(timeline)
-    clock = Clock(progress, len(stretches), name=Path(video).name)
+    cut = Cut(key_frames=key_frames, max_side_pixels=max_side_pixels)
+    moments = _moments(timeline)
+    clock = Clock(progress, len(moments), name=Path(video).name)
     told: list[Explanation] = []
-    for number, stretch in enumerate(stretches, start=1):
-        prompt = getattr(asked, stretch.kind)
-        look = _Look(Path(video), stretch, key_frames, max_side_pixels)
-        answer = _ask(backbone, look, prompt, asked.max_new_tokens, speech)
-        told.append(stretch.explained(prompt, answer))
-        clock.tell(number, seconds_of_video=stretch.end_seconds - stretch.start_seconds)
+    for number, moment in enumerate(moments, start=1):
+        prompt, stretch = getattr(asked, moment.kind), moment.stretch
+        try:
+            shown, _ = read_clip_and_outcome(video, cut, stretch)
+            text = backbone.describe(
+                shown.frames,
+                prompt=prompt,
+                max_new_tokens=asked.max_new_tokens,
+                speech=speech,
+                frame_seconds=shown.frame_offsets_seconds,
+            )
+            answer = read_answer(text)
+        except (VideoError, BackboneMemoryError, MemoryError) as error:
+            # That there are no words is an answer too: the scores stand without them.
+            answer = Answer("", "failed", reason=str(error) or "out of memory")
+        told.append(
+            Explanation(
+                kind=moment.kind,
+                start_seconds=moment.start_seconds,
+                end_seconds=moment.end_seconds,
+                prompt=prompt,
+                event=moment.event,
+                **asdict(answer),
+            )
+        )
+        clock.tell(number, seconds_of_video=moment.end_seconds - moment.start_seconds)
     return replace(timeline, events=_with_words(timeline.events, told), explanations=tuple(told))
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _Moment:
+    """A part of the video that is described; `event` is the number of the event it goes with."""
+
     kind: Kind
     start_seconds: float
     end_seconds: float
     event: int | None = None
 
-    def explained(self, prompt: str, answer: Answer) -> Explanation:
-        return Explanation(
-            kind=self.kind,
-            start_seconds=self.start_seconds,
-            end_seconds=self.end_seconds,
-            prompt=prompt,
-            event=self.event,
-            **asdict(answer),
-        )
-
-
-@dataclass(frozen=True)
-class _Look:
-    video: Path
-    stretch: _Stretch
-    key_frames: int
-    max_side_pixels: int | None
-
-
-def _ask(
-    backbone: Backbone, look: _Look, prompt: str, max_new_tokens: int, speech: Speech | None
-) -> Answer:
-    """What the backbone says; that it could not is an answer too."""
-    try:
-        shown = read_clip(
-            look.video,
-            key_frames=look.key_frames,
-            start_seconds=look.stretch.start_seconds,
-            end_seconds=look.stretch.end_seconds,
-            max_side_pixels=look.max_side_pixels,
-        )
-        text = backbone.describe(
-            shown.frames,
-            prompt=prompt,
-            max_new_tokens=max_new_tokens,
-            speech=speech,
-            frame_seconds=shown.frame_offsets_seconds,
-        )
-    except (VideoError, BackboneMemoryError, MemoryError) as error:
-        return Answer("", "failed", reason=str(error) or "out of memory")
-    return read_answer(text)
+    @property
+    def stretch(self) -> Stretch:
+        return Stretch(self.start_seconds, self.end_seconds)
 
 
 def _with_words(events: Sequence[Event], told: Sequence[Explanation]) -> tuple[Event, ...]:
@@ -164,18 +149,18 @@ def _with_words(events: Sequence[Event], told: Sequence[Explanation]) -> tuple[E
     return tuple(replace(e, explanation=words.get(n)) for n, e in enumerate(events, start=1))
 
 
-def _stretches(timeline: Timeline) -> list[_Stretch]:
+def _moments(timeline: Timeline) -> list[_Moment]:
     if not len(timeline):
         return []
-    found: list[_Stretch] = []
+    found: list[_Moment] = []
     free = _normal_segments(timeline)
     for number, event in enumerate(timeline.events, start=1):
-        found.append(_Stretch("event", *_times(timeline, *peak_segments(event, timeline)), number))
+        found.append(_Moment("event", *_times(timeline, *peak_segments(event, timeline)), number))
         if free:
             near = min(free, key=lambda i, e=event: _distance(i, e))  # type: ignore[misc]
             free.remove(near)
-            found.append(_Stretch("normal", *_times(timeline, near, near + 1), number))
-    found.append(_Stretch("summary", *_times(timeline, 0, len(timeline))))
+            found.append(_Moment("normal", *_times(timeline, near, near + 1), number))
+    found.append(_Moment("summary", *_times(timeline, 0, len(timeline))))
     return found
 
 

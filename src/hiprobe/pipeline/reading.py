@@ -1,21 +1,16 @@
-"""How videos are read: one value that passes through all stages."""
+"""What is read of every video of a run, and how: one value that passes through all stages."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 from hiprobe.errors import UsageError
-from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
-from hiprobe.provenance import MAX_SIDE_PIXELS, Provenance
-from hiprobe.segment import check_segment_seconds
+from hiprobe.provenance import Provenance
+from hiprobe.segment import Cut
 from hiprobe.spec import spec_of
 from hiprobe.states import READINGS, Reading, layer_numbers
-
-GAP_RULE = 1
-"""Counted up when segments of videos with gaps are cut in another way (`hiprobe.video.times`)."""
 
 BATCH_SEGMENTS = 4
 """Segments per forward pass where nothing else is asked for."""
@@ -25,14 +20,10 @@ CHECKPOINT_SEGMENTS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractionSettings:
-    """What is read of every video of a run, and how.
+class ExtractionSettings(Cut):
+    """How the videos of a run are cut (see `Cut`), and what is read of their segments.
 
     Attributes:
-        segment_frames: frames of a segment; not used where `segment_seconds` is given.
-        segment_seconds: length of a segment in seconds, for cameras of few frames a second.
-        key_frames: K, frames shown to the backbone for one segment or clip.
-        max_side_pixels: key frames are shrunk to this longer side; None keeps them as they are.
         layers: layer numbers, None for 1..L.
         readings: positions at which the layers are read, in one pass.
         batch_segments: segments per forward pass; halved when memory runs out.
@@ -42,46 +33,28 @@ class ExtractionSettings:
         UsageError: a number is out of its range, or a reading is unknown.
     """
 
-    segment_frames: int = SEGMENT_FRAMES
-    segment_seconds: float | None = None
-    key_frames: int = KEY_FRAMES
-    max_side_pixels: int | None = MAX_SIDE_PIXELS
     layers: Sequence[int] | None = None
     readings: tuple[Reading, ...] = ("last",)
     batch_segments: int = BATCH_SEGMENTS
     checkpoint_segments: int = CHECKPOINT_SEGMENTS
 
     def __post_init__(self) -> None:
-        for name in ("segment_frames", "key_frames", "batch_segments", "checkpoint_segments"):
+        super().__post_init__()
+        for name in ("batch_segments", "checkpoint_segments"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 1 or more")
-        if self.max_side_pixels is not None and self.max_side_pixels < 1:
-            raise UsageError(f"max_side_pixels is {self.max_side_pixels}; give 1 or more")
-        check_segment_seconds(self.segment_seconds)
         if not self.readings or set(self.readings) - set(READINGS):
             raise UsageError(f"readings {list(self.readings)}: choose one or more of {READINGS}")
 
     @classmethod
     def like(cls, provenance: Provenance | None) -> Self:
         """Settings that cut videos as those of a provenance were; the defaults without one."""
-        if provenance is None:
-            return cls()
-        return cls(
-            segment_frames=provenance.segment_frames,
-            segment_seconds=provenance.segment_seconds,
-            key_frames=provenance.key_frames,
-            max_side_pixels=provenance.max_side_pixels,
-        )
+        return cls() if provenance is None else cls(**asdict(provenance.cut))
 
     def provenance(self, backbone: object) -> Provenance:
         """What goes with the states that a backbone gives under these settings."""
-        return Provenance(
-            backbone=spec_of(backbone),
-            segment_frames=self.segment_frames,
-            segment_seconds=self.segment_seconds,
-            key_frames=self.key_frames,
-            max_side_pixels=self.max_side_pixels,
-        )
+        cut = Cut(**{field.name: getattr(self, field.name) for field in fields(Cut)})
+        return Provenance(backbone=spec_of(backbone), cut=cut)
 
     def layers_of(self, layer_count: int) -> tuple[int, ...]:
         """The layers to read of a backbone with `layer_count` layers, ascending, each once.
@@ -97,43 +70,5 @@ class ExtractionSettings:
             )
         return chosen
 
-    def cut(self, unit: str, stretch: Stretch) -> dict[str, str | int | float | None]:
-        """What of it decides the frames that the backbone sees: part of the cache key."""
-        # The key frames of a whole clip have no part in the rule of gaps: its key stays as it is.
-        rule: dict[str, str | int | float | None] = {"gaps": GAP_RULE} if unit == "segments" else {}
-        return self.cut_without_gaps(unit, stretch) | rule
-
-    def cut_without_gaps(self, unit: str, stretch: Stretch) -> dict[str, str | int | float | None]:
-        """The same before segments were cut at gaps, under which older states are kept."""
-        by_frames = unit == "segments" and self.segment_seconds is None
-        return {
-            "unit": unit,
-            "key_frames": self.key_frames,
-            "start_seconds": stretch.start_seconds,
-            "end_seconds": stretch.end_seconds,
-            "max_side_pixels": self.max_side_pixels,
-            "segment_frames": self.segment_frames if by_frames else None,
-            "segment_seconds": self.segment_seconds if unit == "segments" else None,
-        }
-
 
 DEFAULTS = ExtractionSettings()
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A half-open part of a video in seconds; None is an open end."""
-
-    start_seconds: float | None = None
-    end_seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        start, end = self.start_seconds or 0.0, self.end_seconds
-        if not 0 <= start < math.inf or (end is not None and not end > start):
-            raise UsageError(
-                f"the stretch from {self.start_seconds} to {end} s is empty or before the start; "
-                "give 0 <= start < end"
-            )
-
-
-WHOLE = Stretch()

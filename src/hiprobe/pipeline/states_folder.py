@@ -13,9 +13,10 @@ from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.video_files import STATES_SUFFIX
 from hiprobe.errors import StatesError
 from hiprobe.names import path_text
-from hiprobe.pipeline.extraction import extract_units
-from hiprobe.pipeline.reading import DEFAULTS, WHOLE, ExtractionSettings, Stretch
+from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
+from hiprobe.pipeline.stream import extract_units
 from hiprobe.progress import Progress
+from hiprobe.segment import WHOLE, Stretch
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states_header, write_states
@@ -103,7 +104,7 @@ def _request_digest(
 ) -> str:
     parts = [
         digest,
-        [settings.cut(unit, item.stretch) for unit in ("segments", "clip")],
+        [settings.key_parts(unit, item.stretch) for unit in ("segments", "clip")],
         backbone.fingerprint.digest,
         settings.layers_of(backbone.layer_count),
         sorted(settings.readings),

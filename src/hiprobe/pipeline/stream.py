@@ -4,21 +4,192 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
+from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import BackboneMemoryError, VideoError
-from hiprobe.pipeline.checkpoints import Checkpoints, Kept, Rows, run_batches
-from hiprobe.pipeline.reading import ExtractionSettings, Stretch
-from hiprobe.progress import Clock
-from hiprobe.segment import Segment
+from hiprobe.pipeline.checkpoints import Checkpoints, KeptStates, Rows, StatesRequest, run_batches
+from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
+from hiprobe.progress import Clock, Progress
+from hiprobe.segment import WHOLE, Segment, Stretch
 from hiprobe.states import VideoStates
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.clip import read_clip_and_outcome
-from hiprobe.video.segments import ClipAndSegments, SegmentReader, read_segments
+from hiprobe.video.segments import ClipAndSegments, SegmentReader
+from hiprobe.video.video_info import video_info
 
 T = TypeVar("T")
+Reader = TypeVar("Reader", bound=SegmentReader)
+
+StatesUnit = Literal["clip", "segments"]
+"""What a row of states stands for."""
+
+READ_AHEAD_SEGMENTS = 4
+"""Segments decoded ahead of the model; with the batch, this bounds the memory."""
+
+
+def extract_units(
+    video: Path | str,
+    *,
+    backbone: Backbone,
+    prompts: Sequence[str],
+    want: Sequence[StatesUnit] = ("clip", "segments"),
+    settings: ExtractionSettings = DEFAULTS,
+    stretch: Stretch = WHOLE,
+    cache: StatesCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[str, VideoStates], dict[str, VideoStates]]:
+    """States by prompt of the whole clip and of its segments, as far as wanted.
+
+    One decoding gives both, the same as each alone would be.
+
+    Args:
+        prompts: read in one pass over the video.
+        want: which of both; the other dictionary is empty.
+        cache: where finished states are found and kept; None to keep nothing.
+
+    Raises:
+        UsageError: the backbone lacks a layer, or reads no prompt but its own.
+        VideoError: the file cannot be read.
+        BackboneMemoryError: not a single segment fits into memory.
+        StatesError: a state is not finite.
+    """
+    request = StatesRequest.of(backbone, settings, prompts)
+    clip, segments = (
+        KeptStates.of(
+            video,
+            unit,
+            stretch=stretch,
+            settings=settings,
+            request=request if unit in want else replace(request, prompts=()),
+            cache=cache,
+        )
+        for unit in ("clip", "segments")
+    )
+    whole, parts = clip.finished(), segments.finished()
+    clip, segments = clip.without(whole), segments.without(parts)
+    if segments.request.prompts:
+        total = _estimated_count(video, settings, stretch) if progress else None
+        clock = Clock(progress, total, name=Path(video).name)
+        if clip.request.prompts:
+            # The clip's row comes last: where the run is interrupted before, the segments are kept.
+            more, reader = _pass_over_segments(segments, ClipAndSegments, settings, clock)
+            parts |= more
+            whole |= _pass_over_clip(clip, *reader.whole())
+        else:
+            parts |= _pass_over_segments(segments, SegmentReader, settings, clock)[0]
+    elif clip.request.prompts:
+        whole |= _pass_over_clip(clip, *read_clip_and_outcome(clip.video, settings, stretch))
+    made = settings.provenance(backbone)
+    by_prompt_whole, by_prompt_parts = (
+        {p: replace(found[p], provenance=made) for p in request.prompts if p in found}
+        for found in (whole, parts)
+    )
+    return by_prompt_whole, by_prompt_parts
+
+
+def _estimated_count(
+    video: Path | str, settings: ExtractionSettings, stretch: Stretch
+) -> int | None:
+    """How many segments there will be, by the header; None where it does not say."""
+    info = video_info(video)
+    if info.frame_count_from_header and stretch == WHOLE and settings.segment_seconds is None:
+        return -(-info.frame_count_from_header // settings.segment_frames)
+    length, fps = info.duration_seconds_from_header, info.fps_from_header
+    if length is None or fps is None:
+        return None
+    end = length if stretch.end_seconds is None else min(length, stretch.end_seconds)
+    seconds = settings.segment_seconds or settings.segment_frames / fps
+    return max(1, -int(-(end - (stretch.start_seconds or 0.0)) // seconds))
+
+
+def _pass_over_clip(kept: KeptStates, segment: Segment, outcome: str) -> dict[str, VideoStates]:
+    """One row over the whole clip for each prompt."""
+    rows = Rows(kept.request)
+    for piece, values in run_batches([segment], kept.request):
+        rows.add(piece, values)
+    return _finished(kept, rows, unit="clip", outcome=outcome)
+
+
+def _pass_over_segments(
+    kept: KeptStates, reader_of: type[Reader], settings: ExtractionSettings, clock: Clock
+) -> tuple[dict[str, VideoStates], Reader]:
+    """One row for each segment and prompt, from where an interrupted run left off.
+
+    Returns:
+        The states by prompt, and the reader at its end.
+    """
+    rows = kept.restore()
+    while True:
+        reader = reader_of(kept.video, settings, kept.stretch)
+        checkpoints = Checkpoints(rows, kept, settings.checkpoint_segments, len(rows))
+        clock.skipped = len(rows)
+        try:
+            with in_background(reader, depth=READ_AHEAD_SEGMENTS) as segments:
+                try:
+                    for piece, values in run_batches(_without_done(segments, rows), rows.request):
+                        rows.add(piece, values)
+                        checkpoints.keep_when_due()
+                        clock.tell(len(rows), seconds_of_video=rows.seconds)
+                except KeyboardInterrupt:
+                    # Before the reader is stopped: that may take so long that a user insists.
+                    checkpoints.keep()
+                    raise
+        except _StalePartsError:
+            kept.remove_parts()
+            rows = Rows(kept.request)
+            continue
+        if not len(rows):
+            raise VideoError(f"{reader.path} gave no segment; check the stretch and the file")
+        found = _finished(kept, rows, unit="segments", outcome=reader.outcome or "end")
+        return found, reader
+
+
+def _finished(
+    kept: KeptStates, rows: Rows, *, unit: StatesUnit, outcome: str
+) -> dict[str, VideoStates]:
+    if all(rows.failed):
+        raise BackboneMemoryError(
+            f"{kept.video}: the backbone ran out of memory on each of {len(rows)} segments, one "
+            "at a time; free some memory, or choose a smaller backbone, precision or frame size"
+        )
+    if kept.is_growing():
+        outcome = "truncated"
+    found = {}
+    for prompt in kept.request.prompts:
+        states = rows.states(prompt)
+        found[prompt] = (
+            VideoStates(states=states, outcome=outcome)
+            if unit == "segments"
+            else VideoStates(states={}, clip=states, outcome=outcome)
+        )
+        kept.put(prompt, found[prompt])
+    return found
+
+
+class _StalePartsError(Exception):
+    """Kept pieces do not fit the segments that the video gives now."""
+
+
+def _without_done(segments: Iterable[Segment], rows: Rows) -> Iterator[Segment]:
+    done = len(rows)
+    seen = 0
+    for number, segment in enumerate(segments):
+        seen += 1
+        if number >= done:
+            yield segment
+        elif (segment.start_seconds, segment.end_seconds) != (
+            rows.start_seconds[number],
+            rows.end_seconds[number],
+        ):
+            raise _StalePartsError
+    if seen < done:
+        raise _StalePartsError
+
 
 _POLL_SECONDS = 0.1
 """How long a blocked thread takes to notice that the other one has stopped."""
@@ -91,154 +262,3 @@ class _Reader(Generic[T]):
             except queue.Full:
                 continue
         return False
-
-
-READ_AHEAD_SEGMENTS = 4
-"""Segments decoded ahead of the model; with the batch, this bounds the memory."""
-
-_Segments = SegmentReader | ClipAndSegments
-Reader = TypeVar("Reader", SegmentReader, ClipAndSegments)
-
-
-def pass_over_clip(
-    kept: Kept, settings: ExtractionSettings, stretch: Stretch
-) -> dict[str, VideoStates]:
-    """One row over the whole clip for each prompt, kept when done.
-
-    Raises:
-        As `extract_clip`.
-    """
-    segment, outcome = read_clip_and_outcome(
-        kept.video,
-        key_frames=settings.key_frames,
-        start_seconds=stretch.start_seconds,
-        end_seconds=stretch.end_seconds,
-        max_side_pixels=settings.max_side_pixels,
-    )
-    return _clip_states(kept, segment, outcome)
-
-
-def pass_over_segments(
-    kept: Kept, settings: ExtractionSettings, stretch: Stretch, clock: Clock
-) -> dict[str, VideoStates]:
-    """One row for each segment and prompt, from where an interrupted run left off.
-
-    Raises:
-        As `extract_video`.
-    """
-    found, _ = _over_segments(kept, read_segments, settings, stretch, clock)
-    return found
-
-
-def pass_over_both(
-    clip: Kept, segments: Kept, settings: ExtractionSettings, stretch: Stretch, clock: Clock
-) -> tuple[dict[str, VideoStates], dict[str, VideoStates]]:
-    """`pass_over_clip` and `pass_over_segments` from one decoding; states of both, in this order.
-
-    The clip's row comes last: where the run is interrupted before, the segments are kept.
-
-    Raises:
-        As they do.
-    """
-    found, reader = _over_segments(segments, ClipAndSegments, settings, stretch, clock)
-    segment, outcome = reader.whole()
-    return _clip_states(clip, segment, outcome), found
-
-
-def _clip_states(kept: Kept, segment: Segment, outcome: str) -> dict[str, VideoStates]:
-    rows = Rows(kept.request)
-    for piece, values in run_batches([segment], kept.request):
-        rows.add(piece, values)
-    return _finished(kept, rows, unit="clip", outcome=outcome)
-
-
-def _over_segments(
-    kept: Kept,
-    reader_of: Callable[..., Reader],
-    settings: ExtractionSettings,
-    stretch: Stretch,
-    clock: Clock,
-) -> tuple[dict[str, VideoStates], Reader]:
-    """States of all segments, and the reader that gave them, at its end."""
-
-    def run(rows: Rows) -> tuple[dict[str, VideoStates], Reader]:
-        reader = _opened(reader_of, kept.video, settings, stretch)
-        checkpoints = Checkpoints(rows, kept, settings.checkpoint_segments, len(rows))
-        _run_over(reader, rows, checkpoints, clock)
-        found = _finished(kept, rows, unit="segments", outcome=reader.outcome or "end")
-        return found, reader
-
-    try:
-        return run(kept.restore())
-    except _StalePartsError:
-        kept.remove_parts()
-        return run(Rows(kept.request))
-
-
-def _opened(
-    reader_of: Callable[..., Reader], video: Path, settings: ExtractionSettings, stretch: Stretch
-) -> Reader:
-    return reader_of(
-        video,
-        segment_frames=settings.segment_frames,
-        segment_seconds=settings.segment_seconds,
-        key_frames=settings.key_frames,
-        start_seconds=stretch.start_seconds,
-        end_seconds=stretch.end_seconds,
-        max_side_pixels=settings.max_side_pixels,
-    )
-
-
-def _run_over(reader: _Segments, rows: Rows, checkpoints: Checkpoints, clock: Clock) -> None:
-    clock.skipped = len(rows)
-    with in_background(reader, depth=READ_AHEAD_SEGMENTS) as segments:
-        try:
-            for piece, values in run_batches(_without_done(segments, rows), rows.request):
-                rows.add(piece, values)
-                checkpoints.keep_when_due()
-                clock.tell(len(rows), seconds_of_video=rows.seconds)
-        except KeyboardInterrupt:
-            checkpoints.keep()
-            raise
-    if not len(rows):
-        raise VideoError(f"{reader.path} gave no segment; check the stretch and the file")
-
-
-def _finished(kept: Kept, rows: Rows, *, unit: str, outcome: str) -> dict[str, VideoStates]:
-    if all(rows.failed):
-        raise BackboneMemoryError(
-            f"{kept.video}: the backbone ran out of memory on each of {len(rows)} segments, one "
-            "at a time; free some memory, or choose a smaller backbone, precision or frame size"
-        )
-    if kept.is_growing():
-        outcome = "truncated"
-    found = {}
-    for prompt in kept.request.prompts:
-        states = rows.states(prompt)
-        found[prompt] = (
-            VideoStates(states=states, outcome=outcome)
-            if unit == "segments"
-            else VideoStates(states={}, clip=states, outcome=outcome)
-        )
-        kept.put(prompt, found[prompt])
-    return found
-
-
-class _StalePartsError(Exception):
-    """Kept pieces do not fit the segments that the video gives now."""
-
-
-def _without_done(segments: Iterable[Segment], rows: Rows) -> Iterator[Segment]:
-    done = len(rows)
-    seen = 0
-    for number, segment in enumerate(segments):
-        seen += 1
-        if number >= done:
-            yield segment
-        elif (segment.start_seconds, segment.end_seconds) != (
-            rows.start_seconds[number],
-            rows.end_seconds[number],
-        ):
-            raise _StalePartsError
-    if seen < done:
-        raise _StalePartsError

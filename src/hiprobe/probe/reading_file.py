@@ -14,6 +14,7 @@ from hiprobe.documents.checked import read_json
 from hiprobe.documents.schemas import ReadingDocument
 from hiprobe.errors import ProbeFolderError, StorageError, UsageError
 from hiprobe.provenance import Provenance
+from hiprobe.segment import Cut
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.text_files import json_text, write_text
 
@@ -64,7 +65,7 @@ def recorded_provenance(folder: Path) -> Provenance | None:
         return None
     backbone = BackboneSpec(record.backbone)
     try:
-        return Provenance(backbone=backbone, segment_seconds=record.segment_seconds)
+        return Provenance(backbone=backbone, cut=Cut(segment_seconds=record.segment_seconds))
     except UsageError as error:
         raise ProbeFolderError(f"{folder / FILE_NAME} is damaged: {error}") from error
 

@@ -197,9 +197,9 @@ def _common_provenance(examples: Sequence[LabelledStates]) -> Provenance | None:
     known = [(e.name, e.provenance) for e in examples if e.provenance is not None]
     for name, other in known:
         first_name, first = known[0]
-        if not other.is_cut_as(first):
+        if other.cut.words != first.cut.words:
             raise StatesError(
-                f"{name} was cut into {other.cut_words()}, {first_name} into {first.cut_words()}: "
+                f"{name} was cut into {other.cut.words}, {first_name} into {first.cut.words}: "
                 "their states do not compare; read all clips with the same settings"
             )
     return known[0][1] if known else None

@@ -19,8 +19,8 @@ from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import HiProbeError, LabelError, StatesError, UsageError
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_video, extract_views
-from hiprobe.pipeline.extraction import load_extracted
-from hiprobe.progress import Clock
+from hiprobe.pipeline.engine import Course, Engine, FailuresOnly
+from hiprobe.pipeline.source import ReadPlan, open_source
 from hiprobe.reproduce.estimate import RowMaker
 from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.states import LabelledStates, Reading, States
@@ -192,16 +192,14 @@ class Extraction:
         clips = [c for c in self.clips(data) if not is_states_name(c.video)]
         if self.cache is None or not clips:
             return
+
+        def read(clip: LabelledClip, _: Course) -> None:
+            for k in counts:
+                settings = self.settings(k)
+                extract_views([clip], backbone=self.backbone, settings=settings, cache=self.cache)
+
         with self.listen(f"{data.name}, K = {', '.join(map(str, counts))}") as progress:
-            clock = Clock(progress, len(clips))
-            for number, clip in enumerate(clips, start=1):
-                for k in counts:
-                    settings = self.settings(k)
-                    extract_views(
-                        [clip], backbone=self.backbone, settings=settings, cache=self.cache
-                    )
-                clock.name = clip.name
-                clock.tell(number, seconds_of_video=0.0)
+            Engine(FailuresOnly(), progress).map(read, clips)
 
     def video(
         self, path: Path, *, key_frames: int = KEY_FRAMES, reading: Reading | None = None
@@ -213,13 +211,13 @@ class Extraction:
         """
         wanted = reading or self.request.reading
         if is_states_name(path):
-            known = load_extracted(path, layers=None, fingerprint=None).states
-            if wanted not in known:
+            (found,) = open_source(path).states(ReadPlan(backbone=None))
+            if wanted not in found.states:
                 raise StatesError(
-                    f"{path} holds segments read at {sorted(known)}, not at {wanted}; extract it "
-                    "again"
+                    f"{path} holds segments read at {sorted(found.states)}, not at {wanted}; "
+                    "extract it again"
                 )
-            return known[wanted]
+            return found.states[wanted]
         with self.listen(path.name) as progress:
             found = extract_video(
                 path,

@@ -21,6 +21,7 @@ from hiprobe.errors import StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.provenance import Provenance
+from hiprobe.segment import Cut
 from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.atomic import atomic_path
 
@@ -175,7 +176,7 @@ def _provenance(header: Mapping[str, Any]) -> Provenance | None:
     seconds = header.get("notes", {}).get("segment_seconds")
     if seconds is None:
         return None
-    return Provenance(segment_seconds=float(seconds) if seconds else None)
+    return Provenance(cut=Cut(segment_seconds=float(seconds) if seconds else None))
 
 
 def _as_video_states(states: VideoStates | Mapping[Reading, States] | States) -> VideoStates:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from hiprobe.errors import UsageError, VideoError
+from hiprobe.errors import VideoError
 from hiprobe.paper import KEY_FRAMES
-from hiprobe.segment import Segment, key_frame_positions
+from hiprobe.segment import WHOLE, Cut, Segment, Stretch, key_frame_positions
 from hiprobe.video.container import FileStamp
 from hiprobe.video.decode import FrameReader, Outcome
 from hiprobe.video.frames import DecodedFrame, HeldBytes
@@ -72,13 +72,10 @@ class _ClipPlan:
 class PickedFrames:
     """Keeps the key frames of a whole clip while its frames come by."""
 
-    def __init__(
-        self, stretch: FrameReader, key_frames: int, *, max_side_pixels: int | None
-    ) -> None:
+    def __init__(self, stretch: FrameReader, cut: Cut) -> None:
         self._stretch = stretch
-        self._budget = HeldBytes(max_side_pixels)
-        self._max_side_pixels = max_side_pixels
-        self._key_frames = key_frames
+        self._budget = HeldBytes(cut.max_side_pixels)
+        self._cut = cut
         self._plan: _ClipPlan | None = None
         self._stamp: FileStamp | None = None
         self._found: dict[int, DecodedFrame] = {}
@@ -111,7 +108,7 @@ class PickedFrames:
             last=last,
             frame_count=plan.frame_count,
             following=None,
-            max_side_pixels=self._max_side_pixels,
+            max_side_pixels=self._cut.max_side_pixels,
         )
         if plan.by_number:
             return made, self._stretch.outcome or "end"
@@ -119,7 +116,7 @@ class PickedFrames:
         return made, "truncated" if plan.is_cut or is_growing else "end"
 
     def _planned(self, first: DecodedFrame) -> _ClipPlan | None:
-        stretch, k = self._stretch, self._key_frames
+        stretch, k = self._stretch, self._cut.key_frames
         if stretch.end_seconds is None:
             self._stamp = FileStamp.of(stretch.path)
         packets = read_packets(stretch.path, max_pixels=stretch.max_pixels)
@@ -159,27 +156,16 @@ def read_clip(
         UsageError: a number is below 1, or the stretch is empty.
         VideoError: the file cannot be read, or has no frame in the stretch.
     """
-    segment, _ = read_clip_and_outcome(
-        path,
-        key_frames=key_frames,
-        start_seconds=start_seconds,
-        end_seconds=end_seconds,
-        max_side_pixels=max_side_pixels,
-    )
+    cut = Cut(key_frames=key_frames, max_side_pixels=max_side_pixels)
+    segment, _ = read_clip_and_outcome(path, cut, Stretch(start_seconds, end_seconds))
     return segment
 
 
 def read_clip_and_outcome(
-    path: Path | str,
-    *,
-    key_frames: int = KEY_FRAMES,
-    start_seconds: float | None = None,
-    end_seconds: float | None = None,
-    max_side_pixels: int | None = None,
+    path: Path | str, cut: Cut, part: Stretch = WHOLE
 ) -> tuple[Segment, Outcome]:
     """Like `read_clip`, and whether the clip was whole ("end") or broke off ("truncated")."""
-    if key_frames < 1 or (max_side_pixels is not None and max_side_pixels < 1):
-        raise UsageError(f"key_frames {key_frames}, max_side_pixels {max_side_pixels}: at least 1")
+    key_frames, start_seconds, end_seconds = cut.key_frames, part.start_seconds, part.end_seconds
     stretch = FrameReader(path, start_seconds=start_seconds, end_seconds=end_seconds)
     origin_pts = next(iter(FrameReader(stretch.path, max_pixels=stretch.max_pixels))).pts
     stamp = FileStamp.of(stretch.path)
@@ -191,7 +177,7 @@ def read_clip_and_outcome(
     sync_seconds = packets.sync_seconds(origin_pts=origin_pts)
     if end_seconds is None and stamp.is_outdated(stretch.path):
         outcome = "truncated"  # still being written
-    budget = HeldBytes(max_side_pixels)
+    budget = HeldBytes(cut.max_side_pixels)
     shown = _pick(stretch, marks, sync_seconds, key_frames=key_frames, budget=budget)
     if not shown:
         marks = with_shown_duration([mark_of(f, position=f.index) for f in stretch])
@@ -204,7 +190,7 @@ def read_clip_and_outcome(
         last=marks[-1],
         frame_count=len(marks),
         following=None,
-        max_side_pixels=max_side_pixels,
+        max_side_pixels=cut.max_side_pixels,
     )
     return segment, outcome
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
-from hiprobe.segment import Segment, check_segment_seconds, key_frame_positions
+from hiprobe.segment import WHOLE, Cut, Segment, Stretch, key_frame_positions
 from hiprobe.video.clip import PickedFrames, make_segment, read_clip_and_outcome
 from hiprobe.video.decode import FrameReader, Outcome
 from hiprobe.video.frames import DecodedFrame, HeldBytes, without_picture
@@ -95,40 +95,33 @@ def read_segments(
         UsageError: a number is below 1, or the stretch is empty.
         VideoError: while iterating, where the file cannot be read.
     """
-    return SegmentReader(
-        FrameReader(path, start_seconds=start_seconds, end_seconds=end_seconds),
+    cut = Cut(
         segment_frames=segment_frames,
         segment_seconds=segment_seconds,
         key_frames=key_frames,
         max_side_pixels=max_side_pixels,
     )
+    return SegmentReader(path, cut, Stretch(start_seconds, end_seconds))
 
 
 class SegmentReader:
-    """Iterates over the segments of one video; see `read_segments`.
+    """Iterates over the segments of one video, or of a stretch of it; see `read_segments`.
 
     Attributes:
         outcome: None until the end, then "end", or "truncated" where the file broke off.
         frame_count: frames decoded so far, within the stretch.
     """
 
-    def __init__(
-        self,
-        frames: FrameReader,
-        *,
-        segment_frames: int,
-        segment_seconds: float | None,
-        key_frames: int,
-        max_side_pixels: int | None,
-    ) -> None:
-        _check_counts(segment_frames, key_frames, max_side_pixels)
-        check_segment_seconds(segment_seconds)
-        self._frames = frames
-        self._segment_frames = segment_frames
-        self._segment_seconds = segment_seconds
-        self._key_frames = key_frames
-        self._max_side_pixels = max_side_pixels
+    def __init__(self, path: Path | str, cut: Cut, stretch: Stretch = WHOLE) -> None:
+        self._frames = self._frames_of(path, stretch)
+        self._cut = cut
         self.held_frames = 0
+
+    @staticmethod
+    def _frames_of(path: Path | str, stretch: Stretch) -> FrameReader:
+        return FrameReader(
+            path, start_seconds=stretch.start_seconds, end_seconds=stretch.end_seconds
+        )
 
     @property
     def path(self) -> Path:
@@ -161,9 +154,10 @@ class SegmentReader:
 
     def _is_full(self, stretch: Thinned, following: DecodedFrame) -> bool:
         """Whether a frame belongs to the next segment, by their number or by the clock."""
-        if self._segment_seconds is None:
-            return stretch.count == self._segment_frames
-        windows = (self._window_of(f, self._segment_seconds) for f in (stretch.first, following))
+        seconds = self._cut.segment_seconds
+        if seconds is None:
+            return stretch.count == self._cut.segment_frames
+        windows = (self._window_of(f, seconds) for f in (stretch.first, following))
         return len(set(windows)) > 1
 
     def _window_of(self, frame: DecodedFrame, segment_seconds: float) -> int:
@@ -173,20 +167,20 @@ class SegmentReader:
 
     def _new_stretch(self) -> Thinned:
         pinned: tuple[int, ...] = ()
-        if self._segment_seconds is None:
+        if self._cut.segment_seconds is None:
             pinned = key_frame_positions(
-                frame_count=self._segment_frames, key_frames=self._key_frames
+                frame_count=self._cut.segment_frames, key_frames=self._cut.key_frames
             )
         return Thinned(
-            limit=max(_KEPT_FRAMES, 4 * self._key_frames),
+            limit=max(_KEPT_FRAMES, 4 * self._cut.key_frames),
             pinned=frozenset(pinned),
-            max_side_pixels=self._max_side_pixels,
+            max_side_pixels=self._cut.max_side_pixels,
         )
 
     def _segment(
         self, stretch: Thinned, *, index: int, following: DecodedFrame | None, pace: Pace
     ) -> Segment:
-        shown = stretch.key_frames(self._key_frames)
+        shown = stretch.key_frames(self._cut.key_frames)
         return make_segment(
             shown,
             index=index,
@@ -195,20 +189,11 @@ class SegmentReader:
             frame_count=stretch.count,
             following=following,
             last_seconds=pace.shown_seconds(stretch.last) if following is None else None,
-            max_side_pixels=self._max_side_pixels,
+            max_side_pixels=self._cut.max_side_pixels,
         )
 
 
-def _check_counts(segment_frames: int, key_frames: int, max_side_pixels: int | None) -> None:
-    counts = {"segment_frames": segment_frames, "key_frames": key_frames}
-    if max_side_pixels is not None:
-        counts["max_side_pixels"] = max_side_pixels
-    for name, value in counts.items():
-        if value < 1:
-            raise UsageError(f"{name} is {value}; give at least 1")
-
-
-class ClipAndSegments:
+class ClipAndSegments(SegmentReader):
     """Iterates over the segments; `whole` gives the clip as one segment afterwards.
 
     Both hold the same frames, bit for bit, as `read_segments` and `read_clip` give. The frames
@@ -222,43 +207,15 @@ class ClipAndSegments:
         UsageError, VideoError: as `read_segments`.
     """
 
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        segment_frames: int = SEGMENT_FRAMES,
-        segment_seconds: float | None = None,
-        key_frames: int = KEY_FRAMES,
-        start_seconds: float | None = None,
-        end_seconds: float | None = None,
-        max_side_pixels: int | None = None,
-    ) -> None:
-        self._frames = _Watched(path, start_seconds=start_seconds, end_seconds=end_seconds)
-        self._key_frames = key_frames
-        self._max_side_pixels = max_side_pixels
-        self._segments = SegmentReader(
-            self._frames,
-            segment_frames=segment_frames,
-            segment_seconds=segment_seconds,
-            key_frames=key_frames,
-            max_side_pixels=max_side_pixels,
-        )
+    _frames: _Watched
 
-    @property
-    def path(self) -> Path:
-        """The video."""
-        return self._frames.path
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """How reading ended; None while it goes on."""
-        return self._segments.outcome
+    @staticmethod
+    def _frames_of(path: Path | str, stretch: Stretch) -> FrameReader:
+        return _Watched(path, start_seconds=stretch.start_seconds, end_seconds=stretch.end_seconds)
 
     def __iter__(self) -> Iterator[Segment]:
-        self._frames.picked = PickedFrames(
-            self._frames, self._key_frames, max_side_pixels=self._max_side_pixels
-        )
-        yield from self._segments
+        self._frames.picked = PickedFrames(self._frames, self._cut)
+        yield from super().__iter__()
 
     def whole(self) -> tuple[Segment, Outcome]:
         """The whole clip, after the iteration, and whether it was whole or broke off."""
@@ -266,13 +223,8 @@ class ClipAndSegments:
         found = picked.segment() if picked else None
         if found is not None:
             return found
-        return read_clip_and_outcome(
-            self.path,
-            key_frames=self._key_frames,
-            start_seconds=self._frames.start_seconds,
-            end_seconds=self._frames.end_seconds,
-            max_side_pixels=self._max_side_pixels,
-        )
+        stretch = Stretch(self._frames.start_seconds, self._frames.end_seconds)
+        return read_clip_and_outcome(self.path, self._cut, stretch)
 
 
 class _Watched(FrameReader):
@@ -293,16 +245,12 @@ class SpreadSegments:
 
     Attributes:
         starts_seconds: where they begin, ascending.
-        segment_seconds: their length; `segment_frames` each where None.
-        key_frames: K of each.
+        cut: how each is cut.
     """
 
     path: Path
     starts_seconds: tuple[float, ...]
-    segment_seconds: float | None
-    max_side_pixels: int | None
-    segment_frames: int = SEGMENT_FRAMES
-    key_frames: int = KEY_FRAMES
+    cut: Cut
 
     def __len__(self) -> int:
         return len(self.starts_seconds)
@@ -316,7 +264,7 @@ class SpreadSegments:
         reached = -inf
         for position, start in enumerate(self.starts_seconds):
             try:
-                segment = next(iter(self._from(start)))
+                segment = next(iter(SegmentReader(self.path, self.cut, Stretch(start or None))))
             except VideoError:
                 if position == 0:
                     raise
@@ -326,28 +274,8 @@ class SpreadSegments:
                 yield segment
             reached = segment.start_seconds
 
-    def _from(self, start_seconds: float) -> Iterator[Segment]:
-        return iter(
-            read_segments(
-                self.path,
-                segment_frames=self.segment_frames,
-                segment_seconds=self.segment_seconds,
-                key_frames=self.key_frames,
-                start_seconds=start_seconds or None,
-                max_side_pixels=self.max_side_pixels,
-            )
-        )
 
-
-def spread_segments(
-    path: Path,
-    *,
-    count: int,
-    segment_frames: int = SEGMENT_FRAMES,
-    segment_seconds: float | None = None,
-    key_frames: int = KEY_FRAMES,
-    max_side_pixels: int | None = None,
-) -> SpreadSegments:
+def spread_segments(path: Path, cut: Cut, *, count: int) -> SpreadSegments:
     """Plan up to `count` segments, in the middles of as many equal parts of the video.
 
     A video with room for fewer gives fewer, so that none is read twice; one whose header does
@@ -361,12 +289,10 @@ def spread_segments(
         raise UsageError(f"cannot spread {count} segments; give 1 or more")
     info = video_info(path)
     duration, fps = info.duration_seconds_from_header, info.fps_from_header
-    length = segment_seconds or (segment_frames / fps if fps else None)
+    length = cut.segment_seconds or (cut.segment_frames / fps if fps else None)
     starts: tuple[float, ...] = (0.0,)
     if duration and length:
         fitting = min(count, max(1, int(duration / length)))
         part = duration / fitting
         starts = tuple(max(0.0, (n + 0.5) * part - length / 2) for n in range(fitting))
-    return SpreadSegments(
-        path, starts, segment_seconds, max_side_pixels, segment_frames, key_frames
-    )
+    return SpreadSegments(path, starts, cut)

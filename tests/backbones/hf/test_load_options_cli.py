@@ -14,7 +14,8 @@ from pipeline_parts import write_video
 
 from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.app import app
-from hiprobe.pipeline.extraction import load_extracted
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.pipeline.source import ReadPlan, open_source
 
 Folder = Callable[[str], Path]
 
@@ -34,9 +35,11 @@ def test_options_reach_the_states_and_their_fingerprint(
     done = extract(folder, tmp_path, *asked, "--device", "cpu")
     assert done.exit_code == 0, done.output
     made = next((tmp_path / "out").rglob("*.safetensors"))
-    fingerprint = open_backbone(folder, **options).fingerprint
-    states = load_extracted(made, layers=[2], fingerprint=fingerprint).states["last"]
-    assert states.fingerprint == fingerprint
+    backbone = open_backbone(folder, **options)
+    plan = ReadPlan(backbone, ExtractionSettings(layers=(2,)))
+    (found,) = open_source(made).states(plan)
+    states = found.states["last"]
+    assert states.fingerprint == backbone.fingerprint
     assert states.fingerprint.dtype == "bfloat16"
     assert states.fingerprint.settings["resize_by"] == "area"
     assert states.fingerprint.settings["frames_as"] == "pictures"
