@@ -114,7 +114,10 @@ def test_a_class_is_a_format_too(quiet: Timeline, tmp_path: Path, site: Path) ->
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("import no_such_module", "'srt' of other .* cannot be loaded: No module"),
+        (
+            "import no_such_module",
+            "'srt' .* of other 1.0 cannot be loaded: ModuleNotFoundError: No module",
+        ),
         ("def write(result, folder, name): return []", "does not say what its files end in"),
         (GOOD.replace('".srt", ".long.srt"', '"srt"'), "does not say what its files end in"),
         (GOOD.replace('".srt", ".long.srt"', '".a/b"'), "does not say what its files end in"),
@@ -177,7 +180,7 @@ def test_the_command_line_knows_it(site: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "json, csv, png, mp4, html, srt; may be given" in done.stdout
-    assert "gif: choose of json,csv,png,mp4,html,srt" in done.stdout
+    assert "gif: choose from json,csv,png,mp4,html,srt" in done.stdout
 
 
 def test_a_result_of_no_segment_is_written(tmp_path: Path, empty: Timeline) -> None:

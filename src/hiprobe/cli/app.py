@@ -26,6 +26,7 @@ from hiprobe.cli.zero_label import zero_label
 from hiprobe.errors import HiProbeError
 from hiprobe.failures import FULL, storage_error
 from hiprobe.names import hide_credentials, shown, shown_lines
+from hiprobe.store.atomic import remove_open
 
 
 @click.command()
@@ -68,6 +69,7 @@ class Commands(click.Group):
                 raise
             raise click.UsageError(shown_lines(said), error.ctx) from error
         except KeyboardInterrupt as stop:
+            remove_open()
             told = str(stop) or "interrupted: run the same command again to resume"
             echo(told, err=True)
             ctx.exit(exit_code_of(stop))

@@ -78,6 +78,11 @@ def alone_in_new(folder: Path) -> Iterator[None]:
         yield
 
 
+_OPEN: set[Path] = set()
+"""Files that this process is making. A signal may strike between making one and the block that
+removes it, so they are noted before they are made."""
+
+
 @dataclass(frozen=True)
 class _Temporary:
     """A new, empty file next to a target.
@@ -103,6 +108,7 @@ class _Temporary:
         ending = target.suffix if len(os.fsencode(target.suffix)) < _LONG_BYTES else ""
         path = target.parent / f"{name}{ending}"
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+        _OPEN.add(path)
         handle = os.open(path, flags, 0o666)
         mode = stat.S_IMODE(os.fstat(handle).st_mode)
         if sys.platform == "win32":  # an open file cannot be renamed there
@@ -130,9 +136,18 @@ class _Temporary:
         """Drop it unless it has taken its place."""
         try:
             self.path.unlink(missing_ok=True)
+            _OPEN.discard(self.path)
         finally:
             if self._handle is not None:
                 os.close(self._handle)
+
+
+def remove_open() -> None:
+    """Remove what this process was making, for a command that was stopped in the middle of it."""
+    for path in list(_OPEN):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        _OPEN.discard(path)
 
 
 def sweep(folder: Path) -> None:
