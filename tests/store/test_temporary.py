@@ -18,7 +18,7 @@ import pytest
 from hiprobe.errors import StorageError
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.process_mark import own_mark
-from hiprobe.store.temporary import sweep
+from hiprobe.store.temporary import Temporary, remove_open, sweep
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and permissions of POSIX")
 
@@ -182,3 +182,16 @@ def test_one_process_at_a_time_is_alone_in_a_folder(tmp_path: Path) -> None:
     assert [process.wait() for process in running] == [0, 0, 0]
     assert (tmp_path / "new" / "count").read_text() == "600"
     assert len([*(tmp_path / "new").iterdir()]) == 1
+
+
+def test_a_stop_between_making_a_file_and_holding_it_leaves_nothing(tmp_path: Path) -> None:
+    made = Temporary.beside(tmp_path / "a.json")
+    assert made.path.exists()
+    remove_open()
+    assert not [*tmp_path.iterdir()]
+    made.remove()
+    kept = Temporary.beside(tmp_path / "b.json")
+    kept.take_place_of(tmp_path / "b.json")
+    kept.remove()
+    remove_open()
+    assert [p.name for p in tmp_path.iterdir()] == ["b.json"]

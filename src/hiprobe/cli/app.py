@@ -29,6 +29,7 @@ from hiprobe.cli.terminal import echo
 from hiprobe.errors import HiProbeError
 from hiprobe.path_text import shown, shown_lines
 from hiprobe.store.storage_errors import FULL, storage_error
+from hiprobe.store.temporary import remove_open
 
 
 class Commands(click.Group):
@@ -50,6 +51,7 @@ class Commands(click.Group):
                 raise
             raise click.UsageError(shown_lines(said), error.ctx) from error
         except KeyboardInterrupt as stop:
+            remove_open()
             told = str(stop) or "interrupted: run the same command again to resume"
             echo(told, err=True)
             ctx.exit(exit_code_of(stop))

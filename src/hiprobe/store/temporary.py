@@ -27,6 +27,11 @@ Some writers put a new file in place of the one that is locked, so the lock alon
 """
 
 
+_OPEN: set[Path] = set()
+"""Files that this process is making. A signal may strike between making one and the block that
+removes it, so they are noted before they are made."""
+
+
 @dataclass(frozen=True)
 class Temporary:
     """A new, empty file beside a target.
@@ -51,6 +56,7 @@ class Temporary:
         # an ending as long as this is none of a format, and would make the name too long
         ending = target.suffix if len(os.fsencode(target.suffix)) < _LONG_BYTES else ""
         path = target.parent / f"{name}{ending}"
+        _OPEN.add(path)
         handle = os.open(
             path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666
         )
@@ -76,9 +82,18 @@ class Temporary:
         """Drop it unless it has taken its place."""
         try:
             self.path.unlink(missing_ok=True)
+            _OPEN.discard(self.path)
         finally:
             if self._handle is not None:
                 os.close(self._handle)
+
+
+def remove_open() -> None:
+    """Remove what this process was making, for a command that was stopped in the middle of it."""
+    for path in list(_OPEN):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        _OPEN.discard(path)
 
 
 def sweep(folder: Path) -> None:
