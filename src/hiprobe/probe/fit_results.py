@@ -170,10 +170,10 @@ class Fitted:
     provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
-        if len(self.scorer.weights) != self.width or not 1 <= self.layer <= self.layer_count:
+        if self.scorer.width != self.width or not 1 <= self.layer <= self.layer_count:
             raise StatesError(
                 f"layer {self.layer} of {self.layer_count} and width {self.width} do not fit the "
-                f"scorer of {len(self.scorer.weights)} dimensions"
+                f"scorer of {self.scorer.width} dimensions"
             )
         if not math.isfinite(self.threshold):
             raise StatesError(f"the threshold is {self.threshold}, not a number to compare with")

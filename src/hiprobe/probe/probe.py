@@ -232,7 +232,7 @@ class Probe(FittedProbe):
         cls, fitted: Fitted, parameters: Parameters, examples: Sequence[LabelledStates] = ()
     ) -> Self:
         """A probe of a fit that was put together elsewhere, with the clips it was made on."""
-        probe = cls(**parameters.get_params())
+        probe = cls(**parameters.get_params(deep=False))
         probe._become(fitted)
         probe._examples = tuple(examples)
         return probe

@@ -34,7 +34,7 @@ from hiprobe.probe.fitting import Parameters
 from hiprobe.probe.reading_file import recorded_provenance, remove_record
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
-from hiprobe.scorer import FittedScorer
+from hiprobe.scorer import FittedScorer, scorer_name
 from hiprobe.states import LabelledStates, States
 from hiprobe.store.atomic import atomic_path
 
@@ -130,7 +130,7 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "layer": fitted.layer,
         "layer_count": fitted.layer_count,
         **_heads(fitted.fingerprint),
-        "scorer": parameters.scorer,
+        "scorer": scorer_name(parameters.scorer),
         "mode": fitted.mode,
         "threshold": fitted.threshold,
         "threshold_basis": fitted.threshold_summary.basis,
@@ -302,7 +302,7 @@ def write_probe(
         "format": FORMAT,
         "version": VERSION,
         "hiprobe": __version__,
-        "settings": parameters.get_params(),
+        "settings": parameters.saved_settings(),
         **fitted_document(fitted),
         "tensors_sha256": _write_arrays(folder / TENSORS_NAME, fitted_arrays(fitted), ""),
         "examples_sha256": digest,
