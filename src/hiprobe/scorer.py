@@ -354,9 +354,8 @@ class FittedScorer:
         if kind == "classifier":
             name = str(numbers["name"])
             model = _classifier_from(name, arrays)
-            return FittedClassifier(
-                kind=kind, slope=slope, bias=bias, **parts, classifier=model, name=name
-            )
+            mean, scale, weights = parts.values()
+            return FittedClassifier(kind, mean, scale, weights, slope, bias, None, model, name)
         if kind not in ("linear", "distance"):
             raise StatesError(f"scorer of unknown kind {kind!r}")
         told = numbers.get("convergence")
@@ -454,8 +453,8 @@ def _classifier_from(name: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
         return make_classifier(name, ScorerSettings()).from_arrays(own)
     except UsageError as error:
         raise ProbeFolderError(
-            f"the probe was fitted with the scorer {name!r}, which is not installed here ({error}); "
-            "install the package that adds it"
+            f"the probe was fitted with the scorer {name!r}, which is not installed here "
+            f"({error}); install the package that adds it"
         ) from error
 
 

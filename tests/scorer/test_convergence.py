@@ -30,7 +30,9 @@ def test_a_penalty_or_an_overlap_gives_a_minimum():
 
 
 def test_too_few_iterations_are_said():
-    ended = Scorer(LogisticScorer(c=100.0, max_iterations=2)).fit(*draw(60, 20, gap=0.2)).convergence
+    ended = (
+        Scorer(LogisticScorer(c=100.0, max_iterations=2)).fit(*draw(60, 20, gap=0.2)).convergence
+    )
     assert ended is not None and not ended.converged
     assert "did not converge in 2 iterations" in (ended.remark or "")
 

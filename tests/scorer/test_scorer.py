@@ -122,10 +122,13 @@ def test_one_sample_in_a_class_still_fits(name):
 def test_resampling_equals_weights_when_it_repeats_each_sample_equally():
     x, y = draw(n=9, share=0.1)
     x, y = np.concatenate([x, x[:1]]), np.append(y, 1)  # the same anomalous vector twice
-    resampled = make_scorer("logistic", balance="resample", standardise=False, c=1).fit(x, y)
+    plain = {"standardise": False, "c": 1}
+    resampled = make_scorer("logistic", balance="resample", **plain).fit(x, y)
     by_hand_x = np.concatenate([x[y == 0], np.repeat(x[:1], (y == 0).sum(), axis=0)])
     by_hand_y = np.repeat([0, 1], (y == 0).sum())
-    expected = make_scorer("logistic", balance="none", standardise=False, c=1).fit(by_hand_x, by_hand_y)
+    expected = make_scorer("logistic", balance="none", standardise=False, c=1).fit(
+        by_hand_x, by_hand_y
+    )
     np.testing.assert_allclose(resampled.weights, expected.weights, atol=1e-5)
 
 

@@ -133,6 +133,9 @@ class ProbeDocument(Struct):
     warnings: list[str]
     tensors_sha256: str
     examples_sha256: str | None
+    classes: Annotated[list[bool | Number], Meta(min_length=2, max_length=2)] = field(
+        default_factory=lambda: [0, 1]
+    )
 
 
 class ExampleFields(ClipFields):

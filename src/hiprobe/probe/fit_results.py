@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +168,7 @@ class Fitted:
     warnings: tuple[str, ...]
     view_table: tuple[ViewRow, ...] = ()
     provenance: Provenance | None = None
+    classes: NDArray[Any] = field(default_factory=lambda: np.array([0, 1]))
 
     def __post_init__(self) -> None:
         if self.scorer.width != self.width or not 1 <= self.layer <= self.layer_count:

@@ -120,7 +120,7 @@ class Parameters:
         return self
 
     def saved_settings(self) -> dict[str, Any]:
-        """The settings as JSON values: the scorer by name, `random_state` as the seed it stands for."""
+        """The settings as JSON values: the scorer by name, `random_state` as the seed."""
         settings = self.get_params(deep=False)
         del settings["random_state"]
         return {**settings, "scorer": scorer_name(self.scorer), "seed": self._seed()}

@@ -111,6 +111,7 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         warnings=tuple(document["warnings"]),
         view_table=tuple(ViewRow(**row) for row in document["views"]),
         provenance=_provenance(document.get("provenance")),
+        classes=np.array(document.get("classes", [0, 1])),
     )
 
 
@@ -304,6 +305,7 @@ def write_probe(
         "hiprobe": __version__,
         "settings": parameters.saved_settings(),
         **fitted_document(fitted),
+        **({} if fitted.classes.tolist() == [0, 1] else {"classes": fitted.classes.tolist()}),
         "tensors_sha256": _write_arrays(folder / TENSORS_NAME, fitted_arrays(fitted), ""),
         "examples_sha256": digest,
     }
@@ -387,7 +389,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
 def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
     from safetensors.numpy import save_file
 
-    whole = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
+    whole = {n: np.asarray(a, order="C") for n, a in arrays.items()}  # keeps single numbers
     with atomic_path(path) as temporary:
         try:
             save_file(whole, str(temporary), metadata={"hiprobe": notes})

@@ -90,9 +90,7 @@ def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False)
         nested[held] = by_mode[mode][held]
         chosen.append(mode)
         areas.append(area)
-    return CrossValidation(
-        nested, by_mode, tuple(layers), tuple(chosen), data.labels, tuple(areas)
-    )
+    return CrossValidation(nested, by_mode, tuple(layers), tuple(chosen), data.labels, tuple(areas))
 
 
 def fold_fits(
