@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hiprobe.scorer import FittedScorer, LogisticScorer, SvmScorer, make_scorer
+from hiprobe.scorer import FittedScorer, LogisticScorer, Scorer, make_scorer
 
 
 def draw(n, width, seed=0, gap=1.0):
@@ -30,25 +30,29 @@ def test_a_penalty_or_an_overlap_gives_a_minimum():
 
 
 def test_too_few_iterations_are_said():
-    ended = LogisticScorer(c=100.0, max_iterations=2).fit(*draw(60, 20, gap=0.2)).convergence
+    ended = (
+        Scorer(LogisticScorer(c=100.0, max_iterations=2)).fit(*draw(60, 20, gap=0.2)).convergence
+    )
     assert ended is not None and not ended.converged
     assert "did not converge in 2 iterations" in (ended.remark or "")
 
 
-@pytest.mark.parametrize("scorer", [LogisticScorer, SvmScorer])
+@pytest.mark.parametrize("scorer", ["logistic", "svm"])
 @pytest.mark.parametrize("standardise", [True, False])
 def test_by_default_neither_width_nor_unit_moves_a_score(scorer, standardise):
     x, y = draw(40, 30, gap=0.4)
-    plain = scorer(standardise=standardise).fit(x, y).probability(x)
+    plain = make_scorer(scorer, standardise=standardise).fit(x, y).probability(x)
     wide = np.repeat(x, 5, axis=1)
-    fitted = scorer(standardise=standardise).fit(wide, y)
+    fitted = make_scorer(scorer, standardise=standardise).fit(wide, y)
     np.testing.assert_allclose(fitted.probability(wide), plain, atol=1e-3)
-    scaled = scorer(standardise=standardise).fit(7.0 * x, y)
+    scaled = make_scorer(scorer, standardise=standardise).fit(7.0 * x, y)
     np.testing.assert_allclose(scaled.probability(7.0 * x), plain, atol=1e-3)
 
 
 def test_the_default_is_a_hundredth_at_576_standardised_dimensions():
     x, y = draw(30, 576)
     np.testing.assert_allclose(
-        LogisticScorer().fit(x, y).weights, LogisticScorer(c=0.01).fit(x, y).weights, atol=1e-9
+        make_scorer("logistic").fit(x, y).weights,
+        make_scorer("logistic", c=0.01).fit(x, y).weights,
+        atol=1e-9,
     )

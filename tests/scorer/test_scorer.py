@@ -12,10 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.scorer import (
     SCORERS,
-    DistanceScorer,
     FittedScorer,
-    LogisticScorer,
-    SvmScorer,
     make_scorer,
     sigmoid,
 )
@@ -33,7 +30,7 @@ def draw(n: int = 40, width: int = 6, seed: int = 0, share: float = 0.3):
 @pytest.mark.parametrize("c", [0.01, 1.0])
 def test_logistic_equals_scikit_learn(width, balance, c):
     x, y = draw(width=width)
-    fitted = LogisticScorer(c=c, balance=balance).fit(x, y)
+    fitted = make_scorer("logistic", c=c, balance=balance).fit(x, y)
     model = LogisticRegression(
         C=c,
         class_weight="balanced" if balance == "weights" else None,
@@ -48,14 +45,14 @@ def test_logistic_equals_scikit_learn(width, balance, c):
 def test_literal_equation_8_without_penalty_equals_scikit_learn_where_a_minimum_exists():
     x, y = draw(n=200, width=3, seed=4)
     y[::7] = 1 - y[::7]
-    fitted = LogisticScorer(penalty="none", balance="none", standardise=False).fit(x, y)
+    fitted = make_scorer("logistic", penalty="none", balance="none", standardise=False).fit(x, y)
     model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10000).fit(x, y)
     np.testing.assert_allclose(fitted.weights, model.coef_[0], rtol=1e-3)
 
 
 def test_without_penalty_separable_classes_end_at_finite_weights():
     x, y = draw(n=10, width=50)
-    fitted = LogisticScorer(penalty="none").fit(x, y)
+    fitted = make_scorer("logistic", penalty="none").fit(x, y)
     assert np.isfinite(fitted.weights).all()
     assert ((fitted.probability(x) > 0.5) == y).all()
 
@@ -67,8 +64,8 @@ def test_standardised_scores_do_not_depend_on_units_or_order(seed):
     rng = np.random.default_rng(seed)
     rows, columns = rng.permutation(len(y)), rng.permutation(x.shape[1])
     moved = x * rng.uniform(0.5, 20, x.shape[1]) + rng.normal(size=x.shape[1])
-    plain = LogisticScorer().fit(x, y).probability(x)
-    again = LogisticScorer().fit(moved[rows][:, columns], y[rows])
+    plain = make_scorer("logistic").fit(x, y).probability(x)
+    again = make_scorer("logistic").fit(moved[rows][:, columns], y[rows])
     np.testing.assert_allclose(again.probability(moved[:, columns]), plain, atol=1e-5)
 
 
@@ -82,7 +79,7 @@ def test_swapped_labels_swap_the_probability(seed, name):
 
 def test_svm_parts_what_can_be_parted():
     x, y = draw(n=60, width=100, share=0.5, seed=2)
-    fitted = SvmScorer(c=10).fit(x, y)
+    fitted = make_scorer("svm", c=10).fit(x, y)
     assert ((fitted.probability(x) > 0.5) == y).all()
     assert fitted.probability(x)[0] == pytest.approx(
         sigmoid(np.array([fitted.decision(x)[0] + fitted.bias]))[0]
@@ -93,17 +90,17 @@ def test_distances_have_their_closed_form_and_ignore_the_anomalous():
     x, y = draw(seed=3)
     normal = x[y == 0]
     away = x - normal.mean(axis=0)
-    found = DistanceScorer("euclidean").fit(x, y)
+    found = make_scorer("euclidean").fit(x, y)
     np.testing.assert_allclose(found.decision(x), np.sqrt((away**2).mean(axis=1)))
-    scaled = DistanceScorer("mahalanobis").fit(x, y)
+    scaled = make_scorer("mahalanobis").fit(x, y)
     expected = np.sqrt((away**2 / normal.var(axis=0)).mean(axis=1))
     np.testing.assert_allclose(scaled.decision(x), expected)
     x[y == 1] *= 100
-    np.testing.assert_allclose(DistanceScorer().fit(x, y).weights, scaled.weights)
-    np.testing.assert_allclose(DistanceScorer().fit(x, y).mean, scaled.mean)
+    np.testing.assert_allclose(make_scorer("mahalanobis").fit(x, y).weights, scaled.weights)
+    np.testing.assert_allclose(make_scorer("mahalanobis").fit(x, y).mean, scaled.mean)
 
 
-@pytest.mark.parametrize("name", SCORERS)
+@pytest.mark.parametrize("name", SCORERS.names())
 def test_round_trip_through_arrays_and_json_is_exact_and_rows_are_independent(name):
     x, y = draw(width=33)
     x[:, 5] = 4.2
@@ -115,7 +112,7 @@ def test_round_trip_through_arrays_and_json_is_exact_and_rows_are_independent(na
     assert ((alone >= 0) & (alone <= 1)).all()
 
 
-@pytest.mark.parametrize("name", SCORERS)
+@pytest.mark.parametrize("name", SCORERS.names())
 def test_one_sample_in_a_class_still_fits(name):
     x, y = draw(n=10, share=0.1)
     assert np.isfinite(make_scorer(name).fit(x, y).probability(x)).all()
@@ -125,27 +122,30 @@ def test_one_sample_in_a_class_still_fits(name):
 def test_resampling_equals_weights_when_it_repeats_each_sample_equally():
     x, y = draw(n=9, share=0.1)
     x, y = np.concatenate([x, x[:1]]), np.append(y, 1)  # the same anomalous vector twice
-    resampled = LogisticScorer(balance="resample", standardise=False, c=1).fit(x, y)
+    plain = {"standardise": False, "c": 1}
+    resampled = make_scorer("logistic", balance="resample", **plain).fit(x, y)
     by_hand_x = np.concatenate([x[y == 0], np.repeat(x[:1], (y == 0).sum(), axis=0)])
     by_hand_y = np.repeat([0, 1], (y == 0).sum())
-    expected = LogisticScorer(balance="none", standardise=False, c=1).fit(by_hand_x, by_hand_y)
+    expected = make_scorer("logistic", balance="none", standardise=False, c=1).fit(
+        by_hand_x, by_hand_y
+    )
     np.testing.assert_allclose(resampled.weights, expected.weights, atol=1e-5)
 
 
 def test_unusable_input_is_refused():
     x, y = draw()
     with pytest.raises(StatesError, match="0 and 1 needed"):
-        LogisticScorer().fit(x, y * 0)
+        make_scorer("logistic").fit(x, y * 0)
     x[0, 0] = np.inf
     with pytest.raises(StatesError, match="not finite"):
-        LogisticScorer().fit(x, y)
+        make_scorer("logistic").fit(x, y)
     with pytest.raises(UsageError, match="C is"):
         make_scorer("logistic", c=0)
     with pytest.raises(UsageError, match="unknown"):
         make_scorer("forest")
     with pytest.raises(UsageError, match="penalty"):
         make_scorer("logistic", penalty="l1")
-    fitted = LogisticScorer().fit(*draw())
+    fitted = make_scorer("logistic").fit(*draw())
     with pytest.raises(StatesError, match="takes"):
         fitted.probability(np.zeros((2, 3)))
     with pytest.raises(StatesError, match="differ"):

@@ -62,7 +62,7 @@ def fit_heads_probe(
     """
     count = HeadsView(backbone).heads_backbone.head_count
     stacks = [stacked(view, head_count=count) for view in views]
-    own = Probe(**parameters.get_params()).set_params(layer=1, mode="clip", reading=None)
+    own = Probe(**parameters.get_params(deep=False)).set_params(layer=1, mode="clip", reading=None)
     scorer = own.recipe().scorer
     labels = np.array([e.label for e in views[0]], dtype=np.int64)
     sources = tuple(e.source for e in views[0])

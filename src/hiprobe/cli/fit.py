@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -23,6 +23,7 @@ from hiprobe.cli.session import (
 )
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
+from hiprobe.plugins import installed
 from hiprobe.prompts import Prompt, prompt_name
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.atomic import alone_in_new
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hiprobe.probe import Mode, Probe
     from hiprobe.probe.fit_results import Basis
     from hiprobe.probe.reading_file import ReadingRecord
+    from hiprobe.probe.selection import LayerChoice
     from hiprobe.report.layer_chart import LayerCurves
     from hiprobe.scorer import Penalty, ScorerName
     from hiprobe.states import LabelledStates, Reading
@@ -43,6 +45,46 @@ if TYPE_CHECKING:
 
 HEADS = "heads"
 """In place of a scorer's name: logistic regression over attention heads."""
+
+SCORER_NAMES = ("logistic", "svm", "mahalanobis", "euclidean", HEADS)
+LAYER_RULE_NAMES = ("dlsp", "last", "middle", "cv")
+# Written out, since help texts are shown without numpy; a test compares them with the registries.
+
+
+class ScorerChoice(click.Choice[str]):
+    """The name of a scorer: one of ours, or one that an installed package adds."""
+
+    def __init__(self) -> None:
+        super().__init__(SCORER_NAMES)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name.
+
+        Raises:
+            click.BadParameter: no such scorer.
+        """
+        if value not in SCORER_NAMES and value in installed("hiprobe.scorers"):
+            return str(value)
+        return super().convert(value, param, ctx)
+
+
+class LayerOrRule(Whole):
+    """The number of a layer, or the name of a rule that chooses one."""
+
+    name = "layer"
+
+    def __init__(self) -> None:
+        super().__init__(1, MAX_LAYER)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number or the name.
+
+        Raises:
+            click.BadParameter: neither a layer's number nor a rule.
+        """
+        if value in LAYER_RULE_NAMES or value in installed("hiprobe.layer_rules"):
+            return value
+        return super().convert(value, param, ctx)
 
 
 @dataclass(frozen=True)
@@ -55,7 +97,7 @@ class FitSettings:
     """
 
     mode: Mode | Literal["auto"] = "auto"
-    layer: int | None = None
+    layer: LayerChoice = "dlsp"
     kappa: float = KAPPA
     sigma: float = SIGMA_SEGMENTS
     penalty: Penalty = "l2"
@@ -63,7 +105,7 @@ class FitSettings:
     readings: tuple[Reading, ...] = ("last",)
     prompts: tuple[Prompt, ...] = ()
     seed: int = 0
-    scorer: ScorerName | Literal["heads"] = "logistic"
+    scorer: ScorerName = "logistic"
 
     @property
     def reads_heads(self) -> bool:
@@ -76,13 +118,13 @@ class FitSettings:
 
         return Probe(
             mode=self.mode,
-            layer="dlsp" if self.layer is None else self.layer,
+            layer=self.layer,
             kappa=self.kappa,
             sigma_segments=self.sigma,
             penalty=self.penalty,
             threshold_scores=self.threshold_scores,
             seed=self.seed,
-            scorer="logistic" if self.scorer == "heads" else self.scorer,
+            scorer="logistic" if self.reads_heads else self.scorer,
         )
 
 
@@ -419,16 +461,21 @@ def example_model(example: LabelledStates) -> str | None:
 )
 @click.option(
     "--scorer",
-    type=click.Choice(["logistic", "svm", "mahalanobis", "euclidean", "heads"]),
+    type=ScorerChoice(),
     default="logistic",
     show_default=True,
-    help="Logistic regression as in the paper, or another classifier from the paper; heads reads a "
-    "few attention heads, chosen on your clips, in place of a hidden state.",
+    help="Logistic regression as in the paper, another classifier from the paper, or one that an "
+    "installed package adds; heads reads a few attention heads, chosen on the clips, in place of a "
+    "hidden state.",
 )
 @click.option(
     "--layer",
-    type=Whole(1, MAX_LAYER),
-    help="Layer to read [default: the one that separates your clips best, the highest S(l)].",
+    type=LayerOrRule(),
+    default="dlsp",
+    show_default=True,
+    help="Layer to read: its number, or the rule that chooses it. dlsp takes the highest S(l), "
+    "last and middle count the layers, cv takes the best cross-validated AUC; installed packages "
+    "can add rules.",
 )
 @click.option(
     "--kappa",
@@ -479,8 +526,8 @@ def fit(
     normal: tuple[str, ...],
     split: str | None,
     mode: Mode | Literal["auto"],
-    scorer: ScorerName | Literal["heads"],
-    layer: int | None,
+    scorer: ScorerName,
+    layer: LayerChoice,
     kappa: float,
     sigma: float,
     penalty: Penalty,
@@ -511,7 +558,7 @@ def fit(
 
     if add is not None:
         _refuse_settings(ctx, add)
-    if scorer == "heads":
+    if scorer == HEADS:
         _refuse_hidden_states(ctx)
     if prompts is not None and (how.backbone.prompt is not None or add is not None):
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")

@@ -23,6 +23,9 @@ Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
 Seconds = Annotated[float, Meta(ge=-1e9, le=1e9)]
 """Thirty years on either side of a clock's zero."""
 
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+"""Of a scorer or a layer rule, which other packages may add to."""
+
 Label = Literal[0, 1]
 Setting = str | int | float | bool
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
@@ -41,8 +44,8 @@ class FingerprintFields(Struct, forbid_unknown_fields=True):
 class ProbeSettings(Struct, forbid_unknown_fields=True):
     """The settings of a `Probe`."""
 
-    layer: Annotated[int, Meta(ge=1, le=10_000)] | Literal["dlsp", "last", "middle"] = "dlsp"
-    scorer: Literal["logistic", "svm", "mahalanobis", "euclidean"] = "logistic"
+    layer: Annotated[int, Meta(ge=1, le=10_000)] | Name = "dlsp"
+    scorer: Name = "logistic"
     c: Number | None = None
     penalty: Literal["l2", "none"] = "l2"
     balance: Literal["weights", "resample", "none"] = "weights"
@@ -61,10 +64,11 @@ class ProbeSettings(Struct, forbid_unknown_fields=True):
 class ScorerFields(Struct):
     """What of a fitted scorer is no array."""
 
-    kind: Literal["linear", "distance"]
+    kind: Literal["linear", "distance", "classifier"]
     slope: Number
     bias: Number
     convergence: ConvergenceFields | None = None
+    name: Name | None = None
 
 
 class ConvergenceFields(Struct, forbid_unknown_fields=True):
@@ -129,6 +133,9 @@ class ProbeDocument(Struct):
     warnings: list[str]
     tensors_sha256: str
     examples_sha256: str | None
+    classes: Annotated[list[bool | Number], Meta(min_length=2, max_length=2)] = field(
+        default_factory=lambda: [0, 1]
+    )
 
 
 class ExampleFields(ClipFields):

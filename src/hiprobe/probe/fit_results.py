@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,12 +170,13 @@ class Fitted:
     warnings: tuple[str, ...]
     view_table: tuple[ViewRow, ...] = ()
     provenance: Provenance | None = None
+    classes: NDArray[Any] = field(default_factory=lambda: np.array([0, 1]))
 
     def __post_init__(self) -> None:
-        if len(self.scorer.weights) != self.width or not 1 <= self.layer <= self.layer_count:
+        if self.scorer.width != self.width or not 1 <= self.layer <= self.layer_count:
             raise StatesError(
                 f"layer {self.layer} of {self.layer_count} and width {self.width} do not fit the "
-                f"scorer of {len(self.scorer.weights)} dimensions"
+                f"scorer of {self.scorer.width} dimensions"
             )
         if not math.isfinite(self.threshold):
             raise StatesError(f"the threshold is {self.threshold}, not a number to compare with")

@@ -39,22 +39,23 @@ from hiprobe.probe.selection import (
 )
 from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, roc_auc, training_set
 from hiprobe.saliency import ENTROPY_BINS
-from hiprobe.scorer import Balance, FittedScorer, Penalty, Scorer, ScorerName, make_scorer
+from hiprobe.scorer import Balance, FittedScorer, Penalty, make_scorer, scorer_name
 from hiprobe.separation import silhouette_by_layer
 from hiprobe.states import LabelledStates, Reading
 
 
 class Parameters:
-    """Settings as attributes of their own names; `sklearn.base.clone` copies them.
+    """Settings as attributes of their own names, in scikit-learn's manner.
 
-    As with scikit-learn, nothing is checked before `fit`, which `recipe` does.
+    As with scikit-learn, nothing is checked before `fit`, which `recipe` does. `BaseEstimator` is
+    not inherited: importing it takes a second, which `hiprobe detect` and `info` need not spend.
     """
 
     def __init__(
         self,
         *,
         layer: LayerChoice = "dlsp",
-        scorer: ScorerName = "logistic",
+        scorer: Any = "logistic",
         c: float | None = None,
         penalty: Penalty = "l2",
         balance: Balance = "weights",
@@ -68,6 +69,7 @@ class Parameters:
         threshold_scores: Basis = "cross_validated",
         folds: int = 8,
         seed: int = 0,
+        random_state: int | None = None,
     ) -> None:
         self.layer = layer
         self.scorer = scorer
@@ -84,10 +86,19 @@ class Parameters:
         self.threshold_scores = threshold_scores
         self.folds = folds
         self.seed = seed
+        self.random_state = random_state
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The settings, as given; all of them are JSON values. `deep` changes nothing."""
-        return {name: getattr(self, name) for name in _names()}
+        """The settings, as given.
+
+        Args:
+            deep: also those of a scorer that was passed as an object, as `scorer__NAME`.
+        """
+        found = {name: getattr(self, name) for name in _names()}
+        if deep and hasattr(self.scorer, "get_params") and not isinstance(self.scorer, type):
+            inner = self.scorer.get_params()
+            found |= {f"scorer__{name}": value for name, value in inner.items()}
+        return found
 
     def set_params(self, **settings: Any) -> Self:
         """Change settings by name; they take effect with the next fit.
@@ -95,16 +106,30 @@ class Parameters:
         Raises:
             UsageError: a setting of that name does not exist.
         """
-        unknown = sorted(set(settings) - set(_names()))
+        inner = {n: v for n, v in settings.items() if n.startswith("scorer__")}
+        unknown = sorted(set(settings) - set(_names()) - set(inner))
         if unknown:
             raise UsageError(f"no setting {', '.join(unknown)}; there are {', '.join(_names())}")
         for name, value in settings.items():
-            setattr(self, name, value)
+            if name not in inner:
+                setattr(self, name, value)
+        if inner:
+            if not hasattr(self.scorer, "set_params"):
+                raise UsageError(f"no setting {', '.join(inner)}: the scorer is {self.scorer!r}")
+            self.scorer.set_params(**{n.removeprefix("scorer__"): v for n, v in inner.items()})
         return self
+
+    def saved_settings(self) -> dict[str, Any]:
+        """The settings as JSON values: the scorer by name, `random_state` as the seed."""
+        settings = self.get_params(deep=False)
+        del settings["random_state"]
+        return {**settings, "scorer": scorer_name(self.scorer), "seed": self._seed()}
 
     def __repr__(self) -> str:
         defaults = inspect.signature(Parameters.__init__).parameters
-        told = [f"{n}={v!r}" for n, v in self.get_params().items() if v != defaults[n].default]
+        own = self.get_params(deep=False).items()
+        # not `!=`: a grid may hold arrays and estimators, whose comparison is no plain bool
+        told = [f"{n}={v!r}" for n, v in own if repr(v) != repr(defaults[n].default)]
         return f"{type(self).__name__}({', '.join(told)})"
 
     def recipe(self) -> Recipe:
@@ -113,28 +138,6 @@ class Parameters:
         Raises:
             UsageError: one of them cannot be used.
         """
-        self._refuse_unusable()
-        return Recipe(
-            layer=self.layer,
-            mode=self.mode,
-            scorer=self._scorer(),
-            sigma_segments=self.sigma_segments,
-            bins=self.bins,
-            folds=self.folds,
-            seed=self.seed,
-        )
-
-    def _scorer(self) -> Scorer:
-        return make_scorer(
-            self.scorer,
-            c=self.c,
-            penalty=self.penalty,
-            standardise=self.standardise,
-            balance=self.balance,
-            seed=self.seed,
-        )
-
-    def _refuse_unusable(self) -> None:
         if self.threshold is not None:
             check_threshold(self.threshold)
         smooth([0.0], sigma_segments=self.sigma_segments)
@@ -149,6 +152,34 @@ class Parameters:
                 f"layer is {self.layer}; decoder layers count from 1. Index 0 is the embedding, at "
                 "the last prompt position the same vector for every input, so nothing can be read"
             )
+        scorer = make_scorer(
+            self.scorer,
+            c=self.c,
+            penalty=self.penalty,
+            standardise=self.standardise,
+            balance=self.balance,
+            seed=self._seed(),
+        )
+        return Recipe(
+            layer=self.layer,
+            mode=self.mode,
+            scorer=scorer,
+            sigma_segments=self.sigma_segments,
+            bins=self.bins,
+            folds=self.folds,
+            seed=self._seed(),
+        )
+
+    def _seed(self) -> int:
+        """`random_state`, scikit-learn's word for it, over `seed`."""
+        if self.random_state is None:
+            return self.seed
+        if not isinstance(self.random_state, int | np.integer) or self.random_state < 0:
+            raise UsageError(
+                f"random_state is {self.random_state!r}; give a whole number from 0, so that the "
+                "saved probe can be fitted again"
+            )
+        return int(self.random_state)
 
 
 def _names() -> list[str]:
@@ -169,7 +200,7 @@ KEPT_VIEW = (
 def layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:
     """Measures of every layer but 0 on all clips of a fit."""
     layers = candidate_layers(data)
-    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
+    unit = data.clip_unit
     silhouette = [
         silhouette_by_layer(data.vectors(unit, n)[:, None], data.labels)[0] for n in layers
     ]

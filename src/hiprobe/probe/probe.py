@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.localize import check_threshold, find_events, smooth
+from hiprobe.probe.clip_arrays import Clips, are_examples, checked_array, labelled_clips
 from hiprobe.probe.fit_results import (
     FewShotScores,
     Fitted,
@@ -32,163 +33,22 @@ from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.timeline import Timeline
 
 
-class FittedProbe(Parameters):
-    """The part of `Probe` that needs a fit; attributes are described there."""
+class Probe(Parameters):
+    """Few-shot anomaly probe, a classifier of scikit-learn's kind: `fit`, `predict`, `detect`.
 
-    fingerprint_: Fingerprint
-    reading_: Reading
-    layer_count_: int
-    width_: int
-    layer_: int
-    mode_: Mode
-    scorer_: FittedScorer
-    threshold_: float
-    layer_table_: LayerTable
-    mode_table_: dict[Mode, float]
-    cv_auc_: float | None
-    few_shot_scores_: FewShotScores
-    labels_: NDArray[np.int64]
-    names_: tuple[str, ...]
-    sources_: tuple[str, ...]
-    fold_layers_: tuple[int, ...]
-    fold_modes_: tuple[Mode, ...]
-    threshold_summary_: ThresholdSummary
-    warnings_: tuple[str, ...]
-    view_table_: tuple[ViewRow, ...]
-    provenance_: Provenance | None
-
-    def score(self, states: States) -> NDArray[np.float64]:
-        """Anomaly probability of each segment, float64 `[segments]`, NaN where it failed (eq. 9).
-
-        Raises:
-            FingerprintError: states of another backbone.
-            StatesError: states of another reading, or without the probe's layer.
-        """
-        self._check_fitted()
-        self.check_fingerprint(states.fingerprint)
-        if states.reading != self.reading_:
-            raise StatesError(
-                f"states were read at {states.reading}, the probe reads {self.reading_}; "
-                "extract them again with that reading"
-            )
-        scores = self.scorer_.probability(states.layer(self.layer_))
-        return np.where(states.failed, np.nan, scores)
-
-    def detect(
-        self,
-        states: States,
-        *,
-        threshold: float | None = None,
-        kappa: float | None = None,
-        sigma_segments: float | None = None,
-    ) -> Timeline:
-        """Score, smooth, and find events above the threshold.
-
-        Args:
-            threshold: T in place of the probe's; `kappa` is then not used.
-            kappa: computes T anew from the few-shot scores.
-            sigma_segments: smoothing in place of the probe's.
-
-        Raises:
-            FingerprintError, StatesError: as `score`.
-            UsageError: as `threshold_for`.
-        """
-        scores = self.score(states)
-        sigma = self.sigma_segments if sigma_segments is None else sigma_segments
-        threshold = self.threshold_for(threshold=threshold, kappa=kappa)
-        start, end = states.start_seconds, states.end_seconds
-        smoothed = smooth(scores, sigma_segments=sigma, start_seconds=start, end_seconds=end)
-        return Timeline(
-            start_seconds=start,
-            end_seconds=end,
-            scores=scores,
-            smoothed=smoothed,
-            threshold=threshold,
-            sigma_segments=sigma,
-            events=find_events(start, end, smoothed, threshold),
-        )
-
-    def threshold_for(self, *, threshold: float | None = None, kappa: float | None = None) -> float:
-        """The T that `detect` takes: a given one, one computed from kappa, or the probe's own.
-
-        Raises:
-            UsageError: a given threshold, or that of kappa, lies where no score or every score is
-                above it. The probe's own is not refused; `warnings_` told of it when it was fitted.
-        """
-        self._check_fitted()
-        if threshold is not None:
-            check_threshold(threshold)
-            return threshold
-        if kappa is None:
-            return self.threshold_
-        wanted = self.threshold_scores
-        found = few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
-        check_threshold(found, named=f"with kappa {kappa:g} the threshold is")
-        return found
-
-    def summarise(self, threshold: float) -> ThresholdSummary:
-        """What a threshold means on the clips of the fit, on held-out scores where there are."""
-        self._check_fitted()
-        scores, same = self.few_shot_scores_, threshold == self.threshold_
-        basis: ThresholdBasis = self.threshold_summary_.basis if same else "given"
-        return summarise(threshold, scores=scores, labels=self.labels_, basis=basis)
-
-    def check_fingerprint(self, fingerprint: Fingerprint) -> None:
-        """Refuse another backbone than the one of the fit.
-
-        Raises:
-            FingerprintError: it differs; the message says in what.
-        """
-        self._check_fitted()
-        if fingerprint.digest != self.fingerprint_.digest:
-            raise FingerprintError(
-                f"the probe was fitted on backbone {self.fingerprint_.digest}, this is "
-                f"{fingerprint.digest}: {self.fingerprint_.difference(fingerprint)}; use the "
-                "probe's backbone and prompt, or fit a probe for this one"
-            )
-
-    def backbone_spec(self) -> BackboneSpec:
-        """The backbone of the fit: `probe.backbone_spec().open()` opens it again.
-
-        Where the examples did not say its name or folder, it is the model's type, which may not be
-        a name that can be opened.
-        """
-        self._check_fitted()
-        made = self.fingerprint_
-        known = None if self.provenance_ is None else self.provenance_.backbone
-        spec = (known or BackboneSpec(made.model)).like(made)
-        return replace(spec, prompt=made.prompt)
-
-    def facts(self) -> dict[str, Any]:
-        """What the probe is, as JSON values to show and to write beside results."""
-        from hiprobe.probe.probe_folder import probe_facts
-
-        return probe_facts(self.fitted(), self)
-
-    def fitted(self) -> Fitted:
-        """All that the fit came to, as one value.
-
-        Raises:
-            UsageError: the probe is not fitted yet.
-        """
-        self._check_fitted()
-        return Fitted(**{f.name: getattr(self, f"{f.name}_") for f in fields(Fitted)})
-
-    def _become(self, fitted: Fitted) -> None:
-        for field in fields(fitted):
-            setattr(self, f"{field.name}_", getattr(fitted, field.name))
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "scorer_"):
-            raise UsageError("this probe is not fitted yet; call fit, or load a saved one")
-
-
-class Probe(FittedProbe):
-    """Few-shot anomaly probe in scikit-learn's manner: `fit`, `score`, `detect`.
+    Clips are given as labelled states, or, for scikit-learn's tools, as an array `[clips, layers,
+    width]` of one vector for each clip and layer (`[clips, width]` is one layer). The greater of
+    two labels is the anomalous one. What is fitted is the same: an array stands for clips without
+    segments, so its only mode is "clip", and its layers are counted from 1.
 
     Args:
-        layer: "dlsp" picks l* by saliency (paper, eq. 7), "last" is L, "middle" L // 2.
-        scorer: "logistic" (paper, eq. 8), "svm", "mahalanobis" or "euclidean".
+        layer: its number, or a rule: "dlsp" picks l* by saliency (paper, eq. 7), "last" is L,
+            "middle" L // 2, "cv" the layer of the best cross-validated AUC; other packages add to
+            them (entry points `hiprobe.layer_rules`).
+        scorer: "logistic" (paper, eq. 8), "svm", "mahalanobis", "euclidean", a name that another
+            package adds (entry points `hiprobe.scorers`), or any classifier with scikit-learn's
+            interface. `standardise` and `balance` apply to it too, the weights of the classes only
+            where its `fit` takes `sample_weight`.
         c: inverse strength of the penalty of logistic regression and SVM; None sets it by the
             width of the states, 0.01 for 576 standardised dimensions.
         penalty: "l2", or "none" for the literal equation 8.
@@ -204,10 +64,13 @@ class Probe(FittedProbe):
             reading of eq. 10) of the clips that the scorer was fitted on.
         folds: most folds of the cross-validation, which never splits a source.
         seed: of folds and resampling.
+        random_state: scikit-learn's name for `seed`; used in its place where given.
 
     Attributes:
         fingerprint_, reading_, layer_count_, width_: of the states it was fitted on.
-        layer_, mode_, scorer_, threshold_: what it came to.
+        layer_, mode_, scorer_, threshold_: what was chosen and fitted.
+        classes_: the two labels, normal and anomalous.
+        n_features_in_: width of the states.
         layer_table_: measures of all layers.
         mode_table_: mode -> cross-validated AUC, layer chosen inside each training fold.
         cv_auc_: AUC of held-out clips with layer, scaling and mode chosen inside each training
@@ -224,6 +87,29 @@ class Probe(FittedProbe):
         warnings_: plain sentences.
     """
 
+    fingerprint_: Fingerprint
+    reading_: Reading
+    layer_count_: int
+    width_: int
+    layer_: int
+    mode_: Mode
+    scorer_: FittedScorer
+    threshold_: float
+    classes_: NDArray[Any]
+    layer_table_: LayerTable
+    mode_table_: dict[Mode, float]
+    cv_auc_: float | None
+    few_shot_scores_: FewShotScores
+    labels_: NDArray[np.int64]
+    names_: tuple[str, ...]
+    sources_: tuple[str, ...]
+    fold_layers_: tuple[int, ...]
+    fold_modes_: tuple[Mode, ...]
+    threshold_summary_: ThresholdSummary
+    warnings_: tuple[str, ...]
+    view_table_: tuple[ViewRow, ...]
+    provenance_: Provenance | None
+
     _examples: tuple[LabelledStates, ...] = ()
     _examples_file: tuple[Path, str] | None = None
 
@@ -232,23 +118,129 @@ class Probe(FittedProbe):
         cls, fitted: Fitted, parameters: Parameters, examples: Sequence[LabelledStates] = ()
     ) -> Self:
         """A probe of a fit that was put together elsewhere, with the clips it was made on."""
-        probe = cls(**parameters.get_params())
+        probe = cls(**parameters.get_params(deep=False))
         probe._become(fitted)
         probe._examples = tuple(examples)
         return probe
 
-    def fit(self, examples: Sequence[LabelledStates]) -> Self:
+    def fit(
+        self,
+        examples: Clips,
+        y: ArrayLike | None = None,
+        *,
+        groups: Sequence[Any] | None = None,
+    ) -> Self:
         """Choose layer and mode, fit the scorer, set the threshold.
+
+        Args:
+            examples: labelled states, or an array `[clips, layers, width]` or `[clips, width]`.
+            y: `[clips]`, labels of an array; for examples those that stand in them unless given.
+            groups: `[clips]`, recordings that the clips come from, which folds never split; for an
+                array each clip is its own unless given.
 
         Raises:
             LabelError: a class is missing.
             FingerprintError, StatesError: states that do not belong together, or another
                 reading than asked for.
-            UsageError: a setting cannot be used.
+            UsageError: a setting, the array or its labels cannot be used.
         """
-        self._become(fit_examples(examples, self))
-        self._examples, self._examples_file = tuple(examples), None
+        clips, classes = labelled_clips(examples, y, groups)
+        self._become(replace(fit_examples(clips, self), classes=classes))
+        self._examples, self._examples_file = clips, None
         return self
+
+    def predict(self, examples: Clips) -> NDArray[Any]:
+        """The class of each clip: the anomalous one where its score lies above the threshold.
+
+        Args:
+            examples: states of clips, or an array as in `fit`.
+
+        Raises:
+            FingerprintError, StatesError, UsageError: as `predict_proba`.
+        """
+        above = self.decision_function(examples) > 0
+        return np.asarray(self.classes_[above.astype(int)])
+
+    def predict_proba(self, examples: Clips) -> NDArray[np.float64]:
+        """Probability of both classes for each clip, float64 `[clips, 2]`.
+
+        A clip's score is the one that `detect` would compare with the threshold, its highest
+        smoothed segment score, or that of its vector where it has no segments.
+
+        Args:
+            examples: states of clips, or an array as in `fit`.
+
+        Raises:
+            FingerprintError: states of another backbone.
+            StatesError: states of another reading, without the probe's layer, or none at all.
+            UsageError: the array has another shape, or the probe is not fitted.
+        """
+        self._check_fitted()
+        if are_examples(examples):
+            found = np.array([self._clip_score(e) for e in examples], dtype=np.float64)
+        else:
+            values = checked_array(examples, like=(self.layer_count_, self.width_))
+            found = self.scorer_.probability(values[:, self.layer_ - 1])
+        return np.stack([1 - found, found], axis=1)
+
+    def decision_function(self, examples: Clips) -> NDArray[np.float64]:
+        """How far each clip's score lies above the threshold, float64 `[clips]`."""
+        return np.asarray(self.predict_proba(examples)[:, 1] - self.threshold_)
+
+    @overload
+    def score(self, examples: States) -> NDArray[np.float64]: ...
+    @overload
+    def score(
+        self,
+        examples: Clips,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float: ...
+    def score(
+        self,
+        examples: States | Clips,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> NDArray[np.float64] | float:
+        """Of the states of one video the anomaly probability of each segment; of clips one number.
+
+        Args:
+            examples: `States` of one video; or clips as in `fit`.
+            y: `[clips]`, their labels; those that stand in the examples unless given.
+            sample_weight: `[clips]`.
+
+        Returns:
+            For `States` float64 `[segments]`, NaN where a segment failed (paper, eq. 9). For clips,
+            as of any classifier in scikit-learn, the share that `predict` gets right.
+
+        Raises:
+            FingerprintError: states of another backbone.
+            StatesError: states of another reading, or without the probe's layer.
+        """
+        self._check_fitted()
+        if isinstance(examples, States):
+            return self._segment_scores(examples)
+        if y is None and are_examples(examples):
+            y = [self.classes_[e.label] for e in examples]
+        right = self.predict(examples) == np.asarray(y)
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return float(np.average(right, weights=weights))
+
+    def _segment_scores(self, states: States) -> NDArray[np.float64]:
+        self.check_fingerprint(states.fingerprint)
+        if states.reading != self.reading_:
+            raise StatesError(
+                f"states were read at {states.reading}, the probe reads {self.reading_}; "
+                "extract them again with that reading"
+            )
+        scores = self.scorer_.probability(states.layer(self.layer_))
+        return np.where(states.failed, np.nan, scores)
+
+    def _clip_score(self, example: LabelledStates) -> float:
+        states = example.segments if example.segments is not None else example.clip
+        if states is None or states.failed.all():
+            raise StatesError(f"{example.name} has no states to score; leave it out")
+        return float(np.nanmax(self.detect(states).smoothed))
 
     def fit_views(self, views: Sequence[Sequence[LabelledStates]]) -> Self:
         """As `fit`, on the one of several views of the same clips that is best held out.
@@ -345,3 +337,134 @@ class Probe(FittedProbe):
         probe._become(saved.fitted)
         probe._examples_file = saved.examples_file
         return probe
+
+    def detect(
+        self,
+        states: States,
+        *,
+        threshold: float | None = None,
+        kappa: float | None = None,
+        sigma_segments: float | None = None,
+    ) -> Timeline:
+        """Score, smooth, and find events above the threshold.
+
+        Args:
+            threshold: T in place of the probe's; `kappa` is then not used.
+            kappa: computes T anew from the few-shot scores.
+            sigma_segments: smoothing in place of the probe's.
+
+        Raises:
+            FingerprintError, StatesError: as `score`.
+            UsageError: as `threshold_for`.
+        """
+        self._check_fitted()
+        scores = self._segment_scores(states)
+        sigma = self.sigma_segments if sigma_segments is None else sigma_segments
+        threshold = self.threshold_for(threshold=threshold, kappa=kappa)
+        start, end = states.start_seconds, states.end_seconds
+        smoothed = smooth(scores, sigma_segments=sigma, start_seconds=start, end_seconds=end)
+        return Timeline(
+            start_seconds=start,
+            end_seconds=end,
+            scores=scores,
+            smoothed=smoothed,
+            threshold=threshold,
+            sigma_segments=sigma,
+            events=find_events(start, end, smoothed, threshold),
+        )
+
+    def threshold_for(self, *, threshold: float | None = None, kappa: float | None = None) -> float:
+        """The T that `detect` takes: a given one, one computed from kappa, or the probe's own.
+
+        Raises:
+            UsageError: a given threshold, or that of kappa, lies where no score or every score is
+                above it. The probe's own is not refused; `warnings_` told of it when it was fitted.
+        """
+        self._check_fitted()
+        if threshold is not None:
+            check_threshold(threshold)
+            return threshold
+        if kappa is None:
+            return self.threshold_
+        wanted = self.threshold_scores
+        found = few_shot_threshold(self.few_shot_scores_, wanted=wanted, kappa=kappa)
+        check_threshold(found, named=f"with kappa {kappa:g} the threshold is")
+        return found
+
+    def summarise(self, threshold: float) -> ThresholdSummary:
+        """What a threshold means on the clips of the fit, on held-out scores where there are."""
+        self._check_fitted()
+        scores, same = self.few_shot_scores_, threshold == self.threshold_
+        basis: ThresholdBasis = self.threshold_summary_.basis if same else "given"
+        return summarise(threshold, scores=scores, labels=self.labels_, basis=basis)
+
+    def check_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Refuse another backbone than the one of the fit.
+
+        Raises:
+            FingerprintError: it differs; the message says in what.
+        """
+        self._check_fitted()
+        if fingerprint.digest != self.fingerprint_.digest:
+            raise FingerprintError(
+                f"the probe was fitted on backbone {self.fingerprint_.digest}, this is "
+                f"{fingerprint.digest}: {self.fingerprint_.difference(fingerprint)}; use the "
+                "probe's backbone and prompt, or fit a probe for this one"
+            )
+
+    def backbone_spec(self) -> BackboneSpec:
+        """The backbone of the fit: `probe.backbone_spec().open()` opens it again.
+
+        Where the examples did not say its name or folder, it is the model's type, which may not be
+        a name that can be opened.
+        """
+        self._check_fitted()
+        made = self.fingerprint_
+        known = None if self.provenance_ is None else self.provenance_.backbone
+        spec = (known or BackboneSpec(made.model)).like(made)
+        return replace(spec, prompt=made.prompt)
+
+    def facts(self) -> dict[str, Any]:
+        """What the probe is, as JSON values to show and to write beside results."""
+        from hiprobe.probe.probe_folder import probe_facts
+
+        return probe_facts(self.fitted(), self)
+
+    def fitted(self) -> Fitted:
+        """All that the fit came to, as one value.
+
+        Raises:
+            UsageError: the probe is not fitted yet.
+        """
+        self._check_fitted()
+        return Fitted(**{f.name: getattr(self, f"{f.name}_") for f in fields(Fitted)})
+
+    def _become(self, fitted: Fitted) -> None:
+        for field in fields(fitted):
+            setattr(self, f"{field.name}_", getattr(fitted, field.name))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Width of the states that the probe takes; as in scikit-learn absent before a fit."""
+        return self.width_
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn's tools ask of an estimator."""
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(multi_class=False),
+            input_tags=InputTags(two_d_array=True, three_d_array=True),
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether `fit` or `load` has been called."""
+        return hasattr(self, "scorer_")
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            from hiprobe.probe.not_fitted import ProbeNotFittedError
+
+            raise ProbeNotFittedError("this probe is not fitted yet; call fit, or load a saved one")

@@ -33,7 +33,7 @@ from hiprobe.probe.fitting import Parameters
 from hiprobe.probe.reading_file import recorded_provenance, remove_record
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
-from hiprobe.scorer import FittedScorer
+from hiprobe.scorer import FittedScorer, scorer_name
 from hiprobe.states import LabelledStates, States
 from hiprobe.store.atomic import atomic_path
 
@@ -110,6 +110,7 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         warnings=tuple(document["warnings"]),
         view_table=tuple(ViewRow(**row) for row in document["views"]),
         provenance=_provenance(document.get("provenance")),
+        classes=np.array(document.get("classes", [0, 1])),
     )
 
 
@@ -129,7 +130,7 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "layer": fitted.layer,
         "layer_count": fitted.layer_count,
         **_heads(fitted.fingerprint),
-        "scorer": parameters.scorer,
+        "scorer": scorer_name(parameters.scorer),
         "mode": fitted.mode,
         "threshold": fitted.threshold,
         "threshold_basis": fitted.threshold_summary.basis,
@@ -301,8 +302,9 @@ def write_probe(
         "format": FORMAT,
         "version": VERSION,
         "hiprobe": __version__,
-        "settings": parameters.get_params(),
+        "settings": parameters.saved_settings(),
         **fitted_document(fitted),
+        **({} if fitted.classes.tolist() == [0, 1] else {"classes": fitted.classes.tolist()}),
         "tensors_sha256": _write_arrays(folder / TENSORS_NAME, fitted_arrays(fitted), ""),
         "examples_sha256": digest,
     }
@@ -386,7 +388,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
 def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
     from safetensors.numpy import save_file
 
-    whole = {n: np.ascontiguousarray(a) for n, a in arrays.items()}
+    whole = {n: np.asarray(a, order="C") for n, a in arrays.items()}  # keeps single numbers
     with atomic_path(path) as temporary:
         try:
             save_file(whole, str(temporary), metadata={"hiprobe": notes})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.localize import smooth
+from hiprobe.plugins import Registry
 from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, grouped_folds, roc_auc
 from hiprobe.saliency import SaliencyTable, layer_saliency
 from hiprobe.scorer import FittedScorer, Scorer
@@ -18,64 +20,19 @@ from hiprobe.scorer import FittedScorer, Scorer
 MIL_ROUNDS = 20
 """Most rounds of `mil`; it stops as soon as the chosen segments stay the same."""
 
-_Floats = NDArray[np.float64]
-
-
-def fit_mode(
-    data: TrainingSet, clips: Indices, *, mode: Mode, layer: int, scorer: Scorer
-) -> FittedScorer:
-    """Fit a scorer on some clips in one mode.
-
-    `mil` starts from all segments under their clip's label, then keeps of each anomalous clip
-    the segment that scores highest and all of the normal ones, and fits again.
-    """
-    if mode in ("clip", "segment_mean"):
-        return scorer.fit(data.vectors(mode, layer)[clips], data.labels[clips])
-    x, owner = data.segment_rows(clips, layer)
-    y = data.labels[owner]
-    fitted = scorer.fit(x, y)
-    chosen: list[int] = []
-    for _ in range(MIL_ROUNDS if mode == "mil" else 0):
-        highest = _highest(fitted.probability(x), owner, y)
-        if highest == chosen:
-            break
-        chosen = highest
-        rows = np.concatenate([np.flatnonzero(y == 0), chosen]).astype(np.int64)
-        fitted = scorer.fit(x[rows], y[rows])
-    return fitted
-
-
-def detection_scores(
-    data: TrainingSet, clips: Indices, *, layer: int, scorer: FittedScorer, sigma_segments: float
-) -> _Floats:
-    """What detection gives each clip: its highest smoothed segment score, float64 `[clips]`.
-
-    Without segments it is the score of the clip's vector.
-    """
-    if data.segments is None:
-        return scorer.probability(data.vectors("clip", layer)[clips])
-    x, owner = data.segment_rows(clips, layer)
-    scores, piece = scorer.probability(x), data.pieces_of(clips)
-    return np.array(
-        [_highest_smoothed(scores[owner == c], piece[owner == c], sigma_segments) for c in clips]
-    )
-
-
-def _highest_smoothed(scores: _Floats, piece: NDArray[np.int64], sigma_segments: float) -> float:
-    parts = [scores[piece == number] for number in np.unique(piece)]
-    return max(float(smooth(part, sigma_segments=sigma_segments).max()) for part in parts)
-
-
-def _highest(scores: _Floats, owner: NDArray[np.int64], labels: NDArray[np.int64]) -> list[int]:
-    """Row of the highest segment of each anomalous clip; the earliest of equals."""
-    anomalous = [np.flatnonzero(owner == clip) for clip in np.unique(owner[labels == 1])]
-    return [int(rows[np.argmax(scores[rows])]) for rows in anomalous]
-
-
-LayerChoice = int | Literal["dlsp", "last", "middle"]
-
 INNER_FOLDS = 3
 """Folds within a training fold, where the mode is chosen."""
+
+_Floats = NDArray[np.float64]
+
+LayerChoice = int | str
+"""The number of a layer, or the name of a rule in `LAYER_RULES`."""
+
+Pairs = Sequence[tuple[Indices, Indices]]
+"""Positions of the clips to fit on and of those held out, for each fold."""
+
+ScoreClips = Callable[[Indices, int, FittedScorer], _Floats]
+"""Clips, the layer to read and a fitted scorer, to one score for each clip."""
 
 
 @dataclass(frozen=True)
@@ -112,39 +69,146 @@ class CrossValidation:
     inner_aucs: tuple[float, ...]
 
 
+def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False) -> CrossValidation:
+    """Score every clip by a probe that has seen no clip of its source.
+
+    Args:
+        compared: fill `inner_aucs` also where there is one mode only, to compare views by them.
+    """
+    modes = candidate_modes(data, recipe.mode)
+    pairs = folds_within(data, np.arange(len(data)), folds=recipe.folds, seed=recipe.seed)
+    layers = [choose_layer(data, train, recipe=recipe) for train, _ in pairs]
+    by_mode = _by_mode(data, pairs, layers, modes, recipe)
+    nested, chosen, areas = np.full(len(data), np.nan), [], []
+    for (train, held), layer in zip(pairs, layers, strict=True):
+        mode, area = modes[0], float("nan")
+        if compared or len(modes) > 1:
+            inner = folds_within(data, train, folds=INNER_FOLDS, seed=recipe.seed)
+            scores = _by_mode(data, inner, [layer] * len(inner), modes, recipe)
+            mode = best_mode(data.labels, scores)
+            area = roc_auc(data.labels, scores[mode])
+        nested[held] = by_mode[mode][held]
+        chosen.append(mode)
+        areas.append(area)
+    return CrossValidation(nested, by_mode, tuple(layers), tuple(chosen), data.labels, tuple(areas))
+
+
+def fold_fits(
+    data: TrainingSet, pairs: Pairs, layers: Sequence[int], *, mode: Mode, scorer: Scorer
+) -> Iterator[tuple[Indices, int, FittedScorer]]:
+    """Fit on the training part of each fold, at the layer of that fold.
+
+    Args:
+        layers: one for each fold.
+
+    Yields:
+        The clips held out, the layer, and the scorer that has not seen them.
+    """
+    for (train, held), layer in zip(pairs, layers, strict=True):
+        yield held, layer, fit_mode(data, train, mode=mode, layer=layer, scorer=scorer)
+
+
+def held_out_scores(
+    data: TrainingSet,
+    pairs: Pairs,
+    layers: Sequence[int],
+    *,
+    mode: Mode,
+    scorer: Scorer,
+    score: ScoreClips,
+) -> _Floats:
+    """Score each clip by the fit of the fold that holds it out.
+
+    Args:
+        layers: one for each fold.
+        score: scores the clips that are held out.
+
+    Returns:
+        float64 `[clips]`, NaN for clips that no fold holds out.
+    """
+    found = np.full(len(data), np.nan)
+    for held, layer, fitted in fold_fits(data, pairs, layers, mode=mode, scorer=scorer):
+        found[held] = score(held, layer, fitted)
+    return found
+
+
+def folds_within(data: TrainingSet, clips: Indices, *, folds: int, seed: int) -> Pairs:
+    """Folds over some clips, by source, as positions in the whole set; see `grouped_folds`."""
+    sources = [data.sources[i] for i in clips]
+    pairs = grouped_folds(data.labels[clips], sources, folds=folds, seed=seed)
+    return [(clips[train], clips[held]) for train, held in pairs]
+
+
+def _by_mode(
+    data: TrainingSet,
+    pairs: Pairs,
+    layers: Sequence[int],
+    modes: Sequence[Mode],
+    recipe: Recipe,
+) -> dict[Mode, _Floats]:
+    """What detection would give each held-out clip, for each mode."""
+
+    def score(clips: Indices, layer: int, fitted: FittedScorer) -> _Floats:
+        sigma = recipe.sigma_segments
+        return detection_scores(data, clips, layer=layer, scorer=fitted, sigma_segments=sigma)
+
+    return {
+        m: held_out_scores(data, pairs, layers, mode=m, scorer=recipe.scorer, score=score)
+        for m in modes
+    }
+
+
+def fit_mode(
+    data: TrainingSet, clips: Indices, *, mode: Mode, layer: int, scorer: Scorer
+) -> FittedScorer:
+    """Fit a scorer on some clips in one mode.
+
+    `mil` starts from all segments under their clip's label, then keeps of each anomalous clip
+    the segment that scores highest and all of the normal ones, and fits again.
+    """
+    if mode in ("clip", "segment_mean"):
+        return scorer.fit(data.vectors(mode, layer)[clips], data.labels[clips])
+    x, owner = data.segment_rows(clips, layer)
+    y = data.labels[owner]
+    fitted = scorer.fit(x, y)
+    if mode == "segment":
+        return fitted
+    anomalous = [np.flatnonzero(owner == clip) for clip in np.unique(owner[y == 1])]
+    chosen: list[int] = []
+    for _ in range(MIL_ROUNDS):
+        scores = fitted.probability(x)
+        highest = [int(rows[np.argmax(scores[rows])]) for rows in anomalous]  # first of equals
+        if highest == chosen:
+            break
+        chosen = highest
+        rows = np.concatenate([np.flatnonzero(y == 0), chosen]).astype(np.int64)
+        fitted = scorer.fit(x[rows], y[rows])
+    return fitted
+
+
+def detection_scores(
+    data: TrainingSet, clips: Indices, *, layer: int, scorer: FittedScorer, sigma_segments: float
+) -> _Floats:
+    """What detection gives each clip: its highest smoothed segment score, float64 `[clips]`.
+
+    Without segments it is the score of the clip's vector.
+    """
+    if data.segments is None:
+        return scorer.probability(data.vectors("clip", layer)[clips])
+    x, owner = data.segment_rows(clips, layer)
+    scores, piece = scorer.probability(x), data.pieces_of(clips)
+
+    def highest(clip: int) -> float:
+        mine, parts = scores[owner == clip], piece[owner == clip]
+        runs = [mine[parts == number] for number in np.unique(parts)]
+        return max(float(smooth(run, sigma_segments=sigma_segments).max()) for run in runs)
+
+    return np.array([highest(clip) for clip in clips])
+
+
 def candidate_layers(data: TrainingSet) -> tuple[int, ...]:
     """Layers that are compared: all extracted ones but 0, the embedding."""
     return tuple(n for n in data.layers if n > 0)
-
-
-def saliency_of(data: TrainingSet, clips: Indices, *, bins: int) -> SaliencyTable | None:
-    """Saliency of some clips, one vector each; None where both classes have one clip only."""
-    labels = data.labels[clips]
-    layers = candidate_layers(data)
-    if len(labels) < 3 or not layers:
-        return None
-    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
-    vectors = np.stack([data.vectors(unit, n)[clips] for n in layers], axis=1)
-    return layer_saliency(vectors[labels == 0], vectors[labels == 1], bins=bins, layers=layers)
-
-
-def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
-    """Number of the layer to read, from these clips alone.
-
-    Raises:
-        StatesError: the layer was not extracted.
-    """
-    wanted = recipe.layer
-    if wanted == "dlsp":
-        table = saliency_of(data, clips, bins=recipe.bins)
-        wanted = "middle" if table is None else table.best
-    if wanted in ("last", "middle"):
-        wanted = data.layer_count if wanted == "last" else max(1, data.layer_count // 2)
-    if wanted not in data.layers:
-        raise StatesError(
-            f"layer {wanted} is not among the extracted layers {data.layers}; extract it too"
-        )
-    return int(wanted)
 
 
 def candidate_modes(data: TrainingSet, wanted: Mode | Literal["auto"]) -> tuple[Mode, ...]:
@@ -163,73 +227,124 @@ def candidate_modes(data: TrainingSet, wanted: Mode | Literal["auto"]) -> tuple[
     return (wanted,)
 
 
-def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False) -> CrossValidation:
-    """Score every clip by a probe that has seen no clip of its source.
-
-    Args:
-        compared: fill `inner_aucs` also where there is one mode only, to compare views by them.
-    """
-    modes = candidate_modes(data, recipe.mode)
-    nested = np.full(len(data), np.nan)
-    by_mode = {mode: np.full(len(data), np.nan) for mode in modes}
-    chosen: list[tuple[int, Mode, float]] = []
-    pairs = grouped_folds(data.labels, data.sources, folds=recipe.folds, seed=recipe.seed)
-    for train, held in pairs:
-        layer = choose_layer(data, train, recipe=recipe)
-        mode, area = modes[0], float("nan")
-        if compared or len(modes) > 1:
-            mode, area = _inner_mode(data, train, modes, layer=layer, recipe=recipe)
-        for m in modes:
-            by_mode[m][held] = _held_out(data, train, held, mode=m, layer=layer, recipe=recipe)
-        nested[held] = by_mode[mode][held]
-        chosen.append((layer, mode, area))
-    return CrossValidation(
-        nested=nested,
-        by_mode=by_mode,
-        layers=tuple(layer for layer, _, _ in chosen),
-        modes=tuple(mode for _, mode, _ in chosen),
-        labels=data.labels,
-        inner_aucs=tuple(area for _, _, area in chosen),
-    )
-
-
 def best_mode(labels: NDArray[np.int64], by_mode: Mapping[Mode, _Floats]) -> Mode:
     """The mode with the highest AUC of held-out detection scores; the first of equals."""
     areas = {m: roc_auc(labels, scores) for m, scores in by_mode.items()}
     return max(areas, key=lambda m: -1.0 if np.isnan(areas[m]) else areas[m])
 
 
-def layer_aucs(data: TrainingSet, recipe: Recipe) -> _Floats:
-    """ROC-AUC of held-out clip vectors on every layer but 0; NaN without folds."""
-    unit: Literal["clip", "segment_mean"] = "clip" if data.clips is not None else "segment_mean"
-    pairs = grouped_folds(data.labels, data.sources, folds=recipe.folds, seed=recipe.seed)
-    areas = []
-    for layer in candidate_layers(data):
-        x, scores = data.vectors(unit, layer), np.full(len(data), np.nan)
-        for train, held in pairs:
-            scores[held] = recipe.scorer.fit(x[train], data.labels[train]).probability(x[held])
-        areas.append(roc_auc(data.labels, scores))
-    return np.array(areas, dtype=np.float64)
+@dataclass(frozen=True)
+class ClipsToRead:
+    """What a layer rule may look at: the clips of one fit, and nothing of those held out.
+
+    Attributes:
+        data: all clips.
+        clips: int64, positions of the clips of this fit.
+        recipe: the other settings of the fit.
+    """
+
+    data: TrainingSet
+    clips: Indices
+    recipe: Recipe
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Numbers of the layers to choose from."""
+        return candidate_layers(self.data)
+
+    @property
+    def layer_count(self) -> int:
+        """L, the number of decoder layers of the backbone, of which some may not be extracted."""
+        return self.data.layer_count
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """0 normal or 1 anomalous, int64 `[clips]`."""
+        return self.data.labels[self.clips]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Recording of each clip."""
+        return tuple(self.data.sources[i] for i in self.clips)
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        """One vector of each clip on each layer, float32 `[clips, layers, width]`."""
+        unit = self.data.clip_unit
+        return np.stack([self.data.vectors(unit, n)[self.clips] for n in self.layers], axis=1)
 
 
-def _inner_mode(
-    data: TrainingSet, train: Indices, modes: Sequence[Mode], *, layer: int, recipe: Recipe
-) -> tuple[Mode, float]:
-    """The mode that is best in folds within the training part, at the layer chosen there."""
-    labels, sources = data.labels[train], [data.sources[i] for i in train]
-    by_mode = {mode: np.full(len(train), np.nan) for mode in modes}
-    for fit, held in grouped_folds(labels, sources, folds=INNER_FOLDS, seed=recipe.seed):
-        for mode, scores in by_mode.items():
-            scores[held] = _held_out(
-                data, train[fit], train[held], mode=mode, layer=layer, recipe=recipe
-            )
-    best = best_mode(labels, by_mode)
-    return best, roc_auc(labels, by_mode[best])
+LayerRule = Callable[[ClipsToRead], int]
+"""Chooses the number of a layer from the clips of one fit."""
+
+LAYER_RULES: Registry[LayerRule] = Registry("hiprobe.layer_rules", "layer rule")
+"""Rules by name; other packages add to them through entry points of that group."""
 
 
-def _held_out(
-    data: TrainingSet, train: Indices, held: Indices, *, mode: Mode, layer: int, recipe: Recipe
-) -> _Floats:
-    scorer = fit_mode(data, train, mode=mode, layer=layer, scorer=recipe.scorer)
-    sigma = recipe.sigma_segments
-    return detection_scores(data, held, layer=layer, scorer=scorer, sigma_segments=sigma)
+def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
+    """Number of the layer to read, from these clips alone.
+
+    Raises:
+        UsageError: there is no such rule.
+        StatesError: the layer was not extracted.
+    """
+    wanted = recipe.layer
+    if isinstance(wanted, str):
+        wanted = LAYER_RULES.get(wanted)(ClipsToRead(data, clips, recipe))
+    if wanted not in data.layers:
+        raise StatesError(
+            f"layer {wanted} is not among the extracted layers {data.layers}; extract it too"
+        )
+    return int(wanted)
+
+
+def saliency_of(data: TrainingSet, clips: Indices, *, bins: int) -> SaliencyTable | None:
+    """Saliency of some clips, one vector each; None where both classes have one clip only."""
+    labels = data.labels[clips]
+    layers = candidate_layers(data)
+    if len(labels) < 3 or not layers:
+        return None
+    vectors = np.stack([data.vectors(data.clip_unit, n)[clips] for n in layers], axis=1)
+    return layer_saliency(vectors[labels == 0], vectors[labels == 1], bins=bins, layers=layers)
+
+
+def layer_aucs(data: TrainingSet, recipe: Recipe, clips: Indices | None = None) -> _Floats:
+    """ROC-AUC of held-out clip vectors on every layer but 0; NaN without folds.
+
+    Args:
+        clips: those to fit on and to hold out; all of them unless given.
+    """
+    unit = data.clip_unit
+    part = np.arange(len(data)) if clips is None else clips
+    pairs = folds_within(data, part, folds=recipe.folds, seed=recipe.seed)
+
+    def score(clips: Indices, layer: int, fitted: FittedScorer) -> _Floats:
+        return fitted.probability(data.vectors(unit, layer)[clips])
+
+    held_out = partial(held_out_scores, data, pairs, mode=unit, scorer=recipe.scorer, score=score)
+    scores = [held_out([n] * len(pairs)) for n in candidate_layers(data)]
+    return np.array([roc_auc(data.labels, s) for s in scores], dtype=np.float64)
+
+
+def _highest_saliency(clips: ClipsToRead) -> int:
+    """The paper's choice (eq. 7); without saliency the middle."""
+    table = saliency_of(clips.data, clips.clips, bins=clips.recipe.bins)
+    return _middle(clips) if table is None else table.best
+
+
+def _middle(clips: ClipsToRead) -> int:
+    return max(1, clips.layer_count // 2)
+
+
+def _best_held_out(clips: ClipsToRead) -> int:
+    """The layer with the highest cross-validated AUC of clip vectors; without folds DLSP's."""
+    areas = layer_aucs(clips.data, clips.recipe, clips.clips)
+    if np.isnan(areas).all():
+        return _highest_saliency(clips)
+    return clips.layers[int(np.nanargmax(areas))]
+
+
+LAYER_RULES.register("dlsp", lambda: _highest_saliency)
+LAYER_RULES.register("last", lambda: lambda clips: clips.layer_count)
+LAYER_RULES.register("middle", lambda: _middle)
+LAYER_RULES.register("cv", lambda: _best_held_out)

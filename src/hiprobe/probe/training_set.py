@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -112,9 +112,15 @@ class TrainingSet:
     width: int
     warnings: tuple[str, ...] = ()
     provenance: Provenance | None = None
+    _means: dict[int, _States] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def clip_unit(self) -> Literal["clip", "segment_mean"]:
+        """What stands for a whole clip: its own vector, or else the mean of its segments."""
+        return "clip" if self.clips is not None else "segment_mean"
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -129,10 +135,12 @@ class TrainingSet:
             return self.clips[:, position]
         if self.segments is None:
             raise StatesError("the clips have no segments; extract them with segments")
-        total = np.zeros((len(self), self.width))
-        np.add.at(total, self.owner, self.segments[:, position])
-        counts = np.bincount(self.owner, minlength=len(self))[:, None]
-        return np.asarray(total / counts, dtype=np.float32)
+        if layer not in self._means:  # every fold asks for them again
+            total = np.zeros((len(self), self.width))
+            np.add.at(total, self.owner, self.segments[:, position])
+            counts = np.bincount(self.owner, minlength=len(self))[:, None]
+            self._means[layer] = np.asarray(total / counts, dtype=np.float32)
+        return self._means[layer]
 
     def segment_rows(self, clips: Indices, layer: int) -> tuple[_States, NDArray[np.int64]]:
         """Segments of some clips at one layer, and the position of each one's clip."""
