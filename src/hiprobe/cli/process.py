@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ import click
 from hiprobe.cli.console import echo
 from hiprobe.errors import FolderInUseError
 from hiprobe.names import shown
-from hiprobe.store.atomic import alone_in, try_lock
+from hiprobe.store.atomic import alone_in, remove_unless_locked, try_lock
 
 INTERRUPTED_EXIT_CODE = 130
 """What shells return for a command ended by Ctrl-C."""
@@ -140,11 +140,12 @@ _OURS = Path(__file__).parent.parent
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Within the block HiProbe's own warnings are told on stderr; others stay as they are.
+    """Within the block HiProbe's own warnings are lines on stderr; others stay as they are.
 
-    Each is told once: a file is opened many times, and libraries make Python forget what it told.
+    Each is written once: a file is opened many times, and libraries make Python forget which
+    warnings it has shown.
     """
-    told: set[str] = set()
+    known: set[str] = set()
     with warnings.catch_warnings():
         others = warnings.showwarning
 
@@ -157,8 +158,8 @@ def plain_warnings() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if _OURS in Path(filename).parents:
-                if str(message) not in told:
-                    told.add(str(message))
+                if str(message) not in known:
+                    known.add(str(message))
                     echo(f"warning: {shown(message)}", err=True)
             else:
                 others(message, category, filename, lineno, file, line)
@@ -167,16 +168,54 @@ def plain_warnings() -> Iterator[None]:
         yield
 
 
-PATTERN = ".hiprobe-run-*.lock"
+_PATTERN = ".hiprobe-run-*.lock"
 
-NOT_SETTINGS = frozenset(("videos", "experiments", "docs", "join", "quiet"))
+_NOT_SETTINGS = frozenset(("videos", "experiments", "docs", "join", "quiet"))
 """Parameters in which runs that share a folder may differ: what is read, and what is said."""
 
-MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
+
+
+@contextmanager
+def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterator[None]:
+    """Within the block this run writes into `folder`, and none of other settings does.
+
+    A folder that was not there and is empty at the end is removed again.
+
+    Raises:
+        FolderInUseError: a run of other settings is at it; the message names it.
+    """
+    own = _Holder.of_this_run(context or click.get_current_context())
+    with ExitStack() as stack:
+        try:
+            missing = [f for f in (folder, *folder.parents) if not f.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.callback(_remove_empty, missing)
+            with alone_in(folder):
+                for path in sorted(folder.glob(_PATTERN)):
+                    holder = _living(path)
+                    if holder is not None and holder.settings != own.settings:
+                        raise FolderInUseError(
+                            f"{folder} is in use by another run with other settings: "
+                            f"{holder.words}; wait for it to end, or choose another folder for "
+                            "the results"
+                        )
+                stack.enter_context(_held(folder, own))
+        except FolderInUseError:
+            raise
+        except OSError:  # whoever writes the first file says what is wrong with the folder
+            pass
+        yield
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    with suppress(OSError):  # something is in it
+        for folder in folders:  # the innermost comes first
+            folder.rmdir()
 
 
 @dataclass(frozen=True)
-class Holder:
+class _Holder:
     """A run that writes into a folder.
 
     Attributes:
@@ -191,106 +230,46 @@ class Holder:
     settings: str
 
     @classmethod
-    def of_this_run(cls, context: click.Context) -> Holder:
+    def of_this_run(cls, context: click.Context) -> _Holder:
         """This process, as its command line says it."""
-        words = [context.command_path, *sys.argv[1:][context.command_path.count(" ") :]]
+        path = context.command_path
+        settings = {n: v for n, v in context.params.items() if n not in _NOT_SETTINGS}
+        text = json.dumps([path, settings], sort_keys=True, default=_as_text)
         return cls(
             host=socket.gethostname(),
             pid=os.getpid(),
-            command=" ".join(words),
+            command=" ".join([path, *sys.argv[1:][path.count(" ") :]]),
             since=time.strftime("%Y-%m-%d %H:%M:%S"),
-            settings=_digest(context.command_path, context.params),
+            settings=hashlib.sha256(text.encode()).hexdigest()[:24],
         )
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """Who it is, for the user who must wait."""
         return f"`{self.command}`, process {self.pid} on {self.host}, since {self.since}"
-
-
-@contextmanager
-def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterator[None]:
-    """Within the block this run writes into `folder`, and none of other settings does.
-
-    A folder that was not there and is empty at the end is removed again.
-
-    Raises:
-        FolderInUseError: a run of other settings is at it; the message names it.
-    """
-    context = context or click.get_current_context()
-    own = Holder.of_this_run(context)
-    with ExitStack() as stack:
-        try:
-            made = _make(folder)
-            stack.callback(_remove_empty, made)
-            with alone_in(folder):
-                _refuse_others(folder, own)
-                stack.enter_context(_held(folder, own))
-        except FolderInUseError:
-            raise
-        except OSError:  # whoever writes the first file says what is wrong with the folder
-            pass
-        yield
-
-
-def _digest(command: str, parameters: Mapping[str, Any]) -> str:
-    settings = {name: value for name, value in parameters.items() if name not in NOT_SETTINGS}
-    text = json.dumps([command, settings], sort_keys=True, default=_as_text)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _as_text(value: object) -> str:
     return str(value.absolute()) if isinstance(value, Path) else repr(value)
 
 
-def _make(folder: Path) -> list[Path]:
-    """Make a folder; those that were not there before, the innermost first."""
-    missing = [f for f in (folder, *folder.parents) if not f.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def _remove_empty(made: list[Path]) -> None:
-    with suppress(OSError):  # something is in it
-        for folder in made:
-            folder.rmdir()
-
-
-def _refuse_others(folder: Path, own: Holder) -> None:
-    for path in sorted(folder.glob(PATTERN)):
-        holder = _living(path)
-        if holder is not None and holder.settings != own.settings:
-            raise FolderInUseError(
-                f"{folder} is in use by another run with other settings: {holder.told}; wait for "
-                "it to end, or choose another folder for the results"
-            )
-
-
-def _living(path: Path) -> Holder | None:
+def _living(path: Path) -> _Holder | None:
     """The run that holds a file; None where it is gone, and then the file goes too."""
-    with suppress(OSError):  # it ended just now
-        handle = os.open(path, os.O_RDWR)
-        try:
-            if try_lock(handle):
-                path.unlink()
-                return None
-            os.lseek(handle, 0, os.SEEK_SET)
-            return _holder(os.read(handle, MAX_BYTES))
-        finally:
-            os.close(handle)
-    return None
-
-
-def _holder(content: bytes) -> Holder:
     try:
-        return Holder(**json.loads(content))
+        if remove_unless_locked(path):
+            return None
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES)
+        return _Holder(**json.loads(content))
+    except OSError:  # it ended just now
+        return None
     except (ValueError, TypeError, RecursionError):
-        return Holder("an unknown machine", 0, "an unknown command", "an unknown time", "")
+        return _Holder("an unknown machine", 0, "an unknown command", "an unknown time", "")
 
 
 @contextmanager
-def _held(folder: Path, own: Holder) -> Iterator[None]:
-    path = folder / PATTERN.replace("*", f"{own.pid}-{secrets.token_hex(4)}")
+def _held(folder: Path, own: _Holder) -> Iterator[None]:
+    path = folder / _PATTERN.replace("*", f"{own.pid}-{secrets.token_hex(4)}")
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
     try:
         try_lock(handle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -19,54 +18,142 @@ from pathlib import Path
 
 from hiprobe.failures import storage_error
 
-if sys.platform == "win32":
-    import msvcrt
+_TEMPORARY = re.compile(
+    r"\.hiprobe-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{8}"
+)
 
-    _FAR = 1 << 30
-    """The byte that is locked, far behind the content: a locked byte cannot be read."""
+_LONG_BYTES = 32
 
-    def try_lock(handle: int) -> bool:
-        """Lock an open file without waiting; False where another process holds it."""
-        try:
-            os.lseek(handle, _FAR, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+_FOREIGN_SECONDS = 3600.0
+"""A file of another machine that nobody has touched for this long, and nobody holds, is left over.
 
-    @contextlib.contextmanager
-    def alone_in(folder: Path) -> Iterator[None]:
-        """Not to be had here: a folder cannot be opened. Files are whole all the same."""
-        yield
-
-else:
-    import fcntl
-
-    def try_lock(handle: int) -> bool:
-        """Lock an open file without waiting; False where another process holds it."""
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # also a file system without locks: then nobody can be shown to be gone
-            return False
-        return True
-
-    @contextlib.contextmanager
-    def alone_in(folder: Path) -> Iterator[None]:
-        """For the length of a block, no other process is in such a block for this folder.
-
-        It waits for the others. The folder itself is locked, so no file is left behind.
-        """
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
+Some writers put a new file in place of the one that is locked, so the lock alone does not tell.
+"""
 
 _START_SECONDS = 2
 """Two readings of one process's start differ by less; the clock may be set in between."""
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """A temporary path next to `path` that takes its place when the block ends without error.
+
+    The temporary has the suffix of `path`, since writers choose a format by it. It is synced
+    to disk before the rename, and removed when the block raises. Files and folders get the
+    permissions that the umask leaves. What killed runs left in the folder is swept.
+
+    Raises:
+        StorageError: the folder cannot be written or the disk is full.
+        FileNameError: the file system does not take this name.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_once(target.parent.absolute())
+        temporary = _Temporary.next_to(target)
+    except OSError as error:
+        raise storage_error(target, error) from error
+    try:
+        yield temporary.path
+        temporary.take_place_of(target)
+    except OSError as error:
+        raise storage_error(target, error) from error
+    finally:
+        temporary.remove()
+
+
+@contextmanager
+def alone_in_new(folder: Path) -> Iterator[None]:
+    """Within the block no other process is in such a block for `folder`, which is made first.
+
+    Raises:
+        StorageError: the folder cannot be made or opened.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone_in(folder))
+        except OSError as error:
+            raise storage_error(folder, error) from error
+        yield
+
+
+@dataclass(frozen=True)
+class _Temporary:
+    """A new, empty file next to a target.
+
+    Attributes:
+        mode: its permissions as the system gave them, so that they follow the umask.
+    """
+
+    path: Path
+    mode: int
+    _handle: int | None
+
+    @classmethod
+    def next_to(cls, target: Path) -> _Temporary:
+        """Make one with the ending of `target`.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        mark = own_mark()
+        name = f".hiprobe-{mark.machine}-{mark.pid}-{mark.started}-{secrets.token_hex(4)}"
+        # an ending as long as this is none of a format, and would make the name too long
+        ending = target.suffix if len(os.fsencode(target.suffix)) < _LONG_BYTES else ""
+        path = target.parent / f"{name}{ending}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+        handle = os.open(path, flags, 0o666)
+        mode = stat.S_IMODE(os.fstat(handle).st_mode)
+        if sys.platform == "win32":  # an open file cannot be renamed there
+            os.close(handle)
+            return cls(path, mode, None)
+        try_lock(handle)
+        return cls(path, mode, handle)
+
+    def take_place_of(self, target: Path) -> None:
+        """Sync to the disk, then rename.
+
+        Raises:
+            OSError: the disk is full, or the file gone.
+        """
+        handle = os.open(self.path, os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if stat.S_IMODE(self.path.stat().st_mode) != self.mode:  # safetensors makes it private
+            self.path.chmod(self.mode)
+        self.path.replace(target)
+
+    def remove(self) -> None:
+        """Drop it unless it has taken its place."""
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            if self._handle is not None:
+                os.close(self._handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder, never what a living one still writes."""
+    with suppress(OSError):  # not there, or not to be listed
+        for entry in os.scandir(folder):
+            found = _TEMPORARY.match(entry.name)
+            if found is None:
+                continue
+            mark = ProcessMark(found["machine"], int(found["pid"]), int(found["start"]))
+            if mark.is_running:
+                continue
+            with suppress(OSError):  # its writer has just finished, or it is someone else's
+                age = time.time() - entry.stat().st_mtime
+                if mark.is_of_this_machine or age >= _FOREIGN_SECONDS:
+                    remove_unless_locked(Path(entry.path))
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    sweep(folder)  # once for each folder that is written into: a process need not look again
 
 
 @dataclass(frozen=True)
@@ -98,7 +185,7 @@ class ProcessMark:
 
 
 def own_mark() -> ProcessMark:
-    """The mark of this process; made anew in a forked child."""
+    """The mark of this process; a forked child has another."""
     return _mark_of(os.getpid())
 
 
@@ -128,148 +215,68 @@ def _start_of(pid: int) -> int | None:
         return 0
 
 
-_NAME = re.compile(r"\.hiprobe-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{8}")
+def remove_unless_locked(path: Path) -> bool:
+    """Remove a file that no process has locked; False where one has.
 
-_LONG_BYTES = 32
-
-_FOREIGN_SECONDS = 3600.0
-"""A file of another machine that nobody has touched for this long, and nobody holds, is left over.
-
-Some writers put a new file in place of the one that is locked, so the lock alone does not tell.
-"""
-
-
-@dataclass(frozen=True)
-class Temporary:
-    """A new, empty file beside a target.
-
-    Attributes:
-        mode: its permissions as the system gave them, so that they follow the umask.
+    Raises:
+        OSError: it is gone, or may not be removed.
     """
-
-    path: Path
-    mode: int
-    _handle: int | None
-
-    @classmethod
-    def beside(cls, target: Path) -> Temporary:
-        """Make one; it keeps the ending of `target`, since writers choose a format by it.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        mark = own_mark()
-        name = f".hiprobe-{mark.machine}-{mark.pid}-{mark.started}-{secrets.token_hex(4)}"
-        # an ending as long as this is none of a format, and would make the name too long
-        ending = target.suffix if len(os.fsencode(target.suffix)) < _LONG_BYTES else ""
-        path = target.parent / f"{name}{ending}"
-        handle = os.open(
-            path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666
-        )
-        mode = stat.S_IMODE(os.fstat(handle).st_mode)
-        if sys.platform == "win32":  # an open file cannot be renamed there
-            os.close(handle)
-            return cls(path, mode, None)
-        try_lock(handle)
-        return cls(path, mode, handle)
-
-    def take_place_of(self, target: Path) -> None:
-        """Sync to the disk, then rename.
-
-        Raises:
-            OSError: the disk is full, or the file gone.
-        """
-        _sync(self.path)
-        if stat.S_IMODE(self.path.stat().st_mode) != self.mode:  # safetensors makes it private
-            self.path.chmod(self.mode)
-        self.path.replace(target)
-
-    def remove(self) -> None:
-        """Drop it unless it has taken its place."""
-        try:
-            self.path.unlink(missing_ok=True)
-        finally:
-            if self._handle is not None:
-                os.close(self._handle)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left in a folder, never what a living one still writes."""
-    with suppress(OSError):  # not there, or not to be listed
-        for entry in os.scandir(folder):
-            found = _NAME.match(entry.name)
-            if found is not None:
-                mark = ProcessMark(found["machine"], int(found["pid"]), int(found["start"]))
-                _remove_if_left(Path(entry.path), mark)
-
-
-@cache
-def sweep_once(folder: Path) -> None:
-    """`sweep` for the first writing into a folder; a process need not look again."""
-    sweep(folder)
-
-
-def _remove_if_left(path: Path, mark: ProcessMark) -> None:
-    if mark.is_running:
-        return
-    with suppress(OSError):  # its writer has just finished, or it is someone else's
-        if not mark.is_of_this_machine and time.time() - path.stat().st_mtime < _FOREIGN_SECONDS:
-            return
-        handle = os.open(path, os.O_RDWR)
-        try:
-            if try_lock(handle):
-                path.unlink()
-        finally:
-            os.close(handle)
-
-
-def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDWR)
     try:
-        os.fsync(handle)
+        is_free = try_lock(handle)
+        if is_free and sys.platform != "win32":
+            path.unlink()
     finally:
         os.close(handle)
+    if is_free and sys.platform == "win32":  # an open file cannot be removed there
+        path.unlink()
+    return is_free
 
 
-@contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without error.
+if sys.platform == "win32":
+    import msvcrt
 
-    The temporary keeps the suffix of `path`, since writers choose a format by it. It is synced
-    to disk before the rename, and removed when the block raises. Files and folders get the
-    permissions that the umask leaves. What killed runs left in the folder is swept.
+    _FAR = 1 << 30
+    """The byte that is locked, far behind the content: a locked byte cannot be read."""
 
-    Raises:
-        StorageError: the folder cannot be written or the disk is full.
-        FileNameError: the file system does not take this name.
-    """
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sweep_once(target.parent.absolute())
-        temporary = Temporary.beside(target)
-    except OSError as error:
-        raise storage_error(target, error) from error
-    try:
-        yield temporary.path
-        temporary.take_place_of(target)
-    except OSError as error:
-        raise storage_error(target, error) from error
-    finally:
-        temporary.remove()
-
-
-@contextmanager
-def alone_in_new(folder: Path) -> Iterator[None]:
-    """Within the block no other process is in such a block for `folder`, which is made first.
-
-    Raises:
-        StorageError: the folder cannot be made or opened.
-    """
-    with ExitStack() as stack:
+    def try_lock(handle: int) -> bool:
+        """Lock an open file without waiting; False where another process holds it."""
+        before = os.lseek(handle, 0, os.SEEK_CUR)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(alone_in(folder))
-        except OSError as error:
-            raise storage_error(folder, error) from error
+            os.lseek(handle, _FAR, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(handle, before, os.SEEK_SET)  # what is written next belongs at the front
+        return True
+
+    @contextmanager
+    def alone_in(folder: Path) -> Iterator[None]:
+        """Nothing here, where a folder cannot be opened; files are whole all the same."""
         yield
+
+else:
+    import fcntl
+
+    def try_lock(handle: int) -> bool:
+        """Lock an open file without waiting; False where another process holds it."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # also a file system without locks: then nobody can be shown to be gone
+            return False
+        return True
+
+    @contextmanager
+    def alone_in(folder: Path) -> Iterator[None]:
+        """For the length of a block, no other process is in such a block for this folder.
+
+        It waits for the others. The folder itself is locked, so no file is left behind.
+        """
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)

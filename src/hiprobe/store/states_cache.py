@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,141 +24,8 @@ PARTS_SUFFIX = ".parts"
 FINISHED = "[!.]*.safetensors"
 """Files written whole; a leading dot marks one that another process is still writing."""
 
-
-@dataclass(frozen=True)
-class PartFiles:
-    """Consecutive pieces in a folder of their own, each named by its first segment's number."""
-
-    folder: Path
-
-    def read(self) -> list[VideoStates]:
-        """The pieces without a gap from the start, in order; damaged ones end the list."""
-        pieces: list[VideoStates] = []
-        row = 0
-        while True:
-            try:
-                piece = read_states(self.folder / f"{row:08d}.safetensors")
-            except StatesError:
-                return pieces
-            rows = max((len(s) for s in piece.states.values()), default=0)
-            if not rows:  # no piece of ours: the next would be sought under the same name for ever
-                return pieces
-            pieces.append(piece)
-            row += rows
-
-    def write(self, first_row: int, states: Mapping[Reading, States], *, video: str) -> None:
-        """Keep one piece that begins at a segment number.
-
-        Raises:
-            StorageError: the folder cannot be written.
-        """
-        path = self.folder / f"{first_row:08d}.safetensors"
-        write_states(path, VideoStates(states=states), notes={"video": video})
-
-    def remove(self) -> None:
-        """Drop all pieces."""
-        for path in self.folder.glob(FINISHED):
-            remove_entry(path)
-        remove_if_empty(self.folder)
-
-
-def remove_entry(path: Path) -> bool:
-    """Remove whatever lies under an entry's name, a folder with all in it; False if it stays."""
-    try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError:  # not ours to remove
-        return False
-    return True
-
-
-def remove_if_empty(folder: Path) -> None:
-    """Remove a folder unless something is in it, or it is gone already."""
-    sweep(folder)
-    try:
-        folder.rmdir()
-    except OSError:  # not empty: another process is writing, or already gone
-        pass
-
-
 _LEFTOVER_SECONDS = 3600.0
 """A temporary file untouched for this long belongs to a process that was killed."""
-
-
-@dataclass(frozen=True)
-class CacheEntry:
-    """One file of the cache."""
-
-    path: Path
-    size_bytes: int
-    modified_seconds: float
-    video: str
-    model: str
-    prompt: str
-    layers: tuple[int, ...]
-    partial: bool
-
-
-def list_entries(folder: Path) -> list[CacheEntry]:
-    """Everything kept, oldest first."""
-    files = [*folder.glob(FINISHED), *folder.glob(f"*{PARTS_SUFFIX}/{FINISHED}")]
-    found = [entry for path in files if (entry := _entry(path)) is not None]
-    return sorted(found, key=lambda e: (e.modified_seconds, e.path))
-
-
-def prune_entries(
-    folder: Path, *, max_bytes: int | None, older_than_seconds: float | None
-) -> list[CacheEntry]:
-    """Remove entries of an age, then the oldest until `max_bytes` are left; what was removed.
-
-    Damaged ones, whatever they are (folders, pipes), are entries like the others.
-    """
-    entries, now = list_entries(folder), time.time()
-    total, removed = sum(e.size_bytes for e in entries), []
-    for entry in entries:
-        old = older_than_seconds is not None and now - entry.modified_seconds > older_than_seconds
-        wanted = old or max_bytes == 0 or (max_bytes is not None and total > max_bytes)
-        if wanted and remove_entry(entry.path):
-            total -= entry.size_bytes
-            removed.append(entry)
-    _remove_leftovers(folder)
-    return removed
-
-
-def _entry(path: Path) -> CacheEntry | None:
-    try:
-        stat = path.lstat()
-    except OSError:  # another process removed it meanwhile
-        return None
-    try:
-        header = read_states_header(path)
-    except StatesError:
-        header = {}
-    return CacheEntry(
-        path=path,
-        size_bytes=stat.st_size,
-        modified_seconds=stat.st_mtime,
-        video=header["notes"].get("video", "") if header else "(damaged)",
-        model=header["fingerprint"]["model"] if header else "",
-        prompt=header["fingerprint"]["prompt"] if header else "",
-        layers=tuple(header.get("layers", ())),
-        partial=path.parent.suffix == PARTS_SUFFIX,
-    )
-
-
-def _remove_leftovers(folder: Path) -> None:
-    sweep(folder)
-    parts = f"*{PARTS_SUFFIX}"
-    for temporary in [*folder.glob(".*.safetensors"), *folder.glob(f"{parts}/.*.safetensors")]:
-        try:
-            if time.time() - temporary.stat().st_mtime > _LEFTOVER_SECONDS:
-                temporary.unlink()
-        except OSError:  # its writer has just finished
-            pass
-    for emptied in folder.glob(parts):
-        remove_if_empty(emptied)
 
 
 @dataclass(frozen=True)
@@ -223,8 +91,10 @@ class StatesCache:
         return PartFiles(self.folder / f"{key}-{digest}{PARTS_SUFFIX}")
 
     def entries(self) -> list[CacheEntry]:
-        """Everything kept, oldest first."""
-        return list_entries(self.folder)
+        """Every file of the cache, oldest first."""
+        files = [*self.folder.glob(FINISHED), *self.folder.glob(f"*{PARTS_SUFFIX}/{FINISHED}")]
+        found = [entry for path in files if (entry := _entry(path)) is not None]
+        return sorted(found, key=lambda e: (e.modified_seconds, e.path))
 
     def size_bytes(self) -> int:
         """Bytes of all entries."""
@@ -235,11 +105,31 @@ class StatesCache:
     ) -> list[CacheEntry]:
         """Remove entries of an age, then the oldest until `max_bytes` are left.
 
-        `max_bytes=0` removes everything. Returns what was removed.
+        `max_bytes=0` removes everything. Damaged entries, whatever they are (folders, pipes), are
+        treated like the others. Returns what was removed.
         """
-        return prune_entries(
-            self.folder, max_bytes=max_bytes, older_than_seconds=older_than_seconds
-        )
+        entries, now = self.entries(), time.time()
+        total, removed = sum(e.size_bytes for e in entries), []
+        for entry in entries:
+            age = now - entry.modified_seconds
+            is_old = older_than_seconds is not None and age > older_than_seconds
+            is_beyond = max_bytes is not None and (max_bytes == 0 or total > max_bytes)
+            if (is_old or is_beyond) and remove_entry(entry.path):
+                total -= entry.size_bytes
+                removed.append(entry)
+        self._remove_leftovers()
+        return removed
+
+    def _remove_leftovers(self) -> None:
+        sweep(self.folder)
+        parts = f"*{PARTS_SUFFIX}"
+        for pattern in (".*.safetensors", f"{parts}/.*.safetensors"):
+            for temporary in self.folder.glob(pattern):
+                with suppress(OSError):  # its writer has just finished
+                    if time.time() - temporary.stat().st_mtime > _LEFTOVER_SECONDS:
+                        temporary.unlink()
+        for emptied in self.folder.glob(parts):
+            _remove_if_empty(emptied)
 
     def _entry_path(self, key: str, states: VideoStates) -> Path:
         first = next(iter([*states.states.values(), *states.clip.values()]))
@@ -260,3 +150,94 @@ def _restrict(
 def _digest(layers: Sequence[int], readings: Sequence[str]) -> str:
     text = json.dumps([sorted(layers), sorted(set(readings))])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One file of the cache."""
+
+    path: Path
+    size_bytes: int
+    modified_seconds: float
+    video: str
+    model: str
+    prompt: str
+    layers: tuple[int, ...]
+    partial: bool
+
+
+def _entry(path: Path) -> CacheEntry | None:
+    try:
+        stat = path.lstat()
+    except OSError:  # another process removed it meanwhile
+        return None
+    try:
+        header = read_states_header(path)
+    except StatesError:
+        header = {}
+    return CacheEntry(
+        path=path,
+        size_bytes=stat.st_size,
+        modified_seconds=stat.st_mtime,
+        video=header["notes"].get("video", "") if header else "(damaged)",
+        model=header["fingerprint"]["model"] if header else "",
+        prompt=header["fingerprint"]["prompt"] if header else "",
+        layers=tuple(header.get("layers", ())),
+        partial=path.parent.suffix == PARTS_SUFFIX,
+    )
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """The states of an unfinished video, in pieces, each named by its first segment's number."""
+
+    folder: Path
+
+    def read(self) -> list[VideoStates]:
+        """The pieces without a gap from the start, in order; damaged ones end the list."""
+        pieces: list[VideoStates] = []
+        row = 0
+        while True:
+            try:
+                piece = read_states(self.folder / f"{row:08d}.safetensors")
+            except StatesError:
+                return pieces
+            rows = max((len(s) for s in piece.states.values()), default=0)
+            if not rows:  # no piece of ours: the next one would have the same name, for ever
+                return pieces
+            pieces.append(piece)
+            row += rows
+
+    def write(self, first_row: int, states: Mapping[Reading, States], *, video: str) -> None:
+        """Keep one piece that begins at a segment number.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        path = self.folder / f"{first_row:08d}.safetensors"
+        write_states(path, VideoStates(states=states), notes={"video": video})
+
+    def remove(self) -> None:
+        """Drop all pieces."""
+        for path in self.folder.glob(FINISHED):
+            remove_entry(path)
+        _remove_if_empty(self.folder)
+
+
+def remove_entry(path: Path) -> bool:
+    """Remove whatever lies under an entry's name, a folder with all in it; False if it stays."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError:  # not ours to remove
+        return False
+    return True
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder unless something is in it, or it is gone already."""
+    sweep(folder)
+    with suppress(OSError):  # not empty: another process is writing, or already gone
+        folder.rmdir()

@@ -14,187 +14,18 @@ from hiprobe.video.container import BARE_FORMATS, MAX_PIXELS, READ_ERRORS, FileS
 from hiprobe.video.frames import DecodedFrame, pixel_aspect_of, sane_aspect
 from hiprobe.video.times import FrameClock, StatedDuration, stated_duration
 
+Outcome = Literal["end", "truncated"]
+"""How reading ended: at the end of the video (or of the stretch), or broken off before it."""
+
 _TS_PACKET_BYTES = (188, 192, 204)
 """Plain, with a time code before it (Blu-ray), with error correction behind it."""
 
 _TS_SYNC = 0x47
 
-
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """Before it the header's objects, after it the size of this one and the file's number."""
 
 _ASF_HEAD_BYTES = 65536
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What an open file says of its own length.
-
-    Attributes:
-        stated: by the header; None where it does not say, or cannot know.
-        is_cut: the file's size alone tells that its end is missing.
-    """
-
-    stated: StatedDuration | None
-    is_cut: bool = False
-
-    def is_broken_by(self, last: DecodedFrame) -> bool:
-        """Whether there should be clearly more after the `last` frame."""
-        if self.stated is None:
-            return self.is_cut
-        slack = max(0.5, 3 * last.duration_seconds)
-        clock_end = last.pts * last.time_base_seconds + last.duration_seconds
-        kept = _is_kept(self.stated, length=last.end_seconds, clock_end=clock_end, slack=slack)
-        return self.is_cut or not kept
-
-
-def promise_of(path: Path, container: Any, stream: Any) -> Promise:
-    """What an open file says of its own length."""
-    # A cut transport stream ends cleanly and its length is guessed from its last timestamp,
-    # but a cut seldom falls between two packets.
-    if container.format.name == "mpegts":
-        return Promise(None, is_cut=_ends_inside_packet(path))
-    # One length for all streams, where sound may go on after the pictures, and a guess from the
-    # rate of bits where the file was cut; but the header also counts the file's bytes.
-    if container.format.name == "asf":
-        return Promise(None, is_cut=_lacks_bytes_of_asf(path))
-    return Promise(stated_duration(container, stream))
-
-
-def _is_kept(stated: StatedDuration, *, length: float, clock_end: float, slack: float) -> bool:
-    """Whether so much was there as the header states; lengths and ends are never mixed."""
-    if stated.seconds - length <= slack:
-        return True
-    if stated.reading == "end":
-        return stated.seconds - clock_end <= slack
-    # An unknown number is an end only where the end meets it: on a clock that began long before
-    # the file, every end lies far beyond every length.
-    return stated.reading == "unknown" and abs(stated.seconds - clock_end) <= slack
-
-
-def _ends_inside_packet(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4 * max(_TS_PACKET_BYTES))
-    for length in _TS_PACKET_BYTES:
-        at = 4 if length == 192 else 0
-        if all(byte == _TS_SYNC for byte in head[at::length]):
-            return path.stat().st_size % length != 0
-    return False  # begins inside a packet: nothing to conclude
-
-
-def _lacks_bytes_of_asf(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(_ASF_HEAD_BYTES)
-    fields = head[head.find(_ASF_PROPERTIES) :][:92]
-    if not fields.startswith(_ASF_PROPERTIES) or len(fields) < 92:
-        return False
-    size_bytes, flags = int.from_bytes(fields[40:48], "little"), fields[88]
-    is_broadcast = bool(flags & 1)  # written as it went out: its size was not known
-    return not is_broadcast and size_bytes > path.stat().st_size
-
-
-class Pictures:
-    """Iterates over the codec's pictures; those before the start may come too.
-
-    A packet that cannot be decoded is skipped; where the file cannot be read on, the pictures
-    end. Where the container cannot be trusted to seek, decoding begins at its beginning.
-
-    Attributes:
-        damaged: whether anything was skipped or broke off.
-        origin_pts: timestamp of the first picture of the stream, None until it is known.
-        pixel_aspect: width of a pixel over its height, of the picture handed out last.
-    """
-
-    def __init__(
-        self, path: Path, container: Any, stream: Any, *, start_seconds: float, max_pixels: int
-    ) -> None:
-        self._path = path
-        self._container = container
-        self._stream = stream
-        self._start_seconds = start_seconds
-        self._max_pixels = max_pixels
-        self.damaged = False
-        self.origin_pts: int | None = None
-        self.pixel_aspect = self._stated_aspect = pixel_aspect_of(stream)
-        self._first_coded: tuple[Any] | None = None
-
-    def __iter__(self) -> Iterator[Any]:
-        container, stream = self._container, self._stream
-        if not self._start_seconds or not _can_seek(container, stream):
-            yield from self._decoded(container, stream)
-            return
-        first = next(self._decoded(container, stream), None)
-        if first is None:
-            return
-        if first.pts is None:
-            yield from self._from_beginning()
-            return
-        self.origin_pts = first.pts
-        target = first.pts + int(self._start_seconds / stream.time_base)
-        yield from self._sought(target=target)
-
-    def _sought(self, *, target: int) -> Iterator[Any]:
-        pictures = self._from(pts=target)
-        first = next(pictures, None)
-        if first is None or first.pts is None or first.pts > target:
-            # Some containers seek past the target, even when sent to the beginning; then the
-            # only safe way is to open the file again and decode up to the start.
-            yield from self._from_beginning()
-            return
-        yield first
-        yield from pictures
-
-    def _from_beginning(self) -> Iterator[Any]:
-        with open_video(self._path, max_pixels=self._max_pixels) as (container, stream):
-            yield from self._decoded(container, stream)
-
-    def _from(self, *, pts: int) -> Iterator[Any]:
-        try:
-            self._container.seek(pts, stream=self._stream, backward=True)
-        except READ_ERRORS:
-            self.damaged = True
-            return
-        yield from self._decoded(self._container, self._stream)
-
-    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except READ_ERRORS:
-                self.damaged = True
-                packet = None
-            try:
-                # None at the end asks the decoder for the pictures it still holds.
-                pictures = stream.codec_context.decode(packet)
-            except READ_ERRORS:
-                # A decoder that has been drained already says so by an end-of-file error.
-                self.damaged |= packet is not None
-                pictures = []
-            if pictures:
-                self._note_aspect(stream.codec_context.sample_aspect_ratio)
-            yield from pictures
-            if packet is None:
-                return
-
-    def _note_aspect(self, coded: Any) -> None:
-        # The container is believed, but it tells of the first pictures only.
-        if self._first_coded is None:
-            self._first_coded = (coded,)
-        changed = (coded,) != self._first_coded
-        self.pixel_aspect = sane_aspect(coded) if changed else self._stated_aspect
-
-
-def _can_seek(container: Any, stream: Any) -> bool:
-    # Bare streams have no timestamps; AVI has those of decoding only, which differ from the
-    # times of showing where the codec reorders frames. Times come from counting there.
-    if container.format.name in BARE_FORMATS:
-        return False
-    return not (container.format.name == "avi" and stream.codec_context.has_b_frames)
-
-
-Outcome = Literal["end", "truncated"]
-"""How reading ended: at the end of the video (or of the stretch), or broken off before it."""
 
 
 class FrameReader:
@@ -247,22 +78,19 @@ class FrameReader:
                 last = frame
                 if self.end_seconds is not None and frame.seconds >= self.end_seconds:
                     break
+                # Frames before the start were decoded only since others are predicted from them.
                 if self.start_seconds is None or frame.seconds >= self.start_seconds:
-                    yield self._numbered(frame)
+                    self.frame_count += 1
+                    yield replace(frame, index=self.frame_count - 1)
             else:
                 promise = promise_of(self.path, container, stream)
                 pictures.damaged |= last is not None and promise.is_broken_by(last)
                 pictures.damaged |= stamp.is_outdated(self.path)
         if not self.frame_count:
-            raise VideoError(self._nothing(last))
+            raise VideoError(self._why_no_frame(last))
         self.outcome = "truncated" if pictures.damaged else "end"
 
-    def _numbered(self, frame: DecodedFrame) -> DecodedFrame:
-        # Frames before the start were decoded only because others are predicted from them.
-        self.frame_count += 1
-        return replace(frame, index=self.frame_count - 1)
-
-    def _nothing(self, last: DecodedFrame | None) -> str:
+    def _why_no_frame(self, last: DecodedFrame | None) -> str:
         if last is None:
             return f"{self.path} holds no picture that can be decoded; convert or replace it"
         start, end = self.start_seconds or 0, self.end_seconds
@@ -294,3 +122,160 @@ def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> 
             f"the stretch [{start_seconds}, {end_seconds}) s is empty or negative; "
             "give 0 <= start_seconds < end_seconds"
         )
+
+
+class Pictures:
+    """Iterates over the codec's pictures; those before the start may come too.
+
+    A packet that cannot be decoded is skipped; where the file cannot be read on, the pictures
+    end. Where the container cannot be trusted to seek, decoding begins at its beginning.
+
+    Attributes:
+        damaged: whether anything was skipped or broke off.
+        origin_pts: timestamp of the first picture of the stream, None until it is known.
+        pixel_aspect: width of a pixel over its height, of the picture handed out last.
+    """
+
+    def __init__(
+        self, path: Path, container: Any, stream: Any, *, start_seconds: float, max_pixels: int
+    ) -> None:
+        self._path = path
+        self._container = container
+        self._stream = stream
+        self._start_seconds = start_seconds
+        self._max_pixels = max_pixels
+        self.damaged = False
+        self.origin_pts: int | None = None
+        self.pixel_aspect = self._stated_aspect = pixel_aspect_of(stream)
+        self._first_coded: tuple[Any] | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        container, stream = self._container, self._stream
+        if not self._start_seconds or not _can_seek(container, stream):
+            yield from self._decoded(container, stream)
+            return
+        first = next(self._decoded(container, stream), None)
+        if first is None:
+            return
+        if first.pts is None:
+            yield from self._from_beginning()
+            return
+        self.origin_pts = first.pts
+        target = first.pts + int(self._start_seconds / stream.time_base)
+        pictures = self._from(pts=target)
+        first = next(pictures, None)
+        if first is None or first.pts is None or first.pts > target:
+            # Some containers seek past the target, even when sent to the beginning; then the
+            # only safe way is to open the file again and decode up to the start.
+            yield from self._from_beginning()
+            return
+        yield first
+        yield from pictures
+
+    def _from_beginning(self) -> Iterator[Any]:
+        with open_video(self._path, max_pixels=self._max_pixels) as (container, stream):
+            yield from self._decoded(container, stream)
+
+    def _from(self, *, pts: int) -> Iterator[Any]:
+        try:
+            self._container.seek(pts, stream=self._stream, backward=True)
+        except READ_ERRORS:
+            self.damaged = True
+            return
+        yield from self._decoded(self._container, self._stream)
+
+    def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except READ_ERRORS:
+                self.damaged = True
+                packet = None
+            try:
+                # None at the end asks the decoder for the pictures it still holds.
+                pictures = stream.codec_context.decode(packet)
+            except READ_ERRORS:
+                # A decoder that has been drained already says so by an end-of-file error.
+                self.damaged |= packet is not None
+                pictures = []
+            if pictures:
+                # The container is believed, but it tells of the first pictures only.
+                coded = (stream.codec_context.sample_aspect_ratio,)
+                self._first_coded = self._first_coded or coded
+                changed = coded != self._first_coded
+                self.pixel_aspect = sane_aspect(coded[0]) if changed else self._stated_aspect
+            yield from pictures
+            if packet is None:
+                return
+
+
+def _can_seek(container: Any, stream: Any) -> bool:
+    # Bare streams have no timestamps; AVI has those of decoding only, which differ from the
+    # times of showing where the codec reorders frames. Times come from counting there.
+    if container.format.name in BARE_FORMATS:
+        return False
+    return not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What an open file says of its own length.
+
+    Attributes:
+        stated: by the header; None where it does not say, or cannot know.
+        is_cut: the file's size alone tells that its end is missing.
+    """
+
+    stated: StatedDuration | None
+    is_cut: bool = False
+
+    def is_broken_by(self, last: DecodedFrame) -> bool:
+        """Whether there should be clearly more after the `last` frame."""
+        if self.stated is None:
+            return self.is_cut
+        slack = max(0.5, 3 * last.duration_seconds)
+        if self.is_cut or self.stated.seconds - last.end_seconds <= slack:
+            return self.is_cut
+        # A length and an end on the file's clock are never mixed.
+        clock_end = last.pts * last.time_base_seconds + last.duration_seconds
+        missing = self.stated.seconds - clock_end
+        if self.stated.reading == "end":
+            return missing > slack
+        # An unknown number is an end only where the end meets it: on a clock that began long
+        # before the file, every end lies far beyond every length.
+        return self.stated.reading == "length" or abs(missing) > slack
+
+
+def promise_of(path: Path, container: Any, stream: Any) -> Promise:
+    """What an open file says of its own length."""
+    # A cut transport stream ends cleanly and its length is guessed from its last timestamp,
+    # but a cut seldom falls between two packets.
+    if container.format.name == "mpegts":
+        return Promise(None, is_cut=_ends_inside_packet(path))
+    # One length for all streams, where sound may go on after the pictures, and a guess from the
+    # rate of bits where the file was cut; but the header also counts the file's bytes.
+    if container.format.name == "asf":
+        return Promise(None, is_cut=_lacks_bytes_of_asf(path))
+    return Promise(stated_duration(container, stream))
+
+
+def _ends_inside_packet(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4 * max(_TS_PACKET_BYTES))
+    for length in _TS_PACKET_BYTES:
+        at = 4 if length == 192 else 0
+        if all(byte == _TS_SYNC for byte in head[at::length]):
+            return path.stat().st_size % length != 0
+    return False  # begins inside a packet: nothing to conclude
+
+
+def _lacks_bytes_of_asf(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_ASF_HEAD_BYTES)
+    fields = head[head.find(_ASF_PROPERTIES) :][:92]
+    if not fields.startswith(_ASF_PROPERTIES) or len(fields) < 92:
+        return False
+    size_bytes, flags = int.from_bytes(fields[40:48], "little"), fields[88]
+    is_broadcast = bool(flags & 1)  # written as it went out: its size was not known
+    return not is_broadcast and size_bytes > path.stat().st_size

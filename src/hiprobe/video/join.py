@@ -84,7 +84,12 @@ def join_clips(
         UsageError: no parts, an odd or senseless size or rate, or an unknown fit.
         VideoError: a part cannot be read; nothing is written then.
     """
-    _check_request(parts, width=width, height=height, fit=fit)
+    if not parts:
+        raise UsageError("no parts to join; give at least one clip")
+    if min(width, height) < 2 or width % 2 or height % 2:
+        raise UsageError(f"size {width}x{height} is not usable; give even numbers from 2 on")
+    if fit not in FITS:
+        raise UsageError(f"fit is {fit!r}; choose letterbox or crop")
     rate = as_rate(fps)
     joined: list[JoinedPart] = []
 
@@ -102,15 +107,6 @@ def join_clips(
         fps=rate,
         fit=fit,
     )
-
-
-def _check_request(parts: Sequence[JoinPart], *, width: int, height: int, fit: str) -> None:
-    if not parts:
-        raise UsageError("no parts to join; give at least one clip")
-    if min(width, height) < 2 or width % 2 or height % 2:
-        raise UsageError(f"size {width}x{height} is not usable; give even numbers from 2 on")
-    if fit not in FITS:
-        raise UsageError(f"fit is {fit!r}; choose letterbox or crop")
 
 
 def _ticks(

@@ -69,7 +69,7 @@ def is_sane_duration(duration: int | None, *, base_seconds: float) -> bool:
     return duration is not None and 0 < duration * base_seconds <= LONGEST_FRAME_SECONDS
 
 
-Reading = Literal["length", "end", "unknown"]
+StatedAs = Literal["length", "end", "unknown"]
 """What a stated number is: the length of the video, or the time of its end on the file's clock."""
 
 _COUNTS_FROM_ZERO = ("matroska,webm", "nut", "asf")
@@ -80,11 +80,10 @@ _ONE_FOR_ALL_STREAMS = ("matroska,webm", "flv", "nut", "asf")
 on opening, the library repeats that number at the stream as if it were its own."""
 
 _STATISTICS_TAG = "_STATISTICS_WRITING_APP"
-"""Beside it, `DURATION` is a length (MKVToolNix); the muxers of FFmpeg write the end time there."""
-
+"""Where it is there too, `DURATION` is a length (MKVToolNix); FFmpeg writes the end time there."""
 
 _LONGEST_HEADER_SECONDS = 1e10
-"""Some 300 years: what a header states beyond is damage."""
+"""Some 300 years: what a header states beyond it, or below zero, is damage."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class StatedDuration:
     """What the header says: a number of seconds, and what it is."""
 
     seconds: float
-    reading: Reading
+    reading: StatedAs
 
     def length_seconds(self, *, start_seconds: float) -> float:
         """The length of a video that begins at `start_seconds` on the file's clock."""
@@ -107,24 +106,20 @@ def stated_duration(container: Any, stream: Any) -> StatedDuration | None:
     The container's own duration counts only when the video is alone in it, since audio may
     go on after the last picture.
     """
-    name, is_alone = container.format.name, len(container.streams) == 1
+    name = container.format.name
+    reading: StatedAs = "length"
     tagged = _tagged_seconds(stream.metadata.get("DURATION", ""))
-    if tagged is not None and _is_sane(tagged):
+    if tagged is not None and 0 <= tagged <= _LONGEST_HEADER_SECONDS:
         is_length = any(key.startswith(_STATISTICS_TAG) for key in stream.metadata)
         return StatedDuration(tagged, "length" if is_length else "end")
     if stream.duration and name not in _ONE_FOR_ALL_STREAMS:
-        own = float(stream.duration * stream.time_base)
-        return StatedDuration(own, "length") if _is_sane(own) else None
-    if container.duration and is_alone:
-        reading: Reading = "end" if name in _COUNTS_FROM_ZERO else "unknown"
-        whole = float(container.duration / av.time_base)
-        return StatedDuration(whole, reading) if _is_sane(whole) else None
-    return None
-
-
-def _is_sane(seconds: float) -> bool:
-    # Damage makes durations below zero, or beyond what can be counted with.
-    return 0 <= seconds <= _LONGEST_HEADER_SECONDS
+        seconds = float(stream.duration * stream.time_base)
+    elif container.duration and len(container.streams) == 1:
+        reading = "end" if name in _COUNTS_FROM_ZERO else "unknown"
+        seconds = float(container.duration / av.time_base)
+    else:
+        return None
+    return StatedDuration(seconds, reading) if 0 <= seconds <= _LONGEST_HEADER_SECONDS else None
 
 
 def _tagged_seconds(text: str) -> float | None:
@@ -212,11 +207,8 @@ def with_shown_duration(frames: Sequence[DecodedFrame]) -> list[DecodedFrame]:
     pace = Pace()
     for frame in frames[-_REMEMBERED - 1 :]:
         pace.is_after_gap(frame)
-    return [*frames[:-1], *(_lasting(f, pace.shown_seconds(f)) for f in frames[-1:])]
-
-
-def _lasting(frame: DecodedFrame, seconds: float) -> DecodedFrame:
-    return replace(frame, duration_seconds=seconds)
+    lasting = [replace(f, duration_seconds=pace.shown_seconds(f)) for f in frames[-1:]]
+    return [*frames[:-1], *lasting]
 
 
 def _first_distances(path: Path, max_pixels: int) -> list[float]:
