@@ -38,7 +38,7 @@ def read_states_header(path: Path | str) -> dict[str, Any]:
     Raises:
         StatesError: missing, damaged, foreign or of another version.
     """
-    return load_states_file(Path(path), wanted=())[0]
+    return _load(Path(path), wanted=())[0]
 
 
 def read_times(path: Path | str) -> dict[str, Arrays]:
@@ -47,7 +47,7 @@ def read_times(path: Path | str) -> dict[str, Arrays]:
     Raises:
         StatesError: as `read_states_header`.
     """
-    _, arrays = load_states_file(Path(path), wanted=TIMES)
+    _, arrays = _load(Path(path), wanted=TIMES)
     found: dict[str, Arrays] = {"segments": {}, "clip": {}}
     for name, array in arrays.items():
         unit, _, what = name.partition("/")
@@ -60,9 +60,7 @@ def read_times(path: Path | str) -> dict[str, Arrays]:
     return found
 
 
-def load_states_file(
-    path: Path, *, wanted: Sequence[str] | None = None
-) -> tuple[dict[str, Any], Arrays]:
+def _load(path: Path, *, wanted: Sequence[str] | None = None) -> tuple[dict[str, Any], Arrays]:
     """Header, with `readings` by unit, and arrays; only those of the `wanted` kinds, or all.
 
     Raises:
@@ -77,13 +75,13 @@ def load_states_file(
             return header, {n: file.array(n) for n in names}
     except (DocumentError, OSError) as error:
         raise StatesError(
-            f"cannot read states from {path}: {cause_of(error)}; extract them again"
+            f"cannot read states from {path}: {_words(error)}; extract them again"
         ) from error
 
 
 def _readings(names: list[str], unit: str) -> list[str]:
-    found = [n.partition("/")[2] for n in names if n.startswith(f"{unit}/")]
-    return sorted(set(found) - set(TIMES))
+    found = {n.partition("/")[2] for n in names if n.startswith(f"{unit}/")}
+    return sorted(found - {*TIMES})
 
 
 def _checked_header(text: str, path: Path) -> dict[str, Any]:
@@ -106,9 +104,8 @@ def _checked_header(text: str, path: Path) -> dict[str, Any]:
     return dict(header)
 
 
-def cause_of(error: BaseException) -> str:
-    """The message of an error, or its kind where it has none."""
-    return str(error) or type(error).__name__
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__  # a KeyError and the like may come without words
 
 
 def write_states(
@@ -152,7 +149,7 @@ def read_states(path: Path | str) -> VideoStates:
     Raises:
         StatesError: missing, damaged, foreign or of another version; the message says which.
     """
-    header, arrays = load_states_file(Path(path))
+    header, arrays = _load(Path(path))
     try:
         return VideoStates(
             states=_unpack("segments", arrays, header),
@@ -161,7 +158,7 @@ def read_states(path: Path | str) -> VideoStates:
             provenance=_provenance(header),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise StatesError(f"{path} is damaged: {cause_of(error)}; extract it again") from error
+        raise StatesError(f"{path} is damaged: {_words(error)}; extract it again") from error
 
 
 def _provenance(header: Mapping[str, Any]) -> Provenance | None:

@@ -23,7 +23,7 @@ LONGEST_FRAME_SECONDS = 24 * 3600.0
 """A duration of one picture beyond this is taken for damage."""
 
 
-class FrameClock:
+class PictureClock:
     """Gives each picture its timestamp and duration, in units of the stream's time base.
 
     A picture without a timestamp, with one not after its predecessor's, or with one more than
