@@ -107,7 +107,7 @@ def _up(top: Path, path: str, quota: _Quota) -> Iterator[float]:
     """Quotas of a group and of all above it.
 
     In a container the path is often that of the host, where the group itself is the top one here:
-    folders that are not there are passed over.
+    folders that are not there are skipped.
     """
     here = [part for part in path.split("/") if part not in ("", "..")]
     for depth in range(len(here), -1, -1):

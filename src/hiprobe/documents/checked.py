@@ -135,7 +135,7 @@ def files_below(folder: Path, *, unreadable: list[Path] | None = None) -> Iterat
     link counts. A link that leads nowhere is among the files.
 
     Args:
-        unreadable: folders that cannot be listed are appended here; they are passed over.
+        unreadable: folders that cannot be listed are skipped, and appended here.
     """
     seen = _folders_above(Path(folder))
     waiting = [Path(folder)]

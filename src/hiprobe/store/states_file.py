@@ -1,6 +1,6 @@
 """States of one video as one safetensors file: readable without torch, checked when read.
 
-Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, width]`, beside
+Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, width]`, with
 `UNIT/start_seconds`, `UNIT/end_seconds`, `UNIT/failed`; one metadata entry `hiprobe` with JSON.
 """
 
@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 Arrays = dict[str, NDArray[Any]]
 
 TIMES = ("start_seconds", "end_seconds", "failed")
-"""Arrays of a unit beside its states, one value for each row."""
+"""Arrays of a unit besides its states, one value for each row."""
 
 
 def read_states_header(path: Path | str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def write_states(
     Args:
         path: target, by custom ending in `.safetensors`.
         states: everything extracted, or the segments' states by reading, or of one reading.
-        notes: free entries kept beside (where the states come from).
+        notes: further entries for the header, as where the states come from.
 
     Raises:
         StatesError: nothing to write, or readings that do not belong together.

@@ -200,7 +200,7 @@ class CodecPictures:
                 self.damaged |= packet is not None
                 pictures = []
             if pictures:
-                # The container is believed, but it tells of the first pictures only.
+                # The container is believed, but it describes the first pictures only.
                 coded = (stream.codec_context.sample_aspect_ratio,)
                 self._first_coded = self._first_coded or coded
                 changed = coded != self._first_coded
@@ -224,7 +224,7 @@ class Promise:
 
     Attributes:
         stated: by the header; None where it does not say, or cannot know.
-        is_cut: the file's size alone tells that its end is missing.
+        is_cut: the file's size alone shows that its end is missing.
     """
 
     stated: StatedDuration | None

@@ -16,7 +16,7 @@ from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_secon
 from hiprobe.video.frames import DecodedFrame
 
 LONGEST_SECONDS = 366 * 24 * 3600.0
-"""A picture that claims to lie further behind the first is damaged, or its clock was set anew.
+"""A picture that claims to lie further behind the first is damaged, or its clock was reset.
 Gaps of days are real, and a float tells nanoseconds apart up to here."""
 
 LONGEST_FRAME_SECONDS = 24 * 3600.0
