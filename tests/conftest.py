@@ -58,14 +58,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files that a decoder was started on, in order."""
-    from hiprobe.video.decode import DecodedPictures
+    from hiprobe.video.decode import CodecPictures
 
     seen: list[Path] = []
-    plain = DecodedPictures._decoded
+    plain = CodecPictures._decoded
 
-    def counting(self: DecodedPictures, container: Any, stream: Any) -> Iterator[Any]:
+    def counting(self: CodecPictures, container: Any, stream: Any) -> Iterator[Any]:
         seen.append(self._path)
         yield from plain(self, container, stream)
 
-    monkeypatch.setattr(DecodedPictures, "_decoded", counting)
+    monkeypatch.setattr(CodecPictures, "_decoded", counting)
     return seen

@@ -26,10 +26,3 @@ def test_offline(monkeypatch: pytest.MonkeyPatch, value: str, expected: bool) ->
         monkeypatch.setenv(name, value)
         assert settings.offline() is expected
         monkeypatch.delenv(name)
-
-
-def test_test_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HIPROBE_TEST_DATA", str(tmp_path))
-    assert settings.test_data_folder() == tmp_path
-    monkeypatch.setenv("HIPROBE_TEST_DATA", str(tmp_path / "absent"))
-    assert settings.test_data_folder() is None

@@ -81,7 +81,7 @@ def read_prompts(path: Path | str) -> tuple[Prompt, ...]:
     """Prompts of a file, in its order; `presets` stands for all presets.
 
     A text file has one prompt a line (a preset's name or a text; empty lines and lines that
-    begin with # are passed over). A JSON file has a list of such lines, or an object of name ->
+    begin with # are ignored). A JSON file has a list of such lines, or an object of name ->
     text; a TOML file has a table `[prompts]` of name = "text".
 
     Raises:

@@ -8,95 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_Quota = Callable[[Path], float | None]
-
-_V1_FOLDERS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
-
-
-def usable_processors(root: Path = Path("/")) -> int:
-    """Processors that this process may use, at least 1.
-
-    The least of: those it may run on, the quotas of its control groups (of version 1 and 2, its
-    own and those above it; one and a half count as two), and the machine's cores, for a second
-    thread on a core does not make a matrix product faster.
-
-    Args:
-        root: where `proc` and `sys` lie.
-    """
-    allowed = _allowed_processors()
-    quotas = [math.ceil(share) for share in _quotas(root)]
-    cores = _cores(root / "proc" / "cpuinfo")
-    return max(1, min([allowed, *quotas, *([cores] if cores else [])]))
-
-
-def _allowed_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _quotas(root: Path) -> Iterator[float]:
-    """Processors' worth of time that each control group of this process may have."""
-    groups = root / "sys" / "fs" / "cgroup"
-    for line in _text(root / "proc" / "self" / "cgroup").splitlines():
-        _, _, rest = line.partition(":")
-        kinds, _, path = rest.partition(":")
-        if not kinds:
-            yield from _up(groups, path, _quota_v2)
-        elif "cpu" in kinds.split(","):
-            for folder in _V1_FOLDERS:
-                yield from _up(groups / folder, path, _quota_v1)
-
-
-def _up(top: Path, path: str, quota: _Quota) -> Iterator[float]:
-    """Quotas of a group and of all above it.
-
-    In a container the path is often that of the host, where the group itself is the top one here:
-    folders that are not there are passed over.
-    """
-    here = [part for part in path.split("/") if part not in ("", "..")]
-    for depth in range(len(here), -1, -1):
-        found = quota(top.joinpath(*here[:depth]))
-        if found is not None:
-            yield found
-
-
-def _quota_v2(folder: Path) -> float | None:
-    words = _text(folder / "cpu.max").split()  # "150000 100000", or "max 100000"
-    return _share(words[0], words[1]) if len(words) == 2 else None
-
-
-def _quota_v1(folder: Path) -> float | None:
-    return _share(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
-
-
-def _share(quota: str, period: str) -> float | None:
-    try:
-        used, of = int(quota), int(period)
-    except ValueError:  # "max", or no such file
-        return None
-    return used / of if used > 0 and of > 0 else None  # -1: no quota
-
-
-def _cores(cpu_info: Path) -> int | None:
-    """Cores of the machine as Linux lists them; None where it does not say."""
-    found, place = set(), ""
-    for line in _text(cpu_info).splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "physical id":
-            place = value.strip()
-        elif name.strip() == "core id":
-            found.add((place, value.strip()))
-    return len(found) or None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-
-
 _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """A thread that waits sleeps, in GNU's OpenMP and in Intel's and LLVM's: by default it spins, and
 takes the processor from whatever else runs on the machine."""
@@ -104,6 +15,10 @@ takes the processor from whatever else runs on the machine."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 _TRUE = {"1", "true", "yes", "on"}
+
+_Quota = Callable[[Path], float | None]
+
+_V1_FOLDERS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
 
 
 def cache_folder() -> Path:
@@ -158,8 +73,80 @@ def share_processors(root: Path = Path("/")) -> None:
         os.environ[_THREADS[0]] = str(usable_processors(root))
 
 
-def test_data_folder() -> Path | None:
-    """Folder of real clips for tests, `HIPROBE_TEST_DATA`; None where it is unset or absent."""
-    chosen = os.environ.get("HIPROBE_TEST_DATA", "").strip()
-    folder = Path(chosen).expanduser() if chosen else None
-    return folder if folder is not None and folder.is_dir() else None
+def usable_processors(root: Path = Path("/")) -> int:
+    """Processors that this process may use, at least 1.
+
+    The least of: those it may run on, the quotas of its control groups (of version 1 and 2, its
+    own and those above it; one and a half count as two), and the machine's cores, for a second
+    thread on a core does not make a matrix product faster.
+
+    Args:
+        root: where `proc` and `sys` lie.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")  # Linux alone has it
+    allowed = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    quotas = [math.ceil(share) for share in _quotas(root)]
+    cores = _cores(root / "proc" / "cpuinfo")
+    return max(1, min([allowed, *quotas, *([cores] if cores else [])]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Processors' worth of time that each control group of this process may have."""
+    groups = root / "sys" / "fs" / "cgroup"
+    for line in _text(root / "proc" / "self" / "cgroup").splitlines():
+        _, _, rest = line.partition(":")
+        kinds, _, path = rest.partition(":")
+        if not kinds:
+            yield from _up(groups, path, _quota_v2)
+        elif "cpu" in kinds.split(","):
+            for folder in _V1_FOLDERS:
+                yield from _up(groups / folder, path, _quota_v1)
+
+
+def _up(top: Path, path: str, quota: _Quota) -> Iterator[float]:
+    """Quotas of a group and of all above it.
+
+    In a container the path is often that of the host, where the group itself is the top one here:
+    folders that are not there are skipped.
+    """
+    here = [part for part in path.split("/") if part not in ("", "..")]
+    for depth in range(len(here), -1, -1):
+        found = quota(top.joinpath(*here[:depth]))
+        if found is not None:
+            yield found
+
+
+def _quota_v2(folder: Path) -> float | None:
+    words = _text(folder / "cpu.max").split()  # "150000 100000", or "max 100000"
+    return _share(words[0], words[1]) if len(words) == 2 else None
+
+
+def _quota_v1(folder: Path) -> float | None:
+    return _share(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us"))
+
+
+def _share(quota: str, period: str) -> float | None:
+    try:
+        used, of = int(quota), int(period)
+    except ValueError:  # "max", or no such file
+        return None
+    return used / of if used > 0 and of > 0 else None  # -1: no quota
+
+
+def _cores(cpu_info: Path) -> int | None:
+    """Cores of the machine as Linux lists them; None where it does not say."""
+    found, place = set(), ""
+    for line in _text(cpu_info).splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "physical id":
+            place = value.strip()
+        elif name.strip() == "core id":
+            found.add((place, value.strip()))
+    return len(found) or None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

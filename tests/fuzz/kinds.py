@@ -391,7 +391,7 @@ def _read_cache(folder: Path) -> None:
     from hiprobe.store.states_cache import PartFiles, StatesCache
 
     kept._read(folder / "kept.json", "k")
-    content_hash._read(folder / "note.json")
+    content_hash.read_note(folder / "note.json")
     joined._read(folder / "joined.json", ["a"])
     measured_file._read(folder / "measured.jsonl")
     text_pass._load(folder / "texts.npy", (2, 3))

@@ -47,9 +47,6 @@ class Harmless:
         self._inner = inner
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self._segments(console, options)
-
-    def _segments(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
         from rich.segment import Segment
 
         for segment in console.render(self._inner, options):
@@ -79,8 +76,6 @@ def say(line: str) -> None:
 
 def print_rich(what: object) -> None:
     """A rich table on stdout; wide where stdout is no terminal, so that nothing is cut off."""
-    import sys
-
     console(width=None if sys.stdout.isatty() else 140).print(Harmless(what))
 
 
@@ -171,7 +166,7 @@ def _lines(what: str) -> Progress:
 
 
 def describe(event: ProgressEvent, *, known: str = "") -> str:
-    """How far a run is, in words; a `known` name is not told again."""
+    """How far a run is, in words; a `known` name is left out."""
     count = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
     count += f" ({event.skipped} reused)" if event.skipped else ""
     is_done = event.eta_seconds is None or event.done == event.total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,8 +89,8 @@ def real_material(
     Args:
         path: folder or table of clips, as `read_clips` takes it.
         folder: where the joined video is written.
-        skip: told of each held-out clip that cannot be read; the others go on.
-        tell: takes sentences on what is not taken, or counts as the same content.
+        skip: called with each held-out clip that cannot be read, and why; the others are joined.
+        tell: called with sentences on files that are left out or have the same content.
 
     Raises:
         LabelError: too few sources to hold some out.
@@ -107,7 +107,9 @@ def real_material(
         for remark in (*found.remarks, *settled.remarks):
             tell(remark)
     clips = settled.clips
-    _refuse_states(clips)
+    for clip in clips:
+        if is_states_name(clip.video):
+            raise UsageError(f"{clip.video} holds states; a demonstration joins videos, give those")
     split = hold_out(clips, seed=seed)
     ordered = joining_order(_readable(split.held_out, skip), seed=seed)
     parts = [
@@ -121,12 +123,6 @@ def real_material(
     what = f"{len(split.fit)} clips, and a video joined from {len(parts)} clips of unseen sources"
     cuts = joined.cuts_seconds
     return Material(split.fit, joined.path, joined.spans, cuts, False, "joined clips", what)
-
-
-def _refuse_states(clips: Iterable[LabelledClip]) -> None:
-    for clip in clips:
-        if is_states_name(clip.video):
-            raise UsageError(f"{clip.video} holds states; a demonstration joins videos, give those")
 
 
 def _readable(
@@ -262,5 +258,4 @@ def demo(
       hiprobe demo
       hiprobe demo --clips clips.csv --out try
     """
-
     demonstrate(clips, normal=normal, out=out, backbone=spec, seed=seed, quiet=quiet)

@@ -26,14 +26,14 @@ def info(paths: tuple[str, ...]) -> None:
     """
     from hiprobe.cli.run_files import Failures
 
-    failures, told = Failures(), 0
+    failures, printed = Failures(), 0
     for name in paths:
         with failures.of(Path(name)):
             facts = _facts(Path(name))
-            if told:
+            if printed:
                 echo("")
             _print(facts)
-            told += 1
+            printed += 1
     failures.finish(alone=len(paths) == 1)
 
 

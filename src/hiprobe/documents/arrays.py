@@ -214,10 +214,12 @@ def read_parquet_table(path: Path) -> ParquetTable:
         return ParquetTable(table.to_pylist(), dict(table.schema.metadata or {}))
     except DocumentError:
         raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise DocumentError(f"it is no sound Parquet: {error}") from error
-    except (OverflowError, RecursionError, MemoryError, NotImplementedError) as error:
-        raise DocumentError(f"it is no sound Parquet: {error or type(error).__name__}") from error
+    except (
+        *(pa.ArrowException, OSError, ValueError, TypeError, KeyError),
+        *(OverflowError, RecursionError, MemoryError, NotImplementedError),
+    ) as error:
+        cause = str(error) or type(error).__name__
+        raise DocumentError(f"it is no sound Parquet: {cause}") from error
 
 
 def _refuse_huge(about: Any) -> None:

@@ -44,7 +44,10 @@ def open_plain(path: Path | str, *, limit_bytes: int | None = None) -> BufferedR
         UnfitFileError: a folder, pipe, socket or device, or a file above the limit.
         OSError: it is not there or may not be read.
     """
-    _refuse_unfit(path, _stat(path), limit_bytes)  # before opening: that alone can block
+    try:
+        _refuse_unfit(path, Path(path).stat(), limit_bytes)  # before opening: that alone can block
+    except ValueError as error:  # a NUL character in the name
+        raise UnfitFileError(path, f"{str(path)!r} can be no file's name: {error}") from error
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     try:
@@ -110,13 +113,6 @@ def read_text(path: Path | str, *, limit_bytes: int = TABLE_LIMIT_BYTES) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _stat(path: Path | str) -> os.stat_result:
-    try:
-        return os.stat(path)  # noqa: PTH116 - the path may be text
-    except ValueError as error:  # a NUL character in the name
-        raise UnfitFileError(path, f"{str(path)!r} can be no file's name: {error}") from error
-
-
 def _refuse_unfit(path: Path | str, found: os.stat_result, limit_bytes: int | None) -> None:
     if kind := other_than_file(found.st_mode):
         raise UnfitFileError(path, f"it is {kind}, not a regular file")
@@ -139,7 +135,7 @@ def files_below(folder: Path, *, unreadable: list[Path] | None = None) -> Iterat
     link counts. A link that leads nowhere is among the files.
 
     Args:
-        unreadable: folders that cannot be listed are appended here; they are passed over.
+        unreadable: folders that cannot be listed are skipped, and appended here.
     """
     seen = _folders_above(Path(folder))
     waiting = [Path(folder)]
@@ -186,6 +182,8 @@ LIMIT_BYTES = 64 * MIB
 
 MAX_DEPTH = 32
 """Ours are nested 5 deep; a deeper document would exhaust the stack of whoever walks over it."""
+
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 MAX_WHOLE = 2**63 - 1
 """Whole numbers beyond it fit in no array, and overflow when one makes a float of them."""
@@ -252,11 +250,12 @@ def check_schema(found: Any, schema: Any) -> None:
         expected, _, place = str(error).partition(" - at `")
         where = place.rstrip("`") or "$"
         value = _shown(_value_at(found, where))
-        raise DocumentError(f"{_field(where)}: {expected}, it holds {value}") from error
+        field = where.removeprefix("$").removeprefix(".") or "the document"
+        raise DocumentError(f"{field}: {expected}, it holds {value}") from error
     except UnicodeEncodeError as error:
         raise DocumentError("a field's name holds half a character (a lone surrogate)") from error
     except RecursionError as error:
-        raise DocumentError(_too_deep()) from error
+        raise DocumentError(_TOO_DEEP) from error
 
 
 def _decoded(raw: bytes, *, strict: bool) -> Any:
@@ -265,7 +264,7 @@ def _decoded(raw: bytes, *, strict: bool) -> Any:
     try:
         return msgspec.json.decode(raw) if strict else json.loads(raw)
     except RecursionError as error:
-        raise DocumentError(_too_deep()) from error
+        raise DocumentError(_TOO_DEEP) from error
     except UnicodeDecodeError as error:
         raise DocumentError(f"it is no UTF-8 text: {error}") from error
     except ValueError as error:  # also of msgspec, and of numbers with thousands of digits
@@ -284,7 +283,7 @@ def check_values(found: Any, *, nan: bool = False, names: bool = False) -> None:
         level = [inner for value in level for inner in _inside(value, nan, names)]
         if not level:
             return
-    raise DocumentError(_too_deep())
+    raise DocumentError(_TOO_DEEP)
 
 
 def _inside(value: Any, nan: bool, names: bool) -> Iterator[Any]:
@@ -320,10 +319,6 @@ def _value_at(found: Any, where: str) -> Any:
     return found
 
 
-def _field(where: str) -> str:
-    return where.removeprefix("$").removeprefix(".") or "the document"
-
-
 def _shown(value: Any) -> str:
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = 60
@@ -332,7 +327,3 @@ def _shown(value: Any) -> str:
         return short.repr(value)
     except ValueError:  # a number of more digits than Python shows
         return "a number of thousands of digits"
-
-
-def _too_deep() -> str:
-    return f"it is nested more than {MAX_DEPTH} levels deep"

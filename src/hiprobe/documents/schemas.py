@@ -1,4 +1,4 @@
-"""What each kind of document must hold, as structs that `store.documents` checks against.
+"""What each kind of document must hold, as structs that `documents.checked` checks against.
 
 A field that is missing here is not checked and may be there: later versions add some. Strings that
 are one of a few, and fields that belong together, are checked by the values built from them.
@@ -29,6 +29,10 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Label = Literal[0, 1]
 Setting = str | int | float | bool
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
+
+
+# Structs and not the dataclasses that are built from them: those can neither bound a number nor
+# forbid a field, which must be where all fields are passed on as keyword arguments.
 
 
 class FingerprintFields(Struct, forbid_unknown_fields=True):
@@ -327,7 +331,7 @@ class WeightIndex(Struct):
 
 
 class JoinedFacts(Struct):
-    """What is kept beside a joined video."""
+    """What is written down about a joined video."""
 
     clips: list[str]
     frames: Whole

@@ -39,7 +39,7 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
         stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
         name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:40]
         note = remembered_in / f"{name}.json"
-        known = _read(note)
+        known = read_note(note)
         if known is not None and known["stamp"] == stamp:
             return str(known["sha256"])
         digest = file_sha256(path)
@@ -53,7 +53,8 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
     return digest
 
 
-def _read(note: Path) -> dict[str, Any] | None:
+def read_note(note: Path) -> dict[str, Any] | None:
+    """What was noted of a file, `stamp` and `sha256`; None where the note is absent or damaged."""
     from hiprobe.documents.schemas import HashNote  # msgspec: only where hashes are remembered
 
     try:

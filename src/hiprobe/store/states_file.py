@@ -1,6 +1,6 @@
 """States of one video as one safetensors file: readable without torch, checked when read.
 
-Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, width]`, beside
+Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, width]`, with
 `UNIT/start_seconds`, `UNIT/end_seconds`, `UNIT/failed`; one metadata entry `hiprobe` with JSON.
 """
 
@@ -30,7 +30,7 @@ FORMAT_VERSION = 1
 Arrays = dict[str, NDArray[Any]]
 
 TIMES = ("start_seconds", "end_seconds", "failed")
-"""Arrays of a unit beside its states, one value for each row."""
+"""Arrays of a unit besides its states, one value for each row."""
 
 
 def read_states_header(path: Path | str) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def read_states_header(path: Path | str) -> dict[str, Any]:
     Raises:
         StatesError: missing, damaged, foreign or of another version.
     """
-    return load_states_file(Path(path), wanted=())[0]
+    return _load(Path(path), wanted=())[0]
 
 
 def read_times(path: Path | str) -> dict[str, Arrays]:
@@ -48,7 +48,7 @@ def read_times(path: Path | str) -> dict[str, Arrays]:
     Raises:
         StatesError: as `read_states_header`.
     """
-    _, arrays = load_states_file(Path(path), wanted=TIMES)
+    _, arrays = _load(Path(path), wanted=TIMES)
     found: dict[str, Arrays] = {"segments": {}, "clip": {}}
     for name, array in arrays.items():
         unit, _, what = name.partition("/")
@@ -61,9 +61,7 @@ def read_times(path: Path | str) -> dict[str, Arrays]:
     return found
 
 
-def load_states_file(
-    path: Path, *, wanted: Sequence[str] | None = None
-) -> tuple[dict[str, Any], Arrays]:
+def _load(path: Path, *, wanted: Sequence[str] | None = None) -> tuple[dict[str, Any], Arrays]:
     """Header, with `readings` by unit, and arrays; only those of the `wanted` kinds, or all.
 
     Raises:
@@ -78,13 +76,13 @@ def load_states_file(
             return header, {n: file.array(n) for n in names}
     except (DocumentError, OSError) as error:
         raise StatesError(
-            f"cannot read states from {path}: {cause_of(error)}; extract them again"
+            f"cannot read states from {path}: {_words(error)}; extract them again"
         ) from error
 
 
 def _readings(names: list[str], unit: str) -> list[str]:
-    found = [n.partition("/")[2] for n in names if n.startswith(f"{unit}/")]
-    return sorted(set(found) - set(TIMES))
+    found = {n.partition("/")[2] for n in names if n.startswith(f"{unit}/")}
+    return sorted(found - {*TIMES})
 
 
 def _checked_header(text: str, path: Path) -> dict[str, Any]:
@@ -107,9 +105,8 @@ def _checked_header(text: str, path: Path) -> dict[str, Any]:
     return dict(header)
 
 
-def cause_of(error: BaseException) -> str:
-    """The message of an error, or its kind where it has none."""
-    return str(error) or type(error).__name__
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__  # a KeyError and the like may come without words
 
 
 def write_states(
@@ -123,7 +120,7 @@ def write_states(
     Args:
         path: target, by custom ending in `.safetensors`.
         states: everything extracted, or the segments' states by reading, or of one reading.
-        notes: free entries kept beside (where the states come from).
+        notes: further entries for the header, as where the states come from.
 
     Raises:
         StatesError: nothing to write, or readings that do not belong together.
@@ -153,7 +150,7 @@ def read_states(path: Path | str) -> VideoStates:
     Raises:
         StatesError: missing, damaged, foreign or of another version; the message says which.
     """
-    header, arrays = load_states_file(Path(path))
+    header, arrays = _load(Path(path))
     try:
         return VideoStates(
             states=_unpack("segments", arrays, header),
@@ -162,7 +159,7 @@ def read_states(path: Path | str) -> VideoStates:
             provenance=_provenance(header),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise StatesError(f"{path} is damaged: {cause_of(error)}; extract it again") from error
+        raise StatesError(f"{path} is damaged: {_words(error)}; extract it again") from error
 
 
 def _provenance(header: Mapping[str, Any]) -> Provenance | None:

@@ -43,7 +43,7 @@ def write_states_manifest(folder: Path | str) -> Path:
     root = Path(folder)
     rows: list[dict[str, Any]] = []
     made_by: dict[str, Any] = {}
-    for path in _files(root):
+    for path in sorted(p for p in files_below(root) if p.suffix == ".safetensors"):
         header = read_states_header(path)
         digest = Fingerprint(**header["fingerprint"]).digest
         made_by[digest] = header["fingerprint"]
@@ -64,24 +64,22 @@ def write_states_manifest(folder: Path | str) -> Path:
     return target
 
 
-def _files(root: Path) -> list[Path]:
-    return sorted(p for p in files_below(root) if p.suffix == ".safetensors")
-
-
 def _rows(
     file: str, header: Mapping[str, Any], times: Mapping[str, Mapping[str, Any]], digest: str
 ) -> Iterator[dict[str, Any]]:
     notes = header["notes"]
-    label = notes.get("label")
+    label, ticks = notes.get("label"), notes.get("time_base_seconds")
+    if label not in (None, "0", "1"):
+        raise ValueError(f"its label is {label!r}, not 0 or 1")
     shared = {
         "video": _written(notes.get("video")),
         "sha256": _written(notes.get("sha256")),
-        "time_base_seconds": _number(notes.get("time_base_seconds")),
+        "time_base_seconds": None if ticks is None else float(ticks),
         "layers": header["layers"],
         "file": file,
         "outcome": header["outcome"],
         "fingerprint": digest,
-        "label": None if label is None else _label(label),
+        "label": None if label is None else int(label),
         "class": _written(notes.get("class")),
         "source": _written(notes.get("source")),
     }
@@ -114,19 +112,9 @@ def _times(times: Mapping[str, Any], row: int, notes: Mapping[str, str]) -> dict
     return found
 
 
-def _label(text: str) -> int:
-    if text not in ("0", "1"):
-        raise ValueError(f"its label is {text!r}, not 0 or 1")
-    return int(text)
-
-
 def _written(text: str | None) -> str | None:
     """Text as Parquet can hold it: a byte of a file name that is no UTF-8 is shown as `\\xe9`."""
     return text and text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
 
 
 def _schema(pa: Any) -> Any:

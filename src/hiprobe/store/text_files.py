@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import OutsideFolderError, UsageError
-from hiprobe.names import path_text, text_path, utf8_text
+from hiprobe.names import HALF_CHARACTER, path_text, text_path, utf8_text
 from hiprobe.plugins import Registry
 from hiprobe.store.atomic import atomic_path
 
@@ -39,7 +39,6 @@ def inside(folder: Path, name: str | Path) -> Path:
     return path
 
 
-_HALF = re.compile("[\ud800-\udfff]")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """What a spreadsheet takes for a formula, behind quotes that stand for themselves or not."""
 
@@ -61,7 +60,7 @@ def json_text(document: Any, *, indent: int | None = None) -> str:
         TypeError, ValueError: a value is not JSON.
     """
     text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
-    return _HALF.sub(lambda half: json.dumps(utf8_text(half[0]))[1:-1], text)
+    return HALF_CHARACTER.sub(lambda half: json.dumps(utf8_text(half[0]))[1:-1], text)
 
 
 def write_table(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -97,9 +96,8 @@ def safe_cell(text: str) -> str:
 
 def path_cell(path: PurePath | str) -> str:
     """A path as a cell: relative to the table, `./=a.mp4` is the same file to every reader."""
-    text = path.as_posix() if isinstance(path, PurePath) else path
-    told = path_text(text)
-    return f"./{told}" if safe_cell(told) != told else told
+    text = path_text(path.as_posix() if isinstance(path, PurePath) else path)
+    return f"./{text}" if safe_cell(text) != text else text
 
 
 def plain_cell(cell: str) -> str:
@@ -238,7 +236,7 @@ def _owner(entry: Mapping[str, Any]) -> Owner:
     for name, value in found.items():
         if not isinstance(value, int if name == "size_bytes" else str):
             raise TypeError(f"{name} is {value!r}")
-    place = PurePosixPath(found["name"])
-    if found["kind"] not in ENDINGS or ".." in place.parts or place.is_absolute():
+    place = PurePath(found["name"])  # of this system: Windows has drives and backslashes
+    if found["kind"] not in ENDINGS or ".." in place.parts or place.anchor:
         raise ValueError(f"an owner of {found['kind']!r}, {found['name']!r}")
     return Owner(**{**found, "video": str(text_path(found["video"]))})

@@ -52,7 +52,7 @@ RECENT_SECONDS = 10.0
 def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Any, Any]]:
     """The open container and its largest video stream (cover pictures do not count).
 
-    A warning tells of other video streams.
+    Other video streams are named in a warning.
 
     Raises:
         VideoError: the file is missing, empty, a folder, not readable, not a video, without a
@@ -124,7 +124,7 @@ def _video_stream(container: Any, *, file: Path, max_pixels: int) -> Any:
 def _largest(container: Any, *, file: Path) -> Any:
     """The video track with the largest pictures, the first of equals.
 
-    A file may hold a small preview before the real one. A warning names what is passed over.
+    A file may hold a small preview before the real one. A warning names the others.
     """
     cover = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & cover]
@@ -153,7 +153,7 @@ def _track_words(stream: Any) -> str:
 
 
 def _is_still(stream: Any) -> bool:
-    # A poster, or thumbnails of chapters, may be larger than the video beside it.
+    # A poster, or thumbnails of chapters, may be larger than the video itself.
     kinds = av.stream.Disposition
     return stream.frames == 1 or bool(
         stream.disposition & (kinds.timed_thumbnails | kinds.still_image)

@@ -12,7 +12,10 @@ import numpy as np
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.video.container import BARE_FORMATS, MAX_PIXELS, READ_ERRORS, FileStamp, open_video
 from hiprobe.video.frames import DecodedFrame, pixel_aspect_of, sane_aspect
-from hiprobe.video.times import FrameClock, StatedDuration, stated_duration
+from hiprobe.video.times import PictureClock, StatedDuration, stated_duration
+
+Outcome = Literal["end", "truncated"]
+"""How reading ended: at the end of the video (or of the stretch), or broken off before it."""
 
 Outcome = Literal["end", "truncated"]
 """How reading ended: at the end of the video (or of the stretch), or broken off before it."""
@@ -66,7 +69,7 @@ class FrameReader:
         self.outcome, self.frame_count = None, 0
         stamp = FileStamp.of(self.path)
         with open_video(self.path, max_pixels=self.max_pixels) as (container, stream):
-            pictures = DecodedPictures(
+            pictures = CodecPictures(
                 self.path,
                 container,
                 stream,
@@ -101,9 +104,9 @@ class FrameReader:
         )
 
 
-def _timed(pictures: DecodedPictures, stream: Any, path: Path) -> Iterator[DecodedFrame]:
+def _timed(pictures: CodecPictures, stream: Any, path: Path) -> Iterator[DecodedFrame]:
     """Frames with their times from the first one of the stream on, always rising."""
-    clock = FrameClock(stream)
+    clock = PictureClock(stream)
     base = clock.base_seconds
     for picture in pictures:
         clock.origin_pts = pictures.origin_pts
@@ -124,7 +127,7 @@ def check_stretch(*, start_seconds: float | None, end_seconds: float | None) -> 
         )
 
 
-class DecodedPictures:
+class CodecPictures:
     """Iterates over the codec's pictures; those before the start may come too.
 
     A packet that cannot be decoded is skipped; where the file cannot be read on, the pictures
@@ -200,7 +203,7 @@ class DecodedPictures:
                 self.damaged |= packet is not None
                 pictures = []
             if pictures:
-                # The container is believed, but it tells of the first pictures only.
+                # The container is believed, but it describes the first pictures only.
                 coded = (stream.codec_context.sample_aspect_ratio,)
                 self._first_coded = self._first_coded or coded
                 changed = coded != self._first_coded
@@ -224,7 +227,7 @@ class Promise:
 
     Attributes:
         stated: by the header; None where it does not say, or cannot know.
-        is_cut: the file's size alone tells that its end is missing.
+        is_cut: the file's size alone shows that its end is missing.
     """
 
     stated: StatedDuration | None

@@ -16,14 +16,14 @@ from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_secon
 from hiprobe.video.frames import DecodedFrame
 
 LONGEST_SECONDS = 366 * 24 * 3600.0
-"""A picture that claims to lie further behind the first is damaged, or its clock was set anew.
+"""A picture that claims to lie further behind the first is damaged, or its clock was reset.
 Gaps of days are real, and a float tells nanoseconds apart up to here."""
 
 LONGEST_FRAME_SECONDS = 24 * 3600.0
 """A duration of one picture beyond this is taken for damage."""
 
 
-class FrameClock:
+class PictureClock:
     """Gives each picture its timestamp and duration, in units of the stream's time base.
 
     A picture without a timestamp, with one not after its predecessor's, or with one more than

@@ -33,7 +33,7 @@ class Packets:
     Attributes:
         count: packets with content; None where the file could not be read to its end.
         times: timestamp and duration of each, in order of showing, in units of
-            `time_base_seconds`; empty where one of them is in doubt, or the clock starts anew.
+            `time_base_seconds`; empty where one of them is in doubt, or the clock starts again.
         sync_pts: timestamps of the packets at which decoding can begin, ascending.
         promise: what the file says of its own length.
     """
@@ -105,7 +105,7 @@ def _demux(container: Any, stream: Any) -> tuple[list[tuple[int, int, bool]], in
             if packet.size == 0 or packet.is_discard:
                 continue
             count += 1
-            # Files that were joined as they are start their clock anew: times then say nothing
+            # Files that were joined as they are start their clock again: times then say nothing
             # of the order. The reader of frames goes on counting there.
             is_behind = packet.dts is not None and packet.dts < decoded_at
             decoded_at = decoded_at if packet.dts is None else max(decoded_at, packet.dts)
