@@ -203,7 +203,7 @@ def check(
 
     \b
     Exit codes: 0 all is well; 12 something is missing or cannot be read; 14 a video is in two
-    splits; 13 counts differ. The gravest counts; the manifest is written in all of these cases.
+    splits; 13 counts differ. The most serious one counts; the manifest is written in any case.
 
     \b
     Examples:
@@ -244,7 +244,7 @@ def get(name: str, out: Path | None, quiet: bool) -> None:
     """Get the data set NAME where it is public, else say where to ask for it.
 
     surveillance-fights (MIT) is cloned from its authors' repository with git and checked. The
-    others are had from their authors; what to place where is printed.
+    others come from their authors; where to ask and what to place where is printed.
 
     \b
     Examples:

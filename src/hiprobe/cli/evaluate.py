@@ -215,7 +215,7 @@ def command(
     seed: int,
     document: Path | None,
 ) -> None:
-    """Evaluate anyone's SCORES on a public test set, beside four floors.
+    """Evaluate anyone's SCORES on a public test set, with four baselines.
 
     SCORES is a folder of NAME.npy, one .npy or .npz, a .json or .csv with segments
     (start, end, score) or plain scores, or a folder of hiprobe's own detections. Ground truth

@@ -75,18 +75,19 @@ def check_dataset(
     if not rows:
         raise DatasetError(*_nothing(known, folder, files).split("\n"))
     measured = measure_all(
-        list(rows),
+        [found for found, _ in rows],
         kept=kept_file(folder, folder=kept or cache_folder() / "data-checks"),
         quick=quick,
         progress=progress,
     )
     usable, unfit = _measured_rows(known, folder, rows, measured, facts)
-    pictures = {found.path: measured[found].picture for found in rows}
+    pictures = {found.path: measured[found].picture for found, _ in rows}
+    counts = Counter(row.split for _, row in rows)
     findings = [
         *unfit,
         *findings,
         *_missing(facts, rows, splits),
-        *_counts(facts.counts, Counter(r.split for r in rows.values()), splits),
+        *_counts(facts.counts, counts, splits),
         *_unsplit(known, usable),
         *_sources(known, usable),
         *_film_overlaps(usable),
@@ -96,8 +97,8 @@ def check_dataset(
     return CheckReport(
         manifest=manifest,
         findings=by_kind(findings),
-        folders=Counter(f.relative.parts[0] if len(f.relative.parts) > 1 else "." for f in rows),
-        counts=Counter(r.split for r in rows.values()),
+        folders=Counter(f.relative.parts[0] if len(f.relative.parts) > 1 else "." for f, _ in rows),
+        counts=counts,
         published={s: n for s, n in facts.counts.items() if not splits or s in splits},
         quick=quick,
     )
@@ -114,7 +115,7 @@ def _nothing(known: KnownSet, root: Path, files: Sequence[FoundVideo]) -> str:
     return (
         f"{root} holds nothing of {known.title}: none of its {len(files)} videos is named as "
         f"there{extracts if pictures else ''}{f'; it has {there}' if there else ''}.\n"
-        f"The set is had at {known.ask}, and placed as\n  {place}\n"
+        f"Get the set at {known.ask}, and place it as\n  {place}\n"
         f"Videos in folders of your own: hiprobe data check {FOLDER} {root}"
     )
 
@@ -140,7 +141,7 @@ def _measured_rows(
         for name in own
         if not (root / text_path(name)).exists()
     ]
-    for found, row in rows.items():
+    for found, row in rows:
         read, where = measured[found], path_text(str(found.relative))
         count = read.frame_count
         if count is None:
@@ -190,7 +191,7 @@ def _of_frames(where: str, read: Measured, stated: VideoFacts | None) -> list[Ch
 
 
 def _missing(facts: Published, rows: Identified, splits: Sequence[str]) -> list[CheckFinding]:
-    there = {(row.split, row.name) for row in rows.values()}
+    there = {(row.split, row.name) for _, row in rows}
     return [
         CheckFinding("missing", name, f"{split} video of the published list")
         for split, name in facts.expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -16,8 +16,8 @@ from hiprobe.datasets.video_files import without_ending
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
 
-Identified = Mapping[FoundVideo, ManifestRow]
-"""What each file is, in a fixed order: its row, without what reading the file will tell."""
+Identified = Sequence[tuple[FoundVideo, ManifestRow]]
+"""Files with what they are: rows without what only reading the file will show."""
 
 
 def published(
@@ -116,14 +116,14 @@ def identify_all(
         if not known.own_classes and where and row.split and where != row.split:
             text = f"lies in a folder for {where}, is published for {row.split}"
             findings.append(CheckFinding("placed", str(found.relative), text))
-    return dict(chosen.values()), findings
+    return list(chosen.values()), findings
 
 
 def _of_manifest(
     root: Path, files: Sequence[FoundVideo], *, splits: Sequence[str]
 ) -> tuple[Identified, list[CheckFinding]]:
     there = {absolute(f.path): f for f in files}
-    rows, findings, named = {}, [], set()
+    rows, findings, named = [], [], set()
     for row in read_csv(root / "manifest.csv").rows:
         video, path = row.video, absolute(row.video)
         named.add(path)
@@ -134,7 +134,7 @@ def _of_manifest(
             findings.append(CheckFinding("missing", where, "manifest.csv names it"))
             continue
         found = there.get(path, FoundVideo(video, PurePosixPath(video.as_posix())))
-        rows[found] = replace(row, video=found.path)
+        rows.append((found, replace(row, video=found.path)))
     findings += [
         CheckFinding("unknown", str(f.relative), "manifest.csv does not name it")
         for path, f in there.items()

@@ -37,7 +37,7 @@ _KEY = b"hiprobe"
 """Where a Parquet file holds the facts of the set, in the metadata of its schema."""
 
 _OTHER_VERSION = (
-    f"{{}} is {{}}; this version reads {FORMAT} {VERSION}: write it anew with `hiprobe data check`"
+    f"{{}} is {{}}; this version reads {FORMAT} {VERSION}: write it again with `hiprobe data check`"
 )
 
 SPLITS = ("", "train", "val", "test")

@@ -34,7 +34,7 @@ ALIKE = 0.85
 """Cosine from which on the change within two videos is taken as the same.
 
 On the real clips at hand, other recordings stay below 0.65, of one camera too; copies that are
-encoded anew, half as large, darker or two frames shorter stay above 0.94.
+encoded again, half as large, darker or two frames shorter stay above 0.94.
 """
 
 STILL_LEVELS = 1.0

@@ -1,4 +1,4 @@
-"""Metrics by video and class, and intervals by drawing videos anew."""
+"""Metrics by video and class, and their intervals over draws of the videos."""
 
 from __future__ import annotations
 
