@@ -17,9 +17,6 @@ from hiprobe.video.times import PictureClock, StatedDuration, stated_duration
 Outcome = Literal["end", "truncated"]
 """How reading ended: at the end of the video (or of the stretch), or broken off before it."""
 
-Outcome = Literal["end", "truncated"]
-"""How reading ended: at the end of the video (or of the stretch), or broken off before it."""
-
 _TS_PACKET_BYTES = (188, 192, 204)
 """Plain, with a time code before it (Blu-ray), with error correction behind it."""
 
