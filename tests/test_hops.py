@@ -1,4 +1,4 @@
-"""The hops that the architecture page lists are there, one calls the next, and they are few."""
+"""The hops that the architecture page lists are there, in the order of the code, and few."""
 
 from __future__ import annotations
 
@@ -24,35 +24,28 @@ def listed() -> list[list[str]]:
     return lists
 
 
-def function(name: str) -> ast.FunctionDef:
-    """The function of a dotted name, found in the source."""
+def file_of(name: str) -> tuple[ast.Module, list[str]]:
+    """The file of a dotted name, parsed, and the names within it."""
     parts = name.split(".")
-    root = ROOT / "src" / "hiprobe"
-    count = next(
-        n for n in range(1, len(parts)) if root.joinpath(*parts[:n]).with_suffix(".py").is_file()
-    )
-    found: ast.AST = ast.parse(root.joinpath(*parts[:count]).with_suffix(".py").read_text())
-    for part in parts[count:]:
-        inside = [n for n in ast.walk(found) if getattr(n, "name", None) == part]
-        assert inside, f"{name} is not there"
-        found = inside[0]
-    assert isinstance(found, ast.FunctionDef)
-    return found
-
-
-def names_in(function: ast.FunctionDef) -> set[str]:
-    """What a function calls or hands on, by its last name."""
-    nodes = list(ast.walk(function))
-    return {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
-        n.id for n in nodes if isinstance(n, ast.Name)
-    }
+    for count in range(1, len(parts)):
+        path = (ROOT / "src" / "hiprobe").joinpath(*parts[:count]).with_suffix(".py")
+        if path.is_file():
+            return ast.parse(path.read_text()), parts[count:]
+    raise AssertionError(f"{name} is in no file")
 
 
 @pytest.mark.parametrize("hops", listed(), ids=["fit", "detect"])
-def test_each_hop_is_called_by_one_before_it(hops: list[str]) -> None:
+def test_each_hop_is_there_and_named_by_a_file_before_it(hops: list[str]) -> None:
     assert 10 < len(hops) <= MOST_HOPS
-    # By the last name alone; `Engine.map` calls what the function before it has named.
-    known = names_in(function(hops[0]))
-    for hop in hops[1:]:
-        assert hop.split(".")[-1] in known, hop
-        known |= names_in(function(hop))
+    named = {hops[0].split(".")[-1]}
+    for hop in hops:
+        tree, within = file_of(hop)
+        found: ast.AST = tree
+        for part in within:
+            inside = [n for n in ast.iter_child_nodes(found) if getattr(n, "name", None) == part]
+            assert inside, f"{hop} is not there"
+            found = inside[0]
+        assert isinstance(found, ast.FunctionDef)
+        used = {getattr(n, "attr", None) or getattr(n, "id", None) for n in ast.walk(tree)}
+        assert within[-1] in named, f"nothing before {hop} calls it"
+        named |= {name for name in used if name}
