@@ -94,10 +94,10 @@ def test_a_family_of_models(site: Path, tmp_path: Path, tiny_model: Path) -> Non
     install("A family of models", site)
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config |= {"model_type": "oddvl", "architectures": ["OddModel"]}
+    config |= {"model_type": "ownvl", "architectures": ["OwnModel"]}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     odd, known = (open_backbone(f, dtype="float32") for f in (folder, tiny_model))
-    assert odd.fingerprint.model == "oddvl"
+    assert odd.fingerprint.model == "ownvl"
     assert odd.fingerprint.settings["labels"] is False
     frames = np.random.default_rng(0).integers(0, 255, (24, 48, 64, 3), dtype=np.uint8)
     write_video(tmp_path / "cam.mp4", frames, fps=24)
