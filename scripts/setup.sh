@@ -56,5 +56,5 @@ rm -f .venv/ready-*
 echo "Installing the locked packages into .venv (a few minutes the first time) ..." >&2
 # pip and setuptools first: the build then runs without isolation, on the locked versions too.
 .venv/bin/python -m pip install --quiet -c constraints.txt pip setuptools
-.venv/bin/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+.venv/bin/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev,ray,review]'
 : >"$stamp"
