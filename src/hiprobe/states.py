@@ -125,6 +125,11 @@ class States:
         _check_times(self.start_seconds, self.end_seconds)
         if self.reading not in READINGS:
             raise StatesError(f"reading {self.reading!r} is unknown; choose one of {READINGS}")
+        if self.layers != layers_at(self.reading, self.layers):
+            raise StatesError(
+                f"states read at {self.reading} have layers {self.layers}, expected "
+                f"{VISION_LAYERS}: what a vision tower gives counts as one layer"
+            )
         if not np.isfinite(self.values).all():
             bad = sorted({int(i) for i in np.argwhere(~np.isfinite(self.values))[:, 0]})
             raise StatesError(

@@ -163,9 +163,7 @@ class LiteBackbone(DecoderBackbone):
         for look in looks:
             cells = look.features.mean(dim=1)
             # a frame's own change is the one before it; the first has none
-            found.append(
-                vision_readings(cells[:, :FEATURE_CHANNELS], cells[1:, FEATURE_CHANNELS:])
-            )
+            found.append(vision_readings(cells[:, :FEATURE_CHANNELS], cells[1:, FEATURE_CHANNELS:]))
         return {reading: torch.stack([f[reading] for f in found]) for reading in found[0]}
 
     @in_turn
