@@ -70,7 +70,7 @@ def test_prompts_and_readings_are_compared_and_the_choice_is_kept(
     shown = good(run("fit", clips / "t.csv", "-o", tmp_path / "probe", *options)).stdout
     probe = Probe.load(tmp_path / "probe")
     table = probe.view_table_
-    assert len(table) == 6
+    assert len(table) == 8  # two prompts, each at the four readings of the decoder
     assert {r.prompt for r in table} == {PRESETS["yes-no"], "Is it bright in this room?"}
     assert {r.reading for r in table} == {"last", "visual_mean", "prompt_mean"}
     (kept,) = (r for r in table if r.chosen)
