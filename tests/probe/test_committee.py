@@ -186,6 +186,18 @@ def test_the_threshold_holds_still_when_the_folds_are_drawn_ten_times() -> None:
     assert len(fitted(views, draws=10).draw_aucs_) == 10
 
 
+def test_neither_names_nor_the_order_of_clips_move_the_threshold() -> None:
+    views = make_views(8, seed=4)
+    rng = np.random.default_rng(1)
+    shuffled = rng.permutation(16)
+    renamed = [
+        [replace(view[i], name=f"{99 - i}", source=f"{99 - i}", class_name="z") for i in shuffled]
+        for view in views
+    ]
+    found = [fitted(v, draws=10).threshold_ for v in (views, renamed)]
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+
+
 def test_no_held_out_clip_takes_part_in_its_own_score() -> None:
     """Labels without any relation to the states: held-out scores must know nothing of them."""
     areas = []

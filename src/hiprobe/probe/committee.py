@@ -103,7 +103,7 @@ class CommitteeScorer(Scorer):
         penalties = np.array([max(p.var(axis=0).sum(), 1e-9) for p in parts]) / DEFAULT_STRENGTH
         alpha, bias = fit_duals(kernels, labels, penalties)
         own = groups if groups is not None else [str(i) for i in range(len(labels))]
-        held = self._held_out(kernels, labels, penalties, own)
+        held = self._held_out(kernels, labels, penalties, own, order=z.sum(axis=1))
         if held is None:
             held = np.einsum("mnk,mk->mn", kernels, alpha) + bias[:, None]
             areas = np.full(len(parts), np.nan)
@@ -129,13 +129,19 @@ class CommitteeScorer(Scorer):
         )
 
     def _held_out(
-        self, kernels: _Floats, labels: NDArray[np.int64], penalties: _Floats, groups: Sequence[str]
+        self,
+        kernels: _Floats,
+        labels: NDArray[np.int64],
+        penalties: _Floats,
+        groups: Sequence[str],
+        *,
+        order: _Floats,
     ) -> _Floats | None:
         """Log-odds of rows held out within the fit, `[members, n]`; None without folds.
 
         Mean and scale are those of all rows of the fit: they see no label.
         """
-        pairs = grouped_folds(labels, groups, folds=INNER_FOLDS, seed=self.folds_seed)
+        pairs = grouped_folds(labels, groups, folds=INNER_FOLDS, seed=self.folds_seed, order=order)
         if not pairs:
             return None
         held = np.zeros(kernels.shape[:2])

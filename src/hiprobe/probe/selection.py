@@ -21,6 +21,9 @@ from hiprobe.states import VISION_READINGS
 MIL_ROUNDS = 20
 """Most rounds of `mil`; it stops as soon as the chosen segments stay the same."""
 
+BOOTSTRAPS = 200
+"""Draws for the error of a gain; its own error is then some 5 %."""
+
 INNER_FOLDS = 3
 """Folds within a training fold, where the mode is chosen."""
 
@@ -86,9 +89,12 @@ def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False)
     Args:
         compared: fill `inner_aucs` also where there is one mode only, to compare views by them.
     """
+    if recipe.draws == 1:
+        return _one_draw(data, recipe, compared=compared)
+    # The seeds of the draws are always the same, and their folds follow from the states: neither
+    # the user's seed nor the name of a clip or a class moves what is fitted.
     draws = [
-        _one_draw(data, replace(recipe, seed=recipe.seed + k), compared=compared)
-        for k in range(recipe.draws)
+        _one_draw(data, replace(recipe, seed=k), compared=compared) for k in range(recipe.draws)
     ]
     first = draws[0]
     return replace(
@@ -101,7 +107,9 @@ def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False)
 
 def _one_draw(data: TrainingSet, recipe: Recipe, *, compared: bool) -> CrossValidation:
     modes = candidate_modes(data, recipe.mode)
-    pairs = folds_within(data, np.arange(len(data)), folds=recipe.folds, seed=recipe.seed)
+    every = np.arange(len(data))
+    order = data.order if recipe.draws > 1 else None
+    pairs = folds_within(data, every, folds=recipe.folds, seed=recipe.seed, order=order)
     layers = [choose_layer(data, train, recipe=recipe) for train, _ in pairs]
     by_mode = _by_mode(data, pairs, layers, modes, recipe)
     nested, chosen, areas = np.full(len(data), np.nan), [], []
@@ -157,10 +165,17 @@ def held_out_scores(
     return found
 
 
-def folds_within(data: TrainingSet, clips: Indices, *, folds: int, seed: int) -> Pairs:
-    """Folds over some clips, by source, as positions in the whole set; see `grouped_folds`."""
+def folds_within(
+    data: TrainingSet, clips: Indices, *, folds: int, seed: int, order: _Floats | None = None
+) -> Pairs:
+    """Folds over some clips, by source, as positions in the whole set; see `grouped_folds`.
+
+    Args:
+        order: of all clips of the set.
+    """
     sources = [data.sources[i] for i in clips]
-    pairs = grouped_folds(data.labels[clips], sources, folds=folds, seed=seed)
+    own = None if order is None else order[clips]
+    pairs = grouped_folds(data.labels[clips], sources, folds=folds, seed=seed, order=own)
     return [(clips[train], clips[held]) for train, held in pairs]
 
 
@@ -255,9 +270,31 @@ def candidate_modes(data: TrainingSet, wanted: Mode | Literal["auto"]) -> tuple[
 
 
 def best_mode(labels: NDArray[np.int64], by_mode: Mapping[Mode, _Floats]) -> Mode:
-    """The mode with the highest AUC of held-out detection scores; the first of equals."""
+    """The first mode, clip vectors where there are any, unless another is clearly better.
+
+    With few sources the highest AUC among four modes is noise: on clips of unseen people it took
+    the one that gave 0.585, where clip vectors gave 0.788. So the best other mode is taken only
+    where its gain in AUC of held-out detection scores exceeds one standard error of that gain.
+    """
     areas = {m: roc_auc(labels, scores) for m, scores in by_mode.items()}
-    return max(areas, key=lambda m: -1.0 if np.isnan(areas[m]) else areas[m])
+    first = next(iter(areas))
+    best = max(areas, key=lambda m: -1.0 if np.isnan(areas[m]) else areas[m])
+    if best == first or np.isnan(areas[first]):
+        return best
+    error = _gain_error(labels, by_mode[best], by_mode[first])
+    return best if areas[best] - areas[first] > error else first
+
+
+def _gain_error(labels: NDArray[np.int64], ours: _Floats, theirs: _Floats) -> float:
+    """Standard error of the difference of two AUCs on the same clips, by bootstrap over clips of
+    each kind; the draws are fixed, so that the same clips always give the same choice."""
+    rng = np.random.default_rng(0)
+    kinds = [np.flatnonzero(labels == c) for c in (0, 1)]
+    gains = []
+    for _ in range(BOOTSTRAPS):
+        rows = np.concatenate([rng.choice(kind, size=len(kind)) for kind in kinds])
+        gains.append(roc_auc(labels[rows], ours[rows]) - roc_auc(labels[rows], theirs[rows]))
+    return float(np.std(gains))
 
 
 @dataclass(frozen=True)

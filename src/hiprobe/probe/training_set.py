@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,7 +21,12 @@ Indices = NDArray[np.int64]
 
 
 def grouped_folds(
-    labels: NDArray[np.int64], sources: Sequence[str], *, folds: int, seed: int
+    labels: NDArray[np.int64],
+    sources: Sequence[str],
+    *,
+    folds: int,
+    seed: int,
+    order: NDArray[np.float64] | None = None,
 ) -> list[tuple[Indices, Indices]]:
     """Training and held-out indices of folds grouped by source and balanced over classes.
 
@@ -29,10 +34,17 @@ def grouped_folds(
     evens out both classes best. There are no more folds than the rarer class has sources, so
     that each training part keeps both classes; the order of the clips does not matter.
 
+    Args:
+        order: `[clips]`, numbers that sort the sources before they are shuffled, a source by its
+            lowest; names decide only between equals. Without it they are sorted by name.
+
     Returns:
         One pair for each fold; empty where a class has fewer than two sources.
     """
-    names = sorted(set(sources))
+    first = dict.fromkeys(sources, 0.0)
+    if order is not None:
+        first = {s: min(order[[s == other for other in sources]]) for s in first}
+    names = sorted(first, key=lambda s: (first[s], s))
     owner = np.array([names.index(s) for s in sources], dtype=np.int64)
     counts = np.zeros((len(names), 2))
     np.add.at(counts, (owner, labels), 1)
@@ -96,6 +108,8 @@ class TrainingSet:
             clip.
         warnings: plain sentences.
         provenance: how the clips were read; None where none of them says it.
+        order: float64 `[clips]`, by which `grouped_folds` sorts their sources: made of the states,
+            so that neither a name nor the order of the clips moves a fold.
     """
 
     names: tuple[str, ...]
@@ -112,6 +126,7 @@ class TrainingSet:
     width: int
     warnings: tuple[str, ...] = ()
     provenance: Provenance | None = None
+    order: NDArray[np.float64] | None = None
     _means: dict[int, _States] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -182,7 +197,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
         )
     segments = [_usable(e.segments) for e in alive if e.segments is not None and has_segments]
     pieces = [_pieces(e.segments) for e in alive if e.segments is not None and has_segments]
-    return TrainingSet(
+    found = TrainingSet(
         names=tuple(e.name for e in alive),
         labels=np.array([e.label for e in alive], dtype=np.int64),
         sources=tuple(e.source for e in alive),
@@ -198,6 +213,9 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
         warnings=(f"No states could be made of {', '.join(lost)}: left out.",) if lost else (),
         provenance=provenance,
     )
+    # the sum of a vector: other last digits, as of another processor, do not change the order
+    sums = found.vectors(found.clip_unit, first.layers[-1]).sum(axis=1, dtype=np.float64)
+    return replace(found, order=sums)
 
 
 def _common_provenance(examples: Sequence[LabelledStates]) -> Provenance | None:
