@@ -28,6 +28,7 @@ from hiprobe.documents.schemas import ExamplesNotes, ProbeDocument
 from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.joined import layers_of, readings_of
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import Fitted, LayerTable, ThresholdSummary, ViewRow
 from hiprobe.probe.fitting import Parameters
@@ -131,12 +132,9 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "model": fitted.fingerprint.model,
         "fingerprint": fitted.fingerprint.digest,
         "prompt": fitted.fingerprint.prompt,
-        "reading": fitted.reading,
-        "layer": fitted.layer,
-        "layer_count": fitted.layer_count,
+        **_read_of(fitted, parameters),
         **_heads(fitted.fingerprint),
         "recipe": parameters.recipe,
-        **({"members": len(parameters.members)} if parameters.members else {}),
         "scorer": "committee" if parameters.members else scorer_name(parameters.scorer),
         "mode": fitted.mode,
         "threshold": fitted.threshold,
@@ -146,6 +144,22 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "anomalous_clips": counts[1],
         "sources": len(set(fitted.sources)),
         "cv_auc": fitted.cv_auc,
+    }
+
+
+def _read_of(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
+    """What is read of the backbone: one layer at one position, or the members of a committee."""
+    members = parameters.members
+    if not members:
+        return {
+            "reading": fitted.reading,
+            "layer": fitted.layer,
+            "layer_count": fitted.layer_count,
+        }
+    return {
+        "reading": ", ".join(readings_of(members)),
+        "layers": ", ".join(map(str, layers_of(members))),
+        "members": len(members),
     }
 
 
