@@ -1,11 +1,9 @@
-"""Alarms an hour with a cool-down, delay, hard normals, and published scores to four digits."""
+"""Alarms an hour with a cool-down, delay, hard normals, causal smoothing."""
 
 import numpy as np
 import pytest
-from shared_data import published_files
 
-from hiprobe.datasets.ground_truth import load_truth
-from hiprobe.datasets.score_files import RawScores, read_frames
+from hiprobe.datasets.score_files import RawScores
 from hiprobe.errors import EvaluationError, UsageError
 from hiprobe.evaluation.evaluate_scores import evaluate_frames
 from hiprobe.evaluation.frame_scores import join_frames
@@ -113,18 +111,3 @@ def test_a_detection_is_smoothed_from_its_raw_scores_and_not_across_a_gap() -> N
     )
     found = raw.smoothed(Smoothing(kind="ema", ema_weight=0.5))
     np.testing.assert_array_equal(found.scores, [1, 0.5, 0])
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize(
-    ("smoothing", "auc", "precision", "within"),
-    [(None, 0.8482, 0.3765, 0.7540), (Smoothing(kind="ema"), 0.8611, 0.4059, 0.7840)],
-)
-def test_published_scores_come_out_as_published(
-    smoothing: Smoothing | None, auc: float, precision: float, within: float
-) -> None:
-    file, truth = published_files() / "covas_scores_ucf.json", load_truth("ucf-crime")
-    frames = read_frames(file, truth=truth, smoothing=smoothing)
-    found = evaluate_frames(frames=frames, truth=truth, draws=0).metrics
-    names = ("auc", "average_precision", "within_video_mean")
-    assert [round(found[name], 4) for name in names] == [auc, precision, within]
