@@ -33,7 +33,7 @@ def split_rates(per_hour: float, *, unit: str, splits: int) -> tuple[NDArray[np.
     raw, fps = read_raw(published_files() / "covas_scores_ucf.json"), truth.fps
     normal, events = [], []
     for video in truth.videos:
-        one = raw[video.name].smoothed(Smoothing(kind="ema"))
+        one = raw[video.name.removesuffix(".mp4")].smoothed(Smoothing(kind="ema"))
         assert one.starts is not None and one.ends is not None
         start, end = one.starts / fps, one.ends / fps
         if not video.spans:
