@@ -65,6 +65,10 @@ def test_whole_recordings_keep_the_promise_where_blocks_of_one_are_alike() -> No
         assert threshold is not None
         alarms.append((units[40] > threshold).mean())
     assert 0.03 < np.mean(alarms) <= chance * 1.1
+    lost = [np.append(unit, np.nan) for unit in units]
+    assert unit_threshold(lost, per_hour=6, block_seconds=60) == unit_threshold(
+        units, per_hour=6, block_seconds=60
+    )
     assert unit_threshold(units[:3], per_hour=6, block_seconds=60) is None
 
 

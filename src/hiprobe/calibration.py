@@ -176,12 +176,13 @@ def unit_threshold(
     the longest recording seen: the next one must not be longer.
 
     Args:
-        units: block maxima of each recording.
+        units: block maxima of each recording; NaN is left out.
 
     Returns:
         The threshold, or None where the recordings are too few for this rate.
     """
     chance = per_hour * block_seconds / 3600
+    units = [unit[np.isfinite(unit)] for unit in units]
     lengths = np.array([len(unit) for unit in units])
     allowed = chance * lengths.sum() - (1 - chance) * lengths.max(initial=0)
     if not len(units) or allowed < 0:
