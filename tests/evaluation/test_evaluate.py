@@ -188,3 +188,21 @@ def test_the_truth_can_be_a_manifest_of_own_videos(tmp_path: Path) -> None:
     assert find_truth("ped2") == load_truth("ucsd-ped2")
     packaged = [arguments[0], "--dataset", "ucsd-ped2", "--split", "train"]
     assert isinstance(CliRunner().invoke(command, packaged).exception, UsageError)
+
+
+def test_command_smooths_and_tells_of_alarms(tmp_path: Path) -> None:
+    file, rng = tmp_path / "scores.json", np.random.default_rng(2)
+    truth = load_truth("ucsd-ped2")
+    file.write_text(json.dumps({v.name: rng.random(v.frames).tolist() for v in truth.videos}))
+    given = [str(file), "--dataset", "ucsd-ped2", "--draws", "0"]
+    document = tmp_path / "found.json"
+    done = CliRunner().invoke(
+        command, [*given, "--smoothing", "ema", "--ema-weight", "0.5", "--json", str(document)]
+    )
+    assert done.exit_code == 0, done.output
+    assert "weight 0.5 on the newest (causal)" in done.output
+    assert "of normal frames" in done.output and "10/hour" in done.output
+    found = json.loads(document.read_text())
+    assert [at["rate"] for at in found["at_rates"]] == ["1/day", "1/hour", "10/hour"]
+    refused = CliRunner().invoke(command, [*given, "--ema-weight", "0.5"])
+    assert isinstance(refused.exception, UsageError)

@@ -15,6 +15,7 @@ from hiprobe.cli.options import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
 if TYPE_CHECKING:
     from hiprobe.evaluation.evaluate_scores import Evaluation
     from hiprobe.evaluation.metrics import Interval, PairedDifference
+    from hiprobe.localize import SmoothingKind
 
 
 FEW_VIDEOS = 30
@@ -35,6 +36,7 @@ def print_protocol(result: Evaluation) -> None:
         echo(f"note: this is the {split}; do not compare with figures on the test split")
     if result.whole_videos and result.whole_videos == result.anomalous_videos:
         echo("note: every event lasts its whole video, so nothing here measures localisation")
+    echo(f"smoothing: {result.smoothing or 'scores taken as the file has them'}")
     echo(f"intervals: 95 %, {result.draws} draws of videos, seed {result.seed}\n")
 
 
@@ -91,6 +93,41 @@ def print_details(result: Evaluation, *, highest: float) -> None:
             f"note: no score lies above the threshold {result.after.threshold:.4g}, the highest is "
             f"{highest:.4g}; nothing was detected"
         )
+
+
+def print_alarms(result: Evaluation) -> None:
+    """What is found at a bearable rate of false alarms, how soon, and the hardest normal videos."""
+    from hiprobe.evaluation.metrics import DELAYS_SECONDS
+
+    rows = [
+        (
+            at.rate,
+            f"{at.per_hour:.2f}",
+            f"{at.threshold:.4g}",
+            format_number(at.event_recall),
+            format_number(at.video_recall),
+            "-" if at.delay_seconds != at.delay_seconds else f"{at.delay_seconds:.1f} s",
+            *(format_number(share) for share in at.found_within),
+        )
+        for at in result.at_rates
+    ]
+    if rows:
+        echo(
+            f"\nFalse alarms in the {result.at_rates[0].normal_hours:.1f} hours of normal "
+            f"{'videos' if result.hard_normals else 'frames'}, at most one in "
+            f"{result.cooldown_seconds:g} s (threshold chosen on them):"
+        )
+        within = (f"within {limit:g} s" for limit in DELAYS_SECONDS)
+        heads = ("allowed", "an hour", "threshold", "events", "videos", "delay, median")
+        print_table((*heads, *within), rows)
+    hard = result.hard_normals
+    if hard is not None:
+        echo(
+            f"\nHard normals: ROC-AUC {format_number(hard.auc, 4)} against the hardest fifth of "
+            f"the normal videos ({hard.videos}); the highest scores in normal videos:"
+        )
+        listed = [(v.video, f"{v.highest:.4g}", f"{v.at_seconds:.1f} s") for v in hard.listed]
+        print_table(("video", "highest", "at"), listed)
 
 
 def print_comparison(compared: Mapping[str, PairedDifference], *, other: str, videos: int) -> None:
@@ -188,6 +225,23 @@ def _interval(found: Interval | None, form: str) -> str:
     help="Share of events found at which false alarms are counted [default: 0.5, 0.8].",
 )  # fmt: skip
 @click.option(
+    "--cooldown-seconds",
+    type=Number(0, 86_400),
+    default=60,
+    show_default=True,
+    help="Time after a false alarm in which no other is counted.",
+)
+@click.option(
+    "--smoothing",
+    type=click.Choice(["gaussian", "ema", "none"]),
+    help="Smooth the scores first; ema looks back only, as a live camera must [default: as given].",
+)
+@click.option(
+    "--ema-weight",
+    type=Number(0, 1, low_open=True),
+    help="Weight of the newest score in --smoothing ema [default: 0.25].",
+)
+@click.option(
     "--compare",
     "others",
     multiple=True,
@@ -213,6 +267,9 @@ def command(
     threshold: float | None,
     ious: tuple[float, ...],
     recalls: tuple[float, ...],
+    cooldown_seconds: float,
+    smoothing: SmoothingKind | None,
+    ema_weight: float | None,
     others: tuple[Path, ...],
     draws: int,
     seed: int,
@@ -232,6 +289,7 @@ def command(
       hiprobe evaluate scores.csv --dataset xd-violence --repeat 16 --threshold 0.5
       hiprobe evaluate mine.npy --dataset ucf-crime --compare theirs.npy --compare others.npy
       hiprobe evaluate scores/ --dataset mine.csv --split test
+      hiprobe evaluate scores.json --dataset ucf-crime --smoothing ema --cooldown-seconds 60
     """
     from hiprobe.datasets.ground_truth import find_truth
     from hiprobe.datasets.score_files import floor_metrics, read_frames
@@ -243,13 +301,24 @@ def command(
         evaluation_document,
     )
     from hiprobe.evaluation.metrics import paired_test
+    from hiprobe.localize import EMA_WEIGHT, Smoothing
     from hiprobe.store.text_files import json_text, write_text
 
     if others and not draws:
         raise UsageError("--compare needs draws of videos, and --draws is 0; leave out --draws")
+    if ema_weight is not None and smoothing != "ema":
+        raise UsageError("--ema-weight belongs to --smoothing ema; give both, or leave it out")
+    asked = smoothing and Smoothing(kind=smoothing, ema_weight=ema_weight or EMA_WEIGHT)
     truth = find_truth(dataset, split=split, spans=spans, end=end)  # type: ignore[arg-type]
     frames, *compared_with = (
-        read_frames(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
+        read_frames(
+            path,
+            truth=truth,
+            repeat=repeat,
+            tail_frames=tail_frames,
+            fps=fps,
+            smoothing=asked or None,
+        )
         for path in (scores, *others)
     )
     result = evaluate_frames(
@@ -260,12 +329,15 @@ def command(
         recalls=recalls or DEFAULT_RECALLS,
         draws=draws,
         seed=seed,
+        cooldown_seconds=cooldown_seconds,
+        smoothing=asked.words if asked else None,
     )
     floors = floor_metrics(truth)
     print_protocol(result)
     print_headlines(result, floors)
     print_classes(result)
     print_details(result, highest=float(frames.scores.max()))
+    print_alarms(result)
     compared = [
         (str(path), paired_test(frames, other, draws=draws, seed=seed))
         for path, other in zip(others, compared_with, strict=True)

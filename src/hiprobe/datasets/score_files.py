@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,31 @@ from hiprobe.evaluation.frame_scores import (
 )
 from hiprobe.evaluation.metrics import mean_and_median, within_video_auc
 from hiprobe.evaluation.truth import Truth, VideoTruth
-from hiprobe.segment import without_gaps
+from hiprobe.localize import Smoothing, smooth_as
+from hiprobe.segment import after_gap, without_gaps
 
 
 @dataclass(frozen=True)
 class RawScores:
-    """Scores of one video as its file has them; starts and ends None for plain lists."""
+    """Scores of one video as its file has them; starts and ends None for plain lists.
+
+    `unsmoothed` are those of a detection before its own smoothing; None where the file has one
+    kind only. `gap_before` is True for a segment behind a gap, None where the file knows of none.
+    """
 
     scores: NDArray[np.float64]
     starts: NDArray[np.float64] | None = None
     ends: NDArray[np.float64] | None = None
     in_seconds: bool = False
+    unsmoothed: NDArray[np.float64] | None = None
+    gap_before: NDArray[np.bool_] | None = None
+
+    def smoothed(self, smoothing: Smoothing) -> RawScores:
+        """The scores before any smoothing, smoothed in this way; not across a gap."""
+        scores = self.scores if self.unsmoothed is None else self.unsmoothed
+        behind = () if self.gap_before is None else np.flatnonzero(self.gap_before)
+        parts = [smooth_as(part, smoothing) for part in np.split(scores, behind)]
+        return replace(self, scores=np.concatenate(parts))
 
 
 def read_raw(source: Path) -> dict[str, RawScores]:
@@ -112,9 +126,11 @@ def _read_json(source: Path) -> dict[str, RawScores]:
 def _of_timeline(segments: Sequence[Mapping[str, Any]]) -> RawScores:
     columns = [[s[key] for s in segments] for key in ("smoothed", "start_seconds", "end_seconds")]
     scores, starts, ends = (np.array(c, dtype=np.float64) for c in columns)
+    unsmoothed = np.array([s.get("score") for s in segments], dtype=np.float64)
+    behind = after_gap(starts, ends)
     # Frames are counted, and there are none in a gap.
     starts, ends = without_gaps(starts, ends)
-    return RawScores(scores, starts, ends, in_seconds=True)
+    return RawScores(scores, starts, ends, True, unsmoothed, behind)
 
 
 def _of_list(values: Sequence[Any]) -> RawScores:
@@ -187,6 +203,7 @@ def read_scores(
     repeat: int = 1,
     tail_frames: int = 0,
     fps: float | None = None,
+    smoothing: Smoothing | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Read scores and give every frame of every test video one.
 
@@ -194,6 +211,8 @@ def read_scores(
         repeat: frames that one score of a plain list stands for.
         tail_frames: how many frames may be missing at a video's end; they take its last score.
         fps: frames a second for times in seconds; default the data set's nominal rate.
+        smoothing: of the scores as the file has them, one for each segment; None leaves them (a
+            detection then counts with its own smoothing).
 
     Returns:
         Name of the video to float64 `[frames]`; names of unknown videos are kept, so that
@@ -220,6 +239,8 @@ def read_scores(
             what = "twice" if video else f"unknown to {truth.name}"
             raise EvaluationError(f"{source}: video {name!r} is {what}; correct its name")
         with _naming(source):
+            if smoothing is not None:
+                scores = scores.smoothed(smoothing)
             result[video.name] = _to_frames(scores, video, repeat, tail_frames, rate)
     return result
 
@@ -231,13 +252,21 @@ def read_frames(
     repeat: int = 1,
     tail_frames: int = 0,
     fps: float | None = None,
+    smoothing: Smoothing | None = None,
 ) -> ScoredFrames:
     """`read_scores` joined to the labels of all videos.
 
     Raises:
         EvaluationError: the file cannot be read, or has other videos or frames than the truth.
     """
-    found = read_scores(path, truth=truth, repeat=repeat, tail_frames=tail_frames, fps=fps)
+    found = read_scores(
+        path,
+        truth=truth,
+        repeat=repeat,
+        tail_frames=tail_frames,
+        fps=fps,
+        smoothing=smoothing,
+    )
     with _naming(Path(path)):
         return join_frames(scores=found, truth=truth)
 

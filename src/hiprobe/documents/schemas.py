@@ -260,6 +260,7 @@ class SegmentScore(Struct):
     start_seconds: Seconds
     end_seconds: Seconds
     smoothed: float | None
+    score: float | None = None
 
 
 class TimelineScores(Struct):

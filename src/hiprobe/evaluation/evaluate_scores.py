@@ -14,17 +14,21 @@ from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics import (
     HEADLINES,
     AlarmRate,
+    AtAlarmRate,
     Calibration,
     ClassRow,
     EventScores,
+    HardNormals,
     Interval,
     PairedDifference,
     Ranking,
+    at_alarm_rates,
     binary,
     calibration,
     class_table,
     false_alarms_per_hour,
     gated,
+    hard_normals,
     interval,
     match_events,
     mean_and_median,
@@ -51,6 +55,9 @@ TABLE_METRICS = {
 
 DEFAULT_IOUS = (0.1, 0.3, 0.5)
 DEFAULT_RECALLS = (0.5, 0.8)
+
+COOLDOWN_SECONDS = 60.0
+"""After an alarm a person looks for about a minute; another one in that time tells nothing new."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,10 @@ class Evaluation:
         within_videos: how many videos have a within-video AUC.
         calibration: None where scores leave [0, 1].
         after: None without a threshold.
+        cooldown_seconds: time after a false alarm in which no other is counted.
+        at_rates: what is found at 1 false alarm a day, 1 an hour and 10 an hour.
+        hard_normals: the normal videos with the highest scores; None where no video is normal.
+        smoothing: what was done to the scores, in words; None where they were taken as given.
     """
 
     dataset: str
@@ -104,6 +115,10 @@ class Evaluation:
     alarms: tuple[AlarmRate, ...]
     calibration: Calibration | None
     after: AfterThreshold | None
+    cooldown_seconds: float
+    at_rates: tuple[AtAlarmRate, ...]
+    hard_normals: HardNormals | None
+    smoothing: str | None
 
 
 def evaluate_frames(
@@ -115,6 +130,8 @@ def evaluate_frames(
     recalls: Sequence[float] = DEFAULT_RECALLS,
     draws: int = 1000,
     seed: int = 0,
+    cooldown_seconds: float = COOLDOWN_SECONDS,
+    smoothing: str | None = None,
 ) -> Evaluation:
     """Take every metric of the scores of frames against a ground truth.
 
@@ -127,9 +144,11 @@ def evaluate_frames(
         recalls: recalls of events at which to count false alarms.
         draws: bootstrap draws of videos; 0 leaves the intervals out.
         seed: of the draws.
+        cooldown_seconds: time after a false alarm in which no other is counted.
+        smoothing: what was done to the scores before, in words, to be told with the figures.
 
     Raises:
-        EvaluationError: the truth has other frames, or draws is below 0.
+        EvaluationError: the truth has other frames, or draws or the cool-down is below 0.
     """
     if not np.array_equal(frames.offsets, truth.offsets) or draws < 0:
         raise EvaluationError(
@@ -164,6 +183,12 @@ def evaluate_frames(
         ),
         calibration=calibration(frames.scores, frames.labels) if probabilities else None,
         after=None if threshold is None else after_threshold(frames, truth, threshold, ious),
+        cooldown_seconds=cooldown_seconds,
+        at_rates=at_alarm_rates(
+            frames, true=spans, fps=truth.fps, cooldown_seconds=cooldown_seconds
+        ),
+        hard_normals=hard_normals(frames, names=[v.name for v in truth.videos], fps=truth.fps),
+        smoothing=smoothing,
     )
 
 

@@ -1,5 +1,15 @@
 """Metrics: numpy in, numbers out."""
 
+from hiprobe.evaluation.metrics.alarm_metrics import (
+    ALARM_RATES,
+    DELAYS_SECONDS,
+    AtAlarmRate,
+    HardNormal,
+    HardNormals,
+    alarm_frames,
+    at_alarm_rates,
+    hard_normals,
+)
 from hiprobe.evaluation.metrics.bootstrap import (
     HEADLINES,
     ClassRow,
@@ -34,21 +44,29 @@ from hiprobe.evaluation.metrics.ranking import (
 )
 
 __all__ = [
+    "ALARM_RATES",
+    "DELAYS_SECONDS",
     "HEADLINES",
     "AlarmRate",
+    "AtAlarmRate",
     "Calibration",
     "ClassRow",
     "EventScores",
+    "HardNormal",
+    "HardNormals",
     "Interval",
     "LegacyMetricWarning",
     "PairedDifference",
     "Ranking",
+    "alarm_frames",
+    "at_alarm_rates",
     "average_precision",
     "binary",
     "calibration",
     "class_table",
     "false_alarms_per_hour",
     "gated",
+    "hard_normals",
     "interval",
     "legacy_trapezoid_pr_area",
     "match_events",
