@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import Speech
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.joined import Member
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import VISION_READINGS, Reading, States
 from hiprobe.timeline import Timeline
@@ -80,6 +81,7 @@ class BrightProbe:
     layer_: int = 3
     reading_: Reading = "last"
     provenance_: None = None
+    members: tuple[Member, ...] = ()
 
     def detect(self, states: States) -> Timeline:
         values = np.abs(states.layer(self.layer_)).sum(axis=1).astype(np.float64)

@@ -73,7 +73,11 @@ def print_fit(
     elif verbose:
         print_rich(layers_table(layer_curves(probe)))
     else:
-        echo(f"layer {probe.layer_} of {probe.layer_count_} is read (--verbose shows all layers)")
+        curves = layer_curves(probe)
+        echo(
+            f"layer {curves.chosen} ({curves.chosen - 1} in the paper's count) of "
+            f"{probe.layer_count_} is read: {curves.reason()} (--verbose shows all layers)"
+        )
     _print_views(probe, names or {})
     _print_modes(probe)
     _print_auc(probe)
