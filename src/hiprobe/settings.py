@@ -73,6 +73,11 @@ def share_processors(root: Path = Path("/")) -> None:
         os.environ[_THREADS[0]] = str(usable_processors(root))
 
 
+def use_threads(count: int) -> None:
+    """Let torch use so many threads; for a new process, before torch is loaded."""
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))
+
+
 def usable_processors(root: Path = Path("/")) -> int:
     """Processors that this process may use, at least 1.
 
