@@ -63,7 +63,7 @@ class Poisoned(ColourBackbone):
     """Is killed by pictures that are quite white, as a decoder by a damaged file."""
 
     def states(self, segments, *, layers, readings=("last",)):  # type: ignore[no-untyped-def]
-        if any(frame.mean() > 200 for segment in segments for frame in segment.frames):
+        if any(min(frame.mean() for frame in s.frames) > 200 for s in segments):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().states(segments, layers=layers, readings=readings)
 

@@ -32,6 +32,7 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import BackboneError, EngineError
 from hiprobe.pipeline.extraction import extract_prompts
 from hiprobe.pipeline.ray_hands import RayHands
+from hiprobe.pipeline.reading import ReadUnit
 from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenBackbone
 from hiprobe.pipeline.workers_crew import Crew, Hands
 from hiprobe.pipeline.workers_processes import ProcessHands
@@ -53,7 +54,14 @@ def cluster() -> Iterator[None]:
     ray = pytest.importorskip("ray")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Ray's own on what it will do some day
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=40)
+        path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=40,
+            runtime_env=path,
+        )
         yield
         ray.shutdown()
 
@@ -112,8 +120,8 @@ def same(one: list[VideoStates], other: list[VideoStates]) -> bool:
 def test_states_failures_and_progress_are_the_same(
     engine: Open, videos: list[Path], tmp_path: Path
 ) -> None:
-    plain = run_over(videos, colour(0), None)
-    cache = StatesCache(tmp_path / "cache")
+    other, cache = StatesCache(tmp_path / "other"), StatesCache(tmp_path / "cache")
+    plain = run_over(videos, colour(0), other)
     ran = run_over(videos, engine(colour, cache), cache)
     assert len(ran.found) == 5 and same(ran.found, plain.found)
     assert ran.reasons == plain.reasons and len(ran.reasons) == 2
@@ -121,8 +129,6 @@ def test_states_failures_and_progress_are_the_same(
     ends = [[e.seconds_of_video for e in r.events if e.done == len(videos)] for r in (ran, plain)]
     assert ends[0][-1] == ends[1][-1]
     entries = {entry.path.name: entry.path.read_bytes() for entry in cache.entries()}
-    other = StatesCache(tmp_path / "other")
-    run_over(videos, colour(0), other)
     assert entries == {entry.path.name: entry.path.read_bytes() for entry in other.entries()}
 
 
@@ -214,9 +220,6 @@ def test_an_interrupted_worker_keeps_what_it_has_read(tmp_path: Path) -> None:
     marks.mkdir()
     video = write_video(tmp_path / "long.mp4", frames=24 * 40)
     with crew(partial(marked, marks, 0.2), cache, size=1) as backbone:
-        backbone.crew.ask([])
-        from hiprobe.pipeline.reading import ReadUnit
-
         unit = ReadUnit.of(
             video, settings=SETTINGS, layer_count=5, prompts=("what?",), want=("segments",)
         )

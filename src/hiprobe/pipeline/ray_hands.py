@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +30,9 @@ from hiprobe.progress import ProgressEvent
 
 _LOOK_SECONDS = 1.0
 """How often a worker is asked how far it is."""
+
+_REACH_SECONDS = 10.0
+"""How long a cluster may take to answer at its address."""
 
 _START_SECONDS = 120.0
 """How long the cluster may take to give the first actor a place."""
@@ -185,7 +190,7 @@ class RayHands:
                 return None
             self._busy.discard(call.number)
             del self._actors[call.number]
-            return HandEvent(call.number, "gone", _first_line(error))
+            return HandEvent(call.number, "gone", _in_short(error))
         if call.kind == "far":
             is_news = value is not None and call.number in self._busy
             return HandEvent(call.number, "progress", value) if is_news else None
@@ -210,17 +215,34 @@ def _connected(address: str | None) -> Any:
     if ray.is_initialized():
         return ray
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is not None:
+        _refuse_unreachable(address)
     try:
         ray.init(address=address, **quietly)
     except Exception as error:  # of many kinds: no connection, another version, a wrong address
         where = "Ray cannot be started here" if address is None else f"no Ray cluster at {address}"
         raise EngineError(
-            f"{where} ({_first_line(error)}); check the address, and that Ray and Python have the "
+            f"{where} ({_in_short(error)}); check the address, and that Ray and Python have the "
             "same versions there as here"
         ) from error
     return ray
 
 
-def _first_line(error: Exception) -> str:
+def _refuse_unreachable(address: str) -> None:
+    """Ray itself tries for minutes, and then ends the process."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^\[\]/]+)\]?:(\d{1,5})", address)
+    if found is None:  # auto, local, or something that Ray will judge
+        return
+    try:
+        with socket.create_connection((found[1], int(found[2])), timeout=_REACH_SECONDS):
+            pass
+    except (OSError, OverflowError) as error:
+        raise EngineError(
+            f"no Ray cluster at {address} ({error}); check the address, and that the cluster runs"
+        ) from error
+
+
+def _in_short(error: Exception) -> str:
+    """The kind of an error and the last line of its text, which tells the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {lines[-1][:300]}" if lines else type(error).__name__
