@@ -122,6 +122,17 @@ class Crew:
                 self._changed.wait(_POLL_SECONDS)
             return self._facts
 
+    def wait_until_ready(self, count: int) -> None:
+        """Wait until so many workers have nothing to do; for measurements, before units are asked.
+
+        Raises:
+            BackboneError, DownloadError: no worker can open the backbone.
+        """
+        with self._changed:
+            while len(self._idle) < count:
+                self._refuse_if_broken()
+                self._changed.wait(_POLL_SECONDS)
+
     def ask(self, units: Iterable[ReadUnit]) -> None:
         """Have units read ahead, in this order; who needs one fetches it."""
         with self._changed:
