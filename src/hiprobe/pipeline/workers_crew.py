@@ -22,8 +22,9 @@ from hiprobe.store.atomic import atomic_path
 RETRIES = 2
 """How often a unit is tried again whose worker died over it."""
 
-_LOST_STARTS = 3
-"""Workers that may die in a row while they open the backbone."""
+_LOST_STARTS, _LOST_STARTS_LATER = 3, 30
+"""Workers that may die in a row while they open the backbone; more of them once one has managed it,
+since then they are killed by something that passes."""
 
 _POLL_SECONDS = 0.05
 
@@ -260,7 +261,7 @@ class Crew:
             self._idle.remove(number)
         elif unit is None:
             self._lost_starts += 1
-            if self._lost_starts >= _LOST_STARTS:
+            if self._lost_starts >= (_LOST_STARTS if self._facts is None else _LOST_STARTS_LATER):
                 self._broken = BackboneError(
                     f"workers end while they open the backbone ({how}); there may be too little "
                     "memory for so many: give fewer --workers"
