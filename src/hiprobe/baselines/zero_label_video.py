@@ -15,11 +15,13 @@ from hiprobe.baselines.asked import (
     FirstTokenView,
     Method,
     NumberView,
+    OrdinalView,
     Questions,
     answered,
 )
 from hiprobe.baselines.attention_heads import ChosenHeadsView, FittedHeads, HeadsView
 from hiprobe.errors import UsageError
+from hiprobe.joined import Member
 from hiprobe.localize import check_threshold, find_events, smooth
 from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.pipeline import DetectResult, ExtractionSettings, Progress, detect_video
@@ -123,6 +125,8 @@ def view_of(
         raise UsageError(f"method {method!r} is unknown; choose one of {METHODS}")
     if method == "first-token":
         return FirstTokenView(backbone, questions)
+    if method == "ordinal":
+        return OrdinalView(backbone, questions)
     if method == "decoded":
         return NumberView(backbone, questions)
     return HeadsView(backbone) if heads is None else ChosenHeadsView(backbone, heads.heads)
@@ -139,6 +143,7 @@ class _Detector:
     layer_: int = 1
     reading_: Reading = "last"
     provenance_: None = None
+    members: tuple[Member, ...] = ()
 
     def answers(self, states: States) -> Answered:
         if self.heads is None:
