@@ -56,6 +56,7 @@ def cluster() -> Iterator[None]:
         warnings.simplefilter("ignore")  # of Ray's own on what it will do some day
         path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
         ray.init(
+            "local",  # not a cluster that happens to run on this machine
             num_cpus=2,
             include_dashboard=False,
             log_to_driver=False,
