@@ -96,6 +96,7 @@ def detect(
             raise UsageError(
                 "--explain, --clips and --kappa need a probe; leave them out with --zero-label"
             )
+        how.readers.refuse_elsewhere("--zero-label")
         asked = Asked("ordinal", threshold=threshold, sigma=sigma)
         score_without_probe((str(probe), *videos), asked, out, formats, how)
         return
@@ -312,12 +313,19 @@ class Detection:
             return explain(timeline, file, backbone=self.session.backbone, progress=progress)
 
     def _explained_here(self, timeline: Timeline, file: Path, how: SessionOptions) -> Timeline:
-        """The timeline with words of a whole backbone of this process, beside the workers' cut."""
+        """The timeline with words of a whole backbone of this process, beside the workers' cut.
+
+        Where it does not fit beside them, the run goes on without words.
+        """
         from hiprobe.pipeline import explain
 
         if self.speaker is None:
             here = replace(how, readers=Readers())
-            self.speaker = open_for_probe(self.probe, here, whole=True)
+            try:
+                self.speaker = open_for_probe(self.probe, here, whole=True)
+            except (BackboneMemoryError, MemoryError) as error:
+                self.failures.add(file, f"{file} was scored but not explained: {error}")
+                return timeline
         with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
             return explain(timeline, file, backbone=self.speaker.backbone, progress=progress)
 

@@ -432,6 +432,19 @@ class Readers:
         """Whether other processes than this one read."""
         return self.engine == "ray" or (self.workers or 1) > 1
 
+    def refuse_elsewhere(self, what: str) -> None:
+        """Refuse workers for what they cannot read; `what` is the option that asks for it.
+
+        Raises:
+            UsageError: other processes are to read.
+        """
+        if self.are_elsewhere:
+            typed = "--engine ray" if self.engine == "ray" else f"--workers {self.workers}"
+            raise UsageError(
+                f"{what} needs the backbone in this process, and workers give hidden states only; "
+                f"leave out {typed}"
+            )
+
 
 @dataclass(frozen=True)
 class SessionOptions:

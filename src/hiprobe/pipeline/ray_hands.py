@@ -27,6 +27,7 @@ from hiprobe.pipeline.workers import (
 )
 from hiprobe.pipeline.workers_crew import HandEvent
 from hiprobe.progress import ProgressEvent
+from hiprobe.settings import silence_ray
 
 _LOOK_SECONDS = 1.0
 """How often a worker is asked how far it is."""
@@ -206,6 +207,7 @@ def _connected(address: str | None) -> Any:
     Raises:
         EngineError: it is not installed, there is no such cluster, or it has another version.
     """
+    silence_ray()
     try:
         import ray
     except ImportError as error:
