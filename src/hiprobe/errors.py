@@ -133,3 +133,9 @@ class DatasetLeakError(DatasetError):
     """Videos of a data set are in two splits, as the same file or as near-duplicates."""
 
     exit_code = 14
+
+
+class EngineError(HiProbeError):
+    """Workers cannot be had: no Ray, no such cluster, or no room in it."""
+
+    exit_code = 15

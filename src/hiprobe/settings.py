@@ -73,6 +73,21 @@ def share_processors(root: Path = Path("/")) -> None:
         os.environ[_THREADS[0]] = str(usable_processors(root))
 
 
+def use_threads(count: int) -> None:
+    """Let torch use so many threads; for a new process, before torch is loaded."""
+    os.environ.update(dict.fromkeys(_THREADS, str(count)))
+
+
+def silence_ray() -> None:
+    """Keep what a cluster says from stdout, where Ray prints it and which is for results.
+
+    Ray offers no other way. To be called before Ray is loaded; a program that has loaded it itself
+    keeps its own way.
+    """
+    if "ray" not in sys.modules:
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
+
+
 def usable_processors(root: Path = Path("/")) -> int:
     """Processors that this process may use, at least 1.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
-from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, SessionOptions
+from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, Readers, SessionOptions
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_files import Failures, RunFile
@@ -23,6 +23,7 @@ from hiprobe.store.content_hash import content_hash
 
 if TYPE_CHECKING:
     from hiprobe.pipeline import DetectResult
+    from hiprobe.pipeline.reading import ReadUnit
     from hiprobe.probe import Probe
     from hiprobe.report.layer_chart import LayerCurves
     from hiprobe.report.words import Span
@@ -95,6 +96,7 @@ def detect(
             raise UsageError(
                 "--explain, --clips and --kappa need a probe; leave them out with --zero-label"
             )
+        how.readers.refuse_elsewhere("--zero-label")
         asked = Asked("ordinal", threshold=threshold, sigma=sigma)
         score_without_probe((str(probe), *videos), asked, out, formats, how)
         return
@@ -110,7 +112,8 @@ def detect(
         scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
         how=how,
     )
-    run.run_file.over(run.files, run.one)
+    crew = run.session.crew if run.session else None
+    run.run_file.over(run.files, run.one, crew=crew, reads=run.unit_of)
     run.report.all()
     run.failures.finish()
 
@@ -162,6 +165,7 @@ class Detection:
         truth: what is known of the video of a demonstration.
         cut: how the session was opened when its backbone is cut at the probe's layer; None where
             it is whole and can speak.
+        speaker: a whole backbone of this process, where workers hold the one that reads.
     """
 
     probe: Probe
@@ -173,6 +177,7 @@ class Detection:
     truth: KnownTruth | None = None
     cut: SessionOptions | None = None
     failures: Failures = field(default_factory=Failures)
+    speaker: Session | None = None
 
     def __post_init__(self) -> None:
         self.run_file = RunFile(
@@ -218,6 +223,16 @@ class Detection:
         say_how_it_is_cut(probe, how)
         session = open_for_probe(probe, how, whole=False)
         return cls(probe, files, wanted, scoring, session, how.quiet, cut=how)
+
+    def unit_of(self, file: Path) -> ReadUnit | None:
+        """What is read of a file to score it; None of states."""
+        from hiprobe.pipeline.detection import detection_plan
+        from hiprobe.pipeline.source import open_source
+
+        if self.session is None or not open_source(file).has_pictures:
+            return None
+        backbone, settings = self.session.backbone, self.session.settings
+        return detection_plan(self.probe, backbone, settings=settings).unit(file)
 
     def one(self, file: Path, name: str) -> DetectResult:
         """Score one file, print its events, write its results.
@@ -281,6 +296,8 @@ class Detection:
         """
         from hiprobe.pipeline import explain
 
+        if self.session is not None and self.session.crew is not None:
+            return self._explained_here(timeline, file, self.cut or SessionOptions())
         if self.cut is not None:
             how, self.session = self.cut, None
             try:
@@ -294,6 +311,23 @@ class Detection:
             raise UsageError(f"{file} cannot be explained without a backbone")
         with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
             return explain(timeline, file, backbone=self.session.backbone, progress=progress)
+
+    def _explained_here(self, timeline: Timeline, file: Path, how: SessionOptions) -> Timeline:
+        """The timeline with words of a whole backbone of this process, beside the workers' cut.
+
+        Where it does not fit beside them, the run goes on without words.
+        """
+        from hiprobe.pipeline import explain
+
+        if self.speaker is None:
+            here = replace(how, readers=Readers())
+            try:
+                self.speaker = open_for_probe(self.probe, here, whole=True)
+            except (BackboneMemoryError, MemoryError) as error:
+                self.failures.add(file, f"{file} was scored but not explained: {error}")
+                return timeline
+        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
+            return explain(timeline, file, backbone=self.speaker.backbone, progress=progress)
 
 
 LONG_SEGMENT_SECONDS = 1.5

@@ -20,6 +20,7 @@ from hiprobe.store.text_files import STATES, path_cell, write_table
 if TYPE_CHECKING:
     from hiprobe.failures import Failure
     from hiprobe.pipeline.engine import Course
+    from hiprobe.pipeline.reading import ReadUnit
     from hiprobe.pipeline.states_folder import Item
     from hiprobe.states import Reading
 
@@ -71,7 +72,7 @@ def extract(
     settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
     run_file = RunFile(out, kind=STATES, hash_of=session.hash_of, say=tell)
     run = _Extraction(items, replace(session, settings=settings), run_file)
-    Engine(run).map(run.one, items)
+    Engine(run, crew=session.crew).map(run.one, items, reads=run.unit_of)
     run_file.failures.finish()
 
 
@@ -93,6 +94,15 @@ class _Extraction:
     items: Sequence[Item]
     session: Session
     run_file: RunFile
+
+    def unit_of(self, item: Item) -> ReadUnit | None:
+        """What is read of an item, unless its states are there from an earlier run."""
+        from hiprobe.pipeline.source import ReadPlan
+
+        name = self.run_file.names.find(item.video, part=item.part)
+        if name is not None and replace(item, name=name).target(self.run_file.out).exists():
+            return None  # if they are of other content, they are read when it is their turn
+        return ReadPlan(self.session.backbone, self.session.settings).unit(item.video, item.stretch)
 
     def one(self, item: Item, course: Course) -> None:
         """Write the states of one video, or find that they are there."""

@@ -499,6 +499,7 @@ def fit(
         _refuse_settings(ctx, add)
     if scorer == HEADS:
         _refuse_hidden_states(ctx)
+        how.readers.refuse_elsewhere("--scorer heads")
     if prompts is not None and (how.backbone.prompt is not None or add is not None):
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
     readings = options.readings_named(reading)

@@ -142,7 +142,7 @@ def _write_table(curves: LayerCurves, path: Path) -> None:
 @options.split
 @options.reading()
 @options.seed
-@options.how_to_read()
+@options.how_to_read(with_workers=False)
 def layers(
     clips: Path,
     out: Path,

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from hiprobe.cli.process import folder_in_use
+from hiprobe.errors import UsageError
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
 from hiprobe.report.writers import FORMATS, format_names
 from hiprobe.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
@@ -70,6 +71,9 @@ MAX_SCORE = 1e9
 
 MAX_DRAWS = 100_000
 MAX_LAYER = 10_000
+MAX_WORKERS = 4096
+
+ENGINES = ("local", "ray")
 
 
 class Number(click.ParamType[float]):
@@ -258,6 +262,28 @@ numbers: tuple[Decorator, ...] = (dtype, device, quantise, resize, frames_as)
 """How a backbone's numbers are held and its pictures made."""
 
 
+workers: Decorator = click.option(
+    "--workers",
+    type=Whole(1, MAX_WORKERS),
+    help="Processes that read videos, each with a backbone of its own; on few cores one thread in "
+    "each of two is faster than two threads in one [default: 1; of a Ray cluster, its GPUs or "
+    "else its processors].",
+)
+engine: Decorator = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=ENGINES[0],
+    show_default=True,
+    help="Where the workers are: on this machine, or actors of a Ray cluster (needs hiprobe[ray]).",
+)
+address: Decorator = click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="Of the Ray cluster, host:port or auto [default: what RAY_ADDRESS says, else Ray is "
+    "started on this machine].",
+)
+
+
 def out(default: str, *, unless: str = "") -> Decorator:
     """`--out` with the command's own default folder, kept from runs of other settings meanwhile.
 
@@ -330,22 +356,29 @@ def how_opened(*chosen: Decorator) -> Decorator:
     return decorate
 
 
-def how_to_read(*, with_prompt: bool = True) -> Decorator:
+def how_to_read(*, with_prompt: bool = True, with_workers: bool = True) -> Decorator:
     """The options that say how videos are read, handed to the command as one `how`.
 
     The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
-    says it), --segment-seconds, --dtype, --device, --quantise, --resize, --frames-as, --no-cache
-    and --quiet.
+    says it), --segment-seconds, --dtype, --device, --quantise, --resize, --frames-as, --workers,
+    --engine, --address (unless `with_workers` is false), --no-cache and --quiet.
     """
     asked = [prompt] if with_prompt else []
-    stack = [backbone, *asked, segment_seconds, *numbers, no_cache, quiet]
+    others = [workers, engine, address] if with_workers else []
+    stack = [backbone, *asked, segment_seconds, *numbers, *others, no_cache, quiet]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def called(
             *, segment_seconds: float | None, no_cache: bool, quiet: bool, **given: Any
         ) -> Any:
-            how = SessionOptions(spec_of_options(given), segment_seconds, not no_cache, quiet)
+            readers = Readers(
+                given.pop("workers", None),
+                given.pop("engine", ENGINES[0]),
+                given.pop("address", None),
+            )
+            spec = spec_of_options(given)
+            how = SessionOptions(spec, segment_seconds, not no_cache, quiet, readers)
             try:
                 return command(how=how, **given)
             except KeyboardInterrupt as stop:
@@ -374,6 +407,46 @@ def spec_of_options(given: dict[str, Any]) -> BackboneSpec:
 
 
 @dataclass(frozen=True)
+class Readers:
+    """Who reads the videos.
+
+    Attributes:
+        workers: how many; None for one here, or for as many as a cluster has room for.
+        engine: one of `ENGINES`.
+        address: of a Ray cluster.
+
+    Raises:
+        UsageError: an address without a cluster.
+    """
+
+    workers: int | None = None
+    engine: str = ENGINES[0]
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.address is not None and self.engine != "ray":
+            raise UsageError(f"--address {self.address} is that of a Ray cluster: add --engine ray")
+
+    @property
+    def are_elsewhere(self) -> bool:
+        """Whether other processes than this one read."""
+        return self.engine == "ray" or (self.workers or 1) > 1
+
+    def refuse_elsewhere(self, what: str) -> None:
+        """Refuse workers for what they cannot read; `what` is the option that asks for it.
+
+        Raises:
+            UsageError: other processes are to read.
+        """
+        if self.are_elsewhere:
+            typed = "--engine ray" if self.engine == "ray" else f"--workers {self.workers}"
+            raise UsageError(
+                f"{what} needs the backbone in this process, and workers give hidden states only; "
+                f"leave out {typed}"
+            )
+
+
+@dataclass(frozen=True)
 class SessionOptions:
     """How videos are read, as the user said it; None is the default, or the probe's own way.
 
@@ -384,6 +457,7 @@ class SessionOptions:
     segment_seconds: float | None = None
     cached: bool = True
     quiet: bool = False
+    readers: Readers = field(default_factory=Readers)
 
     @property
     def after_interrupt(self) -> str:

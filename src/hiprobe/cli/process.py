@@ -170,7 +170,9 @@ def plain_warnings() -> Iterator[None]:
 
 _PATTERN = ".hiprobe-run-*.lock"
 
-_NOT_SETTINGS = frozenset(("videos", "experiments", "docs", "join", "quiet"))
+_NOT_SETTINGS = frozenset(
+    ("videos", "experiments", "docs", "join", "quiet", "workers", "engine", "address")
+)
 """Parameters in which runs that share a folder may differ: what is read, and what is said."""
 
 _MAX_BYTES = 1 << 20

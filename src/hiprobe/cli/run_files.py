@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,10 @@ from hiprobe.failures import Failure, failure_of
 from hiprobe.names import hide_credentials, path_text, shown
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.text_files import RESULTS, Owner, read_owners, write_run
+
+if TYPE_CHECKING:
+    from hiprobe.pipeline.reading import ReadUnit
+    from hiprobe.pipeline.workers_crew import Crew
 
 EXIT_CODE = VideoError.exit_code
 """What a command returns when some files failed and the others are done."""
@@ -103,14 +107,28 @@ class RunFile:
         save = partial(self._write, interrupted=True)
         self.names = ResultNames(self.out, self.kind, save, self.hash_of, self.say)
 
-    def over(self, files: Sequence[Path], one: Callable[[Path, str], object]) -> None:
-        """Do `one(file, name of its results)` for every file; written also when it breaks off."""
+    def over(
+        self,
+        files: Sequence[Path],
+        one: Callable[[Path, str], object],
+        *,
+        crew: Crew | None = None,
+        reads: Callable[[Path], ReadUnit | None] | None = None,
+    ) -> None:
+        """Do `one(file, name of its results)` for every file; written also when it breaks off.
+
+        Args:
+            crew, reads: the workers that read ahead, and what they read of a file.
+        """
         from hiprobe.pipeline.engine import Course, Engine, FileItem
 
         def do(item: FileItem, _: Course) -> None:
             one(item.video, self.names.claim(item.video))
 
-        Engine(self).map(do, [FileItem(file) for file in files])
+        def unit_of(item: FileItem) -> ReadUnit | None:
+            return None if reads is None else reads(item.video)
+
+        Engine(self, crew=crew).map(do, [FileItem(file) for file in files], reads=unit_of)
 
     def shown(self, files: Sequence[Path]) -> Mapping[Path, str]:
         """What files are called on screen, so that none is taken for another of this folder."""

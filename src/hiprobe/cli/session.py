@@ -12,6 +12,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from hiprobe.cli.console import say
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.result_names import wanted_name
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hiprobe.datasets.clips import LabelledClip, LabelledClips
     from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.pipeline.states_folder import Item
+    from hiprobe.pipeline.workers_crew import Crew
     from hiprobe.probe import Probe
     from hiprobe.provenance import Provenance
     from hiprobe.segment import Stretch
@@ -188,6 +191,13 @@ class Session:
     cache: StatesCache | None
     quiet: bool
 
+    @property
+    def crew(self) -> Crew | None:
+        """The workers that hold the backbone; None where this process does."""
+        from hiprobe.pipeline.workers import crew_of
+
+        return crew_of(self.backbone)
+
     def hash_of(self, video: Path) -> str:
         """Hash of a file's content, looked up where the cache knows it.
 
@@ -197,26 +207,70 @@ class Session:
         return content_hash(video) if self.cache is None else self.cache.content_hash(video)
 
 
-def open_session(how: SessionOptions, *, like: Provenance | None = None) -> Session:
+View = Callable[["Backbone"], "Backbone"]
+"""What is put around a backbone."""
+
+
+def open_session(
+    how: SessionOptions, *, like: Provenance | None = None, view: View | None = None
+) -> Session:
     """Open a backbone, fetching it where it is not on this disk yet, and say so.
 
     Args:
         how: which backbone, and how videos are read.
         like: how the clips of a probe were read; videos are cut as they were, as far as `how` does
             not say otherwise.
+        view: what is put around the backbone, where it is opened.
 
     Raises:
         BackboneError, DownloadError: as `BackboneSpec.open`.
+        EngineError: the cluster that is asked for cannot be had.
     """
     from hiprobe.pipeline.reading import ExtractionSettings
 
     if not how.quiet:  # loading the libraries alone takes seconds
         say(f"opening the backbone {how.backbone.known_as}")
-    opened = how.backbone.open(say=None if how.quiet else say)
+    cache = default_cache() if how.cached else None
+    if how.readers.are_elsewhere:
+        opened = _held_by_workers(how, view, cache)
+    else:
+        opened = how.backbone.open(say=None if how.quiet else say)
+        opened = opened if view is None else view(opened)
     settings = ExtractionSettings.like(like)
     if how.segment_seconds is not None:
         settings = replace(settings, segment_seconds=how.segment_seconds)
-    return Session(opened, settings, default_cache() if how.cached else None, how.quiet)
+    return Session(opened, settings, cache, how.quiet)
+
+
+def _held_by_workers(how: SessionOptions, view: View | None, cache: StatesCache | None) -> Backbone:
+    """A backbone that workers hold; they end with the command.
+
+    Raises:
+        EngineError: there is no such cluster.
+        BackboneError, DownloadError: as `BackboneSpec.open`.
+    """
+    from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenSpec
+    from hiprobe.pipeline.workers_crew import Crew, Hands
+
+    readers, opened, place = how.readers, OpenSpec(how.backbone, view), CachePlace.of(cache)
+    hands: Hands
+    if readers.engine == "ray":
+        from hiprobe.pipeline.ray_hands import RayHands
+
+        hands = RayHands(opened, place, address=readers.address, size=readers.workers)
+        size = hands.size
+    else:
+        from hiprobe.backbones.registry import backbone_folder
+        from hiprobe.pipeline.workers_processes import ProcessHands
+        from hiprobe.settings import usable_processors
+
+        # A download is made once and shown here, before each worker would make it.
+        backbone_folder(how.backbone.known_as, say=None if how.quiet else say)
+        size = readers.workers or 1
+        hands = ProcessHands(opened, place, threads=max(1, usable_processors() // size))
+    crew = Crew(hands, size=size, place=place)
+    click.get_current_context().call_on_close(crew.close)
+    return ElsewhereBackbone.of(crew)
 
 
 def default_cache() -> StatesCache:
@@ -265,7 +319,8 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
     own = probe.backbone_spec()
     spec = replace(how.backbone.over(own), prompt=own.prompt, cut_at_layer=cut)
     try:
-        session = open_session(replace(how, backbone=spec), like=probe.provenance_)
+        view = partial(ChosenHeadsView, heads=heads) if heads else None
+        session = open_session(replace(how, backbone=spec), like=probe.provenance_, view=view)
     except BackboneError as error:
         if how.backbone.name is not None or isinstance(error, BackboneMemoryError):
             raise
@@ -273,8 +328,6 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
             f"{error}; {spec.known_as} is what the probe was fitted on; if it lies elsewhere now, "
             "give --backbone"
         ) from error
-    if heads:
-        session = replace(session, backbone=ChosenHeadsView(session.backbone, heads))
     probe.check_fingerprint(session.backbone.fingerprint)
     return session
 

@@ -60,7 +60,7 @@ METHOD_NAMES = ("first-token", "ordinal", "decoded", "heads")
     help="Smoothed score above which there is an event [default: 0.5].",
 )
 @click.option("--sigma", type=Number(0, MAX_SIGMA), help="Smoothing over time, in segments.")
-@options.how_to_read(with_prompt=False)
+@options.how_to_read(with_prompt=False, with_workers=False)
 def zero_label(
     videos: tuple[str, ...],
     method: Method,

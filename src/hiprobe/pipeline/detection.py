@@ -109,23 +109,17 @@ def detect_video(
     source = open_source(video)
     if source.has_pictures and backbone is None:
         raise UsageError(f"{video} is a video; reading it needs the probe's backbone")
-    own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
-    members = probe.members
-    own = replace(
-        own,
-        layers=layers_of(members) if members else (probe.layer_,),
-        readings=readings_of(members) if members else (probe.reading_,),
-    )
+    plan = detection_plan(probe, backbone, settings=settings, cache=cache)
     if backbone is not None:
-        own.layers_of(backbone.layer_count)
-    plan = ReadPlan(backbone, own, want=("segments",), cache=cache)
+        plan.settings.layers_of(backbone.layer_count)
     (found,) = source.states(plan, stretch, fresh)
     if not source.has_pictures:
         _tell_of_another_cut(found.provenance, probe.provenance_, video)
-    every = {reading: _segments(found, reading, video) for reading in own.readings}
+    every = {reading: _segments(found, reading, video) for reading in plan.settings.readings}
+    members = probe.members
     states = join_states(every, members) if members else every[probe.reading_]
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
-    elapsed = time.monotonic() - began
+    elapsed = max(time.monotonic() - began, fresh.elapsed_seconds)
     known = len(states) - fresh.count
     seconds = covered_seconds(states.start_seconds[known:], states.end_seconds[known:])
     factor = seconds / max(elapsed, 1e-9) if fresh.count else None
@@ -141,6 +135,28 @@ def detect_video(
         video=Path(video),
         probe=probe,
     )
+
+
+def detection_plan(
+    probe: Detector,
+    backbone: Backbone | None,
+    *,
+    settings: ExtractionSettings | None = None,
+    cache: StatesCache | None = None,
+) -> ReadPlan:
+    """What is read of a video to score it: the probe's layer and reading, a row a segment.
+
+    Args:
+        settings: how the video is cut; as the probe's clips were where None.
+    """
+    own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
+    members = probe.members
+    own = replace(
+        own,
+        layers=layers_of(members) if members else (probe.layer_,),
+        readings=readings_of(members) if members else (probe.reading_,),
+    )
+    return ReadPlan(backbone, own, want=("segments",), cache=cache)
 
 
 def _tell_of_another_cut(
@@ -160,8 +176,11 @@ class _Fresh:
 
     progress: Progress | None
     count: int = 0
+    elapsed_seconds: float = 0.0
 
     def __call__(self, event: ProgressEvent) -> None:
+        # A worker may have read it before it was asked for here.
+        self.elapsed_seconds = event.elapsed_seconds
         self.count = event.done - event.skipped
         if self.progress is not None:
             self.progress(event)

@@ -1,4 +1,9 @@
-"""The loop over the files of a run: failures, progress and the record of it in one place."""
+"""The loop over the files of a run: failures, progress and the record of it in one place.
+
+Where the videos are read is one choice of three: in this process, by worker processes, or by
+actors of a Ray cluster. The last two read ahead as a `Crew`; the loop itself is the same, so that
+failures, names, progress and results do not depend on where a video was read.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from hiprobe.errors import StorageError
 from hiprobe.failures import Failure, failure_of
 from hiprobe.progress import Clock, Progress, ProgressEvent
+
+if TYPE_CHECKING:
+    from hiprobe.pipeline.reading import ReadUnit
+    from hiprobe.pipeline.workers_crew import Crew
 
 
 class WorkItem(Protocol):
@@ -103,7 +112,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Engine:
-    """Does the pieces of a run one after the other, in this process.
+    """Does the pieces of a run one after the other; workers may have read their videos before.
 
     A piece that fails is noted and the others are done; `failure_of` decides what belongs to one
     file and what ends the run. Resuming is the pieces' own matter: states are found in the cache,
@@ -112,16 +121,25 @@ class Engine:
     Attributes:
         record: takes the failures, and is written at the end, however the run ends.
         progress: called while a piece is at work and after each; None where a piece shows its own.
+        crew: reads videos ahead of their turn; None where each is read here when it is its turn.
     """
 
     record: RunRecord
     progress: Progress | None = None
+    crew: Crew | None = None
 
-    def map(self, do: Callable[[Item, Course], Result], items: Sequence[Item]) -> list[Result]:
+    def map(
+        self,
+        do: Callable[[Item, Course], Result],
+        items: Sequence[Item],
+        *,
+        reads: Callable[[Item], ReadUnit | None] | None = None,
+    ) -> list[Result]:
         """Results of the pieces that succeeded, in order.
 
         Args:
             do: the work on one piece; it may set `seconds` and `was_known` of its course.
+            reads: what a piece will read, for the crew; None where it reads no video.
 
         Raises:
             HiProbeError, OSError: what ends the whole run; the record is written before.
@@ -129,6 +147,8 @@ class Engine:
         clock, seconds = Clock(self.progress, len(items)), 0.0
         results: list[Result] = []
         try:
+            if self.crew is not None and reads is not None:
+                self.crew.ask(unit for item in items if (unit := reads(item)) is not None)
             for number, item in enumerate(items):
                 clock.name = item.name
                 course = Course(clock, number, seconds)
@@ -144,5 +164,8 @@ class Engine:
             with suppress(StorageError):
                 self.record.write(interrupted=True)
             raise
+        finally:
+            if self.crew is not None:
+                self.crew.forget()
         self.record.write(interrupted=False)
         return results

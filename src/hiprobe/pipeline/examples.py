@@ -12,9 +12,10 @@ from hiprobe.datasets.same_content import settle_copies
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.failures import Failure
 from hiprobe.pipeline.engine import Course, Engine, FailuresOnly
-from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
+from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings, ReadUnit
 from hiprobe.pipeline.source import ReadPlan, open_source
 from hiprobe.pipeline.stream import StatesUnit
+from hiprobe.pipeline.workers import crew_of
 from hiprobe.progress import Progress
 from hiprobe.segment import Stretch, covered_seconds
 from hiprobe.states import LabelledStates
@@ -92,9 +93,16 @@ def extract_views(
     digest = content_hash if cache is None else cache.content_hash
     plan = ReadPlan(backbone, settings, prompts, want, cache)
     clips, record = settle_copies(clips, digest=digest).clips, FailuresOnly()
-    found = Engine(record, progress).map(partial(_read_clip, plan), clips)
+    reads = partial(_unit_of, plan)
+    crew = crew_of(backbone)
+    found = Engine(record, progress, crew).map(partial(_read_clip, plan), clips, reads=reads)
     count = (1 if prompts is None else len(prompts)) * len(settings.readings)
     return [[seen[view] for seen in found] for view in range(count)], record.failures
+
+
+def _unit_of(plan: ReadPlan, clip: LabelledClip) -> ReadUnit | None:
+    stretch = Stretch(clip.start_seconds, clip.end_seconds)
+    return plan.unit(clip.video, stretch) if open_source(clip.video).has_pictures else None
 
 
 def _read_clip(plan: ReadPlan, clip: LabelledClip, course: Course) -> list[LabelledStates]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Self
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Literal, Self
 
 from hiprobe.errors import UsageError
 from hiprobe.provenance import Provenance
-from hiprobe.segment import Cut
+from hiprobe.segment import WHOLE, Cut, Stretch
 from hiprobe.spec import spec_of
 from hiprobe.states import READINGS, Reading, layer_numbers
 
@@ -72,3 +73,41 @@ class ExtractionSettings(Cut):
 
 
 DEFAULTS = ExtractionSettings()
+
+
+@dataclass(frozen=True)
+class ReadUnit:
+    """What is read in one go, of one video or a stretch of it; equal ones give equal states.
+
+    Attributes:
+        settings: with its layers written out.
+        prompts: in their order.
+        want: "clip" for one row over the whole, "segments" for one row each.
+    """
+
+    video: Path
+    stretch: Stretch
+    settings: ExtractionSettings
+    prompts: tuple[str, ...]
+    want: tuple[Literal["clip", "segments"], ...]
+
+    @classmethod
+    def of(
+        cls,
+        video: Path | str,
+        *,
+        settings: ExtractionSettings,
+        layer_count: int,
+        prompts: Sequence[str],
+        want: Sequence[Literal["clip", "segments"]],
+        stretch: Stretch = WHOLE,
+    ) -> Self:
+        """A unit for a backbone of `layer_count` layers.
+
+        Raises:
+            UsageError: it does not have one of the layers.
+        """
+        layers, readings = settings.layers_of(layer_count), tuple(dict.fromkeys(settings.readings))
+        written_out = replace(settings, layers=layers, readings=readings)
+        wanted = tuple(sorted(set(want)))
+        return cls(Path(video), stretch, written_out, tuple(dict.fromkeys(prompts)), wanted)

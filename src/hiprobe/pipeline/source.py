@@ -15,7 +15,7 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import FingerprintError, UsageError
 from hiprobe.fingerprint import Fingerprint
-from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
+from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings, ReadUnit
 from hiprobe.pipeline.stream import StatesUnit, extract_units
 from hiprobe.progress import Progress
 from hiprobe.segment import WHOLE, Stretch
@@ -42,6 +42,23 @@ class ReadPlan:
     prompts: Sequence[str] | None = None
     want: Sequence[StatesUnit] = ("clip", "segments")
     cache: StatesCache | None = None
+
+    def unit(self, video: Path, stretch: Stretch = WHOLE) -> ReadUnit | None:
+        """What is read of a video, for those that read ahead; None without a backbone."""
+        if self.backbone is None:
+            return None
+        return ReadUnit.of(
+            video,
+            settings=self.settings,
+            layer_count=self.backbone.layer_count,
+            prompts=self.prompts_of(self.backbone),
+            want=self.want,
+            stretch=stretch,
+        )
+
+    def prompts_of(self, backbone: Backbone) -> Sequence[str]:
+        """The prompts, the backbone's own where none are given."""
+        return (backbone.fingerprint.prompt,) if self.prompts is None else self.prompts
 
 
 class Source(Protocol):
@@ -90,8 +107,7 @@ class VideoOnDisk:
         """
         if plan.backbone is None:
             raise UsageError(f"{self.path} is a video; reading it needs a backbone")
-        own = (plan.backbone.fingerprint.prompt,)
-        prompts = own if plan.prompts is None else plan.prompts
+        prompts = plan.prompts_of(plan.backbone)
         clips, segments = extract_units(
             self.path,
             backbone=plan.backbone,

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import BackboneMemoryError, VideoError
 from hiprobe.pipeline.checkpoints import Checkpoints, KeptStates, Rows, StatesRequest, run_batches
-from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
+from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings, ReadUnit
 from hiprobe.progress import Clock, Progress
 from hiprobe.segment import WHOLE, Segment, Stretch
 from hiprobe.states import VideoStates
@@ -27,6 +27,18 @@ Reader = TypeVar("Reader", bound=SegmentReader)
 
 StatesUnit = Literal["clip", "segments"]
 """What a row of states stands for."""
+
+
+@runtime_checkable
+class ReadsElsewhere(Protocol):
+    """A backbone that is not in this process: whole videos are read where it is."""
+
+    def read_elsewhere(
+        self, unit: ReadUnit, progress: Progress | None
+    ) -> tuple[dict[str, VideoStates], dict[str, VideoStates]] | None:
+        """Have a unit read: its states as `extract_units` gives them, None if in the cache."""
+        ...
+
 
 READ_AHEAD_SEGMENTS = 4
 """Segments decoded ahead of the model; with the batch, this bounds the memory."""
@@ -72,7 +84,20 @@ def extract_units(
     )
     whole, parts = clip.finished(), segments.finished()
     clip, segments = clip.without(whole), segments.without(parts)
-    if segments.request.prompts:
+    if isinstance(backbone, ReadsElsewhere):
+        if clip.request.prompts or segments.request.prompts:
+            unit = ReadUnit.of(
+                video,
+                settings=settings,
+                layer_count=backbone.layer_count,
+                prompts=request.prompts,
+                want=want,
+                stretch=stretch,
+            )
+            given = backbone.read_elsewhere(unit, progress)
+            more_whole, more_parts = given or (clip.finished(), segments.finished())
+            whole, parts = whole | more_whole, parts | more_parts
+    elif segments.request.prompts:
         total = _estimated_count(video, settings, stretch) if progress else None
         clock = Clock(progress, total, name=Path(video).name)
         if clip.request.prompts:

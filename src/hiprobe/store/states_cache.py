@@ -78,6 +78,16 @@ class StatesCache:
                 remove_entry(path)
         return None
 
+    def find(self, key: str, *, layers: Sequence[int], readings: Sequence[Reading]) -> Path | None:
+        """The entry from which `get` would take states; only headers are read."""
+        for path in sorted(self.folder.glob(f"{key}-*.safetensors")):
+            with suppress(StatesError):
+                header = read_states_header(path)
+                found = {r for unit in header["readings"].values() for r in unit}
+                if set(layers) <= set(header["layers"]) and set(readings) <= found:
+                    return path
+        return None
+
     def put(self, key: str, states: VideoStates, *, video: Path | str) -> None:
         """Keep states under a key and drop what was kept in part.
 

@@ -19,6 +19,13 @@ from hiprobe.errors import BackboneError
 from hiprobe.spec import DTYPES, QUANTISED
 
 
+def take_gpu(number: int) -> None:
+    """Let `cuda` mean one of several GPUs for this process, the same for the same number."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count > 1:
+        torch.cuda.set_device(number % count)
+
+
 def choose_device(name: str | None = None) -> torch.device:
     """The named device, else CUDA, Apple's MPS, the CPU, in this order.
 

@@ -1,0 +1,234 @@
+"""Measures many workers: speed of two, deaths of workers and of a node, many units, memory.
+
+    python benchmarks/scale.py speed --clips 24
+    python benchmarks/scale.py kills --kills 50 [--ray]
+    python benchmarks/scale.py units --units 10000
+
+Each prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from hiprobe.backbones.interface import Backbone, Speech
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.pipeline.engine import Engine, FailuresOnly, FileItem
+from hiprobe.pipeline.extraction import extract_video
+from hiprobe.pipeline.ray_hands import RayHands
+from hiprobe.pipeline.reading import ExtractionSettings, ReadUnit
+from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenSpec, crew_of
+from hiprobe.pipeline.workers_crew import Crew, Hands
+from hiprobe.pipeline.workers_processes import ProcessHands
+from hiprobe.segment import Frame, Segment
+from hiprobe.spec import BackboneSpec
+from hiprobe.states import Reading
+from hiprobe.store.states_cache import StatesCache
+
+SETTINGS = ExtractionSettings(layers=(1,))
+
+
+class MeanColour:
+    """The quickest backbone there can be: what is measured is everything around it."""
+
+    layer_count, width = 2, 3
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.fingerprint = Fingerprint("mean-colour", "", "float32", "none")
+
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[Reading, NDArray[np.float32]]:
+        """Mean colours of the key frames."""
+        time.sleep(self.seconds * len(segments))
+        rows = np.stack([np.mean(s.frames, axis=(0, 1, 2)) for s in segments]).astype(np.float32)
+        return {r: np.repeat(rows[:, None], len(layers), axis=1) for r in readings}
+
+    def describe(
+        self,
+        frames: Sequence[Frame],
+        *,
+        prompt: str,
+        max_new_tokens: int = 64,
+        speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
+    ) -> str:
+        """It has no words."""
+        return ""
+
+
+def mean_colour(seconds: float, number: int) -> Backbone:
+    """Opens one in a worker."""
+    return MeanColour(seconds)
+
+
+def write_clips(folder: Path, count: int, *, frames: int, side: int) -> list[Path]:
+    """Clips of different content: one coded clip, and behind it bytes that no decoder reads."""
+    first = folder / "clip.mp4"
+    with av.open(str(first), "w") as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.width, stream.height, stream.pix_fmt = side, side, "yuv420p"
+        rng = np.random.default_rng(0)
+        for _ in range(frames):
+            picture = rng.integers(0, 255, (side, side, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    content = first.read_bytes()
+    paths = [folder / f"{number:05d}.mp4" for number in range(count)]
+    for number, path in enumerate(paths):
+        box = number.to_bytes(8, "big")
+        path.write_bytes(content + (8 + len(box)).to_bytes(4, "big") + b"free" + box)
+    return paths
+
+
+def run(
+    videos: Sequence[Path],
+    backbone: Backbone,
+    cache: StatesCache,
+    after_each: Callable[[], None] = lambda: None,
+) -> tuple[list[bytes], list[str], float]:
+    """States of videos as bytes, the reasons of failures, and the seconds that it took."""
+    record, began = FailuresOnly(), time.monotonic()
+
+    def read(item: FileItem, _: object) -> bytes:
+        found = extract_video(item.video, backbone=backbone, settings=SETTINGS, cache=cache)
+        after_each()
+        return found.states["last"].values.tobytes()
+
+    unit = partial(
+        ReadUnit.of,
+        settings=SETTINGS,
+        layer_count=backbone.layer_count,
+        prompts=(backbone.fingerprint.prompt,),
+        want=("segments",),
+    )
+    engine = Engine(record, crew=crew_of(backbone))
+    found = engine.map(read, [FileItem(v) for v in videos], reads=lambda item: unit(item.video))
+    return found, [failure.reason for failure in record.failures], time.monotonic() - began
+
+
+def speed(folder: Path, clips: int) -> dict[str, Any]:
+    """One worker and two, of one thread each, with the lite backbone; from ready to done."""
+    videos, seconds = write_clips(folder, clips, frames=72, side=320), {}
+    for size in (1, 2):
+        cache = StatesCache(folder / f"cache-{size}")
+        place = CachePlace.of(cache)
+        hands = ProcessHands(OpenSpec(BackboneSpec()), place, threads=1)
+        with Crew(hands, size=size, place=place) as crew:
+            backbone = ElsewhereBackbone.of(crew)
+            crew.wait_until_ready(size)
+            found, reasons, seconds[size] = run(videos, backbone, cache)
+            assert len(found) == clips and not reasons, reasons
+    return {"clips": clips, "seconds": seconds, "times_faster": seconds[1] / seconds[2]}
+
+
+def kills(folder: Path, count: int, *, on_ray: bool) -> dict[str, Any]:
+    """Kill a worker at random while units are read, so many times; of a cluster also a node."""
+    videos = write_clips(folder, 4 * count, frames=72, side=64)
+    opened, cache = partial(mean_colour, 0.02), StatesCache(folder / "cache")
+    place, nodes, rng, done = CachePlace.of(cache), [], random.Random(0), [0, 0]
+    if on_ray:
+        import ray
+        from ray.cluster_utils import Cluster
+
+        path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        ray.init(cluster.address, log_to_driver=False, logging_level=40, runtime_env=path)
+    hands: Hands = RayHands(opened, place, size=3) if on_ray else ProcessHands(opened, place)
+    mark = "ray::UnitActor" if on_ray else "multiprocessing.spawn"
+
+    def kill() -> None:
+        done[0] += 1
+        if nodes and done[0] == 2 * count:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+            done[1] += 1
+        elif done[0] % 3 == 0 and done[1] < count:
+            own = [p for p in psutil.Process().children(recursive=True) if mark in named(p)]
+            if own:
+                os.kill(rng.choice(own).pid, signal.SIGKILL)
+                done[1] += 1
+
+    with Crew(hands, size=2 + on_ray, place=place) as crew:
+        found, reasons, seconds = run(videos, ElsewhereBackbone.of(crew), cache, kill)
+    plain, _, _ = run(videos, mean_colour(0.0, 0), StatesCache(folder / "plain"))
+    return {
+        "units": len(videos),
+        "killed": done[1],
+        "failed": reasons,
+        "equal": found == plain,
+        "seconds": seconds,
+    }
+
+
+def named(process: psutil.Process) -> str:
+    """The command line of a process; nothing of one that is gone."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def units(folder: Path, count: int) -> dict[str, Any]:
+    """Ever more units: milliseconds for each, and the memory of this process at the end."""
+    rows = []
+    for number in (count // 100, count // 10, count):
+        place_of = folder / str(number)
+        place_of.mkdir()
+        videos = write_clips(place_of, number, frames=8, side=32)
+        cache = StatesCache(place_of / "cache")
+        place = CachePlace.of(cache)
+        hands = ProcessHands(partial(mean_colour, 0.0), place)
+        with Crew(hands, size=2, place=place) as crew:
+            backbone = ElsewhereBackbone.of(crew)
+            crew.wait_until_ready(2)
+            found, reasons, seconds = run(videos, backbone, cache)
+        assert len(found) == number and not reasons, reasons[:3]
+        memory = psutil.Process().memory_info().rss / 1e6
+        rows.append({"units": number, "ms_each": 1000 * seconds / number, "memory_mb": memory})
+    return {"rows": rows}
+
+
+def main() -> None:
+    """Measure one thing and print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["speed", "kills", "units"])
+    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--units", type=int, default=10_000)
+    parser.add_argument("--ray", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if asked.what == "speed":
+            found = speed(folder, asked.clips)
+        elif asked.what == "kills":
+            found = kills(folder, asked.kills, on_ray=asked.ray)
+        else:
+            found = units(folder, asked.units)
+    print(json.dumps({"what": asked.what, **found}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
