@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.report.layer_chart import LayerCurves
     from hiprobe.report.words import Span
-    from hiprobe.timeline import Timeline
+    from hiprobe.timeline import SmoothingKind, Timeline
 
 
 @click.command()
@@ -58,8 +58,9 @@ if TYPE_CHECKING:
 @click.option(
     "--sigma",
     type=Number(0, MAX_SIGMA),
-    help="Smoothing of the scores over time, in segments [default: the probe's].",
+    help="Width of the Gaussian that smooths the scores, in segments [default: the probe's].",
 )
+@options.smoothing(of="the probe's")
 @click.option("--clips", is_flag=True, help="Save each event as a video clip.")
 @options.how_to_read(with_prompt=False)
 def detect(
@@ -72,6 +73,8 @@ def detect(
     threshold: float | None,
     kappa: float | None,
     sigma: float | None,
+    smoothing: SmoothingKind | None,
+    ema_weight: float | None,
     clips: bool,
     how: options.SessionOptions,
 ) -> None:
@@ -91,9 +94,10 @@ def detect(
       hiprobe detect --zero-label camera.mp4
     """
     if zero_label:
-        if explain or clips or kappa is not None:
+        if explain or clips or (kappa, smoothing, ema_weight) != (None, None, None):
             raise UsageError(
-                "--explain, --clips and --kappa need a probe; leave them out with --zero-label"
+                "--explain, --clips, --kappa, --smoothing and --ema-weight need a probe; leave "
+                "them out with --zero-label"
             )
         asked = Asked("ordinal", threshold=threshold, sigma=sigma)
         score_without_probe((str(probe), *videos), asked, out, formats, how)
@@ -107,7 +111,7 @@ def detect(
         probe,
         videos,
         wanted=Wanted(out=out, formats=formats, explain=explain, clips=clips),
-        scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
+        scoring=Scoring(threshold, kappa, sigma, smoothing, ema_weight),
         how=how,
     )
     run.run_file.over(run.files, run.one)
@@ -151,6 +155,8 @@ class Scoring:
     threshold: float | None = None
     kappa: float | None = None
     sigma: float | None = None
+    smoothing: SmoothingKind | None = None
+    ema_weight: float | None = None
 
 
 @dataclass
@@ -210,6 +216,11 @@ class Detection:
         probe = Probe.load(folder)
         # Refused before a video is read, which may take hours.
         threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+        probe.smoothing_for(
+            smoothing=scoring.smoothing,
+            sigma_segments=scoring.sigma,
+            ema_weight=scoring.ema_weight,
+        )
         for line in reach_warning(threshold):
             say(f"warning: {line}")
         files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
@@ -239,6 +250,8 @@ class Detection:
                     threshold=self.scoring.threshold,
                     kappa=self.scoring.kappa,
                     sigma_segments=self.scoring.sigma,
+                    smoothing=self.scoring.smoothing,
+                    ema_weight=self.scoring.ema_weight,
                 ),
                 settings=self.session.settings if self.session else None,
                 cache=self.session.cache if self.session else None,
