@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.calibrate import as_calibrated
 from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
 from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, SessionOptions
 from hiprobe.cli.options import formats as output_formats
@@ -61,6 +62,12 @@ if TYPE_CHECKING:
     help="Width of the Gaussian that smooths the scores, in segments [default: the probe's].",
 )
 @options.smoothing(of="the probe's")
+@click.option(
+    "--camera",
+    metavar="NAME",
+    help="Take the threshold and the causal smoothing that `hiprobe calibrate` found for this "
+    "camera.",
+)
 @click.option("--clips", is_flag=True, help="Save each event as a video clip.")
 @options.how_to_read(with_prompt=False)
 def detect(
@@ -75,6 +82,7 @@ def detect(
     sigma: float | None,
     smoothing: SmoothingKind | None,
     ema_weight: float | None,
+    camera: str | None,
     clips: bool,
     how: options.SessionOptions,
 ) -> None:
@@ -91,13 +99,14 @@ def detect(
       hiprobe detect my-probe camera.mp4
       hiprobe detect my-probe recordings/ -o results --format json,html --explain
       hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
+      hiprobe detect my-probe yard.mp4 --camera yard
       hiprobe detect --zero-label camera.mp4
     """
     if zero_label:
-        if explain or clips or (kappa, smoothing, ema_weight) != (None, None, None):
+        if explain or clips or (kappa, smoothing, ema_weight, camera) != (None,) * 4:
             raise UsageError(
-                "--explain, --clips, --kappa, --smoothing and --ema-weight need a probe; leave "
-                "them out with --zero-label"
+                "--explain, --clips, --kappa, --smoothing, --ema-weight and --camera need a "
+                "probe; leave them out with --zero-label"
             )
         asked = Asked("ordinal", threshold=threshold, sigma=sigma)
         score_without_probe((str(probe), *videos), asked, out, formats, how)
@@ -107,11 +116,14 @@ def detect(
             f"no video is given: name one after the probe {probe}, or give --zero-label to go "
             "without a probe"
         )
+    scoring = Scoring(threshold, kappa, sigma, smoothing, ema_weight)
+    if camera is not None:
+        scoring, how = _of_camera(probe, camera, scoring, how)
     run = Detection.prepare(
         probe,
         videos,
         wanted=Wanted(out=out, formats=formats, explain=explain, clips=clips),
-        scoring=Scoring(threshold, kappa, sigma, smoothing, ema_weight),
+        scoring=scoring,
         how=how,
     )
     run.run_file.over(run.files, run.one)
@@ -157,6 +169,30 @@ class Scoring:
     sigma: float | None = None
     smoothing: SmoothingKind | None = None
     ema_weight: float | None = None
+
+
+def _of_camera(
+    folder: Path, name: str, scoring: Scoring, how: SessionOptions
+) -> tuple[Scoring, SessionOptions]:
+    """Threshold and smoothing of a calibrated camera, with its promise said.
+
+    Raises:
+        ProbeFolderError: the probe knows no such camera.
+        UsageError: something else was asked for too.
+    """
+    from hiprobe.probe.camera_file import read_camera
+
+    if scoring != Scoring():
+        raise UsageError(
+            "--camera brings a threshold and a smoothing; leave out --threshold, --kappa, --sigma, "
+            "--smoothing and --ema-weight"
+        )
+    known = read_camera(folder, name)
+    if not known.promise.is_kept or not how.quiet:
+        prefix = "" if known.promise.is_kept else "warning: "
+        say(f"{prefix}camera {shown(name)}: {known.promise.text}")
+    own = Scoring(threshold=known.promise.threshold, smoothing="ema", ema_weight=known.ema_weight)
+    return own, as_calibrated(known, how)
 
 
 @dataclass

@@ -197,6 +197,37 @@ class ReadingDocument(Struct):
     failures: list[FailureFields] = []
 
 
+class PromiseFields(Struct, forbid_unknown_fields=True):
+    """A threshold, and what normal footage promises of it."""
+
+    asked_per_hour: Annotated[float, Meta(gt=0, le=1e9)]
+    promised_per_hour: Annotated[float, Meta(gt=0, le=1e9)]
+    confidence: Annotated[float, Meta(gt=0, lt=1)] | None
+    threshold: Number
+    rank: Annotated[int, Meta(ge=1, le=2**53)]
+    blocks: Annotated[int, Meta(ge=1, le=2**53)]
+    block_seconds: Annotated[float, Meta(gt=0, le=1e9)]
+    needed_hours: Annotated[float, Meta(ge=0, le=1e12)]
+
+
+class CameraFields(Struct, forbid_unknown_fields=True):
+    """A camera's calibration."""
+
+    promise: PromiseFields
+    maxima: list[Number]
+    ema_weight: Share
+    segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
+
+
+class CalibrationDocument(Struct):
+    """`calibration.json` of a probe folder."""
+
+    format: str
+    version: Whole
+    probe_sha256: str
+    cameras: dict[Name, CameraFields]
+
+
 class StatesHeader(Struct):
     """The note in a file of states."""
 
