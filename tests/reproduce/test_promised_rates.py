@@ -37,7 +37,8 @@ def test_independent_blocks_keep_both_promises(scores: Path) -> None:
     average = split_rates(read, CALIBRATIONS["by block, on average"], 4.0, splits=100)
     assert 2.0 < average.per_hour.mean() < 4.6
     sure = split_rates(read, CALIBRATIONS["by block, at 95 %"], 4.0, splits=100)
-    assert sure.per_hour.mean() < average.per_hour.mean() and (sure.per_hour <= 4).mean() > 0.8
+    # Not 0.95: the count in a half scatters around the rate that is promised for all time.
+    assert (sure.per_hour <= 4).mean() > (average.per_hour <= 4).mean() + 0.1
     assert average.found.mean() > 0.5
     none = split_rates(read, CALIBRATIONS["by video, on average"], 0.5, splits=3)
     assert not len(none.per_hour)  # three hours of videos are too few
