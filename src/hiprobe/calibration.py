@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
+from hiprobe.localize import Smoothing
 from hiprobe.segment import without_gaps
+from hiprobe.timeline import Timeline
 
 _Floats = NDArray[np.float64]
 
@@ -54,6 +56,35 @@ def block_maxima(
     found = np.full(blocks, -np.inf)
     np.maximum.at(found, owner, np.where(np.isnan(values), -np.inf, values))
     return np.where(np.isneginf(found), np.nan, found)
+
+
+def footage_maxima(timelines: Sequence[Timeline], *, block_seconds: float) -> _Floats:
+    """`block_maxima` of recordings one after the other, on their smoothed scores.
+
+    The clock runs on from one recording to the next, so that many short files count with their
+    own length and not with a block each.
+
+    Args:
+        timelines: in order of time; their smoothing must be causal.
+
+    Raises:
+        UsageError: a timeline's smoothing looks ahead, or as `block_maxima`.
+    """
+    starts, ends, clock = [], [], 0.0
+    for timeline in timelines:
+        if not Smoothing.of(timeline).is_causal:
+            raise UsageError(
+                "the scores were smoothed by a Gaussian, which looks ahead; detect with "
+                "smoothing ema, as a live camera will have it"
+            )
+        start, end = without_gaps(timeline.start_seconds, timeline.end_seconds)
+        shift = clock - float(start[0]) if len(start) else 0.0
+        starts.append(start + shift)
+        ends.append(end + shift)
+        clock = float(ends[-1][-1]) if len(end) else clock
+    scores = [timeline.smoothed for timeline in timelines]
+    joined = (np.concatenate([np.zeros(0), *parts]) for parts in (starts, ends, scores))
+    return block_maxima(*joined, block_seconds=block_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,18 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.segment import pieces
-from hiprobe.timeline import Event
+from hiprobe.timeline import EMA_WEIGHT, Event, SmoothingKind, Timeline
 
 MAX_SIGMA_SEGMENTS = 1e6
 
 TRUNCATE_SIGMAS = 4.0
 """The Gaussian ends after so many sigmas (two segments on either side at the default sigma)."""
-
-
-SmoothingKind = Literal["gaussian", "ema", "none"]
-
-EMA_WEIGHT = 0.25
-"""Of the newest segment: it lost nothing against a Gaussian on published scores of UCF-Crime."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +48,31 @@ class Smoothing:
                 "and at most 1"
             )
 
+    @classmethod
+    def of(cls, timeline: Timeline) -> Self:
+        """That of a timeline's scores."""
+        return cls(
+            kind=timeline.smoothing,
+            sigma_segments=timeline.sigma_segments,
+            ema_weight=timeline.ema_weight,
+        )
+
+    @property
+    def gaussian_segments(self) -> float:
+        """Standard deviation of the Gaussian that is used; 0 where there is none."""
+        return self.sigma_segments if self.kind == "gaussian" else 0.0
+
     @property
     def is_causal(self) -> bool:
         """Whether a score depends on what came before it only."""
-        return self.kind != "gaussian" or self.sigma_segments == 0
+        return self.gaussian_segments == 0
 
     @property
     def words(self) -> str:
         """It in words."""
         if self.kind == "ema":
             return f"exponential mean, weight {self.ema_weight:g} on the newest (causal)"
-        if self.kind == "none" or self.sigma_segments == 0:
+        if self.gaussian_segments == 0:
             return "none (causal)"
         return f"Gaussian of {self.sigma_segments:g} segments (not causal: it looks ahead)"
 
@@ -90,8 +98,7 @@ def smooth_as(
     """
     times = {"start_seconds": start_seconds, "end_seconds": end_seconds}
     if smoothing.kind != "ema":
-        sigma = smoothing.sigma_segments if smoothing.kind == "gaussian" else 0.0
-        return smooth(scores, sigma_segments=sigma, **times)
+        return smooth(scores, sigma_segments=smoothing.gaussian_segments, **times)
     values = smooth(scores, sigma_segments=0, **times)
     whole = start_seconds is None or end_seconds is None
     parts = [slice(None)] if whole else pieces(*times.values())  # type: ignore[arg-type]

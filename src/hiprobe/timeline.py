@@ -13,6 +13,12 @@ from hiprobe.segment import Span, gap_spans
 
 Kind = Literal["event", "normal", "summary"]
 
+SmoothingKind = Literal["gaussian", "ema", "none"]
+"""How scores are smoothed over time: over both neighbours, looking back only, or not at all."""
+
+EMA_WEIGHT = 0.25
+"""Of the newest segment: it lost nothing against a Gaussian on published scores of UCF-Crime."""
+
 Outcome = Literal["parsed", "text", "refused", "failed"]
 """How an answer came out: "parsed" as JSON with fields, "text" as plain words, "refused" as words
 that decline, "failed" without any words."""
@@ -111,13 +117,15 @@ class Timeline:
             one starts, except before a gap.
         scores: float64 `[segments]`, anomaly probability of each segment (paper, eq. 9);
             NaN where the backbone gave up on a segment.
-        smoothed: float64 `[segments]`, after Gaussian smoothing.
+        smoothed: float64 `[segments]`, after smoothing.
         threshold: T (paper, eq. 10), which smoothed scores above it exceed.
-        sigma_segments: width of the Gaussian, in segments.
+        sigma_segments: width of the Gaussian, in segments; 0 where there was none.
         events: in order of time.
         ended: "end" where the video was read to its end, "truncated" where it broke off (damaged
             file), "interrupted" where the run was stopped.
         explanations: the model's words about events, normal stretches and the whole video.
+        smoothing: how the scores were smoothed.
+        ema_weight: of the newest segment where that was the exponential mean; not used otherwise.
     """
 
     start_seconds: NDArray[np.float64]
@@ -129,6 +137,8 @@ class Timeline:
     events: tuple[Event, ...]
     ended: str = "end"
     explanations: tuple[Explanation, ...] = field(default=())
+    smoothing: SmoothingKind = "gaussian"
+    ema_weight: float = EMA_WEIGHT
 
     def __post_init__(self) -> None:
         shapes = {

@@ -92,6 +92,22 @@ def test_options_reach_the_probe(tmp_path: Path) -> None:
     assert (probe.sigma_segments, probe.seed) == (0, 7)
 
 
+def test_a_causal_smoothing_reaches_probe_and_report(tmp_path: Path) -> None:
+    clips = write_clip_folder(tmp_path / "clips")
+    good(run("fit", clips, "-o", tmp_path / "probe", "--smoothing", "ema", "--ema-weight", 0.5))
+    write_untrimmed(tmp_path / "day.safetensors")
+    detect = ("detect", tmp_path / "probe", tmp_path / "day.safetensors", "--format", "json,html")
+    good(run(*detect, "-o", tmp_path / "out"))
+    told = json.loads((tmp_path / "out" / "day.json").read_text())
+    assert (told["smoothing"], told["ema_weight"], told["sigma_segments"]) == ("ema", 0.5, 0)
+    assert read_timeline(tmp_path / "out" / "day.json").smoothing == "ema"
+    assert "weight 0.5 on the newest (causal)" in (tmp_path / "out" / "day.html").read_text()
+    refused = run(*detect, "-o", tmp_path / "out", "--sigma", 1)
+    assert refused.exit_code == 2 and "sigma belongs to the Gaussian" in refused.stderr
+    refused = run("fit", clips, "-o", tmp_path / "other", "--ema-weight", 0.5)
+    assert refused.exit_code == 2 and "--ema-weight goes with --smoothing ema" in refused.stderr
+
+
 def test_the_literal_forms_are_options_and_both_thresholds_are_shown(tmp_path: Path) -> None:
     clips = write_clip_folder(tmp_path / "clips")
     usual = good(run("fit", clips, "-o", tmp_path / "usual")).stdout

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from probe_states import examples
 
-from hiprobe.localize import find_events, smooth
+from hiprobe.localize import Smoothing, find_events, smooth
 from hiprobe.probe import Probe
 from hiprobe.probe.selection import detection_scores
 from hiprobe.probe.training_set import training_set
@@ -52,7 +52,9 @@ def test_a_clip_in_a_fit_gets_what_detection_gives(sigma: float) -> None:
     probe = Probe(layer=4, mode="segment", sigma_segments=sigma).fit(given)
     scorer, data = probe.scorer_, training_set(given)
     every = np.arange(len(given))
-    found = detection_scores(data, every, layer=4, scorer=scorer, sigma_segments=sigma)
+    found = detection_scores(
+        data, every, layer=4, scorer=scorer, smoothing=Smoothing(sigma_segments=sigma)
+    )
     detected = [probe.detect(c.segments) for c in given if c.segments is not None]
     np.testing.assert_allclose(found, [t.smoothed.max() for t in detected], rtol=1e-6)
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from probe_states import FINGERPRINT, examples, states
 
-from hiprobe.errors import FingerprintError, StatesError
-from hiprobe.localize import adaptive_threshold, smooth
+from hiprobe.errors import FingerprintError, StatesError, UsageError
+from hiprobe.localize import Smoothing, adaptive_threshold, smooth
 from hiprobe.probe import Probe
+
+ROWS = ("values", "start_seconds", "end_seconds", "failed")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,22 @@ def test_settings_of_detection_take_the_place_of_the_probes(probe, video):
     plain = probe.detect(video, sigma_segments=0)
     np.testing.assert_array_equal(plain.scores, plain.smoothed)
     assert plain.sigma_segments == 0
+
+
+def test_the_smoothing_is_kept_with_the_probe_and_told_by_the_timeline(probe, video, tmp_path):
+    causal = Probe(folds=4, smoothing="ema", ema_weight=0.5).fit(examples())
+    causal.save(tmp_path)
+    timeline = Probe.load(tmp_path).detect(video)
+    assert Smoothing.of(timeline) == Smoothing(kind="ema", sigma_segments=0.0, ema_weight=0.5)
+    cut = replace(video, **{n: getattr(video, n)[:9] for n in ROWS})
+    np.testing.assert_array_equal(causal.detect(cut).smoothed, timeline.smoothed[:9])
+    own = Smoothing.of(probe.detect(video))
+    assert own == Smoothing() and not own.is_causal
+    for wrong in ({"smoothing": "ema", "sigma_segments": 1.0}, {"ema_weight": 0.5}):
+        with pytest.raises(UsageError, match="belongs to"):
+            probe.detect(video, **wrong)
+    with pytest.raises(UsageError, match="smoothing is 'mean'"):
+        Probe(smoothing="mean").fit(examples())
 
 
 def test_states_cut_to_the_probes_layer_score_the_same(probe, video):

@@ -9,6 +9,7 @@ import click
 from hiprobe import __version__
 from hiprobe.cli.backbones import backbones
 from hiprobe.cli.cache import cache
+from hiprobe.cli.calibrate import calibrate
 from hiprobe.cli.console import echo
 from hiprobe.cli.data import data
 from hiprobe.cli.demo import demo
@@ -124,6 +125,7 @@ def app() -> None:
 for command in (
     fit,
     detect,
+    calibrate,
     layers,
     extract,
     evaluate,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.calibrate import as_calibrated
 from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
 from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, Readers, SessionOptions
 from hiprobe.cli.options import formats as output_formats
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.report.layer_chart import LayerCurves
     from hiprobe.report.words import Span
-    from hiprobe.timeline import Timeline
+    from hiprobe.timeline import SmoothingKind, Timeline
 
 
 @click.command()
@@ -59,7 +60,14 @@ if TYPE_CHECKING:
 @click.option(
     "--sigma",
     type=Number(0, MAX_SIGMA),
-    help="Smoothing of the scores over time, in segments [default: the probe's].",
+    help="Width of the Gaussian that smooths the scores, in segments [default: the probe's].",
+)
+@options.smoothing(of="the probe's")
+@click.option(
+    "--camera",
+    metavar="NAME",
+    help="Take the threshold and the causal smoothing that `hiprobe calibrate` found for this "
+    "camera.",
 )
 @click.option("--clips", is_flag=True, help="Save each event as a video clip.")
 @options.how_to_read(with_prompt=False)
@@ -73,6 +81,9 @@ def detect(
     threshold: float | None,
     kappa: float | None,
     sigma: float | None,
+    smoothing: SmoothingKind | None,
+    ema_weight: float | None,
+    camera: str | None,
     clips: bool,
     how: options.SessionOptions,
 ) -> None:
@@ -89,12 +100,14 @@ def detect(
       hiprobe detect my-probe camera.mp4
       hiprobe detect my-probe recordings/ -o results --format json,html --explain
       hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
+      hiprobe detect my-probe yard.mp4 --camera yard
       hiprobe detect --zero-label camera.mp4
     """
     if zero_label:
-        if explain or clips or kappa is not None:
+        if explain or clips or (kappa, smoothing, ema_weight, camera) != (None,) * 4:
             raise UsageError(
-                "--explain, --clips and --kappa need a probe; leave them out with --zero-label"
+                "--explain, --clips, --kappa, --smoothing, --ema-weight and --camera need a "
+                "probe; leave them out with --zero-label"
             )
         how.readers.refuse_elsewhere("--zero-label")
         asked = Asked("ordinal", threshold=threshold, sigma=sigma)
@@ -105,11 +118,14 @@ def detect(
             f"no video is given: name one after the probe {probe}, or give --zero-label to go "
             "without a probe"
         )
+    scoring = Scoring(threshold, kappa, sigma, smoothing, ema_weight)
+    if camera is not None:
+        scoring, how = _of_camera(probe, camera, scoring, how)
     run = Detection.prepare(
         probe,
         videos,
         wanted=Wanted(out=out, formats=formats, explain=explain, clips=clips),
-        scoring=Scoring(threshold=threshold, kappa=kappa, sigma=sigma),
+        scoring=scoring,
         how=how,
     )
     crew = run.session.crew if run.session else None
@@ -154,6 +170,32 @@ class Scoring:
     threshold: float | None = None
     kappa: float | None = None
     sigma: float | None = None
+    smoothing: SmoothingKind | None = None
+    ema_weight: float | None = None
+
+
+def _of_camera(
+    folder: Path, name: str, scoring: Scoring, how: SessionOptions
+) -> tuple[Scoring, SessionOptions]:
+    """Threshold and smoothing of a calibrated camera, with its promise said.
+
+    Raises:
+        ProbeFolderError: the probe knows no such camera.
+        UsageError: something else was asked for too.
+    """
+    from hiprobe.probe.camera_file import read_camera
+
+    if scoring != Scoring():
+        raise UsageError(
+            "--camera brings a threshold and a smoothing; leave out --threshold, --kappa, --sigma, "
+            "--smoothing and --ema-weight"
+        )
+    known = read_camera(folder, name)
+    if not known.promise.is_kept or not how.quiet:
+        prefix = "" if known.promise.is_kept else "warning: "
+        say(f"{prefix}camera {shown(name)}: {known.promise.text}")
+    own = Scoring(threshold=known.promise.threshold, smoothing="ema", ema_weight=known.ema_weight)
+    return own, as_calibrated(known, how)
 
 
 @dataclass
@@ -215,6 +257,11 @@ class Detection:
         probe = Probe.load(folder)
         # Refused before a video is read, which may take hours.
         threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+        probe.smoothing_for(
+            smoothing=scoring.smoothing,
+            sigma_segments=scoring.sigma,
+            ema_weight=scoring.ema_weight,
+        )
         for line in reach_warning(threshold):
             say(f"warning: {line}")
         files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
@@ -254,6 +301,8 @@ class Detection:
                     threshold=self.scoring.threshold,
                     kappa=self.scoring.kappa,
                     sigma_segments=self.scoring.sigma,
+                    smoothing=self.scoring.smoothing,
+                    ema_weight=self.scoring.ema_weight,
                 ),
                 settings=self.session.settings if self.session else None,
                 cache=self.session.cache if self.session else None,

@@ -15,7 +15,7 @@ from hiprobe.cli.options import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
 if TYPE_CHECKING:
     from hiprobe.evaluation.evaluate_scores import Evaluation
     from hiprobe.evaluation.metrics import Interval, PairedDifference
-    from hiprobe.localize import SmoothingKind
+    from hiprobe.timeline import SmoothingKind
 
 
 FEW_VIDEOS = 30
@@ -301,8 +301,9 @@ def command(
         evaluation_document,
     )
     from hiprobe.evaluation.metrics import paired_test
-    from hiprobe.localize import EMA_WEIGHT, Smoothing
+    from hiprobe.localize import Smoothing
     from hiprobe.store.text_files import json_text, write_text
+    from hiprobe.timeline import EMA_WEIGHT
 
     if others and not draws:
         raise UsageError("--compare needs draws of videos, and --draws is 0; leave out --draws")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hiprobe.probe.selection import LayerChoice
     from hiprobe.scorer import Penalty, ScorerName
     from hiprobe.states import LabelledStates, Reading
+    from hiprobe.timeline import SmoothingKind
 
 
 HEADS = "heads"
@@ -106,6 +107,8 @@ class FitSettings:
     layer: LayerChoice = "dlsp"
     kappa: float = KAPPA
     sigma: float = SIGMA_SEGMENTS
+    smoothing: SmoothingKind = "gaussian"
+    ema_weight: float | None = None
     penalty: Penalty = "l2"
     threshold_scores: Basis = "cross_validated"
     readings: tuple[Reading, ...] = ("last",)
@@ -130,12 +133,15 @@ class FitSettings:
     def probe(self) -> Probe:
         """An unfitted probe with these settings."""
         from hiprobe.probe import Probe
+        from hiprobe.timeline import EMA_WEIGHT
 
         return Probe(
             mode=self.mode,
             layer=self.layer,
             kappa=self.kappa,
             sigma_segments=self.sigma,
+            smoothing=self.smoothing,
+            ema_weight=EMA_WEIGHT if self.ema_weight is None else self.ema_weight,
             penalty=self.penalty,
             threshold_scores=self.threshold_scores,
             seed=self.seed,
@@ -424,8 +430,9 @@ def example_model(example: LabelledStates) -> str | None:
     type=Number(0, MAX_SIGMA),
     default=0.4,
     show_default=True,
-    help="Smoothing of the scores over time, in segments.",
+    help="Width of the Gaussian that smooths the scores over time, in segments.",
 )
+@options.smoothing(of="gaussian")
 @click.option(
     "--penalty",
     type=click.Choice(["l2", "none"]),
@@ -467,6 +474,8 @@ def fit(
     layer: LayerChoice,
     kappa: float,
     sigma: float,
+    smoothing: SmoothingKind | None,
+    ema_weight: float | None,
     penalty: Penalty,
     threshold_scores: Basis,
     reading: Reading | Literal["vision", "auto"],
@@ -502,6 +511,7 @@ def fit(
         how.readers.refuse_elsewhere("--scorer heads")
     if prompts is not None and (how.backbone.prompt is not None or add is not None):
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
+    _refuse_other_smoothing(ctx, smoothing or "gaussian")
     readings = options.readings_named(reading)
     if recipe == "committee" and add is None:
         _refuse_for_committee(ctx, prompts)
@@ -518,6 +528,8 @@ def fit(
         layer=layer,
         kappa=kappa,
         sigma=sigma,
+        smoothing=smoothing or "gaussian",
+        ema_weight=ema_weight,
         penalty=penalty,
         threshold_scores=threshold_scores,
         readings=readings,
@@ -541,6 +553,7 @@ def _refuse_settings(ctx: click.Context, add: Path) -> None:
     """An extended probe keeps its settings: say so, rather than pass over what was typed."""
     kept = (
         *("recipe", "layers_up_to", "mode", "scorer", "layer", "kappa", "sigma", "penalty"),
+        *("smoothing", "ema_weight"),
         *("threshold_scores", "reading", "prompt", "seed"),
     )
     typed = [n for n in kept if ctx.get_parameter_source(n) == TYPED]
@@ -550,6 +563,15 @@ def _refuse_settings(ctx: click.Context, add: Path) -> None:
             f"{add} keeps its settings when clips are added; leave out {names}, or fit again on "
             "all clips"
         )
+
+
+def _refuse_other_smoothing(ctx: click.Context, kind: SmoothingKind) -> None:
+    """A width or weight of another smoothing would mean nothing."""
+    for name, of in (("sigma", "gaussian"), ("ema_weight", "ema")):
+        if ctx.get_parameter_source(name) == TYPED and kind != of:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} goes with --smoothing {of}; leave it out"
+            )
 
 
 def _refuse_for_committee(ctx: click.Context, prompts: Path | None) -> None:

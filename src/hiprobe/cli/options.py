@@ -284,6 +284,22 @@ address: Decorator = click.option(
 )
 
 
+def smoothing(*, of: str) -> Decorator:
+    """`--smoothing` and `--ema-weight`; `of` says whose they are where they are not given."""
+    chosen = click.option(
+        "--smoothing",
+        type=click.Choice(["gaussian", "ema", "none"]),
+        help="Smoothing of the scores over time: gaussian looks ahead (--sigma), ema is an "
+        f"exponential mean that looks back only, as a live camera must [default: {of}].",
+    )
+    weight = click.option(
+        "--ema-weight",
+        type=Number(0, 1, low_open=True),
+        help="Weight of the newest segment in --smoothing ema [default: 0.25, or the probe's].",
+    )
+    return lambda function: chosen(weight(function))
+
+
 def out(default: str, *, unless: str = "") -> Decorator:
     """`--out` with the command's own default folder, kept from runs of other settings meanwhile.
 

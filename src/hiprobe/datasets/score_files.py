@@ -231,7 +231,7 @@ def read_scores(
         raw = _split(load_array(source), truth=truth, repeat=repeat, source=source)
     else:
         raw = read_raw(source)
-    find, rate = _finder(truth), truth.fps if fps is None else fps
+    find, rate = video_finder(truth), truth.fps if fps is None else fps
     result: dict[str, NDArray[np.float64]] = {}
     for name, scores in raw.items():
         video = find(name)
@@ -321,7 +321,7 @@ def _split(
     return {v.name: RawScores(p) for v, p in zip(truth.videos, pieces, strict=True)}
 
 
-def _finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
+def video_finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
     """Finds a video by its name with folders, or without them where that is one video's only.
 
     Folders before those of the name do not count, so that a path on disk does.

@@ -29,6 +29,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Label = Literal[0, 1]
 Setting = str | int | float | bool
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
+SmoothingName = Literal["gaussian", "ema", "none"]
+Share = Annotated[float, Meta(gt=0, le=1)]
 
 
 # Structs and not the dataclasses that are built from them: those can neither bound a number nor
@@ -59,6 +61,8 @@ class ProbeSettings(Struct, forbid_unknown_fields=True):
     bins: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     kappa: Number = 0.0
     sigma_segments: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    smoothing: SmoothingName = "gaussian"
+    ema_weight: Share = 0.25
     threshold: Number | None = None
     threshold_scores: Literal["cross_validated", "training"] = "cross_validated"
     folds: Annotated[int, Meta(ge=2, le=1_000_000)] = 2
@@ -193,6 +197,37 @@ class ReadingDocument(Struct):
     failures: list[FailureFields] = []
 
 
+class PromiseFields(Struct, forbid_unknown_fields=True):
+    """A threshold, and what normal footage promises of it."""
+
+    asked_per_hour: Annotated[float, Meta(gt=0, le=1e9)]
+    promised_per_hour: Annotated[float, Meta(gt=0, le=1e9)]
+    confidence: Annotated[float, Meta(gt=0, lt=1)] | None
+    threshold: Number
+    rank: Annotated[int, Meta(ge=1, le=2**53)]
+    blocks: Annotated[int, Meta(ge=1, le=2**53)]
+    block_seconds: Annotated[float, Meta(gt=0, le=1e9)]
+    needed_hours: Annotated[float, Meta(ge=0, le=1e12)]
+
+
+class CameraFields(Struct, forbid_unknown_fields=True):
+    """A camera's calibration."""
+
+    promise: PromiseFields
+    maxima: list[Number]
+    ema_weight: Share
+    segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
+
+
+class CalibrationDocument(Struct):
+    """`calibration.json` of a probe folder."""
+
+    format: str
+    version: Whole
+    probe_sha256: str
+    cameras: dict[Name, CameraFields]
+
+
 class StatesHeader(Struct):
     """The note in a file of states."""
 
@@ -252,6 +287,8 @@ class TimelineDocument(Struct):
     segments: list[SegmentFields]
     events: list[EventFields]
     explanations: list[ExplanationFields]
+    smoothing: SmoothingName = "gaussian"
+    ema_weight: Share = 0.25
 
 
 class SegmentScore(Struct):

@@ -11,7 +11,7 @@ import numpy as np
 
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.joined import Member
-from hiprobe.localize import check_threshold, smooth
+from hiprobe.localize import Smoothing, check_threshold
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.probe.committee import CommitteeScorer
 from hiprobe.probe.fit_results import (
@@ -44,6 +44,7 @@ from hiprobe.saliency import ENTROPY_BINS
 from hiprobe.scorer import Balance, FittedScorer, Penalty, make_scorer, scorer_name
 from hiprobe.separation import silhouette_by_layer
 from hiprobe.states import LabelledStates, Reading
+from hiprobe.timeline import EMA_WEIGHT, SmoothingKind
 
 
 class Parameters:
@@ -67,6 +68,8 @@ class Parameters:
         bins: int = ENTROPY_BINS,
         kappa: float = KAPPA,
         sigma_segments: float = SIGMA_SEGMENTS,
+        smoothing: SmoothingKind = "gaussian",
+        ema_weight: float = EMA_WEIGHT,
         threshold: float | None = None,
         threshold_scores: Basis = "cross_validated",
         folds: int = 8,
@@ -87,6 +90,8 @@ class Parameters:
         self.bins = bins
         self.kappa = kappa
         self.sigma_segments = sigma_segments
+        self.smoothing = smoothing
+        self.ema_weight = ema_weight
         self.threshold = threshold
         self.threshold_scores = threshold_scores
         self.folds = folds
@@ -159,7 +164,6 @@ class Parameters:
         """
         if self.threshold is not None:
             check_threshold(self.threshold)
-        smooth([0.0], sigma_segments=self.sigma_segments)
         if self.folds < 2:
             raise UsageError(f"folds is {self.folds}; cross-validation needs 2 or more")
         if self.draws < 1:
@@ -189,11 +193,36 @@ class Parameters:
             layer=1 if self.members else self.layer,
             mode=self._mode(),
             scorer=scorer,
-            sigma_segments=self.sigma_segments,
+            smoothing=self.smoothing_for(),
             bins=self.bins,
             folds=self.folds,
             seed=self._seed(),
             draws=self.draws,
+        )
+
+    def smoothing_for(
+        self,
+        *,
+        smoothing: SmoothingKind | None = None,
+        sigma_segments: float | None = None,
+        ema_weight: float | None = None,
+    ) -> Smoothing:
+        """The smoothing that `detect` takes; what is None is the probe's own.
+
+        Raises:
+            UsageError: a value is out of its range, or belongs to another kind of smoothing.
+        """
+        kind = self.smoothing if smoothing is None else smoothing
+        if kind != "gaussian" and sigma_segments is not None:
+            raise UsageError(f"a sigma belongs to the Gaussian, and the smoothing is {kind}")
+        if kind != "ema" and ema_weight is not None:
+            raise UsageError(
+                f"a weight of the newest segment belongs to ema, and the smoothing is {kind}"
+            )
+        return Smoothing(
+            kind=kind,
+            sigma_segments=self.sigma_segments if sigma_segments is None else sigma_segments,
+            ema_weight=self.ema_weight if ema_weight is None else ema_weight,
         )
 
     def _mode(self) -> Mode | Literal["auto"]:
@@ -350,8 +379,8 @@ def _on_all_clips(data: TrainingSet, held_out: CrossValidation, recipe: Recipe) 
     clips = np.arange(len(data))
     layer, mode = choose_layer(data, clips, recipe=recipe), best_mode(data.labels, held_out.by_mode)
     scorer = fit_mode(data, clips, mode=mode, layer=layer, scorer=recipe.scorer)
-    sigma = recipe.sigma_segments
-    training = detection_scores(data, clips, layer=layer, scorer=scorer, sigma_segments=sigma)
+    smoothing = recipe.smoothing
+    training = detection_scores(data, clips, layer=layer, scorer=scorer, smoothing=smoothing)
     scores: FewShotScores = {"training": training}
     if held_out.layers:
         scores["cross_validated"] = held_out.by_mode[mode]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.joined import join_examples, members_of
-from hiprobe.localize import check_threshold, find_events, smooth
+from hiprobe.localize import check_threshold, find_events, smooth_as
 from hiprobe.probe.clip_arrays import Clips, are_examples, checked_array, labelled_clips
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import (
@@ -32,7 +32,7 @@ from hiprobe.provenance import Provenance
 from hiprobe.scorer import FittedScorer
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import LabelledStates, Reading, States
-from hiprobe.timeline import Timeline
+from hiprobe.timeline import SmoothingKind, Timeline
 
 
 class Probe(Parameters):
@@ -60,7 +60,10 @@ class Probe(Parameters):
         standardise: bring each dimension to mean 0 and deviation 1 over the training vectors.
         reading: position that the states must have been read at; None takes theirs.
         bins: bins of the entropy.
-        kappa, sigma_segments: of the threshold (eq. 10) and of the smoothing.
+        kappa, sigma_segments: of the threshold (eq. 10) and of the Gaussian smoothing.
+        smoothing: of the scores over time: "gaussian" as in the paper, which looks ahead; "ema",
+            an exponential mean that looks back only, for live cameras; "none".
+        ema_weight: of the newest segment in that mean.
         threshold: fixed T; None computes it from the few-shot scores.
         threshold_scores: few-shot scores that T is taken from, of held-out clips or (the literal
             reading of eq. 10) of the clips that the scorer was fitted on.
@@ -381,32 +384,38 @@ class Probe(Parameters):
         *,
         threshold: float | None = None,
         kappa: float | None = None,
+        smoothing: SmoothingKind | None = None,
         sigma_segments: float | None = None,
+        ema_weight: float | None = None,
     ) -> Timeline:
         """Score, smooth, and find events above the threshold.
 
         Args:
             threshold: T in place of the probe's; `kappa` is then not used.
             kappa: computes T anew from the few-shot scores.
-            sigma_segments: smoothing in place of the probe's.
+            smoothing, sigma_segments, ema_weight: smoothing in place of the probe's.
 
         Raises:
             FingerprintError, StatesError: as `score`.
-            UsageError: as `threshold_for`.
+            UsageError: as `threshold_for` and `smoothing_for`.
         """
         self._check_fitted()
         scores = self._segment_scores(states)
-        sigma = self.sigma_segments if sigma_segments is None else sigma_segments
+        chosen = self.smoothing_for(
+            smoothing=smoothing, sigma_segments=sigma_segments, ema_weight=ema_weight
+        )
         threshold = self.threshold_for(threshold=threshold, kappa=kappa)
         start, end = states.start_seconds, states.end_seconds
-        smoothed = smooth(scores, sigma_segments=sigma, start_seconds=start, end_seconds=end)
+        smoothed = smooth_as(scores, chosen, start_seconds=start, end_seconds=end)
         return Timeline(
             start_seconds=start,
             end_seconds=end,
             scores=scores,
             smoothed=smoothed,
             threshold=threshold,
-            sigma_segments=sigma,
+            sigma_segments=chosen.gaussian_segments,
+            smoothing=chosen.kind,
+            ema_weight=chosen.ema_weight,
             events=find_events(start, end, smoothed, threshold),
         )
 

@@ -140,6 +140,7 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "threshold": fitted.threshold,
         "threshold_basis": fitted.threshold_summary.basis,
         "sigma_segments": parameters.sigma_segments,
+        "smoothing": parameters.smoothing_for().words,
         "normal_clips": counts[0],
         "anomalous_clips": counts[1],
         "sources": len(set(fitted.sources)),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
-from hiprobe.localize import smooth
+from hiprobe.localize import Smoothing, smooth_as
 from hiprobe.plugins import Registry
 from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, grouped_folds, roc_auc
 from hiprobe.saliency import SaliencyTable, layer_saliency
@@ -50,7 +50,7 @@ class Recipe:
     layer: LayerChoice
     mode: Mode | Literal["auto"]
     scorer: Scorer
-    sigma_segments: float
+    smoothing: Smoothing
     bins: int
     folds: int
     seed: int
@@ -189,8 +189,8 @@ def _by_mode(
     """What detection would give each held-out clip, for each mode."""
 
     def score(clips: Indices, layer: int, fitted: FittedScorer) -> _Floats:
-        sigma = recipe.sigma_segments
-        return detection_scores(data, clips, layer=layer, scorer=fitted, sigma_segments=sigma)
+        smoothing = recipe.smoothing
+        return detection_scores(data, clips, layer=layer, scorer=fitted, smoothing=smoothing)
 
     return {
         m: held_out_scores(data, pairs, layers, mode=m, scorer=recipe.scorer, score=score)
@@ -229,7 +229,7 @@ def fit_mode(
 
 
 def detection_scores(
-    data: TrainingSet, clips: Indices, *, layer: int, scorer: FittedScorer, sigma_segments: float
+    data: TrainingSet, clips: Indices, *, layer: int, scorer: FittedScorer, smoothing: Smoothing
 ) -> _Floats:
     """What detection gives each clip: its highest smoothed segment score, float64 `[clips]`.
 
@@ -243,7 +243,7 @@ def detection_scores(
     def highest(clip: int) -> float:
         mine, parts = scores[owner == clip], piece[owner == clip]
         runs = [mine[parts == number] for number in np.unique(parts)]
-        return max(float(smooth(run, sigma_segments=sigma_segments).max()) for run in runs)
+        return max(float(smooth_as(run, smoothing).max()) for run in runs)
 
     return np.array([highest(clip) for clip in clips])
 

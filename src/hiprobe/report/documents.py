@@ -16,7 +16,7 @@ from hiprobe.documents.schemas import TimelineDocument
 from hiprobe.errors import HiProbeError, UsageError
 from hiprobe.report.words import STANDING_NOTE, Span, checked_spans
 from hiprobe.store.text_files import json_text, write_table, write_text
-from hiprobe.timeline import Event, Explanation, Timeline
+from hiprobe.timeline import EMA_WEIGHT, Event, Explanation, Timeline
 
 FORMAT = "hiprobe-timeline"
 VERSION = 2
@@ -137,7 +137,9 @@ def timeline_document(
         "video": video,
         "ended": timeline.ended,
         "threshold": float(timeline.threshold),
+        "smoothing": timeline.smoothing,
         "sigma_segments": float(timeline.sigma_segments),
+        "ema_weight": float(timeline.ema_weight),
         "probe": dict(probe),
         "notes": [*notes, STANDING_NOTE],
         "truth_spans": truth,
@@ -187,6 +189,8 @@ def read_timeline(path: Path | str) -> Timeline:
             smoothed=column("smoothed"),
             threshold=float(document["threshold"]),
             sigma_segments=float(document["sigma_segments"]),
+            smoothing=document.get("smoothing", "gaussian"),
+            ema_weight=float(document.get("ema_weight", EMA_WEIGHT)),
             events=tuple(Event(**event) for event in document["events"]),
             ended=document["ended"],
             explanations=tuple(Explanation(**item) for item in document["explanations"]),

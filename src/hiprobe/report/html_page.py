@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hiprobe.localize import Smoothing
 from hiprobe.report.layer_chart import LAYERS_INCHES, NUMBERING_NOTE, LayerCurves, layers_drawing
 from hiprobe.report.score_chart import TIMELINE_INCHES, timeline_drawing
 from hiprobe.report.terminal import (
@@ -119,7 +120,7 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
         "others": [explanation_facts(e) for e in timeline.explanations if e.kind != "event"],
         "segments": _segment_rows(timeline),
         "threshold": f"{timeline.threshold:.3f}",
-        "sigma": f"{timeline.sigma_segments:g}",
+        "smoothing": Smoothing.of(timeline).words,
     }
 
 

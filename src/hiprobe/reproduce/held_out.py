@@ -178,8 +178,8 @@ def fit_set(data: TrainingSet, variant: Variant, *, request: ReproduceRequest, s
         mode = best_mode(data.labels, checked.by_mode)
         held_out = Moments.of(checked.by_mode[mode]) if checked.layers else None
     fitted = fit_mode(data, every, mode=mode, layer=layer, scorer=recipe.scorer)
-    sigma = recipe.sigma_segments
-    own = detection_scores(data, every, layer=layer, scorer=fitted, sigma_segments=sigma)
+    smoothing = recipe.smoothing
+    own = detection_scores(data, every, layer=layer, scorer=fitted, smoothing=smoothing)
     return Fit(layer, mode, fitted, held_out, Moments.of(own))
 
 
@@ -226,9 +226,9 @@ def held_out(
     """
 
     def score(fold: int, train: Indices, held: Indices) -> _Floats:
-        layer, sigma = layers[fold], recipe.sigma_segments
+        layer, smoothing = layers[fold], recipe.smoothing
         fitted = fit_mode(data, train, mode=mode, layer=layer, scorer=recipe.scorer)
-        highest = detection_scores(data, held, layer=layer, scorer=fitted, sigma_segments=sigma)
+        highest = detection_scores(data, held, layer=layer, scorer=fitted, smoothing=smoothing)
         return np.column_stack([highest, fitted.probability(clip_vectors_of(data, layer)[held])])
 
     return HeldOut(*held_out_scores((len(data), 2), pairs, score).T)

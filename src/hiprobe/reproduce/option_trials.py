@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.localize import Smoothing
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.probe.selection import Recipe
 from hiprobe.probe.training_set import MODES, Mode, TrainingSet, training_set
@@ -90,7 +91,8 @@ def options() -> tuple[Option, ...]:
         *(Option(BINS_SECTION, f"B = {b}{default_mark(b == ENTROPY_BINS)}", _with(bins=b))
           for b in BINS),
         *(Option(MODE, mode, mode=mode) for mode in MODES),
-        *(Option(SIGMA, sigma_words(s), _with(sigma_segments=s)) for s in SIGMAS_SEGMENTS),
+        *(Option(SIGMA, sigma_words(s), _with(smoothing=Smoothing(sigma_segments=s)))
+          for s in SIGMAS_SEGMENTS),
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.paper import KEY_FRAMES, SIGMA_SEGMENTS
+from hiprobe.localize import Smoothing
+from hiprobe.paper import KEY_FRAMES
 from hiprobe.probe.selection import detection_scores
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
@@ -208,8 +209,8 @@ def _clip_scores(held: TrainingSet | None, count: int, fit: Fit) -> _Floats:
     """Highest smoothed segment of each of the first `count` clips."""
     if held is None:
         return np.zeros(0)
-    clips, sigma = np.arange(count), SIGMA_SEGMENTS
-    return detection_scores(held, clips, layer=fit.layer, scorer=fit.scorer, sigma_segments=sigma)
+    clips, smoothing = np.arange(count), Smoothing()
+    return detection_scores(held, clips, layer=fit.layer, scorer=fit.scorer, smoothing=smoothing)
 
 
 def _scored(test: FrameTest, piece: Mapping[str, Any]) -> ScoredTest:

@@ -40,12 +40,14 @@ class DecoderShape:
             KeyError: a size is missing.
             ValueError: it asks for something that is not built here.
         """
-        rope = config["rope_parameters"]
+        # What a configuration leaves out has the library's own default.
+        rope = {"rope_theta": config.get("rope_theta", 10_000.0), "rope_type": "default"}
+        rope |= config.get("rope_parameters") or {}
         asked = {
-            "hidden_act": config["hidden_act"],
+            "hidden_act": config.get("hidden_act", "silu"),
             "rope_type": rope["rope_type"],
-            "attention_bias": config["attention_bias"],
-            "mlp_bias": config["mlp_bias"],
+            "attention_bias": config.get("attention_bias", False),
+            "mlp_bias": config.get("mlp_bias", False),
         }
         built = {
             "hidden_act": "silu",
@@ -56,7 +58,11 @@ class DecoderShape:
         if asked != built:
             raise ValueError(f"config.json asks for a decoder with {asked}, there is {built}")
         names = [name for name in cls.__dataclass_fields__ if name != "rope_theta"]
-        return cls(**{name: config[name] for name in names}, rope_theta=rope["rope_theta"])
+        heads = config["num_attention_heads"]
+        usual = {"head_dim": config["hidden_size"] // heads, "num_key_value_heads": heads}
+        sizes = {**{n: usual[n] for n in usual if config.get(n) is None}}
+        given = {n: config[n] for n in names if n not in sizes}
+        return cls(**given, **sizes, rope_theta=rope["rope_theta"])
 
 
 @dataclass(frozen=True)

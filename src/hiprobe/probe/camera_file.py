@@ -1,0 +1,105 @@
+"""`calibration.json` in a probe folder: the thresholds that normal footage of cameras gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hiprobe.calibration import AlarmPromise
+from hiprobe.documents.checked import file_sha256, read_json
+from hiprobe.documents.schemas import CalibrationDocument
+from hiprobe.errors import ProbeFolderError
+from hiprobe.localize import Smoothing
+from hiprobe.store.atomic import alone_in_new
+from hiprobe.store.text_files import json_text, write_text
+
+CALIBRATION_NAME = "calibration.json"
+FORMAT = "hiprobe-calibration"
+VERSION = 1
+PROBE_NAME = "probe.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibratedCamera:
+    """What normal footage of one camera gave.
+
+    Attributes:
+        promise: the threshold, and what it promises.
+        maxima: highest causal score of each block, in order of time, for telling drift.
+        ema_weight: of the exponential mean that smoothed the scores.
+        segment_seconds: length of a segment; None for what the probe was fitted with.
+    """
+
+    promise: AlarmPromise
+    maxima: tuple[float, ...]
+    ema_weight: float
+    segment_seconds: float | None = None
+
+    @property
+    def smoothing(self) -> Smoothing:
+        """What the threshold is meant for."""
+        return Smoothing(kind="ema", ema_weight=self.ema_weight)
+
+
+def write_camera(folder: Path, name: str, camera: CalibratedCamera) -> None:
+    """Keep a camera's calibration in a probe folder; others of the same probe stay.
+
+    Raises:
+        ProbeFolderError: what lies there already is damaged or of another version.
+        StorageError: it cannot be written.
+    """
+    with alone_in_new(folder):  # two cameras calibrated at once: both are kept
+        digest = file_sha256(folder / PROBE_NAME)
+        known = _read(folder)
+        cameras = known["cameras"] if known is not None and known["probe_sha256"] == digest else {}
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "probe_sha256": digest,
+            "cameras": {**cameras, name: asdict(camera)},
+        }
+        write_text(folder / CALIBRATION_NAME, json_text(document, indent=1) + "\n")
+
+
+def read_camera(folder: Path, name: str) -> CalibratedCamera:
+    """A camera's calibration.
+
+    Raises:
+        ProbeFolderError: there is none of that name, it was made for a probe that lay here before,
+            or the file is damaged or of another version.
+    """
+    document = _read(folder)
+    known: Mapping[str, Any] = {} if document is None else document["cameras"]
+    remedy = f"calibrate it: hiprobe calibrate {folder} FOOTAGE --camera {name}"
+    if document is None or name not in known:
+        there = f"; there are {', '.join(sorted(known))}" if known else ""
+        raise ProbeFolderError(f"{folder} knows no camera {name!r}{there}; {remedy}")
+    if document["probe_sha256"] != file_sha256(folder / PROBE_NAME):
+        raise ProbeFolderError(
+            f"camera {name!r} was calibrated before the probe in {folder} was fitted again, and "
+            f"its threshold means nothing for the new one; {remedy}"
+        )
+    found = dict(known[name])
+    return CalibratedCamera(
+        promise=AlarmPromise(**found["promise"]),
+        maxima=tuple(found["maxima"]),
+        ema_weight=found["ema_weight"],
+        segment_seconds=found["segment_seconds"],
+    )
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    path = folder / CALIBRATION_NAME
+    try:
+        document: dict[str, Any] = read_json(path, CalibrationDocument, names=True)
+        if document["format"] != FORMAT or document["version"] != VERSION:
+            raise ValueError(f"format {document['format']}, version {document['version']}")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:
+        raise ProbeFolderError(
+            f"{path} is damaged or of another version ({error}); remove it and calibrate again"
+        ) from error
+    return document
