@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import TextReading
 from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
 from hiprobe.segment import Segment
-from hiprobe.states import Reading
+from hiprobe.states import VISION_LAYERS, VISION_READINGS, Reading
 
 PLANTED = 1e4
 """What a wholly abnormal segment or text is moved by, in each dimension."""
@@ -43,19 +43,26 @@ class PlantedLite(LiteBackbone):
         found = super().states_by_prompt(
             segments, prompts=prompts, layers=layers, readings=readings
         )
-        parts = self._parts([share_of_noise(s) for s in segments], layers)
-        return {p: {r: own + parts for r, own in values.items()} for p, values in found.items()}
+        shares = [share_of_noise(s) for s in segments]
+
+        def moved(reading: Reading, own: NDArray[np.float32]) -> NDArray[np.float32]:
+            read = VISION_LAYERS if reading in VISION_READINGS else layers
+            return own + self._parts(shares, read, own.shape[2])
+
+        return {p: {r: moved(r, own) for r, own in values.items()} for p, values in found.items()}
 
     def text_states(
         self, texts: Sequence[str], *, layers: Sequence[int]
     ) -> Mapping[TextReading, NDArray[np.float32]]:
         found = super().text_states(texts, layers=layers)
-        parts = self._parts([float(self.abnormal_text(t)) for t in texts], layers)
+        parts = self._parts([float(self.abnormal_text(t)) for t in texts], layers, self.width)
         return {reading: own + parts for reading, own in found.items()}
 
-    def _parts(self, shares: Sequence[float], layers: Sequence[int]) -> NDArray[np.float32]:
+    def _parts(
+        self, shares: Sequence[float], layers: Sequence[int], width: int
+    ) -> NDArray[np.float32]:
         """`[segments, layers, width]`: each dimension moves its own way, layer 0 does not."""
-        signs = np.where(np.arange(self.width) % 2, -PLANTED, PLANTED)
+        signs = np.where(np.arange(width) % 2, -PLANTED, PLANTED)
         deep = np.asarray([layer > 0 for layer in layers], np.float64)
         moved = np.asarray(shares)[:, None, None] * deep[None, :, None] * signs
         return moved.astype(np.float32)

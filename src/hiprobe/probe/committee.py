@@ -77,10 +77,13 @@ class CommitteeScorer(Scorer):
     Attributes:
         members: layout of the joined vectors.
         folds_seed: of the folds within the fit.
+        evidence_clips: clips of the rarer kind with which weights lie halfway between equal and
+            what held-out scores say; infinity for equal weights.
     """
 
     members: tuple[Member, ...] = ()
     folds_seed: int = 0
+    evidence_clips: float = EVIDENCE_CLIPS
 
     def fit(
         self, x: NDArray[Any], y: NDArray[Any], *, groups: Sequence[str] | None = None
@@ -161,7 +164,7 @@ class CommitteeScorer(Scorer):
         if not evidence.any():
             return equal
         clips = float(np.bincount(labels, minlength=2).min())
-        trust = clips / (clips + EVIDENCE_CLIPS)
+        trust = clips / (clips + self.evidence_clips)
         # A view at chance falls silent once there are enough clips to say that it is at chance.
         blended = equal * ((1 - trust) * (equal @ evidence) + trust * evidence)
         return np.asarray(blended / blended.sum())

@@ -176,12 +176,22 @@ class Extraction:
             LabelError: nothing of one class can be read.
         """
         wanted = reading or self.request.reading
-        if (data.name, key_frames, wanted) not in self._examples:
-            readings = self._together(wanted)
-            views = self._extract(data, self.settings(key_frames, readings))
+        readings = self._together(wanted)
+        return self.views(data, readings, key_frames=key_frames)[readings.index(wanted)]
+
+    def views(
+        self, data: DataSource, readings: Sequence[Reading], *, key_frames: int = KEY_FRAMES
+    ) -> list[tuple[LabelledStates, ...]]:
+        """The same clips at several readings, made in one pass where one is not there yet.
+
+        Raises:
+            LabelError: nothing of one class can be read.
+        """
+        if any((data.name, key_frames, r) not in self._examples for r in readings):
+            views = self._extract(data, self.settings(key_frames, tuple(readings)))
             for own, view in zip(readings, views, strict=True):
                 self._examples[data.name, key_frames, own] = tuple(view)
-        return self._examples[data.name, key_frames, wanted]
+        return [self._examples[data.name, key_frames, r] for r in readings]
 
     def read_together(self, data: DataSource, counts: Sequence[int]) -> None:
         """Read each clip under several K in a row, for `examples` to find them in the cache.
