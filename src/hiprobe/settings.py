@@ -78,6 +78,11 @@ def use_threads(count: int) -> None:
     os.environ.update(dict.fromkeys(_THREADS, str(count)))
 
 
+def ray_address() -> str | None:
+    """The Ray cluster that `RAY_ADDRESS` names."""
+    return os.environ.get("RAY_ADDRESS", "").strip() or None
+
+
 def silence_ray() -> None:
     """Keep what a cluster says from stdout, where Ray prints it and which is for results.
 

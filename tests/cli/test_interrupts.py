@@ -70,12 +70,16 @@ class Run:
 
     def stop_when(self, ready: Callable[[], bool], how: int) -> None:
         """Send a signal as soon as something is seen."""
+        self.wait_until(ready)
+        self.process.send_signal(how)
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait until something is seen while the command runs."""
         deadline = time.monotonic() + WAIT_SECONDS
         while not ready():
             assert self.process.poll() is None, self.process.communicate()[1]
             assert time.monotonic() < deadline, "nothing came to be seen"
             time.sleep(0.005)
-        self.process.send_signal(how)
 
     def end(self) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=WAIT_SECONDS)

@@ -27,7 +27,7 @@ from hiprobe.pipeline.workers import (
 )
 from hiprobe.pipeline.workers_crew import HandEvent
 from hiprobe.progress import ProgressEvent
-from hiprobe.settings import silence_ray
+from hiprobe.settings import ray_address, silence_ray
 
 _LOOK_SECONDS = 1.0
 """How often a worker is asked how far it is."""
@@ -217,10 +217,12 @@ def _connected(address: str | None) -> Any:
     if ray.is_initialized():
         return ray
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    address = address or ray_address()
     if address is not None:
         _refuse_unreachable(address)
     try:
-        ray.init(address=address, **quietly)
+        # Without "local" Ray goes after the last cluster of this machine, also one that has ended.
+        ray.init(address=address or "local", **quietly)
     except Exception as error:  # of many kinds: no connection, another version, a wrong address
         where = "Ray cannot be started here" if address is None else f"no Ray cluster at {address}"
         raise EngineError(
