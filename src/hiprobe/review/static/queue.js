@@ -114,7 +114,7 @@ function Row({ event, video, top, place, total, current, chosen, resting, open, 
 }
 
 /** A list that draws only the rows in view. The list itself has the focus, not its rows. */
-function Rows({ events, videos, currentId, chosen, open, choose }) {
+function Rows({ events, videos, currentId, chosen, open, choose, move }) {
   const box = useRef(null);
   const [view, setView] = useState({ top: 0, height: 600, resting: true });
   const timer = useRef(0);
@@ -145,6 +145,12 @@ function Rows({ events, videos, currentId, chosen, open, choose }) {
     }
   }, [at]);
 
+  const pressed = (event) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    move(by);
+  };
   return html`
     <div
       ref=${box}
@@ -155,6 +161,7 @@ function Rows({ events, videos, currentId, chosen, open, choose }) {
       aria-multiselectable="true"
       aria-activedescendant=${at >= 0 ? `event-${currentId}` : undefined}
       onScroll=${scrolled}
+      onKeyDown=${pressed}
     >
       <div class="rows-inside" role="presentation" style=${{ height: `${events.total * ROW_PIXELS}px` }}>
         ${events.items.slice(first, last).map(
@@ -300,6 +307,7 @@ export function Queue({ events, videos, filters, setFilters, currentId, chosen, 
         chosen=${chosen}
         open=${actions.open}
         choose=${actions.choose}
+        move=${actions.move}
       />
     </section>
   `;
