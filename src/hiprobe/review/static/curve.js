@@ -171,16 +171,17 @@ export function Curve(props) {
   };
 
   useEffect(() => {
-    const chart = new uPlot(chartOptions(box.current, shown), chartColumns(curve), box.current);
+    const room = box.current;
+    const chart = new uPlot(chartOptions(room, shown), chartColumns(curve), room);
     plot.current = chart;
     listenToPointer(chart, shown);
     show();
     const resized = () => {
-      chart.setSize({ width: box.current.clientWidth, height: box.current.clientHeight });
+      chart.setSize({ width: room.clientWidth, height: room.clientHeight });
       movePlayhead(clock.seconds);
     };
     const watcher = new ResizeObserver(resized);
-    watcher.observe(box.current);
+    watcher.observe(room);
     const theme = matchMedia("(prefers-color-scheme: dark)");
     const redraw = () => chart.redraw(false, true);
     theme.addEventListener("change", redraw);

@@ -121,10 +121,8 @@ export function Watch({ video, event, range, setRange, turn, controls, desk, exp
         startSeconds=${start}
         attempt=${attempt}
       />
-      ${may.label && html`<${LabelBar} target=${{ event, range }} ...${judging} />`}
       ${curve &&
       html`
-        <${CurveButtons} ...${{ zoomed, setZoomed, marking, setMarking, event }} />
         <${Curve}
           curve=${curve}
           video=${video}
@@ -139,6 +137,11 @@ export function Watch({ video, event, range, setRange, turn, controls, desk, exp
           mark=${setRange}
           moveThreshold=${setDraft}
         />
+        <${CurveButtons} ...${{ zoomed, setZoomed, marking, setMarking, event }} />
+      `}
+      ${may.label && html`<${LabelBar} target=${{ event, range }} ...${judging} />`}
+      ${curve &&
+      html`
         <${ThresholdBar}
           video=${video}
           curve=${curve}

@@ -112,8 +112,9 @@ function Members({ event }) {
           const side = member.log_odds < 0 ? "against" : "for";
           return html`
             <li key=${member.name}>
-              <span class="name">${member.name}</span>
-              <span class="soft">weight ${member.weight.toFixed(2)}</span>
+              <span class="name">
+                ${member.name} <span class="soft">weight ${member.weight.toFixed(2)}</span>
+              </span>
               <span class="bar" aria-hidden="true">
                 <span class=${side} style=${{ left: `${left}%`, width: `${half}%` }}></span>
               </span>
