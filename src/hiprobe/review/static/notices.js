@@ -24,20 +24,21 @@ export function useAttempts() {
   useEffect(() => () => clearTimeout(timer.current), []);
 
   const attempt = useCallback(
-    async (words, request, after = () => {}) => {
+    async (doing, request, after = () => {}) => {
       const id = next.current++;
-      setBusy((all) => [...all, { id, words }]);
+      setBusy((all) => [...all, { id, words: doing }]);
       try {
         const answer = await request();
-        tell(after(answer) ?? "");
+        const words = after(answer);
+        if (words) tell(words);
         return true;
       } catch (error) {
         if (error.code === "aborted") return false;
         const again = () => {
           setFailures((all) => all.filter((failure) => failure.id !== id));
-          attempt(words, request, after);
+          attempt(doing, request, after);
         };
-        setFailures((all) => [...all, { id, words, message: error.message, again }]);
+        setFailures((all) => [...all, { id, words: doing, message: error.message, again }]);
         return false;
       } finally {
         setBusy((all) => all.filter((one) => one.id !== id));
