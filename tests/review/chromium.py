@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,3 +49,14 @@ def accessibility_faults(page: Any) -> list[str]:
 def is_too_wide(page: Any) -> bool:
     """Whether the page has to be scrolled sideways to be read."""
     return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+def wait_until(page: Any, expression: str, *, seconds: float = 30.0) -> None:
+    """Until a JavaScript expression holds.
+
+    Playwright's own waiting evaluates texts within the page, which its content policy forbids.
+    """
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(50)

@@ -61,7 +61,7 @@ export const api = {
   saveThreshold: (id, threshold) => request("PUT", `/videos/${part(id)}/threshold`, { threshold }),
   saveProbeThreshold: (threshold) => request("PUT", "/probe/threshold", { threshold }),
 
-  labels: () => request("GET", "/labels").then((answer) => answer.labels ?? answer),
+  labels: () => request("GET", "/labels").then((answer) => answer.labels),
   label: (label) => request("POST", "/labels", label),
   labelMany: (labels) => request("POST", "/labels/bulk", labels),
   unlabel: (id) => request("DELETE", `/labels/${part(id)}`),
@@ -69,20 +69,20 @@ export const api = {
   importLabels: (document) => request("POST", "/labels/import", document),
 
   probe: () => request("GET", "/probe"),
-  versions: () => request("GET", "/probe/versions").then((answer) => answer.versions ?? answer),
+  versions: () => request("GET", "/probe/versions").then((answer) => answer.versions),
   restore: (number) => request("POST", `/probe/versions/${number}/restore`),
-  gain: () => request("GET", "/probe/gain").then((answer) => answer.gain ?? answer),
+  gain: () => request("GET", "/probe/gain").then((answer) => answer.gain),
   startRefit: () => request("POST", "/refits").then((answer) => answer.job),
   refit: (id) => request("GET", `/refits/${part(id)}`),
   acceptRefit: (id) => request("POST", `/refits/${part(id)}/accept`),
   discardRefit: (id) => request("DELETE", `/refits/${part(id)}`),
   proposals: (count) =>
-    request("GET", `/proposals${query({ count })}`).then((answer) => answer.proposals ?? answer),
+    request("GET", `/proposals${query({ count })}`).then((answer) => answer.proposals),
 
   neighbours: (id) =>
-    request("GET", `/events/${part(id)}/neighbours`).then((answer) => answer.neighbours ?? answer),
+    request("GET", `/events/${part(id)}/neighbours`).then((answer) => answer.neighbours),
   members: (id) =>
-    request("GET", `/events/${part(id)}/members`).then((answer) => answer.members ?? answer),
+    request("GET", `/events/${part(id)}/members`).then((answer) => answer.members),
   explain: (id) => request("POST", `/events/${part(id)}/explain`).then((answer) => answer.job),
 
   exports: () => request("GET", "/exports").then((answer) => answer.formats),
