@@ -15,10 +15,11 @@ from folds import Array
 from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
 from hiprobe.backbones.lite.parts import FEATURE_CHANNELS, EfficientNetLite0, Projector, Trained
 from hiprobe.segment import Segment
-from hiprobe.states import READINGS
+from hiprobe.states import Reading
 from hiprobe.video.clip import read_clip
 from hiprobe.video.segments import read_segments
 
+READINGS: tuple[Reading, ...] = ("last", "visual_mean", "prompt_mean")
 NORMAL_NAMES = ("normal", "noFight")
 
 

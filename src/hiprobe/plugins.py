@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def installed(group: str) -> dict[str, EntryPoint]:
-    """Entry points of a group by name; of two with one name the first that Python finds.
+    """Entry points of a group by name, to list them or ask for one; `Registry.get` settles a clash.
 
     Not cached: a package may be installed, or a folder put on `sys.path`, while we run.
     """
@@ -26,10 +26,16 @@ def installed(group: str) -> dict[str, EntryPoint]:
     return found
 
 
-def added_by_packages(group: str, *, error: type[HiProbeError]) -> dict[str, EntryPoint]:
+def added_by_packages(
+    group: str, *, error: type[HiProbeError], name: str | None = None
+) -> dict[str, EntryPoint]:
     """Entry points of a group by name, where one name may stand for one thing only.
 
     None of them is imported.
+
+    Args:
+        group: such as "hiprobe.scorers".
+        name: look at this one alone; two packages that clash over another do not stand in its way.
 
     Raises:
         HiProbeError: of the class `error`: two packages use a name for different things.
@@ -38,6 +44,8 @@ def added_by_packages(group: str, *, error: type[HiProbeError]) -> dict[str, Ent
 
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
+        if name not in (None, entry.name):
+            continue
         other = found.setdefault(entry.name, entry)
         if other.value != entry.value:
             raise error(
@@ -100,12 +108,13 @@ class Registry(Generic[T]):
         """The value of a name.
 
         Raises:
-            UsageError: there is no such name, or the package that adds it cannot be loaded.
+            UsageError: there is no such name, two packages add it, or the package that does cannot
+                be loaded.
         """
         load = self._loaders.get(name)
         if load is not None:
             return load()
-        entry = installed(self.group).get(name)
+        entry = added_by_packages(self.group, name=name, error=UsageError).get(name)
         if entry is None:
             raise UsageError(f"{self.what} {name!r} is unknown; choose one of {self.names()}")
         value: T = load_entry(entry)

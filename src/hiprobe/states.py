@@ -47,11 +47,33 @@ def _layer_number(layer: object) -> int:
         ) from None
 
 
-Reading = Literal["last", "visual_mean", "prompt_mean"]
-"""Where a layer is read: the last prompt position (the paper), or a mean over the visual
-tokens, or over all prompt tokens."""
+DecoderReading = Literal["last", "last_visual", "visual_mean", "prompt_mean"]
+"""Where a layer is read: the last prompt position (the paper), the last visual token, or a mean
+over the visual tokens, or over all prompt tokens."""
 
-READINGS: tuple[Reading, ...] = get_args(Reading)
+VisionReading = Literal["vision_mean", "vision_change_mean", "vision_change_max"]
+"""What the vision tower alone gives, before the language model: the mean over the key frames, and
+the mean and the maximum of the change from one to the next. Each is one vector of its own width."""
+
+Reading = DecoderReading | VisionReading
+
+DECODER_READINGS: tuple[DecoderReading, ...] = get_args(DecoderReading)
+VISION_READINGS: tuple[VisionReading, ...] = get_args(VisionReading)
+READINGS: tuple[Reading, ...] = (*DECODER_READINGS, *VISION_READINGS)
+
+VISION_LAYERS = (1,)
+"""Layers of the states of a vision reading, as if it were read off a model of one layer: what
+chooses among layers then needs to know nothing of vision."""
+
+
+def layers_at(reading: str, layers: Sequence[int]) -> tuple[int, ...]:
+    """The layers that states of a reading have, where `layers` of the decoder are asked for."""
+    return VISION_LAYERS if reading in VISION_READINGS else tuple(layers)
+
+
+def depth_at(reading: str, layer_count: int) -> int:
+    """The `layer_count` of states of a reading, from a backbone with so many decoder layers."""
+    return len(VISION_LAYERS) if reading in VISION_READINGS else layer_count
 
 
 @dataclass(frozen=True)
@@ -64,7 +86,7 @@ class States:
         start_seconds, end_seconds: float64 `[segments]`, half-open stretches in time.
         reading: position at which the layers were read.
         fingerprint: the backbone that made them.
-        layer_count: L, the number of decoder layers of the whole backbone.
+        layer_count: L, the number of decoder layers of the whole backbone; 1 for a vision reading.
         failed: bool `[segments]`, True where the backbone gave up (out of memory); such a
             segment has no score, it is never counted as normal or abnormal.
 
@@ -103,6 +125,11 @@ class States:
         _check_times(self.start_seconds, self.end_seconds)
         if self.reading not in READINGS:
             raise StatesError(f"reading {self.reading!r} is unknown; choose one of {READINGS}")
+        if self.layers != layers_at(self.reading, self.layers):
+            raise StatesError(
+                f"states read at {self.reading} have layers {self.layers}, expected "
+                f"{VISION_LAYERS}: what a vision tower gives counts as one layer"
+            )
         if not np.isfinite(self.values).all():
             bad = sorted({int(i) for i in np.argwhere(~np.isfinite(self.values))[:, 0]})
             raise StatesError(
@@ -157,13 +184,13 @@ class States:
         return pa.table(columns).replace_schema_metadata(about)
 
     def select_layers(self, numbers: Sequence[int]) -> States:
-        """The same states restricted to some layers.
+        """The same states restricted to some layers; those of a vision reading have no others.
 
         Raises:
             StatesError: a layer was not extracted.
             UsageError: they are no list of numbers.
         """
-        chosen = tuple(sorted(layer_numbers(numbers)))
+        chosen = layers_at(self.reading, sorted(layer_numbers(numbers)))
         values = np.stack([self.layer(n) for n in chosen], axis=1)
         return replace(self, values=values, layers=chosen)
 
@@ -213,6 +240,14 @@ class VideoStates:
             raise StatesError(f"outcome is {self.outcome!r}; expected end or truncated")
         if any(len(s) != 1 for s in self.clip.values()):
             raise StatesError("clip states have one row; these have another number")
+
+    @property
+    def leading(self) -> States | None:
+        """States that say which layers were read: of the decoder where it was, else of the vision
+        tower; None where there are none."""
+        every = [*self.states.values(), *self.clip.values()]
+        decoder = (s for s in every if s.reading not in VISION_READINGS)
+        return next(decoder, every[0] if every else None)
 
 
 @dataclass(frozen=True)

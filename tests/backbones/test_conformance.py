@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone, FinalNorm, PromptsBackbone
 from hiprobe.errors import BackboneError, StatesError
 from hiprobe.probe import Probe
-from hiprobe.states import READINGS, LabelledStates, States
+from hiprobe.states import (
+    DECODER_READINGS,
+    READINGS,
+    VISION_READINGS,
+    LabelledStates,
+    States,
+    layers_at,
+)
 
 SEGMENTS = [moving_square(seed=1), moving_square(seed=2, speed=0), moving_square(seed=3, speed=7)]
 
@@ -44,8 +51,11 @@ def test_it_is_a_backbone(whole: Backbone) -> None:
 def test_embedding_and_every_layer_can_be_read_at_every_reading(whole: Backbone) -> None:
     found = whole.states(SEGMENTS, layers=all_layers(whole), readings=READINGS)
     assert set(found) == set(READINGS)
-    for values in found.values():
-        assert values.shape == (len(SEGMENTS), whole.layer_count + 1, whole.width)
+    for reading, values in found.items():
+        layers = layers_at(reading, all_layers(whole))
+        width = whole.width if reading in DECODER_READINGS else values.shape[2]
+        assert values.shape == (len(SEGMENTS), len(layers), width)
+        assert width > 1
         assert values.dtype == np.float32
         assert np.isfinite(values).all()
 
@@ -162,6 +172,54 @@ def test_visual_mean_at_the_embedding_is_the_mean_of_the_visual_tokens(
     np.testing.assert_allclose(found[0, 0], moving[visual].mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
+def test_the_last_visual_token_is_read_at_every_layer(case: BackboneCase, whole: Backbone) -> None:
+    still, moving = (case.reference(whole, s) for s in (SEGMENTS[1], SEGMENTS[2]))
+    last = int(np.flatnonzero((still[0] != moving[0]).any(axis=1))[-1])
+    found = whole.states([SEGMENTS[2]], layers=all_layers(whole), readings=["last_visual"])
+    np.testing.assert_allclose(found["last_visual"][0], moving[:, last], rtol=1e-4, atol=1e-5)
+
+
+def test_vision_readings_alone_leave_the_decoder_out(case: BackboneCase) -> None:
+    backbone = case.open(DETECT_PROMPT, None)
+    beside = backbone.states(SEGMENTS, layers=[1], readings=READINGS)
+    case.poison(backbone)  # a decoder that ran would give states that are refused
+    alone = backbone.states(SEGMENTS, layers=[1], readings=VISION_READINGS)
+    assert set(alone) == set(VISION_READINGS)
+    for reading in VISION_READINGS:
+        np.testing.assert_array_equal(alone[reading], beside[reading])
+
+
+def test_vision_changes_are_those_of_the_pictures(whole: Backbone) -> None:
+    picture, other = SEGMENTS[0].frames[0], SEGMENTS[0].frames[-1]
+    still, once, often = (
+        segment_of(frames)
+        for frames in (
+            [picture] * 8,
+            [picture] * 4 + [other] * 4,
+            [picture] * 2 + [other] * 2 + [picture] * 2 + [other] * 2,
+        )
+    )
+    found = whole.states([still, once, often], layers=[1], readings=VISION_READINGS)
+    mean, most = (found[r][:, 0] for r in ("vision_change_mean", "vision_change_max"))
+    # equal pictures in one batch may differ by rounding
+    assert np.abs(most[0]).max() < 1e-3 * np.abs(most[1]).max()
+    assert largest_change(most[1], most[2]) < VISIBLE
+    np.testing.assert_allclose(mean[2], 3 * mean[1], rtol=1e-2, atol=1e-3 * mean[1].max())
+    assert (most[1] >= mean[1]).all()
+    assert (mean >= 0).all()
+
+
+def test_the_vision_mean_is_of_all_key_frames(whole: Backbone) -> None:
+    picture, other = SEGMENTS[0].frames[0], SEGMENTS[0].frames[-1]
+    pure = [segment_of([frame] * 4) for frame in (picture, other)]
+    mixed = segment_of([picture] * 2 + [other] * 2)
+    found = whole.states([*pure, mixed], layers=[1], readings=["vision_mean"])["vision_mean"]
+    np.testing.assert_allclose(
+        found[2, 0], found[:2, 0].mean(axis=0), rtol=1e-3, atol=1e-4 * np.abs(found).max()
+    )
+    assert largest_change(found[0], found[1]) > VISIBLE
+
+
 def test_cut_at_any_layer_gives_the_same_bits(case: BackboneCase, whole: Backbone) -> None:
     depth = whole.layer_count
     for cut in {1, depth // 2, depth}:
@@ -187,13 +245,16 @@ def test_layers_come_in_the_order_asked_for(whole: Backbone) -> None:
     every = whole.states(SEGMENTS[:2], layers=all_layers(whole), readings=READINGS)
     asked = [whole.layer_count, 0, 1, whole.layer_count]
     found = whole.states(SEGMENTS[:2], layers=asked, readings=READINGS)
-    for reading in READINGS:
+    for reading in DECODER_READINGS:
         np.testing.assert_array_equal(found[reading], every[reading][:, asked])
+    for reading in VISION_READINGS:
+        np.testing.assert_array_equal(found[reading], every[reading])
 
 
 def test_no_segments_give_no_rows(whole: Backbone) -> None:
     found = whole.states([], layers=[1, 0], readings=READINGS)
-    assert {found[r].shape for r in READINGS} == {(0, 2, whole.width)}
+    assert {found[r].shape for r in DECODER_READINGS} == {(0, 2, whole.width)}
+    assert {found[r].shape for r in VISION_READINGS} == {(0, 1, 0)}
     assert {found[r].dtype for r in READINGS} == {np.dtype(np.float32)}
 
 

@@ -17,6 +17,7 @@ from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.app import app
 from hiprobe.probe import Probe
 from hiprobe.prompts import PRESETS
+from hiprobe.states import DECODER_READINGS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -70,9 +71,9 @@ def test_prompts_and_readings_are_compared_and_the_choice_is_kept(
     shown = good(run("fit", clips / "t.csv", "-o", tmp_path / "probe", *options)).stdout
     probe = Probe.load(tmp_path / "probe")
     table = probe.view_table_
-    assert len(table) == 6
+    assert len(table) == 8  # two prompts, each at the four readings of the decoder
     assert {r.prompt for r in table} == {PRESETS["yes-no"], "Is it bright in this room?"}
-    assert {r.reading for r in table} == {"last", "visual_mean", "prompt_mean"}
+    assert {r.reading for r in table} == set(DECODER_READINGS)
     (kept,) = (r for r in table if r.chosen)
     assert (kept.prompt, kept.reading) == (probe.fingerprint_.prompt, probe.reading_)
     assert f"prompt: {kept.prompt}" in shown

@@ -86,6 +86,31 @@ def test_clips_go_with_heads_only(video: Path, wrong: tuple[str, ...]) -> None:
 
 
 @pytest.mark.usefixtures("answers")
+def test_graded_questions_here_and_from_detect_are_the_same(video: Path, tmp_path: Path) -> None:
+    here = run(video, "--questions", "ordinal", "-o", tmp_path / "here", "-q")
+    line = ["detect", "--zero-label", str(video), "-o", str(tmp_path / "there"), "-q"]
+    there = CliRunner().invoke(app, line)
+    assert (here.exit_code, there.exit_code) == (0, 0), there.output
+    documents = [json.loads((tmp_path / f / "v.json").read_text()) for f in ("here", "there")]
+    assert documents[0]["probe"]["method"] == "ordinal"
+    assert documents[0]["segments"] == documents[1]["segments"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["detect", "--zero-label", "v.mp4", "--explain"], "need a probe"),
+        (["detect", "my-probe"], "no video is given"),
+        (["zero-label", "v.mp4", "--method", "decoded", "--questions", "ordinal"], "goes with"),
+        (["zero-label", "v.mp4", "--method", "heads", "--questions", "pair"], "goes with"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2 and words in " ".join(result.output.split())
+
+
+@pytest.mark.usefixtures("answers")
 def test_a_bad_file_does_not_stop_the_others(video: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")

@@ -14,7 +14,7 @@ from hiprobe.backbones.interface import Speech
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Reading, States
+from hiprobe.states import VISION_READINGS, Reading, States
 from hiprobe.timeline import Timeline
 
 
@@ -23,7 +23,8 @@ class ColourBackbone:
     """A small real backbone: the key frames' mean colours through one fixed matrix a layer.
 
     Layer l at reading r is tanh(colours @ W[l]) + r, so states are bounded, differ by layer and
-    reading, and follow from the frames alone. `memory_segments` is the largest batch that fits.
+    reading, and follow from the frames alone; vision readings are the colours.
+    `memory_segments` is the largest batch that fits.
     """
 
     prompt: str = "what?"
@@ -53,7 +54,9 @@ class ColourBackbone:
         colours = np.stack([np.mean(s.frames, axis=(0, 1, 2)) / 255 for s in segments])
         shift = {"last": 0.0, "visual_mean": 1.0, "prompt_mean": 2.0}
         rows = np.stack([np.tanh(colours @ self._matrix(layer)) for layer in layers], axis=1)
-        return {r: (rows + shift[r]).astype(np.float32) for r in readings}
+        found = {r: (rows + shift[r]).astype(np.float32) for r in readings if r in shift}
+        vision = [r for r in readings if r in VISION_READINGS]
+        return found | {r: colours[:, None].astype(np.float32) for r in vision}
 
     def describe(
         self,

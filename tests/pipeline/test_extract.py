@@ -233,6 +233,43 @@ def test_a_segment_that_never_fits_is_failed_and_not_cached(video: Path, tmp_pat
     assert cache.entries() == []
 
 
+def test_readings_of_decoder_and_vision_tower_in_one_pass(video: Path, tmp_path: Path) -> None:
+    """With a segment that fails, kept in the cache, and asked for alone."""
+    settings = ExtractionSettings(layers=[2, 4], readings=("vision_change_mean", "last"))
+    broken = extract_video(video, backbone=OneTooLarge(), settings=settings).states
+    assert {r: s.values.shape for r, s in broken.items()} == {
+        "vision_change_mean": (10, 1, 3),
+        "last": (10, 2, 7),
+    }
+    for states in broken.values():
+        assert states.failed.nonzero()[0].tolist() == [2] and not states.values[2].any()
+    cache, backbone = StatesCache(tmp_path / "cache"), ColourBackbone()
+    first = extract_video(video, backbone=backbone, settings=settings, cache=cache).states
+    assert first["vision_change_mean"].layers == (1,) and first["last"].layers == (2, 4)
+    backbone.seen.clear()
+    only = replace(settings, layers=None, readings=("vision_change_mean",))
+    again = extract_video(video, backbone=backbone, settings=only, cache=cache).states
+    assert backbone.seen == []
+    np.testing.assert_array_equal(
+        again["vision_change_mean"].values, first["vision_change_mean"].values
+    )
+
+
+def test_an_interrupted_pass_goes_on_with_all_its_readings(video: Path, tmp_path: Path) -> None:
+    settings = ExtractionSettings(
+        readings=("vision_mean", "last"), batch_segments=1, checkpoint_segments=3
+    )
+    cache = StatesCache(tmp_path / "cache")
+    with pytest.raises(KeyboardInterrupt):
+        extract_video(video, backbone=Interrupting(), settings=settings, cache=cache)
+    backbone = ColourBackbone()
+    found = extract_video(video, backbone=backbone, settings=settings, cache=cache).states
+    assert 0 < len(backbone.seen) < 10
+    plain = extract_video(video, backbone=ColourBackbone(), settings=settings).states
+    for reading in settings.readings:
+        np.testing.assert_array_equal(found[reading].values, plain[reading].values)
+
+
 def test_nothing_fits(video: Path) -> None:
     with pytest.raises(BackboneMemoryError, match="each of 10 segments"):
         extract_video(video, backbone=ColourBackbone(memory_segments=0))

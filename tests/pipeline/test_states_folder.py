@@ -90,6 +90,18 @@ def test_reading_back_gives_the_states(video: Path, tmp_path: Path) -> None:
         read_layer(out, 5, reading="prompt_mean")
 
 
+def test_the_one_layer_of_a_vision_reading_is_read_back(video: Path, tmp_path: Path) -> None:
+    settings = ExtractionSettings(layers=[2, 5], readings=("last", "vision_mean"))
+    extract_to_file(Item(video, "v"), tmp_path, backbone=ColourBackbone(), settings=settings)
+    write_states_manifest(tmp_path)
+    rows, values = read_layer(tmp_path, 1, reading="vision_mean")
+    assert len(rows) == 4 and values.shape == (4, 3)
+    assert all(row["layers"] == [1] for row in rows)
+    assert read_layer(tmp_path, 5)[1].shape == (4, 7)
+    with pytest.raises(StatesError, match="layers"):
+        read_layer(tmp_path, 2, reading="vision_mean")
+
+
 def test_a_file_that_is_there_is_made_again_only_where_something_changed(
     video: Path, tmp_path: Path
 ) -> None:

@@ -187,3 +187,15 @@ def test_a_result_of_no_segment_is_written(tmp_path: Path, empty: Timeline) -> N
     scored = ScoredVideo(Path("cam.mp4"), empty, has_pictures=False)
     assert len(write_result(scored, tmp_path, formats=["json", "csv"])) == 3
     assert np.isnan(read_timeline(tmp_path / "cam.json").scores).sum() == 0
+
+
+def test_two_packages_that_add_one_format_are_told_apart(
+    timeline: Timeline, tmp_path: Path, site: Path
+) -> None:
+    install(site, GOOD)
+    install(site, GOOD, module="third")
+    install(site, GOOD, name="vtt", module="fourth")
+    with pytest.raises(UsageError, match="both add 'srt'"):
+        find_writer("srt")
+    scored = ScoredVideo(Path("cam.mp4"), timeline, probe={}, has_pictures=False)
+    assert len(write_result(scored, tmp_path / "out", formats=["vtt"])) == 1

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,23 @@ def test_an_entry_serves_requests_for_fewer_layers(tmp_path: Path) -> None:
     )
     assert cache.get(key, layers=[1, 5], readings=["last"]) is None
     assert cache.get(key, layers=[1], readings=["visual_mean"]) is None
+
+
+def test_a_vision_reading_is_found_whatever_layers_lie_beside_it(tmp_path: Path) -> None:
+    cache, video = StatesCache(tmp_path / "c"), make_video(tmp_path)
+    key = cache.key(video, settings={"frames": 24}, fingerprint=TINY)
+    both = make_states(layers=(2, 3)).states["last"]
+    vision = replace(
+        both, values=both.values[:, :1, :2], layers=(1,), reading="vision_mean", layer_count=1
+    )
+    cache.put(key, VideoStates(states={"vision_mean": vision, "last": both}), video=video)
+    found = cache.get(key, layers=[5, 6], readings=["vision_mean"])
+    assert found is not None and set(found.states) == {"vision_mean"}
+    np.testing.assert_array_equal(found.states["vision_mean"].values, vision.values)
+    beside = cache.get(key, layers=[3], readings=["last", "vision_mean"])
+    assert beside is not None and beside.states["last"].layers == (3,)
+    # the one layer of a vision reading is none of the decoder's
+    assert cache.get(key, layers=[1, 2], readings=["last", "vision_mean"]) is None
 
 
 def test_the_key_follows_content_settings_and_backbone_not_the_name(tmp_path: Path) -> None:

@@ -50,6 +50,40 @@ def test_round_trip_of_all_readings_and_the_clip(tmp_path: Path) -> None:
     assert header["readings"] == {"segments": ["last", "visual_mean"], "clip": ["last"]}
 
 
+def of_vision(n: int = 3, reading: Reading = "vision_mean") -> States:
+    """As `make_states`, of a vision tower: one layer of another width."""
+    values = np.random.default_rng(9).normal(size=(n, 1, 8)).astype(np.float32)
+    return replace(make_states(n), values=values, layers=(1,), reading=reading, layer_count=1)
+
+
+@pytest.mark.parametrize("order", [("last", "vision_mean"), ("vision_mean", "last")])
+def test_vision_readings_lie_beside_those_of_the_decoder(
+    tmp_path: Path, order: tuple[Reading, ...]
+) -> None:
+    made = {"last": make_states(), "vision_mean": of_vision()}
+    states = VideoStates(
+        states={r: made[r] for r in order},
+        clip={"vision_mean": of_vision(1), "last": make_states(1)},
+    )
+    write_states(tmp_path / "s.safetensors", states)
+    back = read_states(tmp_path / "s.safetensors")
+    for reading in order:
+        assert_same(back.states[reading], states.states[reading])
+        assert_same(back.clip[reading], states.clip[reading])
+    assert read_states_header(tmp_path / "s.safetensors")["layers"] == [1, 4]
+
+
+def test_vision_readings_alone(tmp_path: Path) -> None:
+    write_states(tmp_path / "s.safetensors", of_vision())
+    assert_same(read_states(tmp_path / "s.safetensors").states["vision_mean"], of_vision())
+
+
+def test_a_vision_reading_has_one_layer() -> None:
+    with pytest.raises(StatesError, match="one layer"):
+        replace(make_states(), reading="vision_change_max")
+    assert of_vision().select_layers([3, 4]).layers == (1,)
+
+
 def test_states_of_one_reading_and_failed_rows(tmp_path: Path) -> None:
     values = make_states().values.copy()
     values[1] = 0

@@ -15,9 +15,11 @@ from hiprobe.backbones.interface import Backbone, FirstToken, HeadStates
 from hiprobe.baselines.asked import (
     HEAD_PROMPTS,
     METHODS,
+    QUESTIONS,
     FirstTokenView,
     Method,
     NumberView,
+    OrdinalView,
     Questions,
     answered,
     first_token_scores,
@@ -63,6 +65,27 @@ def test_first_token_finds_the_bright_part(video: Path) -> None:
     assert (start, end) == (2, 4) and found.timeline.threshold == 0.5
     assert (found.unanswered, found.failed) == (0, 0)
     assert found.mass == pytest.approx(0.5, abs=1e-6)
+
+
+def test_the_graded_questions_are_asked_in_one_look_and_find_the_bright_part(video: Path) -> None:
+    answerer = Answerer()
+    found = zero_label_video(video, backbone=answerer, method="ordinal")
+    ((start, end),) = ((e.first_segment, e.end_segment) for e in found.timeline.events)
+    assert (start, end) == (2, 4) and found.mass == pytest.approx(0.5, abs=1e-6)
+    assert set(answerer.asked) == set(QUESTIONS.ladder) and len(QUESTIONS.ladder) == 10
+
+
+def test_the_ordinal_score_is_the_mean_of_yes_over_the_questions() -> None:
+    class Graded(Answerer):
+        def first_token(self, segments, *, prompts, words):  # type: ignore[no-untyped-def]
+            yes = np.linspace(0.05, 0.45, len(prompts))[:, None] * np.ones(len(segments))
+            return np.log(np.stack([yes, 0.5 - yes], axis=-1))
+
+    view = OrdinalView(Graded())
+    yes, mass = view.states([segment(9), segment(200)], layers=(1,))["last"][:, 0].T
+    np.testing.assert_allclose(yes, np.linspace(0.1, 0.9, 10).mean(), rtol=1e-6)
+    np.testing.assert_allclose(mass, 0.5, rtol=1e-6)
+    assert view.fingerprint != FirstTokenView(Graded()).fingerprint
 
 
 def test_a_leaning_towards_yes_falls_out(video: Path) -> None:
@@ -150,7 +173,7 @@ def test_one_kind_of_clips_is_not_enough_for_heads(clips: Path) -> None:
         fit_heads_on(calm, head_count=answerer.head_count)
 
 
-@pytest.mark.parametrize("method", ["first-token", "decoded"])
+@pytest.mark.parametrize("method", ["first-token", "ordinal", "decoded"])
 def test_answers_are_cached_and_not_taken_for_others(
     video: Path, tmp_path: Path, method: Method
 ) -> None:
@@ -164,7 +187,7 @@ def test_answers_are_cached_and_not_taken_for_others(
         video,
         backbone=answerer,
         method=method,
-        questions=Questions(odd="Odd?", number="Number?"),
+        questions=Questions(odd="Odd?", number="Number?", ladder=("Bad?", "Worse?")),
         cache=cache,
     )
     assert len(answerer.asked) > asked
@@ -201,7 +224,7 @@ class Mute:
     fingerprint = Answerer().fingerprint
 
 
-@pytest.mark.parametrize("method", ["first-token", "heads"])
+@pytest.mark.parametrize("method", ["first-token", "ordinal", "heads"])
 def test_a_backbone_that_does_not_offer_it_is_refused(method: Method) -> None:
     with pytest.raises(BackboneError, match="choose another method"):
         view_of(Mute(), method=method)  # type: ignore[arg-type]
@@ -217,4 +240,4 @@ def test_wrong_use_is_refused(video: Path) -> None:
     states = zero_label_video(video, backbone=Answerer(), method="decoded").detected.states
     with pytest.raises(StatesError, match="not answers"):
         answered(states, method="first-token")
-    assert set(METHODS) == {"first-token", "decoded", "heads"}
+    assert set(METHODS) == {"first-token", "ordinal", "decoded", "heads"}

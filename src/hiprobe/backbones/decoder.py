@@ -33,7 +33,7 @@ from hiprobe.backbones.interface import Speech
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Reading
+from hiprobe.states import DECODER_READINGS, VISION_READINGS, Reading, VisionReading
 
 _Self = TypeVar("_Self")
 _P = ParamSpec("_P")
@@ -140,8 +140,17 @@ class DecoderBackbone(ABC):
     def choosing(self, speech: Speech) -> dict[str, Any]:
         """Arguments of `generate` that choose words in this way."""
 
-    def looked_at_once(self) -> AbstractContextManager[None]:
-        """Within the block all passes are about the same pictures."""
+    @abstractmethod
+    def from_vision(self, looks: Sequence[Any], seen: Any) -> Mapping[VisionReading, Tensor]:
+        """All vision readings of some looks that are alike, float32 `[looks, width]` each.
+
+        Args:
+            seen: what `looked_at_once` gave, within its block.
+        """
+
+    def looked_at_once(self) -> AbstractContextManager[Any]:
+        """Within the block all passes are about the same pictures; gives what `from_vision`
+        takes."""
         return nullcontext()
 
     @property
@@ -204,22 +213,32 @@ class DecoderBackbone(ABC):
             layers, available=len(self.stack.layers), layer_count=self.layer_count
         )
         readings = check_readings(readings)
+        of_decoder = [r for r in DECODER_READINGS if r in readings]
+        of_vision = [r for r in VISION_READINGS if r in readings]
         shape = (len(segments), len(layers), self.width)
-        made = [{r: np.zeros(shape, np.float32) for r in readings} for _ in prompts]
+        made: list[dict[Reading, NDArray[np.float32]]] = [
+            {r: np.zeros(shape, np.float32) for r in of_decoder} for _ in prompts
+        ]
+        pictures: list[Mapping[VisionReading, Tensor]] = []
 
         def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], visual: Tensor) -> None:
             found = read_layers(
                 lambda: self.speaker.model(**inputs, use_cache=False),
                 self.stack,
                 layers=layers,
-                readings=readings,
+                readings=of_decoder,
                 visual=visual,
             )
             for reading, values in found.items():
                 made[number][reading][rows] = values
 
-        self._pass(segments, prompts, forward)
+        def look(looks: Sequence[Any], seen: Any) -> None:
+            if of_vision:
+                pictures.append(self.from_vision(looks, seen))
+
+        self._pass(segments, prompts if of_decoder else (), forward, after=look)
         for states in made:
+            states |= {r: _joined([found[r] for found in pictures]) for r in of_vision}
             check_finite(states, dtype=self.fingerprint.dtype)
         return dict(zip(prompts, made, strict=True))
 
@@ -312,22 +331,34 @@ class DecoderBackbone(ABC):
         prompts: Sequence[str],
         forward: _Forward,
         *,
+        after: Callable[[Sequence[Any], Any], None] | None = None,
         together: bool = True,
     ) -> None:
         """Call `forward` under each prompt for all segments.
 
         Args:
+            after: called last for the looks of a pass, with what `looked_at_once` gave.
             together: neighbours that are alike share a call; else each segment has its own.
         """
         looks = [self.look(s.frames, s.frame_offsets_seconds) for s in segments]
         rows = range(len(looks))
         for _, group in groupby(rows, key=lambda i: self.alike(looks[i]) if together else i):
             own = list(group)
-            with self.looked_at_once():
+            with self.looked_at_once() as seen:
                 for number, prompt in enumerate(prompts):
                     with memory_errors():
                         inputs, visual = self.embed([looks[i] for i in own], prompt=prompt)
                         forward(number, slice(own[0], own[-1] + 1), inputs, visual)
+                if after is not None:
+                    with memory_errors():
+                        after([looks[i] for i in own], seen)
+
+
+def _joined(groups: Sequence[Tensor]) -> NDArray[np.float32]:
+    """Vectors `[looks, width]` of some passes as states `[segments, 1, width]` of one layer."""
+    if not groups:
+        return np.zeros((0, 1, 0), np.float32)
+    return np.asarray(torch.cat([*groups])[:, None].cpu().numpy(), np.float32)
 
 
 # what allocators of the CPU and of Apple's GPU say, in a plain RuntimeError

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hiprobe.backbones.interface import TEXT_READINGS, TextReading
 from hiprobe.errors import BackboneError, StatesError, UsageError
-from hiprobe.states import READINGS, Reading, layer_numbers
+from hiprobe.states import READINGS, DecoderReading, Reading, VisionReading, layer_numbers
 
 _T = TypeVar("_T")
 
@@ -23,9 +23,9 @@ def read_layers(
     decoder: Any,
     *,
     layers: Sequence[int],
-    readings: Sequence[Reading],
+    readings: Sequence[DecoderReading],
     visual: Tensor,
-) -> dict[Reading, NDArray[np.float32]]:
+) -> dict[DecoderReading, NDArray[np.float32]]:
     """Readings `[segments, layers, width]` of the decoder, run no deeper than it is read.
 
     Args:
@@ -34,7 +34,7 @@ def read_layers(
         visual: bool `[segments, positions]`, true where a visual token stands.
     """
 
-    def read(hidden: Tensor) -> Mapping[Reading, Tensor]:
+    def read(hidden: Tensor) -> Mapping[DecoderReading, Tensor]:
         return {r: read_positions(hidden, r, visual) for r in readings}
 
     found = caught_layers(run, decoder, layers=layers, read=read)
@@ -163,7 +163,7 @@ def check_finite(states: Mapping[Reading, NDArray[np.float32]], *, dtype: str) -
         )
 
 
-def read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
+def read_positions(hidden: Tensor, reading: DecoderReading, visual: Tensor) -> Tensor:
     """One reading of states `[segments, positions, width]` as float32 `[segments, width]`.
 
     `visual` is bool `[segments, positions]`, true where a visual token stands.
@@ -172,7 +172,25 @@ def read_positions(hidden: Tensor, reading: Reading, visual: Tensor) -> Tensor:
         return hidden[:, -1].float()
     if reading == "prompt_mean":
         return hidden.float().mean(dim=1)
+    if reading == "last_visual":
+        return torch.stack([h[v][-1].float() for h, v in zip(hidden, visual, strict=True)])
     return torch.stack([h[v].float().mean(dim=0) for h, v in zip(hidden, visual, strict=True)])
+
+
+def vision_readings(frames: Tensor, changes: Tensor) -> dict[VisionReading, Tensor]:
+    """The readings `[width]` of one segment from what its frames and their changes give.
+
+    Args:
+        frames: `[frames, width]`, one vector a frame.
+        changes: `[frames - 1, width of changes]`, one from each frame to the next. Without any,
+            nothing changes: zeros.
+    """
+    changes = changes.float() if len(changes) else changes.new_zeros(1, changes.shape[1]).float()
+    return {
+        "vision_mean": frames.float().mean(dim=0),
+        "vision_change_mean": changes.mean(dim=0),
+        "vision_change_max": changes.amax(dim=0),
+    }
 
 
 @contextmanager

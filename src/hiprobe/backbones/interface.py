@@ -85,9 +85,13 @@ class Backbone(Protocol):
     ) -> Mapping[Reading, NDArray[np.float32]]:
         """One forward pass per segment: for each reading float32 `[segments, layers, width]`.
 
+        A vision reading is `[segments, 1, width of its own]` whatever the layers; where no other is
+        asked for, the decoder is not run. See `hiprobe.states.VisionReading`.
+
         Layer 0 is the embedding output, l the output of decoder layer l before the final norm.
         The decoder is run no deeper than the highest layer asked for. Layers come in the order
-        asked for; no segments give no rows, `[0, layers, width]`.
+        asked for; no segments give no rows, `[0, layers, width]`, and `[0, 1, 0]` of a vision
+        reading, whose width only pictures tell.
 
         Raises:
             BackboneMemoryError: these segments do not fit into memory together.

@@ -17,7 +17,7 @@ from hiprobe.scorer import sigmoid
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Reading, States
 
-Method = Literal["first-token", "decoded", "heads"]
+Method = Literal["first-token", "ordinal", "decoded", "heads"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -36,6 +36,27 @@ NUMBER_QUESTION = (
 NUMBER_TOKENS = 16
 """Longest answer: a number, and a few words around it."""
 
+LADDER = (
+    "anything moving or changing",
+    "anything that is unusual for this place",
+    "anyone acting in a way that draws attention",
+    "anything that a guard would want to look at",
+    "anyone breaking a rule or a law",
+    "anything that could soon hurt someone or break something",
+    "a quarrel, a theft or an accident going on",
+    "anyone being hurt, or property being destroyed",
+    "a danger to several people",
+    "an emergency that needs the police, the fire brigade or an ambulance now",
+)
+"""Ten steps of growing seriousness. One question has one point at which a model turns from No to
+Yes; the mean over ten steps ranks what lies above and below that point too."""
+
+
+def ladder_question(step: str) -> str:
+    """The yes-or-no question of one step."""
+    return f"Is there {step} in this video? Answer Yes or No."
+
+
 HEAD_PROMPTS = (
     DETECT_PROMPT,
     "Is anything abnormal happening in this video?",
@@ -52,9 +73,11 @@ class Questions:
     calm: str = CALM_QUESTION
     number: str = NUMBER_QUESTION
     number_tokens: int = NUMBER_TOKENS
+    ladder: tuple[str, ...] = tuple(map(ladder_question, LADDER))
 
     def __post_init__(self) -> None:
-        if not (self.odd and self.calm and self.number) or self.number_tokens < 1:
+        asked = (self.odd, self.calm, self.number, *self.ladder)
+        if not (all(asked) and self.ladder) or self.number_tokens < 1:
             raise UsageError("a question is empty, or its answer has no tokens; give text and 1")
 
 
@@ -117,6 +140,7 @@ GREY = 127
 """Brightness of the blank clip."""
 
 FIRST_TOKEN_COLUMNS = ("odd", "odd_mass", "calm", "calm_mass", "blank_odd", "blank_calm")
+ORDINAL_COLUMNS = ("yes", "mass")
 NUMBER_COLUMNS = ("number", "answered")
 
 _Floats = NDArray[np.float64]
@@ -203,10 +227,14 @@ class FirstTokenView(View):
         return dict.fromkeys(readings, columns[:, None].astype(np.float32))
 
     def _odds(self, segments: Sequence[Segment]) -> tuple[_Floats, _Floats]:
+        return self.yes_against_no(segments, (self.questions.odd, self.questions.calm))
+
+    def yes_against_no(
+        self, segments: Sequence[Segment], prompts: Sequence[str]
+    ) -> tuple[_Floats, _Floats]:
         """Log-odds of Yes against No, and the mass of both: `[questions, segments]` each."""
         if not isinstance(self._asked, FirstToken):  # refused when built
             raise BackboneError("the backbone does not tell its first answer token")
-        prompts = (self.questions.odd, self.questions.calm)
         logs = self._asked.first_token(segments, prompts=prompts, words=(YES, NO))
         return logs[..., 0] - logs[..., 1], np.exp(logs).sum(axis=-1)
 
@@ -229,6 +257,37 @@ class FirstTokenView(View):
             odd, calm = self._odds([blank])[0][:, 0]
             self._blank[shape] = (float(odd), float(calm))
         return self._blank[shape]
+
+
+class OrdinalView(FirstTokenView):
+    """Mean of P(yes) over graded questions, asked in one look at the pictures.
+
+    Columns: `ORDINAL_COLUMNS`, the mean over the questions of P(yes) / (P(yes) + P(no)), and that
+    of the probability of Yes and No together. After COVAS-VAD (arXiv 2609.17211), which takes the
+    mean of next-token odds over questions of growing seriousness; the wording is ours.
+
+    Raises:
+        BackboneError: the backbone does not tell its first token.
+    """
+
+    width = len(ORDINAL_COLUMNS)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Fingerprint of the backbone with all questions."""
+        return self.fingerprint_of("ordinal", "\n".join(self.questions.ladder))
+
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> ViewStates:
+        """`ORDINAL_COLUMNS` of each segment, at each reading the same."""
+        odds, mass = self.yes_against_no(segments, self.questions.ladder)
+        columns = np.column_stack([sigmoid(odds).mean(axis=0), mass.mean(axis=0)])
+        return dict.fromkeys(readings, columns[:, None].astype(np.float32))
 
 
 @dataclass
@@ -279,7 +338,7 @@ class Answered:
     Attributes:
         scores: float64 `[n]` in 0..1; NaN where there is no answer, or the segment failed.
         unanswered: bool `[n]`, an answer came but no number could be read from it.
-        mass: float64 `[n]`, probability of Yes and No together, mean of both questions: how much
+        mass: float64 `[n]`, probability of Yes and No together, mean of the questions: how much
             of the model's answer the score rests on; None for other methods.
     """
 
@@ -299,14 +358,20 @@ def answered(states: States, *, method: Method) -> Answered:
     Raises:
         StatesError: the states are not those of the method's view.
     """
-    columns = {"first-token": FIRST_TOKEN_COLUMNS, "decoded": NUMBER_COLUMNS}.get(method)
+    columns = {
+        "first-token": FIRST_TOKEN_COLUMNS,
+        "ordinal": ORDINAL_COLUMNS,
+        "decoded": NUMBER_COLUMNS,
+    }.get(method)
     if columns is None or states.width != len(columns):
         raise StatesError(f"states of width {states.width} are not answers of method {method!r}")
     values = states.values[:, 0].astype(np.float64)
+    nobody = np.zeros(len(values), np.bool_)
     if method == "first-token":
         scores, mass = first_token_scores(values)
-        nobody = np.zeros(len(values), np.bool_)
         return Answered(np.where(states.failed, np.nan, scores), nobody, mass)
+    if method == "ordinal":
+        return Answered(np.where(states.failed, np.nan, values[:, 0]), nobody, values[:, 1])
     silent = (values[:, 1] == 0.0) & ~states.failed
     missing = silent | states.failed
     return Answered(np.where(missing, np.nan, values[:, 0]), silent)

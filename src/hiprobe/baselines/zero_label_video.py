@@ -15,6 +15,7 @@ from hiprobe.baselines.asked import (
     FirstTokenView,
     Method,
     NumberView,
+    OrdinalView,
     Questions,
     answered,
 )
@@ -123,6 +124,8 @@ def view_of(
         raise UsageError(f"method {method!r} is unknown; choose one of {METHODS}")
     if method == "first-token":
         return FirstTokenView(backbone, questions)
+    if method == "ordinal":
+        return OrdinalView(backbone, questions)
     if method == "decoded":
         return NumberView(backbone, questions)
     return HeadsView(backbone) if heads is None else ChosenHeadsView(backbone, heads.heads)

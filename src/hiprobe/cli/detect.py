@@ -16,6 +16,7 @@ from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_files import Failures, RunFile
 from hiprobe.cli.session import Session, expand_videos, open_for_probe, say_how_it_is_cut
+from hiprobe.cli.zero_label import Asked, score_without_probe
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.names import shown
 from hiprobe.store.content_hash import content_hash
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("probe", type=click.Path(path_type=Path))
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|STATES|FOLDER|GLOB...")
+@click.argument("videos", nargs=-1, metavar="VIDEO|STATES|FOLDER|GLOB...")
+@click.option(
+    "--zero-label",
+    is_flag=True,
+    help="Without a probe: ask the model ten graded questions. Then PROBE is left out.",
+)
 @options.out("hiprobe-results")
 @output_formats
 @click.option(
@@ -59,6 +65,7 @@ if TYPE_CHECKING:
 def detect(
     probe: Path,
     videos: tuple[str, ...],
+    zero_label: bool,
     out: Path,
     formats: tuple[str, ...],
     explain: bool,
@@ -81,8 +88,21 @@ def detect(
       hiprobe detect my-probe camera.mp4
       hiprobe detect my-probe recordings/ -o results --format json,html --explain
       hiprobe detect my-probe 'day-*.mp4' --kappa 0.5 --clips
+      hiprobe detect --zero-label camera.mp4
     """
-
+    if zero_label:
+        if explain or clips or kappa is not None:
+            raise UsageError(
+                "--explain, --clips and --kappa need a probe; leave them out with --zero-label"
+            )
+        asked = Asked("ordinal", threshold=threshold, sigma=sigma)
+        score_without_probe((str(probe), *videos), asked, out, formats, how)
+        return
+    if not videos:
+        raise click.UsageError(
+            f"no video is given: name one after the probe {probe}, or give --zero-label to go "
+            "without a probe"
+        )
     run = Detection.prepare(
         probe,
         videos,

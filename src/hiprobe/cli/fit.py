@@ -532,7 +532,7 @@ def fit(
     sigma: float,
     penalty: Penalty,
     threshold_scores: Basis,
-    reading: Reading | Literal["auto"],
+    reading: Reading | Literal["vision", "auto"],
     prompts: Path | None,
     seed: int,
     how: options.SessionOptions,
@@ -554,7 +554,6 @@ def fit(
       hiprobe fit more-clips/ --add my-probe
     """
     from hiprobe.prompts import read_prompts
-    from hiprobe.states import READINGS
 
     if add is not None:
         _refuse_settings(ctx, add)
@@ -570,7 +569,7 @@ def fit(
         sigma=sigma,
         penalty=penalty,
         threshold_scores=threshold_scores,
-        readings=READINGS if reading == "auto" else (reading,),
+        readings=options.readings_named(reading),
         prompts=() if prompts is None else read_prompts(prompts),
         seed=seed,
     )

@@ -162,8 +162,18 @@ def refuse_repeats(
             refuse_repeats(found, rest[0], rest[1:], parent=ctx)
 
 
-READING_NAMES = ("last", "visual_mean", "prompt_mean")
+READING_NAMES = ("last", "last_visual", "visual_mean", "prompt_mean")
+VISION_NAMES = ("vision_mean", "vision_change_mean", "vision_change_max")
 """The readings of `hiprobe.states`, which is not loaded for a help text."""
+
+SHORT_NAMES = {"vision": VISION_NAMES, "auto": READING_NAMES}
+"""Names that stand for several readings."""
+
+
+def readings_named(*names: str) -> tuple[Any, ...]:
+    """The readings that some names of `--reading` stand for, each once."""
+    return tuple(dict.fromkeys(r for name in names for r in SHORT_NAMES.get(name, (name,))))
+
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -276,9 +286,18 @@ def out(default: str, *, unless: str = "") -> Decorator:
 
 
 def reading(*, several: bool = False, auto: bool = False) -> Decorator:
-    """`--reading`: one, or several as `readings`; with `auto` for a choice by the data."""
-    names = [*READING_NAMES, "auto"] if auto else list(READING_NAMES)
-    more = "; auto compares them by cross-validation" if auto else ""
+    """`--reading`: one, or several as `readings`; with `auto` for a choice by the data.
+
+    One that may stand for several (`several`, `auto`) also takes `vision`.
+    """
+    names = [*READING_NAMES, *VISION_NAMES]
+    names += [*(["vision"] if several or auto else []), *(["auto"] if auto else [])]
+    what = (
+        "What to read: the state of the last prompt position or of the last visual token, a mean "
+        "over tokens, or what the vision tower alone gives"
+    )
+    compared = "; vision compares its three readings by cross-validation, auto the others"
+    taken = "; vision stands for its three readings; may be given several times"
     return click.option(
         "--reading",
         "readings" if several else "reading",
@@ -286,9 +305,8 @@ def reading(*, several: bool = False, auto: bool = False) -> Decorator:
         multiple=several,
         default=("last",) if several else "last",
         show_default=True,
-        help="Which token's state to use: that of the last prompt position, or a mean over tokens"
-        + ("; may be given several times" if several else more)
-        + ".",
+        callback=(lambda _, __, given: readings_named(*given)) if several else None,
+        help=what + (taken if several else compared if auto else "") + ".",
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hiprobe.baselines.zero_label_video import ZeroLabelResult
 
 
-METHOD_NAMES = ("first-token", "decoded", "heads")
+METHOD_NAMES = ("first-token", "ordinal", "decoded", "heads")
 """The methods of `hiprobe.baselines`, which is not loaded for a help text."""
 
 
@@ -36,7 +36,14 @@ METHOD_NAMES = ("first-token", "decoded", "heads")
     type=click.Choice(METHOD_NAMES),
     default="first-token",
     show_default=True,
-    help="P(yes) of the first answer token, the number that the model says, or attention heads.",
+    help="P(yes) of the first answer token, its mean over ten graded questions, the number that "
+    "the model says, or attention heads.",
+)
+@click.option(
+    "--questions",
+    type=click.Choice(("pair", "ordinal")),
+    help="With first-token: one question and its opposite, or ten of growing seriousness (the same "
+    "as --method ordinal) [default: pair].",
 )
 @click.option(
     "--choose-on",
@@ -57,6 +64,7 @@ METHOD_NAMES = ("first-token", "decoded", "heads")
 def zero_label(
     videos: tuple[str, ...],
     method: Method,
+    questions: str | None,
     choose_on: Path | None,
     normal: tuple[str, ...],
     out: Path,
@@ -67,10 +75,11 @@ def zero_label(
 ) -> None:
     """Score videos by what the backbone says, without a probe: baselines to compare with.
 
-    first-token asks two Yes-or-No questions and compares with a blank clip; decoded asks for a
-    number from 0 to 1 (an answer without one has no score, and is counted); heads reads the
+    first-token asks two Yes-or-No questions and compares with a blank clip; ordinal asks ten, from
+    "is anything moving" to "is there an emergency", and takes the mean of P(yes); decoded asks for
+    a number from 0 to 1 (an answer without one has no score, and is counted); heads reads the
     attention heads that tell abnormal from normal best and most stably over prompts. The first
-    two use no labels. heads is chosen on labelled clips, as a probe is fitted on them.
+    three use no labels. heads is chosen on labelled clips, as a probe is fitted on them.
 
     Results are those of `hiprobe detect`. `hiprobe reproduce zero-label` compares all of them with
     the probe on labelled clips.
@@ -78,12 +87,34 @@ def zero_label(
     \b
     Examples:
       hiprobe zero-label camera.mp4
+      hiprobe zero-label camera.mp4 --questions ordinal
       hiprobe zero-label recordings/ --method decoded --threshold 0.7
       hiprobe zero-label camera.mp4 --method heads --choose-on clips/
     """
+    if questions is not None and method != "first-token":
+        raise UsageError(f"--questions goes with --method first-token, not with {method}")
+    asked = Asked(
+        "ordinal" if questions == "ordinal" else method, choose_on, normal, threshold, sigma
+    )
+    score_without_probe(videos, asked, out, formats, how)
+
+
+def score_without_probe(
+    videos: Sequence[str],
+    asked: Asked,
+    out: Path,
+    formats: Sequence[str],
+    how: options.SessionOptions,
+) -> None:
+    """Score videos by a baseline, list their events and write their results.
+
+    Raises:
+        UsageError: a file holds states, which cannot be asked.
+        BackboneError: the backbone cannot be opened, or does not offer what the method reads.
+        LabelError: the labelled clips for the heads cannot be used.
+    """
     from hiprobe.pipeline.source import open_source
 
-    asked = Asked(method, choose_on, normal, threshold, sigma)
     files = expand_videos(videos, out=out, tell=None if how.quiet else say)
     for file in files:
         if not open_source(file).has_pictures:
@@ -98,6 +129,9 @@ def zero_label(
 NOTES: dict[Method, str] = {
     "first-token": "Scored without a probe and without labels, by the first token of the model's "
     "answer. The threshold is the middle of the scale, not fitted to anything.",
+    "ordinal": "Scored without a probe and without labels, by the first token of the model's "
+    "answers to ten questions of growing seriousness. The threshold is the middle of the scale, "
+    "not fitted to anything.",
     "decoded": "Scored without a probe and without labels, by the number that the model says. The "
     "threshold is the middle of the scale, not fitted to anything.",
     "heads": "Scored without a probe, by attention heads that were chosen and weighed on labelled "

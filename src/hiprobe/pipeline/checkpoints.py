@@ -17,7 +17,7 @@ from hiprobe.errors import BackboneMemoryError, StatesError, StorageError, Usage
 from hiprobe.names import path_text
 from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.segment import Segment, Stretch, covered_seconds
-from hiprobe.states import Reading, States, VideoStates
+from hiprobe.states import VISION_READINGS, Reading, States, VideoStates, depth_at, layers_at
 from hiprobe.store.states_cache import PartFiles, StatesCache
 from hiprobe.video.container import FileStamp
 from hiprobe.video.times import GAP_SECONDS
@@ -98,9 +98,12 @@ def run_batches(
 
 
 def _refuse_other_shapes(values: Values, request: StatesRequest, count: int) -> None:
-    expected = (count, len(request.layers), request.backbone.width)
     for by_reading in values.values():
         for reading in request.readings:
+            width = request.backbone.width
+            if reading in VISION_READINGS:  # the tower has a width of its own
+                width = by_reading[reading].shape[-1]
+            expected = (count, len(layers_at(reading, request.layers)), width)
             if by_reading[reading].shape != expected:
                 raise StatesError(
                     f"the backbone gave states of shape {by_reading[reading].shape} for {reading}, "
@@ -119,7 +122,7 @@ class Rows:
     start_seconds: list[float] = field(default_factory=list)
     end_seconds: list[float] = field(default_factory=list)
     failed: list[bool] = field(default_factory=list)
-    _values: dict[_Key, list[NDArray[np.float32]]] = field(default_factory=dict)
+    _values: dict[_Key, list[NDArray[np.float32] | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.failed)
@@ -130,10 +133,9 @@ class Rows:
         return covered_seconds(self.start_seconds, self.end_seconds)
 
     def add(self, segments: Sequence[Segment], values: Values | None) -> None:
-        """Append segments; without values they are failed rows of zeros."""
-        shape = (len(segments), len(self.request.layers), self.request.backbone.width)
+        """Append segments; without values they are failed rows."""
         for prompt, reading in self._keys():
-            rows = np.zeros(shape, np.float32) if values is None else values[prompt][reading]
+            rows = [None] * len(segments) if values is None else values[prompt][reading]
             self._values.setdefault((prompt, reading), []).extend(rows)
         self.start_seconds += [s.start_seconds for s in segments]
         self.end_seconds += [s.end_seconds for s in segments]
@@ -150,7 +152,7 @@ class Rows:
         self.failed += first.failed[:count].tolist()
 
     def states(self, prompt: str, *, first_row: int = 0) -> dict[Reading, States]:
-        """The rows of one prompt from `first_row` on.
+        """The rows of one prompt from `first_row` on; failed ones are zeros.
 
         Raises:
             StatesError: a value is not finite.
@@ -158,17 +160,23 @@ class Rows:
         backbone = self.request.backbone
         return {
             reading: States(
-                values=np.stack(self._values[prompt, reading][first_row:]),
-                layers=self.request.layers,
+                values=self._filled(prompt, reading)[first_row:],
+                layers=layers_at(reading, self.request.layers),
                 start_seconds=np.array(self.start_seconds[first_row:], np.float64),
                 end_seconds=np.array(self.end_seconds[first_row:], np.float64),
                 reading=reading,
                 fingerprint=replace(backbone.fingerprint, prompt=prompt),
-                layer_count=backbone.layer_count,
+                layer_count=depth_at(reading, backbone.layer_count),
                 failed=np.array(self.failed[first_row:], bool),
             )
             for reading in self.request.readings
         }
+
+    def _filled(self, prompt: str, reading: Reading) -> NDArray[np.float32]:
+        rows = self._values[prompt, reading]
+        width = next((r.shape[1] for r in rows if r is not None), self.request.backbone.width)
+        nothing = np.zeros((len(layers_at(reading, self.request.layers)), width), np.float32)
+        return np.stack([nothing if row is None else row for row in rows])
 
     def _keys(self) -> list[_Key]:
         return [(p, r) for p in self.request.prompts for r in self.request.readings]

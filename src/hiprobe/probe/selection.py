@@ -16,6 +16,7 @@ from hiprobe.plugins import Registry
 from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, grouped_folds, roc_auc
 from hiprobe.saliency import SaliencyTable, layer_saliency
 from hiprobe.scorer import FittedScorer, Scorer
+from hiprobe.states import VISION_READINGS
 
 MIL_ROUNDS = 20
 """Most rounds of `mil`; it stops as soon as the chosen segments stay the same."""
@@ -292,6 +293,11 @@ def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
     if isinstance(wanted, str):
         wanted = LAYER_RULES.get(wanted)(ClipsToRead(data, clips, recipe))
     if wanted not in data.layers:
+        if data.reading in VISION_READINGS:
+            raise StatesError(
+                f"states read at {data.reading} have one layer, {data.layers[0]}, and not "
+                f"{wanted}: leave the layer out"
+            )
         raise StatesError(
             f"layer {wanted} is not among the extracted layers {data.layers}; extract it too"
         )

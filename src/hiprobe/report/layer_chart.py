@@ -68,6 +68,8 @@ class LayerCurves:
 
     def reason(self) -> str:
         """Why the chosen layer is read, in words that go on after its number."""
+        if len(self.layers) == 1:
+            return "the only one that was read, so that there is nothing to choose between"
         finite = [value if math.isfinite(value) else -math.inf for value in self.total]
         best = self.layers[finite.index(max(finite))]
         if best == self.chosen:

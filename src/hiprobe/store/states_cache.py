@@ -14,7 +14,7 @@ from pathlib import Path
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.names import path_text
-from hiprobe.states import Reading, States, VideoStates
+from hiprobe.states import Reading, States, VideoStates, layers_at
 from hiprobe.store.atomic import sweep
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_file import read_states, read_states_header, write_states
@@ -69,7 +69,10 @@ class StatesCache:
             try:
                 header = read_states_header(path)
                 found = {r for unit in header["readings"].values() for r in unit}
-                if set(layers) <= set(header["layers"]) and set(readings) <= found:
+                held = header["layers"]
+                if set(readings) <= found and all(
+                    set(layers_at(r, layers)) <= set(layers_at(r, held)) for r in readings
+                ):
                     return _restrict(read_states(path), layers, readings)
             except StatesError:
                 remove_entry(path)
@@ -132,8 +135,8 @@ class StatesCache:
             _remove_if_empty(emptied)
 
     def _entry_path(self, key: str, states: VideoStates) -> Path:
-        first = next(iter([*states.states.values(), *states.clip.values()]))
-        digest = _digest([*first.layers], [*states.states, *states.clip])
+        layers = () if states.leading is None else states.leading.layers
+        digest = _digest([*layers], [*states.states, *states.clip])
         return self.folder / f"{key}-{digest}.safetensors"
 
 

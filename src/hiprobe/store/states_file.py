@@ -2,6 +2,8 @@
 
 Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, width]`, with
 `UNIT/start_seconds`, `UNIT/end_seconds`, `UNIT/failed`; one metadata entry `hiprobe` with JSON.
+Its `layers` and `layer_count` are those of the decoder where a reading of the decoder is in the
+file; readings of the vision tower have one layer, 1 of 1, beside them too.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.provenance import Provenance
 from hiprobe.segment import Cut
-from hiprobe.states import Reading, States, VideoStates
+from hiprobe.states import Reading, States, VideoStates, depth_at, layers_at
 from hiprobe.store.atomic import atomic_path
 
 FORMAT_VERSION = 1
@@ -127,7 +129,7 @@ def write_states(
         StorageError: the file cannot be written.
     """
     video = _as_video_states(states)
-    first = next(iter([*video.states.values(), *video.clip.values()]), None)
+    first = video.leading
     if first is None:
         raise StatesError(f"no states to write to {path}; extract at least one reading")
     arrays: Arrays = {**_pack("segments", video.states), **_pack("clip", video.clip)}
@@ -200,7 +202,8 @@ def _refuse_mixture(video: VideoStates, first: States) -> None:
                 raise StatesError(f"states read at {states.reading} are filed under {reading}")
             if len({len(s) for s in unit.values()}) > 1:
                 raise StatesError("the readings of one video differ in their number of segments")
-            if (states.fingerprint, states.layers) != (first.fingerprint, first.layers):
+            layers = layers_at(reading, first.layers)
+            if (states.fingerprint, states.layers) != (first.fingerprint, layers):
                 raise StatesError(
                     "states of different backbones or layers cannot share one file; "
                     "write one file for each"
@@ -211,12 +214,12 @@ def _unpack(unit: str, arrays: Arrays, header: Mapping[str, Any]) -> dict[Readin
     return {
         reading: States(
             values=arrays[f"{unit}/{reading}"],
-            layers=tuple(int(n) for n in header["layers"]),
+            layers=layers_at(reading, [int(n) for n in header["layers"]]),
             start_seconds=arrays[f"{unit}/start_seconds"],
             end_seconds=arrays[f"{unit}/end_seconds"],
             reading=reading,
             fingerprint=Fingerprint(**header["fingerprint"]),
-            layer_count=int(header["layer_count"]),
+            layer_count=depth_at(reading, int(header["layer_count"])),
             failed=arrays[f"{unit}/failed"],
         )
         for reading in header["readings"][unit]

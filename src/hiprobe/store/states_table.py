@@ -16,7 +16,7 @@ from hiprobe.documents.schemas import StatesRow
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.names import path_text, text_path
-from hiprobe.states import Reading
+from hiprobe.states import Reading, layers_at
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.states_file import read_states_header, read_times
 
@@ -75,7 +75,6 @@ def _rows(
         "video": _written(notes.get("video")),
         "sha256": _written(notes.get("sha256")),
         "time_base_seconds": None if ticks is None else float(ticks),
-        "layers": header["layers"],
         "file": file,
         "outcome": header["outcome"],
         "fingerprint": digest,
@@ -91,6 +90,7 @@ def _rows(
                     "unit": unit,
                     "segment": row if unit == "segments" else None,
                     "reading": reading,
+                    "layers": [*layers_at(reading, header["layers"])],
                     "tensor": f"{unit}/{reading}",
                     "row": row,
                     "failed": bool(times[unit]["failed"][row]),

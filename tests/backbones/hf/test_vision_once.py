@@ -12,6 +12,7 @@ from hf_models import CONFIGS
 
 from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.backbones.hf.hf_model import vision_once
+from hiprobe.states import READINGS, VISION_READINGS
 
 
 class Counting:
@@ -39,7 +40,10 @@ def test_three_prompts_look_once(family: str, model_folder: Callable[[str], Path
     once, counted.calls = counted.calls, 0
     assert once >= 1
     prompts = ("What is it?", "Is it moving?", "Where does it go then?")
-    backbone.states_by_prompt(segments, prompts=prompts, layers=[1])
+    backbone.states_by_prompt(segments, prompts=prompts, layers=[1], readings=READINGS)
+    assert counted.calls == once
+    counted.calls = 0
+    backbone.states(segments, layers=[1], readings=VISION_READINGS)
     assert counted.calls == once
     counted.calls = 0
     backbone.states(segments, layers=[1])

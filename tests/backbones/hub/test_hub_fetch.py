@@ -248,11 +248,11 @@ def test_a_full_disk_is_told_and_leaves_no_model(hub: Repository) -> None:
 
 
 def test_two_processes_do_not_fetch_the_same_model(hub: Repository) -> None:
-    from huggingface_hub.utils import WeakFileLock
+    from filelock import FileLock
 
     lock = own_folder(HUB).parent / ".partial" / f"{own_folder(HUB).name}.lock"
     lock.parent.mkdir(parents=True)
-    with WeakFileLock(lock), pytest.raises(DownloadError, match="another process is fetching"):
+    with FileLock(lock), pytest.raises(DownloadError, match="another process is fetching"):
         fetch_model(HUB)
     assert is_fetched(fetch_model(HUB))
 

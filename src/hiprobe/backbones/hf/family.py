@@ -108,10 +108,12 @@ class Pictures:
 
     `tensors` are inputs of the model; those of several segments are joined along axis 0. `lead`
     is what stands before the question: the placeholders of the frames and what is said to them.
+    `frame_count` is filled in by the backbone.
     """
 
     tensors: Mapping[str, Tensor]
     lead: str
+    frame_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class Family:
             the video).
         token_types: the input that marks visual tokens; empty where none is needed.
         token_type: what marks them in it: 1 a picture, 2 a video.
+        frames_together: so many frames share their patches in the vision tower.
         exact: inputs that stay in float32 whatever the model's number format: times.
     """
 
@@ -163,6 +166,7 @@ class Family:
     line_breaks: int = 0
     token_types: str = ""
     token_type: int = 1
+    frames_together: int = 1
     exact: tuple[str, ...] = ()
 
     def is_visual(self, ids: Tensor) -> Tensor:

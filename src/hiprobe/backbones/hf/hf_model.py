@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -13,11 +14,13 @@ import torch
 from torch import Tensor
 
 from hiprobe.backbones.decoder import DecoderBackbone, in_turn
+from hiprobe.backbones.decoder_outputs import cut_at, vision_readings
 from hiprobe.backbones.hf.family import UNTIMED_GAP_SECONDS, Family, Pictures, Wording
 from hiprobe.backbones.interface import Speech
-from hiprobe.errors import UsageError
+from hiprobe.errors import BackboneError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame
+from hiprobe.states import VisionReading
 
 STRUCTURED_PARAMETERS = 1_000_000_000
 """Decoders from this size on are asked for JSON; smaller ones, as a rule, cannot keep to it."""
@@ -102,7 +105,7 @@ class HfBackbone(DecoderBackbone):
                 f"{len(frames)} frames and {len(offsets)} times cannot be shown; give one frame or "
                 "more, and one time for each"
             )
-        return self.family.read(frames, offsets)
+        return replace(self.family.read(frames, offsets), frame_count=len(frames))
 
     def alike(self, look: Pictures) -> str:
         """What stands before the question: equal texts make prompts of equal length."""
@@ -113,9 +116,45 @@ class HfBackbone(DecoderBackbone):
         inputs = self.inputs([self._worded(pictures, prompt) for pictures in looks])
         return inputs, self.family.is_visual(inputs["input_ids"])
 
-    def looked_at_once(self) -> AbstractContextManager[None]:
-        """The vision tower runs at the first pass of the block."""
+    def looked_at_once(self) -> AbstractContextManager[Mapping[str, Any]]:
+        """The vision tower runs at the first pass of the block; gives what it said by then."""
         return vision_once(self.model.model)
+
+    def from_vision(
+        self, looks: Sequence[Pictures], seen: Mapping[str, Any]
+    ) -> dict[VisionReading, Tensor]:
+        """Means over the places of the tower's last states, before they are made into tokens.
+
+        A change is the absolute difference of two frames' states at each place, and then the mean
+        over the places. Where the tower reads some frames as one patch, these count as one frame.
+
+        Raises:
+            BackboneError: the tower's states cannot be told, or parted by frame.
+        """
+        if not seen:  # nothing has run it yet: the model without any layer of its decoder
+            inputs, _ = self.embed(looks, prompt=self.prompt)
+            with cut_at(self.stack, 0):
+                self.model.model(**inputs, use_cache=False)
+        made = [_pooled(maps) for maps in self._maps(looks, seen)]
+        return {reading: torch.stack([m[reading] for m in made]) for reading in made[0]}
+
+    def _maps(self, looks: Sequence[Pictures], seen: Mapping[str, Any]) -> Tensor:
+        """What the tower said: `[looks, frames, places, width]`."""
+        states = next((getattr(s, "last_hidden_state", None) for s in seen.values()), None)
+        if not isinstance(states, Tensor):
+            raise BackboneError(
+                f"{self._name} does not tell what its vision tower gives in a form known here; "
+                "leave out the readings that begin with vision"
+            )
+        frames = -(-looks[0].frame_count // self.family.frames_together)
+        rows = states.flatten(0, -2)
+        if len(rows) % (len(looks) * frames):
+            raise BackboneError(
+                f"the vision tower of {self._name} gave {len(rows)} states for {len(looks)} times "
+                f"{frames} frames, which are of different sizes; give frames of one size, or leave "
+                "out the readings that begin with vision"
+            )
+        return rows.reshape(len(looks), frames, -1, rows.shape[-1])
 
     def prepare(
         self, frames: Sequence[Frame], *, prompt: str, frame_seconds: Sequence[float] | None = None
@@ -155,33 +194,42 @@ class HfBackbone(DecoderBackbone):
         return Prepared(self.wording.ids(pictures.lead + prompt), pictures.tensors)
 
 
+def _pooled(maps: Tensor) -> dict[VisionReading, Tensor]:
+    """The readings of one segment from states `[frames, places, width]`."""
+    frames = maps.float().mean(dim=1)
+    changes = [(b.float() - a.float()).abs().mean(dim=0) for a, b in pairwise(maps)]
+    return vision_readings(frames, torch.stack(changes) if changes else frames[:0])
+
+
 _FEATURES = ("get_image_features", "get_video_features")
 """Methods by which the models of transformers ask their vision tower, in `forward`."""
 
 
 @contextmanager
-def vision_once(model: Any) -> Iterator[None]:
+def vision_once(model: Any) -> Iterator[Mapping[str, Any]]:
     """Within the block each of `_FEATURES` is computed at its first call and repeated after it.
 
-    All calls in the block must be about the same pictures: nothing is compared.
+    All calls in the block must be about the same pictures: nothing is compared. Gives what was
+    computed, by name, as far as it was.
     """
+    found: dict[str, Any] = {}
     patched = [name for name in _FEATURES if callable(getattr(model, name, None))]
     for name in patched:
-        setattr(model, name, _remembered(getattr(model, name)))
+        setattr(model, name, _remembered(getattr(model, name), name, found))
     try:
-        yield
+        yield found
     finally:
         for name in patched:
             delattr(model, name)  # the class's own method shows again
 
 
-def _remembered(compute: Callable[..., Any]) -> Callable[..., Any]:
-    found: list[Any] = []
-
+def _remembered(
+    compute: Callable[..., Any], name: str, found: dict[str, Any]
+) -> Callable[..., Any]:
     @wraps(compute)
     def once(*args: Any, **named: Any) -> Any:
-        if not found:
-            found.append(compute(*args, **named))
-        return found[0]
+        if name not in found:
+            found[name] = compute(*args, **named)
+        return found[name]
 
     return once

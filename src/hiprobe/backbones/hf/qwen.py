@@ -160,6 +160,7 @@ def qwen_video(parts: Parts, *, how: Video) -> Family:
         read,
         token_types=TYPES,
         token_type=2,
+        frames_together=sight.together,
         exact=(_SECONDS,),
     )
 

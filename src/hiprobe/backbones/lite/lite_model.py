@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from transformers import (
 )
 
 from hiprobe.backbones.decoder import DecoderBackbone, in_turn
-from hiprobe.backbones.decoder_outputs import read_texts
+from hiprobe.backbones.decoder_outputs import read_texts, vision_readings
 from hiprobe.backbones.interface import DETECT_PROMPT, Speech, TextReading
 from hiprobe.backbones.lite.parts import (
+    FEATURE_CHANNELS,
     EfficientNetLite0,
     Projector,
     Trained,
@@ -38,6 +40,7 @@ from hiprobe.documents.checked import read_json
 from hiprobe.errors import BackboneError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame
+from hiprobe.states import VisionReading
 
 PICTURES = 96
 """How many are remembered: a clip of some seconds, in some 30 megabytes."""
@@ -60,6 +63,19 @@ class SeenPictures:
         if len(self._maps) > self._pictures:
             self._maps.popitem(last=False)
         return self._maps[key]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen in one segment.
+
+    Attributes:
+        tokens: visual tokens `[1, tokens, width]`.
+        features: what they were made from, `[frames, cells, INPUT_CHANNELS]`.
+    """
+
+    tokens: Tensor
+    features: Tensor
 
 
 END_OF_TURN = "<|im_end|>"
@@ -126,13 +142,29 @@ class LiteBackbone(DecoderBackbone):
         """Plain words, kept from repeating themselves."""
         return SPEECH
 
-    def look(self, frames: Sequence[Frame], offsets: Sequence[float] | None) -> Tensor:
-        """Visual tokens `[1, tokens, width]`; this model is not told times."""
-        return self.visual_tokens([frames])
+    def look(self, frames: Sequence[Frame], offsets: Sequence[float] | None) -> Look:
+        """Visual tokens and their features; this model is not told times."""
+        features = self.visual_features([frames])
+        return Look(self.projector(features), features[0])
 
-    def alike(self, look: Tensor) -> int:
+    def alike(self, look: Look) -> int:
         """The number of visual tokens."""
-        return look.shape[1]
+        return look.tokens.shape[1]
+
+    def from_vision(self, looks: Sequence[Look], seen: object) -> dict[VisionReading, Tensor]:
+        """What the projector reads, as mean over the cells of the picture.
+
+        `vision_mean` is the coarse map (1280 numbers). A change is the absolute difference of two
+        frames' maps, taken before pooling: mean and maximum within a cell of the coarse map, then
+        of the fine one (2784 numbers). `vision_change_mean` is what `training/measure.py` calls
+        vision change.
+        """
+        found = []
+        for look in looks:
+            cells = look.features.mean(dim=1)
+            # a frame's own change is the one before it; the first has none
+            found.append(vision_readings(cells[:, :FEATURE_CHANNELS], cells[1:, FEATURE_CHANNELS:]))
+        return {reading: torch.stack([f[reading] for f in found]) for reading in found[0]}
 
     @in_turn
     def text_states(
@@ -155,9 +187,9 @@ class LiteBackbone(DecoderBackbone):
         coarse, fine = (torch.stack([m[i] for m in maps]) for i in (0, 1))
         return change_features(coarse, fine, grid=self.projector.config.grid)
 
-    def embed(self, looks: Sequence[Tensor], *, prompt: str) -> tuple[dict[str, Tensor], Tensor]:
+    def embed(self, looks: Sequence[Look], *, prompt: str) -> tuple[dict[str, Tensor], Tensor]:
         """The prompt's embeddings with visual tokens in place."""
-        embedded, is_visual = self.embedded(torch.cat(list(looks)), prompt=prompt)
+        embedded, is_visual = self.embedded(torch.cat([k.tokens for k in looks]), prompt=prompt)
         return {"inputs_embeds": embedded}, is_visual.expand(embedded.shape[:2])
 
     def embedded(self, visual: Tensor, *, prompt: str) -> tuple[Tensor, Tensor]:

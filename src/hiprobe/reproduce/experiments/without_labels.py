@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hiprobe.baselines.asked import (
     CALM_QUESTION,
     HEAD_PROMPTS,
+    LADDER,
     NUMBER_QUESTION,
     ODD_QUESTION,
     VERSION,
@@ -47,6 +48,7 @@ NO_NUMBER, MASS = "answers without a number", "probability of Yes and No"
 PROBE = "probe, DLSP layer (labels)"
 HEADS = f"{TOP_HEADS} attention heads (labels)"
 FIRST, ODD = "first token, two questions (no labels)", "first token, one question (no labels)"
+ORDINAL = "first token, ten graded questions (no labels)"
 NUMBER = "decoded number (no labels)"
 PROTOCOL = (
     "{folds} folds grouped by source; with labels: fitted on the training sources, tested on the "
@@ -59,6 +61,8 @@ NOTES = (
     "read of the backbone, not how a video is cut.",
     f"First token: log-odds of Yes against No for {ODD_QUESTION!r}, less those for "
     f"{CALM_QUESTION!r}, each less those of a grey clip; one question: the first alone.",
+    f"Ten graded questions: the mean of P(yes) over steps from {LADDER[0]!r} to {LADDER[-1]!r}, "
+    "after COVAS-VAD (arXiv 2609.17211), in our own words.",
     f"Decoded number: {NUMBER_QUESTION!r}; an answer without a number ranks in the middle (0.5).",
     f"Attention heads use labels: the {TOP_HEADS} heads with the highest mean saliency less "
     f"{STABILITY:g} deviations over {len(HEAD_PROMPTS)} prompts, chosen inside each training fold, "
@@ -83,8 +87,10 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
     probe = _by_seed(bench, data, contest, "probe", probe_scores)
     heads = _by_seed(bench, data, contest, "heads", head_scores)
     first, number = contest.answers["first-token"], contest.answers["decoded"]
+    graded = contest.answers["ordinal"]
     rivals = {HEADS: heads}
-    for name, scores in ((FIRST, first.scores), (ODD, contest.odd), (NUMBER, number.neutral)):
+    unlabelled = ((FIRST, first.scores), (ODD, contest.odd), (ORDINAL, graded.scores))
+    for name, scores in (*unlabelled, (NUMBER, number.neutral)):
         rivals[name] = [scores] * len(probe)
     protocol = PROTOCOL.format(folds=bench.request.folds)
     table = bench.table(data, "The probe beside its own backbone", protocol)
@@ -97,8 +103,9 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
         theirs = [_units(contest, np.where(np.isfinite(a), b, np.nan)) for a, b in pairs]
         rows.append(table.row(name, GAIN, difference(mine, theirs, draws=table.draws)))
     means = [(NUMBER, NO_NUMBER, number.unanswered.astype(np.float64))]
-    if first.mass is not None:
-        means.append((FIRST, MASS, first.mass))
+    for name, given in ((FIRST, first), (ORDINAL, graded)):
+        if given.mass is not None:
+            means.append((name, MASS, given.mass))
     for name, metric, values in means:
         over = [weighted_mean(values)] * len(probe)
         found = estimate(over, [contest.states.sources] * len(probe), draws=table.draws)
@@ -166,7 +173,7 @@ def read_contest(bench: Bench, data: DataSource) -> Contest:
     # without segments: what is compared is one look at each clip
     examples = bench.extraction.examples(data)
     own = [replace(e, segments=None) for e in examples if e.clip is not None]
-    asked: tuple[Method, ...] = ("first-token", "decoded")
+    asked: tuple[Method, ...] = ("first-token", "ordinal", "decoded")
     given = {method: _answers(bench, data, method) for method in asked}
     views = _heads(bench, data)
     names = {e.name for e in own}
