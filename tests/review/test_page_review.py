@@ -232,7 +232,10 @@ def test_a_label_that_was_not_saved_says_so_and_can_be_tried_again(
     page.wait_for_selector(".labels")
     current = page.get_attribute(".rows", "aria-activedescendant")
     before = page.inner_text(f"#{current} .tag")
-    page.route("**/api/labels", lambda route: route.abort())
+    page.route(
+        "**/api/labels",
+        lambda route: route.abort() if route.request.method == "POST" else route.continue_(),
+    )
     page.keyboard.press("s")
     page.wait_for_selector(".failure")
     assert page.inner_text(f"#{current} .tag") == before

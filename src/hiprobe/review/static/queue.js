@@ -73,12 +73,18 @@ function Thumbnails({ event, resting }) {
       () => setCount(0),
     );
   }, [event.id, resting]);
-  const numbers = Array.from({ length: Math.min(count, 3) }, (_, number) => number);
+  const numbers = [...new Set([0, Math.floor(count / 2), count - 1])].filter((n) => n >= 0 && n < count);
   return html`
     <div class="strip" aria-hidden="true">
       ${numbers.map(
         (number) =>
-          html`<img key=${number} alt="" loading="lazy" src=${api.thumbnailAddress(event.id, number)} />`,
+          html`<img
+            key=${number}
+            alt=""
+            loading="lazy"
+            src=${api.thumbnailAddress(event.id, number)}
+            onError=${(e) => (e.target.hidden = true)}
+          />`,
       )}
     </div>
   `;
