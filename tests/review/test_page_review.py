@@ -169,10 +169,12 @@ def label_by_keyboard(page: Any) -> None:
     told(page, "Saved: anomaly")
     assert "anomaly" in page.inner_text(f"#{current}")
     assert page.get_attribute(".rows", "aria-activedescendant") != current, "on to the next"
+    second = page.get_attribute(".rows", "aria-activedescendant")
     page.keyboard.press("n")
     told(page, "Saved: normal")
     page.keyboard.press("u")
     told(page, "Taken back: normal")
+    page.locator(f"[aria-activedescendant={second}]").wait_for()
     page.keyboard.press("c")
     page.keyboard.type("running")
     page.keyboard.press("Enter")
