@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal, get_args
@@ -163,8 +163,14 @@ class Scorer:
     seed: int = 0
     name: str | None = None
 
-    def fit(self, x: NDArray[Any], y: NDArray[Any]) -> FittedScorer:
+    def fit(
+        self, x: NDArray[Any], y: NDArray[Any], *, groups: Sequence[str] | None = None
+    ) -> FittedScorer:
         """Fit on `[n, dimensions]` and labels `[n]`, 0 normal, 1 anomalous.
+
+        Args:
+            x, y: the vectors and their labels.
+            groups: `[n]`, recordings; for scorers that hold clips out within the fit.
 
         Raises:
             StatesError: a value is not finite, a class is missing, or the classifier refuses.
@@ -172,19 +178,19 @@ class Scorer:
         from sklearn.base import clone
         from sklearn.utils.validation import has_fit_parameter
 
-        z, labels = _checked(x, y)
+        z, labels = checked_rows(x, y)
         raw = getattr(self.classifier, "takes_raw_states", False)
         if self.balance == "resample" and not raw:
             rows = _resampled(labels, self.seed)
             z, labels = z[rows], labels[rows]
         mean, scale = np.zeros(z.shape[1]), np.ones(z.shape[1])
         if self.standardise and not raw:
-            mean, scale = _mean_and_scale(z)
+            mean, scale = mean_and_scale(z)
             z = (z - mean) / scale
         weighted = self.balance == "weights" and not raw
         extra: dict[str, Any] = {}
         if weighted and has_fit_parameter(self.classifier, "sample_weight"):
-            extra["sample_weight"] = _class_weights(labels)
+            extra["sample_weight"] = class_weights(labels)
         model = clone(self.classifier, safe=False)
         try:
             model.fit(z, labels, **extra)
@@ -196,7 +202,12 @@ class Scorer:
         return _as_fitted(model, z, mean, scale, name=self.name)
 
 
-def _checked(x: NDArray[Any], y: NDArray[Any]) -> tuple[_Floats, NDArray[np.int64]]:
+def checked_rows(x: NDArray[Any], y: NDArray[Any]) -> tuple[_Floats, NDArray[np.int64]]:
+    """Vectors and labels to fit on, as float64 `[n, dimensions]` and int64 `[n]`.
+
+    Raises:
+        StatesError: a value is not finite, or a class is missing.
+    """
     z, labels = np.asarray(x, dtype=np.float64), np.asarray(y).astype(np.int64)
     if z.ndim != 2 or labels.shape != (len(z),) or not np.isfinite(z).all():
         raise StatesError(
@@ -208,7 +219,8 @@ def _checked(x: NDArray[Any], y: NDArray[Any]) -> tuple[_Floats, NDArray[np.int6
     return z, labels
 
 
-def _mean_and_scale(z: _Floats) -> tuple[_Floats, _Floats]:
+def mean_and_scale(z: _Floats) -> tuple[_Floats, _Floats]:
+    """Mean and deviation of each dimension; 1 for the deviation of a constant one."""
     mean, deviation = z.mean(axis=0), z.std(axis=0)
     # rounding alone gives a constant column a tiny deviation, which must not be blown up
     constant = deviation <= 1e-12 * np.abs(z).max(axis=0)
@@ -225,7 +237,7 @@ def _resampled(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return np.concatenate([np.arange(len(labels)), extra])
 
 
-def _class_weights(labels: NDArray[np.int64]) -> _Floats:
+def class_weights(labels: NDArray[np.int64]) -> _Floats:
     """n / (2 n_class) of each sample, so that both classes have the same total weight."""
     counts = np.bincount(labels, minlength=2)
     return np.asarray((len(labels) / (2.0 * counts))[labels], dtype=np.float64)
@@ -566,7 +578,7 @@ class DistanceScorer:
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> DistanceScorer:
         """Fit on the rows of `[n, dimensions]` with label 0."""
         normal = X[np.asarray(y) == 0]
-        mean, scale = _mean_and_scale(normal)
+        mean, scale = mean_and_scale(normal)
         if self.metric == "euclidean":
             scale = np.ones_like(scale)
         weights = np.full(len(mean), 1.0 / len(mean))

@@ -55,8 +55,12 @@ VisionReading = Literal["vision_mean", "vision_change_mean", "vision_change_max"
 """What the vision tower alone gives, before the language model: the mean over the key frames, and
 the mean and the maximum of the change from one to the next. Each is one vector of its own width."""
 
-Reading = DecoderReading | VisionReading
+JoinedReading = Literal["joined"]
+"""Several of the others side by side in one vector, as a committee reads them; see `joined.py`."""
 
+Reading = DecoderReading | VisionReading | JoinedReading
+
+JOINED: JoinedReading = "joined"
 DECODER_READINGS: tuple[DecoderReading, ...] = get_args(DecoderReading)
 VISION_READINGS: tuple[VisionReading, ...] = get_args(VisionReading)
 READINGS: tuple[Reading, ...] = (*DECODER_READINGS, *VISION_READINGS)
@@ -68,12 +72,12 @@ chooses among layers then needs to know nothing of vision."""
 
 def layers_at(reading: str, layers: Sequence[int]) -> tuple[int, ...]:
     """The layers that states of a reading have, where `layers` of the decoder are asked for."""
-    return VISION_LAYERS if reading in VISION_READINGS else tuple(layers)
+    return VISION_LAYERS if reading in (*VISION_READINGS, JOINED) else tuple(layers)
 
 
 def depth_at(reading: str, layer_count: int) -> int:
     """The `layer_count` of states of a reading, from a backbone with so many decoder layers."""
-    return len(VISION_LAYERS) if reading in VISION_READINGS else layer_count
+    return len(VISION_LAYERS) if reading in (*VISION_READINGS, JOINED) else layer_count
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class States:
             if getattr(self, name).shape != (n,):
                 raise StatesError(f"{name} has shape {getattr(self, name).shape}, expected ({n},)")
         _check_times(self.start_seconds, self.end_seconds)
-        if self.reading not in READINGS:
+        if self.reading not in (*READINGS, JOINED):
             raise StatesError(f"reading {self.reading!r} is unknown; choose one of {READINGS}")
         if self.layers != layers_at(self.reading, self.layers):
             raise StatesError(

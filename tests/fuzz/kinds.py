@@ -102,7 +102,7 @@ def _read_probe(folder: Path) -> None:
     with suppress(HiProbeError):  # of another fingerprint or width: that is about no file
         probe.detect(states(np.ones((5, 2, 4)), probe.reading_))
     with suppress(UsageError):  # of settings that say how a next fit is made
-        probe.recipe()
+        probe.settled()
     probe.examples()
 
 

@@ -62,7 +62,7 @@ def test_the_reported_auc_pays_for_the_choice():
     best = max(r.cv_auc for r in probe.view_table_)
     assert probe.cv_auc_ < best - 0.05
     sets = [training_set(view) for view in noise]
-    recipe = probe.recipe()
+    recipe = probe.settled()
     held_out = [cross_validate(data, recipe, compared=True) for data in sets]
     scores = np.full(24, np.nan)
     pairs = grouped_folds(sets[0].labels, sets[0].sources, folds=4, seed=0)

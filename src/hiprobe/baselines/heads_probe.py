@@ -63,7 +63,7 @@ def fit_heads_probe(
     count = HeadsView(backbone).heads_backbone.head_count
     stacks = [stacked(view, head_count=count) for view in views]
     own = Probe(**parameters.get_params(deep=False)).set_params(layer=1, mode="clip", reading=None)
-    scorer = own.recipe().scorer
+    scorer = own.settled().scorer
     labels = np.array([e.label for e in views[0]], dtype=np.int64)
     sources = tuple(e.source for e in views[0])
     pairs = grouped_folds(labels, sources, folds=own.folds, seed=own.seed)

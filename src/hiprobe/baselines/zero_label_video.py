@@ -21,6 +21,7 @@ from hiprobe.baselines.asked import (
 )
 from hiprobe.baselines.attention_heads import ChosenHeadsView, FittedHeads, HeadsView
 from hiprobe.errors import UsageError
+from hiprobe.joined import Member
 from hiprobe.localize import check_threshold, find_events, smooth
 from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.pipeline import DetectResult, ExtractionSettings, Progress, detect_video
@@ -142,6 +143,7 @@ class _Detector:
     layer_: int = 1
     reading_: Reading = "last"
     provenance_: None = None
+    members: tuple[Member, ...] = ()
 
     def answers(self, states: States) -> Answered:
         if self.heads is None:

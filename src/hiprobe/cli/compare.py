@@ -111,6 +111,11 @@ def _load_probe(folder: Path) -> Probe:
     from hiprobe.probe import Probe
 
     probe = Probe.load(folder)
+    if probe.members:
+        raise UsageError(
+            f"{folder} is a committee of many layers, and only one layer can be compared; give a "
+            "probe that `hiprobe fit --recipe paper` made"
+        )
     if named_heads(probe.fingerprint_):
         raise UsageError(f"the probe {folder} reads attention heads; give one on hidden states")
     return probe

@@ -13,7 +13,8 @@ import click
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.detect import Detection, KnownTruth, Scoring, Wanted
-from hiprobe.cli.fit import FitSettings, Fitting, layer_curves
+from hiprobe.cli.fit import FitSettings, Fitting
+from hiprobe.cli.fit_report import layer_curves
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.run_files import Failures
 from hiprobe.datasets.video_files import is_states_name

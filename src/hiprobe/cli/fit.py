@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,8 @@ import click
 from click.core import ParameterSource
 
 from hiprobe.cli import options
-from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
+from hiprobe.cli.console import progress_bar, say
+from hiprobe.cli.fit_report import print_fit
 from hiprobe.cli.options import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, SessionOptions, Whole
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import (
@@ -24,27 +25,30 @@ from hiprobe.cli.session import (
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.plugins import installed
-from hiprobe.prompts import Prompt, prompt_name
+from hiprobe.prompts import Prompt
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.atomic import alone_in_new
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip
     from hiprobe.probe import Mode, Probe
     from hiprobe.probe.fit_results import Basis
+    from hiprobe.probe.fitting import RecipeName
     from hiprobe.probe.reading_file import ReadingRecord
     from hiprobe.probe.selection import LayerChoice
-    from hiprobe.report.layer_chart import LayerCurves
     from hiprobe.scorer import Penalty, ScorerName
     from hiprobe.states import LabelledStates, Reading
 
 
 HEADS = "heads"
 """In place of a scorer's name: logistic regression over attention heads."""
+
+TYPED = ParameterSource.COMMANDLINE
+
+DRAWS = 10
+"""Draws of the folds. One draw of ten clips of each kind put the threshold anywhere between 0.45
+and 0.63, by the seed alone; on cached states ten cost little."""
 
 SCORER_NAMES = ("logistic", "svm", "mahalanobis", "euclidean", HEADS)
 LAYER_RULE_NAMES = ("dlsp", "last", "middle", "cv")
@@ -92,8 +96,10 @@ class FitSettings:
     """What `fit` may be told; the defaults are those of the probe.
 
     Attributes:
-        readings, prompts: more than one of either are compared by cross-validation; no prompt
-            is the backbone's own.
+        readings, prompts: more than one of either are compared by cross-validation, or read
+            together by a committee; no prompt is the backbone's own.
+        draws: how often the folds of the cross-validation are drawn.
+        layers_up_to: deepest layer that a committee reads; all of them where None.
     """
 
     mode: Mode | Literal["auto"] = "auto"
@@ -106,11 +112,20 @@ class FitSettings:
     prompts: tuple[Prompt, ...] = ()
     seed: int = 0
     scorer: ScorerName = "logistic"
+    recipe: RecipeName = "paper"
+    draws: int = 1
+    layers_up_to: int | None = None
 
     @property
     def reads_heads(self) -> bool:
         """Whether attention heads are read in place of a hidden state."""
         return self.scorer == HEADS
+
+    def layers_of(self, session: Session | None) -> tuple[int, ...] | None:
+        """The layers to read; None for all that there are."""
+        if self.layers_up_to is None or session is None:
+            return None
+        return tuple(range(1, min(self.layers_up_to, session.backbone.layer_count) + 1))
 
     def probe(self) -> Probe:
         """An unfitted probe with these settings."""
@@ -124,125 +139,10 @@ class FitSettings:
             penalty=self.penalty,
             threshold_scores=self.threshold_scores,
             seed=self.seed,
+            draws=self.draws,
+            recipe=self.recipe,
             scorer="logistic" if self.reads_heads else self.scorer,
         )
-
-
-MODE_WORDS = {
-    "clip": "whole clips",
-    "segment_mean": "the average of each clip's segments",
-    "segment": "every segment, with its clip's label",
-    "mil": "the most suspicious segment of each clip",
-}
-BASIS_WORDS = {"cross_validated": "cross-validated", "training": "training"}
-
-
-def layer_curves(probe: Probe) -> LayerCurves:
-    """The measures of all layers as charts and tables take them."""
-    from hiprobe.report.layer_chart import LayerCurves
-
-    table = probe.layer_table_
-    return LayerCurves(
-        layers=table.layers,
-        kl=_floats(table.kl),
-        ldr=_floats(table.ldr),
-        entropy=_floats(table.entropy),
-        total=_floats(table.total),
-        chosen=table.chosen,
-        cv_auc=_known(table.cv_auc),
-        silhouette=_known(table.silhouette),
-    )
-
-
-def print_fit(probe: Probe, *, names: Mapping[str, str] | None = None) -> None:
-    """Layers, prompts, modes, cross-validated AUC, threshold and warnings, on stdout.
-
-    Args:
-        names: text of a prompt -> what the user calls it.
-    """
-    from hiprobe.report.terminal import layers_table
-
-    heads = probe.facts().get("heads")
-    if heads is None:
-        print_rich(layers_table(layer_curves(probe)))
-    else:
-        echo(f"attention heads, best first, as layer.number: {heads.replace(',', ', ')}")
-    _print_views(probe, names or {})
-    _print_modes(probe)
-    _print_auc(probe)
-    _print_threshold(probe)
-    for warning in probe.warnings_:
-        echo(f"warning: {warning}")
-
-
-def _print_views(probe: Probe, names: Mapping[str, str]) -> None:
-    if not probe.view_table_:
-        return
-    folds = len(probe.fold_layers_)
-    rows = [
-        (
-            names.get(row.prompt) or prompt_name(row.prompt),
-            row.reading,
-            format_number(row.cv_auc) if row.cv_auc is not None else "-",
-            f"{row.folds} of {folds}",
-            "yes" if row.chosen else "",
-        )
-        for row in probe.view_table_
-    ]
-    echo("")
-    print_table(("prompt", "reading", "AUC", "chosen in folds", "kept"), rows)
-    echo(f"prompt: {probe.fingerprint_.prompt}")
-
-
-def _print_modes(probe: Probe) -> None:
-    import numpy as np
-
-    known = {m: a for m, a in probe.mode_table_.items() if np.isfinite(a)}
-    areas = ", ".join(f"{m} {format_number(a)}" for m, a in known.items())
-    compared = f" (cross-validated AUC by mode: {areas})" if len(known) > 1 else ""
-    echo(f"\nfitted on: {probe.mode_}, {MODE_WORDS[probe.mode_]}{compared}")
-
-
-def _print_auc(probe: Probe) -> None:
-    if probe.cv_auc_ is None:
-        echo("cross-validated AUC: none, there are too few sources for folds")
-        return
-    folds, sources = len(probe.fold_layers_), len(set(probe.sources_))
-    layers = ", ".join(map(str, sorted(set(probe.fold_layers_))))
-    what = "prompt, reading, layer and mode" if probe.view_table_ else "layer and mode"
-    chosen = "heads chosen inside each"
-    if "heads" not in probe.facts():
-        chosen = f"{what} chosen inside each: layers {layers}"
-    echo(
-        f"cross-validated AUC: {probe.cv_auc_:.3f} (0.5 is chance; {folds} folds over {sources} "
-        f"sources, {chosen})"
-    )
-
-
-def _print_threshold(probe: Probe) -> None:
-    import numpy as np
-
-    summary = probe.threshold_summary_
-    if summary.basis != "given":
-        scores = probe.few_shot_scores_[summary.basis]
-        scores = scores[np.isfinite(scores)]
-        echo(
-            f"threshold: {summary.threshold:.3f} = mean {scores.mean():.3f} + kappa "
-            f"{probe.kappa:g} x standard deviation {scores.std():.3f} of the clips' "
-            f"{BASIS_WORDS[summary.basis]} scores"
-        )
-    echo(summary.text)
-
-
-def _floats(values: NDArray[np.float64]) -> Sequence[float]:
-    return [float(v) for v in values]
-
-
-def _known(values: NDArray[np.float64]) -> Sequence[float] | None:
-    """The values, None where there are none at all."""
-    import numpy as np
-
-    return _floats(values) if np.isfinite(values).any() else None
 
 
 @dataclass
@@ -260,6 +160,7 @@ class Fitting:
     session: Session | None
     known: Probe | None = None
     failures: Failures = field(default_factory=Failures)
+    verbose: bool = False
     views: list[list[LabelledStates]] = field(default_factory=list)
 
     @classmethod
@@ -274,6 +175,7 @@ class Fitting:
         how: SessionOptions,
     ) -> Fitting:
         """Read the labels, refuse what cannot work, then extract the states of every clip."""
+        from hiprobe.joined import readings_of
         from hiprobe.probe import Probe
 
         known = None if add is None else Probe.load(add)
@@ -289,7 +191,8 @@ class Fitting:
         )
         if add is None or known is None:
             return cls.of(clips, settings=settings, how=how)
-        settings = replace(settings, readings=(known.reading_,))
+        own = readings_of(known.members) if known.members else (known.reading_,)
+        settings = replace(settings, readings=own)
         return cls.of(clips, settings=settings, how=how, known=known)
 
     @classmethod
@@ -333,7 +236,9 @@ class Fitting:
                     clips,
                     backbone=session.backbone if session else None,
                     prompts=[p.text for p in settings.prompts] or None,
-                    settings=replace(plain, readings=settings.readings),
+                    settings=replace(
+                        plain, readings=settings.readings, layers=settings.layers_of(session)
+                    ),
                     cache=cache,
                     progress=progress,
                 )
@@ -369,13 +274,26 @@ class Fitting:
 
         if self.known is not None:
             before = len(self.known.names_)
-            probe = self.known.add(self.examples)
+            new = self.known.joined(self.views) if self.known.members else self.examples
+            probe = self.known.add(new)
             self._say_what_is_new(len(probe.names_) - before)
             return probe
         probe = self.settings.probe()
         if self.settings.reads_heads:
             return fit_heads_probe(self.views, backbone=self._videos_backbone, parameters=probe)
         return probe.fit_views(self.views)
+
+    def _paper(self, probe: Probe) -> Probe | None:
+        """What the paper's recipe gives on the clips of a new committee, to show beside it."""
+        from hiprobe.probe import Probe
+
+        if not probe.members or self.known is not None:
+            return None
+        last = [v for v, r in zip(self.views, self.settings.readings, strict=True) if r == "last"]
+        if not last:
+            return None
+        own = replace(self.settings, recipe="paper", mode="clip").probe()
+        return Probe(**own.get_params(deep=False)).fit(last[0])
 
     def _say_what_is_new(self, added: int) -> None:
         if not self.how.quiet:
@@ -387,7 +305,8 @@ class Fitting:
         from hiprobe.probe.reading_file import write_record
 
         probe = self.fitted()
-        print_fit(probe, names={p.text: p.name for p in self.settings.prompts})
+        names = {p.text: p.name for p in self.settings.prompts}
+        print_fit(probe, names=names, verbose=self.verbose, paper=self._paper(probe))
         with alone_in_new(folder):  # two fits at once: the files are of one of them
             probe.save(folder)
             write_record(folder, self._record(probe))
@@ -450,6 +369,21 @@ def example_model(example: LabelledStates) -> str | None:
 )
 @options.normal
 @options.split
+@click.option(
+    "--recipe",
+    type=click.Choice(["paper", "committee"]),
+    default="paper",
+    show_default=True,
+    help="paper reads one layer at one position, as HiProbe-VAD does; committee takes the weighted "
+    "mean of many readings and layers and of the vision tower's features.",
+)
+@click.option(
+    "--layers-up-to",
+    type=Whole(1, MAX_LAYER),
+    metavar="N",
+    help="With --recipe committee: read no deeper than layer N, which saves time and memory in "
+    "detect too.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["auto", "clip", "segment_mean", "segment", "mil"]),
@@ -516,6 +450,7 @@ def example_model(example: LabelledStates) -> str | None:
     "best: the word presets, or a file with one prompt a line, JSON or TOML.",
 )
 @options.seed
+@click.option("--verbose", is_flag=True, help="Also show the table of all layers.")
 @options.how_to_read()
 @click.pass_context
 def fit(
@@ -525,6 +460,8 @@ def fit(
     add: Path | None,
     normal: tuple[str, ...],
     split: str | None,
+    recipe: RecipeName,
+    layers_up_to: int | None,
     mode: Mode | Literal["auto"],
     scorer: ScorerName,
     layer: LayerChoice,
@@ -535,6 +472,7 @@ def fit(
     reading: Reading | Literal["vision", "auto"],
     prompts: Path | None,
     seed: int,
+    verbose: bool,
     how: options.SessionOptions,
 ) -> None:
     """Fit a probe on labelled clips.
@@ -550,9 +488,11 @@ def fit(
     Examples:
       hiprobe fit clips/ -o my-probe
       hiprobe fit clips.csv -o my-probe --normal "no fight"
+      hiprobe fit clips/ -o my-probe --recipe committee
       hiprobe fit clips/ -o my-probe --prompts presets --reading auto
       hiprobe fit more-clips/ --add my-probe
     """
+    from hiprobe.joined import COMMITTEE_READINGS
     from hiprobe.prompts import read_prompts
 
     if add is not None:
@@ -561,7 +501,17 @@ def fit(
         _refuse_hidden_states(ctx)
     if prompts is not None and (how.backbone.prompt is not None or add is not None):
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
+    readings = options.readings_named(reading)
+    if recipe == "committee" and add is None:
+        _refuse_for_committee(ctx, prompts)
+        if ctx.get_parameter_source("reading") != TYPED:
+            readings = COMMITTEE_READINGS
+    elif layers_up_to is not None:
+        raise click.UsageError("--layers-up-to goes with --recipe committee; leave it out")
     settings = FitSettings(
+        recipe=recipe,
+        draws=DRAWS,
+        layers_up_to=layers_up_to,
         mode=mode,
         scorer=scorer,
         layer=layer,
@@ -569,7 +519,7 @@ def fit(
         sigma=sigma,
         penalty=penalty,
         threshold_scores=threshold_scores,
-        readings=options.readings_named(reading),
+        readings=readings,
         prompts=() if prompts is None else read_prompts(prompts),
         seed=seed,
     )
@@ -581,6 +531,7 @@ def fit(
         settings=settings,
         how=how,
     )
+    run.verbose = verbose
     run.save(out or add or Path("my-probe"))
     run.failures.finish()
 
@@ -588,10 +539,10 @@ def fit(
 def _refuse_settings(ctx: click.Context, add: Path) -> None:
     """An extended probe keeps its settings: say so, rather than pass over what was typed."""
     kept = (
-        *("mode", "scorer", "layer", "kappa", "sigma", "penalty", "threshold_scores"),
-        *("reading", "prompt", "seed"),
+        *("recipe", "layers_up_to", "mode", "scorer", "layer", "kappa", "sigma", "penalty"),
+        *("threshold_scores", "reading", "prompt", "seed"),
     )
-    typed = [n for n in kept if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    typed = [n for n in kept if ctx.get_parameter_source(n) == TYPED]
     if typed:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in typed)
         raise click.UsageError(
@@ -600,10 +551,21 @@ def _refuse_settings(ctx: click.Context, add: Path) -> None:
         )
 
 
+def _refuse_for_committee(ctx: click.Context, prompts: Path | None) -> None:
+    """A committee reads many layers by logistic regression, under one prompt."""
+    typed = [n for n in ("scorer", "layer") if ctx.get_parameter_source(n) == TYPED]
+    if typed or prompts is not None:
+        names = [f"--{n}" for n in typed] + (["--prompts"] if prompts is not None else [])
+        raise click.UsageError(
+            f"{', '.join(names)} chooses one of several, a committee reads all of them together; "
+            "leave it out, or give --recipe paper"
+        )
+
+
 def _refuse_hidden_states(ctx: click.Context) -> None:
     """What says how a hidden state is read means nothing for heads."""
     names = ("mode", "layer", "reading", "prompt", "prompts")
-    typed = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    typed = [n for n in names if ctx.get_parameter_source(n) == TYPED]
     if typed:
         raise click.UsageError(
             f"--scorer heads reads attention heads of its own choice, under prompts of its own; "

@@ -11,7 +11,8 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import print_rich, say
-from hiprobe.cli.fit import Fitting, layer_curves
+from hiprobe.cli.fit import Fitting
+from hiprobe.cli.fit_report import layer_curves
 from hiprobe.errors import UsageError
 from hiprobe.store.text_files import write_table
 

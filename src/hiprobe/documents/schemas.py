@@ -63,6 +63,11 @@ class ProbeSettings(Struct, forbid_unknown_fields=True):
     threshold_scores: Literal["cross_validated", "training"] = "cross_validated"
     folds: Annotated[int, Meta(ge=2, le=1_000_000)] = 2
     seed: Whole = 0
+    draws: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    recipe: Literal["paper", "committee"] = "paper"
+    members: Annotated[list[tuple[Reading, Layer, Width]], Meta(max_length=10_000)] = field(
+        default_factory=list
+    )
 
 
 class ScorerFields(Struct):
@@ -81,6 +86,15 @@ class ConvergenceFields(Struct, forbid_unknown_fields=True):
     iterations: Whole
     converged: bool
     minimum_exists: bool
+
+
+class MemberFields(Struct, forbid_unknown_fields=True):
+    """What a member of a committee brought to the fit."""
+
+    reading: Reading
+    layer: Layer
+    auc: Number | None
+    weight: Number
 
 
 class ThresholdFields(Struct, forbid_unknown_fields=True):
@@ -137,6 +151,8 @@ class ProbeDocument(Struct):
     warnings: list[str]
     tensors_sha256: str
     examples_sha256: str | None
+    members: list[MemberFields] = field(default_factory=list)
+    draw_aucs: list[Number | None] = field(default_factory=list)
     classes: Annotated[list[bool | Number], Meta(min_length=2, max_length=2)] = field(
         default_factory=lambda: [0, 1]
     )

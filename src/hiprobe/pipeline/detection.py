@@ -11,6 +11,7 @@ from typing import Protocol
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import StatesError, UsageError
+from hiprobe.joined import Member, join_states, layers_of, readings_of
 from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.pipeline.source import ReadPlan, open_source
 from hiprobe.progress import Progress, ProgressEvent
@@ -33,6 +34,11 @@ class Detector(Protocol):
     @property
     def reading_(self) -> Reading:
         """The position at which it reads it."""
+        ...
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """What it reads where that is more than one layer; then the two above say nothing."""
         ...
 
     @property
@@ -104,14 +110,20 @@ def detect_video(
     if source.has_pictures and backbone is None:
         raise UsageError(f"{video} is a video; reading it needs the probe's backbone")
     own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
-    own = replace(own, layers=(probe.layer_,), readings=(probe.reading_,))
+    members = probe.members
+    own = replace(
+        own,
+        layers=layers_of(members) if members else (probe.layer_,),
+        readings=readings_of(members) if members else (probe.reading_,),
+    )
     if backbone is not None:
         own.layers_of(backbone.layer_count)
     plan = ReadPlan(backbone, own, want=("segments",), cache=cache)
     (found,) = source.states(plan, stretch, fresh)
     if not source.has_pictures:
         _tell_of_another_cut(found.provenance, probe.provenance_, video)
-    states = _segments(found, probe.reading_, video)
+    every = {reading: _segments(found, reading, video) for reading in own.readings}
+    states = join_states(every, members) if members else every[probe.reading_]
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
     elapsed = time.monotonic() - began
     known = len(states) - fresh.count

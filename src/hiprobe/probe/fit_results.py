@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.localize import adaptive_threshold, out_of_reach
+from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.training_set import Mode
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
@@ -170,6 +171,8 @@ class Fitted:
     warnings: tuple[str, ...]
     view_table: tuple[ViewRow, ...] = ()
     provenance: Provenance | None = None
+    member_table: tuple[MemberRow, ...] = ()
+    draw_aucs: tuple[float, ...] = ()
     classes: NDArray[Any] = field(default_factory=lambda: np.array([0, 1]))
 
     def __post_init__(self) -> None:

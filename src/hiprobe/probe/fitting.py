@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
 from hiprobe.errors import StatesError, UsageError
+from hiprobe.joined import Member
 from hiprobe.localize import check_threshold, smooth
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
+from hiprobe.probe.committee import CommitteeScorer
 from hiprobe.probe.fit_results import (
     Basis,
     FewShotScores,
@@ -69,6 +71,9 @@ class Parameters:
         threshold_scores: Basis = "cross_validated",
         folds: int = 8,
         seed: int = 0,
+        draws: int = 1,
+        recipe: RecipeName = "paper",
+        members: tuple[Member, ...] = (),
         random_state: int | None = None,
     ) -> None:
         self.layer = layer
@@ -86,6 +91,9 @@ class Parameters:
         self.threshold_scores = threshold_scores
         self.folds = folds
         self.seed = seed
+        self.draws = draws
+        self.recipe = recipe
+        self.members = members
         self.random_state = random_state
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -123,7 +131,18 @@ class Parameters:
         """The settings as JSON values: the scorer by name, `random_state` as the seed."""
         settings = self.get_params(deep=False)
         del settings["random_state"]
+        settings["members"] = [[m.reading, m.layer, m.width] for m in self.members]
         return {**settings, "scorer": scorer_name(self.scorer), "seed": self._seed()}
+
+    @classmethod
+    def from_saved(cls, settings: Mapping[str, Any]) -> Self:
+        """Unfitted, with settings that `saved_settings` gave.
+
+        Raises:
+            TypeError, ValueError, UsageError: they lack or distort something.
+        """
+        members = tuple(Member(*m) for m in settings.get("members", ()))
+        return cls(**{**settings, "members": members})
 
     def __repr__(self) -> str:
         defaults = inspect.signature(Parameters.__init__).parameters
@@ -132,7 +151,7 @@ class Parameters:
         told = [f"{n}={v!r}" for n, v in own if repr(v) != repr(defaults[n].default)]
         return f"{type(self).__name__}({', '.join(told)})"
 
-    def recipe(self) -> Recipe:
+    def settled(self) -> Recipe:
         """The settings that decide a fit, checked.
 
         Raises:
@@ -143,6 +162,8 @@ class Parameters:
         smooth([0.0], sigma_segments=self.sigma_segments)
         if self.folds < 2:
             raise UsageError(f"folds is {self.folds}; cross-validation needs 2 or more")
+        if self.draws < 1:
+            raise UsageError(f"draws is {self.draws}; draw the folds once or more")
         if self.threshold_scores not in get_args(Basis):
             raise UsageError(
                 f"threshold_scores is {self.threshold_scores!r}; choose cross_validated or training"
@@ -152,6 +173,8 @@ class Parameters:
                 f"layer is {self.layer}; decoder layers count from 1. Index 0 is the embedding, at "
                 "the last prompt position the same vector for every input, so nothing can be read"
             )
+        if self.recipe not in RECIPES:
+            raise UsageError(f"recipe {self.recipe!r} is unknown; choose one of {RECIPES}")
         scorer = make_scorer(
             self.scorer,
             c=self.c,
@@ -160,15 +183,23 @@ class Parameters:
             balance=self.balance,
             seed=self._seed(),
         )
+        if self.members:
+            scorer = CommitteeScorer(classifier=None, members=self.members, name="committee")
         return Recipe(
-            layer=self.layer,
-            mode=self.mode,
+            layer=1 if self.members else self.layer,
+            mode=self._mode(),
             scorer=scorer,
             sigma_segments=self.sigma_segments,
             bins=self.bins,
             folds=self.folds,
             seed=self._seed(),
+            draws=self.draws,
         )
+
+    def _mode(self) -> Mode | Literal["auto"]:
+        """A committee is fitted on clip vectors unless told otherwise: with few sources the choice
+        among modes is noise, and on clips of unseen people every other mode did worse."""
+        return "clip" if self.members and self.mode == "auto" else self.mode
 
     def _seed(self) -> int:
         """`random_state`, scikit-learn's word for it, over `seed`."""
@@ -185,6 +216,11 @@ class Parameters:
 def _names() -> list[str]:
     return [name for name in inspect.signature(Parameters.__init__).parameters if name != "self"]
 
+
+RecipeName = Literal["paper", "committee"]
+"""How a probe reads: one layer at one position, or many of each in a committee."""
+
+RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 
 FEW_SOURCES = 8
 """Fewer sources than this in a class make the cross-validated AUC a rough guide only."""
@@ -255,7 +291,7 @@ def fit_examples(examples: Sequence[LabelledStates], parameters: Parameters) -> 
         LabelError, FingerprintError, StatesError, UsageError: as `Probe.fit`.
     """
     data = training_set_for(examples, parameters)
-    return fit_training_set(data, cross_validate(data, parameters.recipe()), parameters)
+    return fit_training_set(data, cross_validate(data, parameters.settled()), parameters)
 
 
 def training_set_for(examples: Sequence[LabelledStates], parameters: Parameters) -> TrainingSet:
@@ -274,7 +310,7 @@ def fit_training_set(
     data: TrainingSet, held_out: CrossValidation, parameters: Parameters
 ) -> Fitted:
     """Fit on all clips, with the held-out scores of `cross_validate` on the same clips."""
-    recipe = parameters.recipe()
+    recipe = parameters.settled()
     choice = _on_all_clips(data, held_out, recipe)
     threshold, basis = _threshold(choice.scores, parameters)
     cv_auc = roc_auc(data.labels, held_out.nested) if held_out.layers else None
@@ -305,6 +341,8 @@ def fit_training_set(
             *reach_warning(threshold),
         ),
         provenance=data.provenance,
+        member_table=getattr(choice.scorer, "rows", ()),
+        draw_aucs=held_out.draw_aucs,
     )
 
 
@@ -361,9 +399,9 @@ def fit_views(
         StatesError: the views hold different clips.
         LabelError, FingerprintError, UsageError: as `Probe.fit`.
     """
-    _refuse_other_clips(views)
-    recipe = parameters.recipe()
-    sets = [training_set_for(examples, parameters) for examples in _usable_in_all(views)]
+    refuse_other_clips(views)
+    recipe = parameters.settled()
+    sets = [training_set_for(examples, parameters) for examples in usable_in_all(views)]
     nested = _cross_validate(sets, recipe)
     best = nested.best
     fitted = fit_training_set(sets[best], nested.held_out[best], parameters)
@@ -409,7 +447,12 @@ def _row(view: int, data: TrainingSet, nested: _Nested, *, chosen: int) -> ViewR
     )
 
 
-def _refuse_other_clips(views: Sequence[Sequence[LabelledStates]]) -> None:
+def refuse_other_clips(views: Sequence[Sequence[LabelledStates]]) -> None:
+    """Refuse views of different clips.
+
+    Raises:
+        StatesError: names, labels or sources differ, or there is no view.
+    """
     keys = [[(e.name, e.label, e.source) for e in view] for view in views]
     if not views or any(k != keys[0] for k in keys):
         raise StatesError(
@@ -418,7 +461,7 @@ def _refuse_other_clips(views: Sequence[Sequence[LabelledStates]]) -> None:
         )
 
 
-def _usable_in_all(
+def usable_in_all(
     views: Sequence[Sequence[LabelledStates]],
 ) -> list[list[LabelledStates]]:
     """The clips of which every view has a row, so that the same clips are compared."""

@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.joined import join_examples, members_of
 from hiprobe.localize import check_threshold, find_events, smooth
 from hiprobe.probe.clip_arrays import Clips, are_examples, checked_array, labelled_clips
+from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import (
     FewShotScores,
     Fitted,
@@ -64,6 +66,11 @@ class Probe(Parameters):
             reading of eq. 10) of the clips that the scorer was fitted on.
         folds: most folds of the cross-validation, which never splits a source.
         seed: of folds and resampling.
+        draws: how often the folds are drawn; held-out scores are means over the draws.
+        recipe: "paper" reads one layer at one position; "committee" one logistic regression for
+            each reading and every third layer, and takes their weighted mean (`CommitteeScorer`).
+            It is fitted with `fit_views`, on the same clips in several readings.
+        members: what a committee reads; `fit_views` sets it. Layer and scorer mean nothing then.
         random_state: scikit-learn's name for `seed`; used in its place where given.
 
     Attributes:
@@ -83,6 +90,8 @@ class Probe(Parameters):
         provenance_: how the clips were cut and by which backbone they were read, which `save` keeps
             for `detect`; None where the examples do not say it.
         view_table_: prompts and readings that were compared, empty where there was one only.
+        member_table_: what each member of a committee brought, empty for one layer.
+        draw_aucs_: cross-validated AUC of each draw of the folds by itself.
         threshold_summary_: what T means on these clips.
         warnings_: plain sentences.
     """
@@ -109,6 +118,8 @@ class Probe(Parameters):
     warnings_: tuple[str, ...]
     view_table_: tuple[ViewRow, ...]
     provenance_: Provenance | None
+    member_table_: tuple[MemberRow, ...]
+    draw_aucs_: tuple[float, ...]
 
     _examples: tuple[LabelledStates, ...] = ()
     _examples_file: tuple[Path, str] | None = None
@@ -145,6 +156,11 @@ class Probe(Parameters):
             UsageError: a setting, the array or its labels cannot be used.
         """
         clips, classes = labelled_clips(examples, y, groups)
+        if self.recipe == "committee" and not self.members:
+            raise UsageError(
+                "a committee reads several positions of the same clips: fit it with fit_views, one "
+                "list of labelled states for each reading"
+            )
         self._become(replace(fit_examples(clips, self), classes=classes))
         self._examples, self._examples_file = clips, None
         return self
@@ -254,10 +270,31 @@ class Probe(Parameters):
         """
         from hiprobe.probe.fitting import fit_views
 
+        if self.recipe == "committee":
+            return self.fit(self.joined(views))
         fitted, chosen = fit_views(views, self)
         self._become(fitted)
         self._examples, self._examples_file = tuple(views[chosen]), None
         return self
+
+    def joined(self, views: Sequence[Sequence[LabelledStates]]) -> list[LabelledStates]:
+        """The same clips in several readings as a committee reads them, one vector a segment.
+
+        Before the first fit this settles what the committee reads: every reading given, at every
+        third layer.
+
+        Raises:
+            UsageError: a reading comes twice, as with several prompts.
+            StatesError: a reading or a layer of the committee is missing.
+        """
+        from hiprobe.probe.fitting import refuse_other_clips, usable_in_all
+
+        refuse_other_clips(views)
+        usable = usable_in_all(views)
+        if not self.members:
+            firsts = [v[0].clip if v[0].clip is not None else v[0].segments for v in usable]
+            self.members = members_of([s for s in firsts if s is not None])
+        return join_examples(usable, self.members)
 
     def add(self, examples: Sequence[LabelledStates]) -> Self:
         """Fit again on the clips of the last fit and these; a clip known already counts once.
@@ -333,7 +370,7 @@ class Probe(Parameters):
         from hiprobe.probe.probe_folder import read_probe
 
         saved = read_probe(Path(folder))
-        probe = cls(**saved.settings)
+        probe = cls.from_saved(saved.settings)
         probe._become(saved.fitted)
         probe._examples_file = saved.examples_file
         return probe

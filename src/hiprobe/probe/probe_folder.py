@@ -28,6 +28,7 @@ from hiprobe.documents.schemas import ExamplesNotes, ProbeDocument
 from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import Fitted, LayerTable, ThresholdSummary, ViewRow
 from hiprobe.probe.fitting import Parameters
 from hiprobe.probe.reading_file import recorded_provenance, remove_record
@@ -65,6 +66,8 @@ def fitted_document(fitted: Fitted) -> dict[str, Any]:
             for n, y, s in zip(fitted.names, fitted.labels, fitted.sources, strict=True)
         ],
         "warnings": list(fitted.warnings),
+        "members": [asdict(row) for row in fitted.member_table],
+        "draw_aucs": [_or_none(a) for a in fitted.draw_aucs],
         "provenance": None if fitted.provenance is None else fitted.provenance.to_json(),
     }
 
@@ -110,6 +113,8 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         warnings=tuple(document["warnings"]),
         view_table=tuple(ViewRow(**row) for row in document["views"]),
         provenance=_provenance(document.get("provenance")),
+        member_table=tuple(MemberRow(**row) for row in document.get("members", ())),
+        draw_aucs=tuple(math.nan if a is None else a for a in document.get("draw_aucs", ())),
         classes=np.array(document.get("classes", [0, 1])),
     )
 
@@ -130,7 +135,9 @@ def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
         "layer": fitted.layer,
         "layer_count": fitted.layer_count,
         **_heads(fitted.fingerprint),
-        "scorer": scorer_name(parameters.scorer),
+        "recipe": parameters.recipe,
+        **({"members": len(parameters.members)} if parameters.members else {}),
+        "scorer": "committee" if parameters.members else scorer_name(parameters.scorer),
         "mode": fitted.mode,
         "threshold": fitted.threshold,
         "threshold_basis": fitted.threshold_summary.basis,
@@ -327,7 +334,7 @@ def read_probe(folder: Path) -> SavedProbe:
     arrays, _ = _read_arrays(folder / TENSORS_NAME, document["tensors_sha256"], LIMIT_BYTES)
     try:
         settings = dict(document["settings"])
-        Parameters(**settings)
+        Parameters.from_saved(settings)
         digest = document["examples_sha256"]
         kept = None if digest is None else (folder / EXAMPLES_NAME, str(digest))
         fitted = fitted_from(document, arrays)

@@ -92,7 +92,7 @@ class Variant:
             mode=request.mode,
             folds=request.folds,
             seed=seed,
-        ).recipe()
+        ).settled()
 
 
 @dataclass(frozen=True)
