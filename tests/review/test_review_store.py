@@ -1,0 +1,111 @@
+"""The store of a review keeps what was committed, whatever else happens."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hiprobe.errors import StorageError, UsageError
+from hiprobe.review.store import MIGRATIONS, ReviewStore
+from hiprobe.timeline import Event
+
+WRITER = """
+import sys
+from pathlib import Path
+from hiprobe.review.store import ReviewStore
+with ReviewStore.open(Path(sys.argv[1])) as store:
+    video = store.add_video("a.mp4")
+    for number in range(int(sys.argv[3])):
+        label = store.add_label(video_id=video, start_seconds=number, end_seconds=number + 1,
+                                kind="normal", reviewer=sys.argv[2])
+        print(label.id, flush=True)
+"""
+
+
+def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(path), name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def event(start: float, end: float, peak: float = 0.9) -> Event:
+    return Event(start, end, int(start), int(end), peak, peak, (start + end) / 2)
+
+
+def test_labels_survive_kill(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with writer(path, "ann", 1_000_000) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline().strip() for _ in range(20)]
+        process.send_signal(signal.SIGKILL)
+        told += process.stdout.read().split()
+    with ReviewStore.open(path) as store:
+        assert {id_ for id_ in told if len(id_) == 16} <= {label.id for label in store.labels()}
+
+
+def test_two_writers_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with writer(path, "ann", 40) as one, writer(path, "bob", 40) as two:
+        one.communicate()
+        two.communicate()
+    assert (one.returncode, two.returncode) == (0, 0)
+    with ReviewStore.open(path) as store:
+        reviewers = [label.reviewer for label in store.labels()]
+    assert (reviewers.count("ann"), reviewers.count("bob")) == (40, 40)
+
+
+def test_newer_store_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    ReviewStore.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StorageError, match="use the HiProbe that wrote it"):
+        ReviewStore.open(path)
+
+
+def test_full_disk_keeps_what_was_saved(tmp_path: Path) -> None:
+    with ReviewStore.open(tmp_path / "store.sqlite") as store:
+        video = store.add_video("a.mp4")
+        said = {"video_id": video, "start_seconds": 0, "end_seconds": 1, "reviewer": "ann"}
+        kept = store.add_label(**said, kind="anomaly")
+        store._connection().execute("PRAGMA max_page_count = 1")  # SQLite's own "disk full"
+        with pytest.raises(StorageError, match="room"):
+            store.add_label(**said, kind="normal", note="x" * 1_000_000)
+        assert store.labels() == (kept,)
+
+
+def test_ids_stay_by_overlap_and_return(tmp_path: Path) -> None:
+    with ReviewStore.open(tmp_path / "store.sqlite") as store:
+        video = store.add_video("a.mp4")
+        first, second = store.put_events(video, [event(0, 4), event(10, 14)])
+        store.add_label(
+            video_id=video,
+            event_id=second.id,
+            start_seconds=10,
+            end_seconds=14,
+            kind="class",
+            class_name="fall",
+            reviewer="ann",
+        )
+        assert [e.id for e in store.put_events(video, [event(1, 3)])] == [first.id]
+        back = store.put_events(video, [event(0, 5), event(11, 13), event(20, 22)])
+        assert [e.id for e in back[:2]] == [first.id, second.id]
+        assert back[1].label is not None and back[1].label.class_name == "fall"
+        store.remove_label(back[1].label.id)
+        assert store.labels() == ()
+        with pytest.raises(UsageError, match="taken back"):
+            store.remove_label(back[1].label.id)
+
+
+def test_foreign_file_and_unknown_video_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no store" * 200)
+    with pytest.raises(StorageError, match="review store"):
+        ReviewStore.open(tmp_path / "notes.txt")
+    with (
+        ReviewStore.open(tmp_path / "store.sqlite") as store,
+        pytest.raises(UsageError, match="'x'"),
+    ):
+        store.put_events("x", [])
