@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,13 @@ def test_newer_store_is_left_alone(tmp_path: Path) -> None:
 def test_full_disk_keeps_what_was_saved(tmp_path: Path) -> None:
     with ReviewStore.open(tmp_path / "store.sqlite") as store:
         video = store.add_video("a.mp4")
-        said = {"video_id": video, "start_seconds": 0, "end_seconds": 1, "reviewer": "ann"}
-        kept = store.add_label(**said, kind="anomaly")
+        said = partial(
+            store.add_label, video_id=video, start_seconds=0, end_seconds=1, reviewer="ann"
+        )
+        kept = said(kind="anomaly")
         store._connection().execute("PRAGMA max_page_count = 1")  # SQLite's own "disk full"
         with pytest.raises(StorageError, match="room"):
-            store.add_label(**said, kind="normal", note="x" * 1_000_000)
+            said(kind="normal", note="x" * 1_000_000)
         assert store.labels() == (kept,)
 
 
