@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from hiprobe.errors import StorageError, UsageError
-from hiprobe.review.store import MIGRATIONS, ReviewStore
+from hiprobe.review import store as store_module
+from hiprobe.review.migrations import MIGRATIONS
+from hiprobe.review.store import ReviewStore
+from hiprobe.review.values import KeptEvent
 from hiprobe.timeline import Event
 
 WRITER = """
@@ -18,7 +21,7 @@ import sys
 from pathlib import Path
 from hiprobe.review.store import ReviewStore
 with ReviewStore.open(Path(sys.argv[1])) as store:
-    video = store.add_video("a.mp4")
+    video = store.add_videos([("a.mp4", None)])[0]
     for number in range(int(sys.argv[3])):
         label = store.add_label(video_id=video, start_seconds=number, end_seconds=number + 1,
                                 kind="normal", reviewer=sys.argv[2])
@@ -33,6 +36,11 @@ def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
 
 def event(start: float, end: float, peak: float = 0.9) -> Event:
     return Event(start, end, int(start), int(end), peak, peak, (start + end) / 2)
+
+
+def put(store: ReviewStore, video: str, *found: Event) -> tuple[KeptEvent, ...]:
+    store.put_events({video: found})
+    return store.events(video)
 
 
 def test_labels_survive_kill(tmp_path: Path) -> None:
@@ -69,7 +77,7 @@ def test_newer_store_is_left_alone(tmp_path: Path) -> None:
 
 def test_full_disk_keeps_what_was_saved(tmp_path: Path) -> None:
     with ReviewStore.open(tmp_path / "store.sqlite") as store:
-        video = store.add_video("a.mp4")
+        video = store.add_videos([("a.mp4", None)])[0]
         said = partial(
             store.add_label, video_id=video, start_seconds=0, end_seconds=1, reviewer="ann"
         )
@@ -82,8 +90,8 @@ def test_full_disk_keeps_what_was_saved(tmp_path: Path) -> None:
 
 def test_ids_stay_by_overlap_and_return(tmp_path: Path) -> None:
     with ReviewStore.open(tmp_path / "store.sqlite") as store:
-        video = store.add_video("a.mp4")
-        first, second = store.put_events(video, [event(0, 4), event(10, 14)])
+        video = store.add_videos([("a.mp4", None)])[0]
+        first, second = put(store, video, event(0, 4), event(10, 14))
         store.add_label(
             video_id=video,
             event_id=second.id,
@@ -93,8 +101,8 @@ def test_ids_stay_by_overlap_and_return(tmp_path: Path) -> None:
             class_name="fall",
             reviewer="ann",
         )
-        assert [e.id for e in store.put_events(video, [event(1, 3)])] == [first.id]
-        back = store.put_events(video, [event(0, 5), event(11, 13), event(20, 22)])
+        assert [e.id for e in put(store, video, event(1, 3))] == [first.id]
+        back = put(store, video, event(0, 5), event(11, 13), event(20, 22))
         assert [e.id for e in back[:2]] == [first.id, second.id]
         assert back[1].label is not None and back[1].label.class_name == "fall"
         store.remove_label(back[1].label.id)
@@ -111,4 +119,28 @@ def test_foreign_file_and_unknown_video_are_refused(tmp_path: Path) -> None:
         ReviewStore.open(tmp_path / "store.sqlite") as store,
         pytest.raises(UsageError, match="'x'"),
     ):
-        store.put_events("x", [])
+        store.put_events({"x": []})
+
+
+def test_older_store_is_brought_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite"
+    with monkeypatch.context() as former:
+        former.setattr(store_module, "MIGRATIONS", MIGRATIONS[:1])
+        with ReviewStore.open(path) as store:
+            (video,) = store.add_videos([("a.mp4", None)])
+            said = store.add_label(
+                video_id=video, start_seconds=0, end_seconds=1, kind="normal", reviewer="ann"
+            )
+    with ReviewStore.open(path) as store:
+        store.set_threshold(video, 0.4, "ann")
+        assert store.thresholds() == {video: 0.4}
+        assert store.labels() == (said,)
+
+
+def test_videos_are_known_by_their_content(tmp_path: Path) -> None:
+    with ReviewStore.open(tmp_path / "store.sqlite") as store:
+        (first,) = store.add_videos([("a.mp4", None)])
+        assert store.add_videos([("a.mp4", "c1"), ("moved.mp4", "c1")]) == [first, first]
+        (other,) = store.add_videos([("moved.mp4", "c2")])
+        assert other != first  # another file under the old name
+        assert store.add_videos([("moved.mp4", None)]) == [other]
