@@ -40,7 +40,7 @@ class LazyModel:
         from hiprobe.backbones.interface import speech_of
         from hiprobe.pipeline.answers import read_answer
         from hiprobe.pipeline.explaining import prompts_for
-        from hiprobe.segment import Cut, Stretch
+        from hiprobe.segment import MAX_SIDE_PIXELS
         from hiprobe.video.clip import read_clip
 
         if self._open is None:
@@ -50,7 +50,12 @@ class LazyModel:
         with self._lock:
             if self._backbone is None:
                 self._backbone = self._open()
-        shown = read_clip(video, Cut(), Stretch(start_seconds, end_seconds))
+        shown = read_clip(
+            video,
+            start_seconds=start_seconds,
+            end_seconds=end_seconds,
+            max_side_pixels=MAX_SIDE_PIXELS,
+        )
         asked = prompts_for(speech_of(self._backbone))
         text = self._backbone.describe(
             shown.frames,
