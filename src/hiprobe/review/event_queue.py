@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from hiprobe.errors import UsageError
-from hiprobe.review.values import EventPage, KeptEvent, Video
+from hiprobe.review.values import EventPage, KeptEvent, ReviewedVideo
 
 EventOrder = Literal["certain", "uncertain", "time"]
 """The farthest above the threshold first, the nearest to it first, or in order of time."""
@@ -47,7 +47,7 @@ class QueueWish:
         if self.sort not in get_args(EventOrder):
             raise UsageError(f"sort {self.sort!r}: choose one of {', '.join(get_args(EventOrder))}")
 
-    def takes(self, event: KeptEvent, video: Video, *, reviewed: bool) -> bool:
+    def takes(self, event: KeptEvent, video: ReviewedVideo, *, reviewed: bool) -> bool:
         """Whether an event belongs to the queue."""
         low, high = self.min_score, self.max_score
         return (
@@ -61,7 +61,7 @@ class QueueWish:
             and self.explained in (None, event.explained)
         )
 
-    def key(self, event: KeptEvent, video: Video) -> _Key:
+    def key(self, event: KeptEvent, video: ReviewedVideo) -> _Key:
         """Its place in the order; ids settle equal places, so that pages never overlap."""
         if self.sort == "time":
             return (video.start_clock or "", video.name, event.start_seconds, event.id)
@@ -79,7 +79,7 @@ def page_of(
     events: Sequence[KeptEvent],
     wish: QueueWish,
     *,
-    videos: Mapping[str, Video],
+    videos: Mapping[str, ReviewedVideo],
     seen: frozenset[str],
     limit: int,
     cursor: str | None,
@@ -109,7 +109,7 @@ def page_of(
     return EventPage(events=tuple(left[:limit]), next_cursor=more, total=len(wanted))
 
 
-def day_of(event: KeptEvent, video: Video) -> str | None:
+def day_of(event: KeptEvent, video: ReviewedVideo) -> str | None:
     """ISO date on which an event began; None where the video's clock is not known."""
     if video.start_clock is None:
         return None

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold, find_events
-from hiprobe.names import text_path
+from hiprobe.names import path_text, text_path
 from hiprobe.review.event_queue import EventOrder, QueueWish, page_of
 from hiprobe.review.result_videos import ResultVideo, clock_in, result_videos
 from hiprobe.review.store import STORE_NAME, ReviewStore
 from hiprobe.review.values import (
-    Curve,
     EventPage,
     KeptEvent,
     Label,
     LabelKind,
+    ProbeCard,
+    ProbeVersion,
+    ReviewedVideo,
+    ScoreCurve,
     UnknownIdError,
-    Video,
 )
 from hiprobe.settings import states_folder
 from hiprobe.timeline import Event, Timeline
+
+if TYPE_CHECKING:
+    from hiprobe.probe import Probe
+    from hiprobe.review.probe_in_use import ProbeInUse
 
 MOST_EVENTS = 1_000_000
 
@@ -31,8 +38,11 @@ MOST_EVENTS = 1_000_000
 class Library:
     """Scored videos by the id that the store gives them; threads may share it."""
 
-    def __init__(self, store: ReviewStore, found: dict[str, ResultVideo]) -> None:
+    def __init__(
+        self, store: ReviewStore, found: dict[str, ResultVideo], in_use: ProbeInUse | None
+    ) -> None:
         self.store = store
+        self.in_use = in_use
         self._found = found
 
     @classmethod
@@ -40,19 +50,24 @@ class Library:
         cls,
         results: Sequence[Path],
         *,
+        probe: Path | None = None,
         store: ReviewStore | None = None,
     ) -> Self:
         """Read all timelines in result folders, and enter their events into the store.
 
-        A video has the threshold that was set for it in the review.
+        A video has the threshold that was set for it in the review. Where the probe was changed
+        since a video was scored, its scores are computed anew from the states in the cache.
 
         Args:
             results: folders that `detect` wrote with the format json.
+            probe: folder of the probe that wrote them; by default the one that the store
+                remembers, and there may be none.
             store: where labels are kept; by default the file in the first folder.
 
         Raises:
             UsageError: a folder holds no timelines, or one of them is damaged.
             StorageError: the store cannot be opened or written.
+            ProbeFolderError: the probe cannot be opened.
         """
         hashes = states_folder() / "hashes"
         read = [result for folder in results for result in result_videos(folder, hashes=hashes)]
@@ -61,8 +76,8 @@ class Library:
         kept = store or ReviewStore.open(results[0] / STORE_NAME)
         try:
             ids = kept.add_videos([(result.path, result.content) for result in read])
-            library = cls(kept, dict(zip(ids, read, strict=True)))
-            library._show(library._scored_now())
+            library = cls(kept, dict(zip(ids, read, strict=True)), _in_use(kept, probe))
+            library.show(library._now())
         except BaseException:
             if store is None:
                 kept.close()
@@ -79,11 +94,11 @@ class Library:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def videos(self) -> tuple[Video, ...]:
+    def videos(self) -> tuple[ReviewedVideo, ...]:
         """All videos, in the order of their results."""
         return tuple(self.video(video_id) for video_id in self._found)
 
-    def video(self, video_id: str) -> Video:
+    def video(self, video_id: str) -> ReviewedVideo:
         """A video.
 
         Raises:
@@ -91,13 +106,14 @@ class Library:
         """
         timeline, found = self.timeline(video_id), self._found[video_id]
         path = text_path(found.path)
-        return Video(
+        return ReviewedVideo(
             id=video_id,
             name=path.name,
             path=found.path,
             camera=path.parent.name or None,
             duration_seconds=float(timeline.end_seconds[-1]) if len(timeline) else 0.0,
             threshold=timeline.threshold,
+            kappa=None if self.in_use is None else self.in_use.kappa_of(timeline.threshold),
             start_clock=clock_in(path.name),
             truth=found.truth,
         )
@@ -165,14 +181,14 @@ class Library:
             )
         return self._found[video_id].timeline
 
-    def curve(self, video_id: str) -> Curve:
+    def curve(self, video_id: str) -> ScoreCurve:
         """The scores of a video, to be drawn.
 
         Raises:
             UnknownIdError: there is no such video.
         """
         found = self.timeline(video_id)
-        return Curve(
+        return ScoreCurve(
             video_id=video_id,
             start_seconds=found.start_seconds,
             end_seconds=found.end_seconds,
@@ -213,17 +229,93 @@ class Library:
             [(r.timeline, r.truth) for r in self._found.values() if r.truth is not None], threshold
         )
 
-    def set_threshold(self, video_id: str, threshold: float, reviewer: str) -> None:
-        """Keep a threshold for one video; it holds when the results are opened again.
+    def set_threshold(self, video_id: str | None, threshold: float, reviewer: str) -> ProbeVersion:
+        """Keep a threshold for one video, or for all; it holds when the results are opened again.
+
+        One for all makes a new version of the probe, and takes the place of those for single
+        videos. One for a single video leaves the probe as it is.
+
+        Returns:
+            The version of the probe that is in use then.
 
         Raises:
             UnknownIdError: there is no such video.
-            UsageError: the threshold parts no scores.
+            UsageError: the threshold parts no scores, or there is no probe to set it for.
         """
         check_threshold(threshold)
-        timeline = self.timeline(video_id)
-        self.store.set_threshold(video_id, threshold, reviewer)
-        self._show({video_id: at_threshold(timeline, threshold)})
+        if video_id is not None:
+            timeline = self.timeline(video_id)
+            self.store.set_threshold(video_id, threshold, reviewer)
+            self.show({video_id: at_threshold(timeline, threshold)})
+            return self.version
+        in_use = self.probe_in_use()
+        before = in_use.versions.current
+        made = in_use.take(
+            in_use.at_threshold(threshold),
+            f"threshold {threshold:g}",
+            reviewer=reviewer,
+            label_count=before.label_count,
+            after=before.number,
+        )
+        self.store.drop_thresholds(reviewer)
+        self.show({v: at_threshold(r.timeline, threshold) for v, r in self._found.items()})
+        return made
+
+    @property
+    def version(self) -> ProbeVersion:
+        """The version of the probe in use; one of number 0 where there is no probe folder."""
+        if self.in_use is not None:
+            return self.in_use.versions.current
+        first = next(iter(self._found.values()))
+        return ProbeVersion(
+            number=0,
+            made_at_utc=datetime.now(UTC).isoformat(),
+            reason="no probe folder was given",
+            cv_auc=first.probe.get("cv_auc"),
+            threshold=first.timeline.threshold,
+            label_count=0,
+            current=True,
+        )
+
+    def probe_in_use(self) -> ProbeInUse:
+        """The probe that the results are of.
+
+        Raises:
+            UsageError: none was given.
+        """
+        if self.in_use is None:
+            raise UsageError("this needs the probe that scored the videos; give it with --probe")
+        return self.in_use
+
+    def probe(self) -> ProbeCard:
+        """What is shown of the probe.
+
+        Raises:
+            UsageError: none was given.
+        """
+        return self.probe_in_use().card()
+
+    def result(self, video_id: str) -> ResultVideo:
+        """A video as it was scored.
+
+        Raises:
+            UnknownIdError: there is no such video.
+        """
+        self.timeline(video_id)
+        return self._found[video_id]
+
+    def scored_by(self, probe: Probe | None = None) -> dict[str, Timeline]:
+        """Every video whose states are kept, scored anew; those without are left out.
+
+        Args:
+            probe: the one in use where None.
+        """
+        in_use, own = self.probe_in_use(), self.store.thresholds()
+        scored = {
+            video_id: in_use.scored(found, probe, threshold=own.get(video_id))
+            for video_id, found in self._found.items()
+        }
+        return {video_id: timeline for video_id, timeline in scored.items() if timeline}
 
     def label(
         self,
@@ -297,18 +389,34 @@ class Library:
         """
         self.store.explain(event_id, words)
 
-    def _scored_now(self) -> dict[str, Timeline]:
-        """All timelines at the thresholds that were set for single videos."""
-        own = self.store.thresholds()
-        return {
-            video_id: at_threshold(found.timeline, own.get(video_id, found.timeline.threshold))
-            for video_id, found in self._found.items()
-        }
-
-    def _show(self, timelines: dict[str, Timeline]) -> None:
+    def show(self, timelines: Mapping[str, Timeline]) -> None:
+        """Take new scores of videos; their events keep their ids by overlap."""
         self.store.put_events({video_id: found.events for video_id, found in timelines.items()})
         for video_id, timeline in timelines.items():
             self._found[video_id] = replace(self._found[video_id], timeline=timeline)
+
+    def _now(self) -> dict[str, Timeline]:
+        """All timelines by the probe as it is now, at the thresholds set for single videos."""
+        own, found = self.store.thresholds(), {}
+        for video_id, result in self._found.items():
+            timeline: Timeline | None = result.timeline
+            if self.in_use is not None and not self.in_use.has_scored(result.probe):
+                timeline = self.in_use.scored(result)
+            kept = timeline or result.timeline
+            found[video_id] = at_threshold(kept, own.get(video_id, kept.threshold))
+        return found
+
+
+def _in_use(store: ReviewStore, folder: Path | None) -> ProbeInUse | None:
+    """The probe of a folder, which the store remembers; of the one it remembers where None."""
+    from hiprobe.review.probe_in_use import ProbeInUse
+
+    if folder is not None:
+        found = ProbeInUse.open(folder)
+        store.keep_setting("probe", path_text(folder.absolute()))
+        return found
+    known = store.setting("probe")
+    return None if known is None else ProbeInUse.open(text_path(known))
 
 
 def events_at(timeline: Timeline, threshold: float) -> tuple[Event, ...]:

@@ -80,7 +80,7 @@ class KeptEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Video:
+class ReviewedVideo:
     """A scored video.
 
     Attributes:
@@ -103,7 +103,7 @@ class Video:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class ScoreCurve:
     """The scores of a video, one value for each segment; NaN where the backbone gave up.
 
     Attributes:
@@ -130,6 +130,53 @@ class EventPage:
     events: tuple[KeptEvent, ...]
     next_cursor: str | None
     total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeVersion:
+    """A version of the probe.
+
+    Attributes:
+        number: from 1; 0 where the review has no probe folder.
+        cv_auc: cross-validated AUC of its clips; None where there were no folds.
+        label_count: labels of the review among its clips.
+        current: whether it is in use.
+    """
+
+    number: int
+    made_at_utc: str
+    reason: str
+    cv_auc: float | None
+    threshold: float
+    label_count: int
+    current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeLayer:
+    """A layer in the choice of layers; None where a measure could not be taken."""
+
+    layer: int
+    saliency: float | None
+    cv_auc: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeCard:
+    """What the page shows of the probe in use.
+
+    Attributes:
+        recipe: what is read and what it is fitted on, in words.
+        classes: names of the clips' classes.
+    """
+
+    name: str
+    recipe: str
+    layer: int
+    cv_auc: float | None
+    threshold: float
+    layers: tuple[ProbeLayer, ...]
+    classes: tuple[str, ...]
 
 
 def check_stretch(start_seconds: float, end_seconds: float) -> None:
