@@ -39,8 +39,8 @@ def still_at(path: Path, seconds: float, *, max_side_pixels: int) -> Frame:
     except VideoError:
         pass  # behind the last picture; one shortly before it may do
     if found is None:
-        for found in FrameReader(path, start_seconds=max(0.0, seconds - _BACK_SECONDS)):
-            pass
+        for frame in FrameReader(path, start_seconds=max(0.0, seconds - _BACK_SECONDS)):
+            found = frame
     if found is None:
         raise VideoError(f"{path.name} has no picture at {seconds:.3f} s")
     return found.rgb_within(max_side_pixels=max_side_pixels)

@@ -24,7 +24,7 @@ from hiprobe.review.server.access import (
 )
 
 _STOP_SECONDS = 3
-_ANY = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
+_ANY = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class LazyModel:
         from hiprobe.pipeline.answers import read_answer
         from hiprobe.pipeline.explaining import prompts_for
         from hiprobe.segment import Cut, Stretch
-        from hiprobe.video.clip import read_clip
+        from hiprobe.video.clip import read_clip_and_outcome
 
         if self._open is None:
             raise BackboneError(
@@ -50,7 +50,8 @@ class LazyModel:
         with self._lock:
             if self._backbone is None:
                 self._backbone = self._open()
-        shown = read_clip(video, Cut(), Stretch(start_seconds, end_seconds))
+        stretch = Stretch(start_seconds, end_seconds)
+        shown, _ = read_clip_and_outcome(video, Cut(), stretch)
         asked = prompts_for(speech_of(self._backbone))
         text = self._backbone.describe(
             shown.frames,
