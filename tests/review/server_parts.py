@@ -257,14 +257,15 @@ class Running:
     desk: Desk
     failures: list[Exception]
 
-    def client(self, **session: str) -> httpx.Client:
+    @contextmanager
+    def client(self, **session: str) -> Iterator[httpx.Client]:
         """Somebody who has logged in with a token, or as a user; nobody without words."""
-        client = httpx.Client(base_url=self.address, timeout=20)
-        if session:
-            answer = client.post("/api/session", json=session)
-            answer.raise_for_status()
-            client.headers["X-CSRF-Token"] = answer.json()["csrf"]
-        return client
+        with httpx.Client(base_url=self.address, timeout=20) as client:
+            if session:
+                answer = client.post("/api/session", json=session)
+                answer.raise_for_status()
+                client.headers["X-CSRF-Token"] = answer.json()["csrf"]
+            yield client
 
 
 PASSWORDS = {role: f"canary-password-{role.name.lower()}" for role in Role}
