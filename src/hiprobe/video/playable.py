@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 
 from hiprobe.errors import VideoError
@@ -40,8 +39,8 @@ def still_at(path: Path, seconds: float, *, max_side_pixels: int) -> Frame:
     except VideoError:
         pass  # behind the last picture; one shortly before it may do
     if found is None:
-        earlier = FrameReader(path, start_seconds=max(0.0, seconds - _BACK_SECONDS))
-        found = next(iter(deque(earlier, maxlen=1)), None)
+        for frame in FrameReader(path, start_seconds=max(0.0, seconds - _BACK_SECONDS)):
+            found = frame
     if found is None:
         raise VideoError(f"{path.name} has no picture at {seconds:.3f} s")
     return found.rgb_within(max_side_pixels=max_side_pixels)

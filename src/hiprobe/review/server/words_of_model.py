@@ -40,8 +40,8 @@ class LazyModel:
         from hiprobe.backbones.interface import speech_of
         from hiprobe.pipeline.answers import read_answer
         from hiprobe.pipeline.explaining import prompts_for
-        from hiprobe.segment import MAX_SIDE_PIXELS
-        from hiprobe.video.clip import read_clip
+        from hiprobe.segment import Cut, Stretch
+        from hiprobe.video.clip import read_clip_and_outcome
 
         if self._open is None:
             raise BackboneError(
@@ -50,12 +50,8 @@ class LazyModel:
         with self._lock:
             if self._backbone is None:
                 self._backbone = self._open()
-        shown = read_clip(
-            video,
-            start_seconds=start_seconds,
-            end_seconds=end_seconds,
-            max_side_pixels=MAX_SIDE_PIXELS,
-        )
+        stretch = Stretch(start_seconds, end_seconds)
+        shown, _ = read_clip_and_outcome(video, Cut(), stretch)
         asked = prompts_for(speech_of(self._backbone))
         text = self._backbone.describe(
             shown.frames,
