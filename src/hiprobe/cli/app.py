@@ -22,6 +22,7 @@ from hiprobe.cli.layers import layers
 from hiprobe.cli.options import refuse_repeats
 from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
 from hiprobe.cli.reproduce import reproduce
+from hiprobe.cli.review import review
 from hiprobe.cli.zero_label import zero_label
 from hiprobe.errors import HiProbeError
 from hiprobe.failures import FULL, storage_error
@@ -124,6 +125,7 @@ def app() -> None:
 for command in (
     fit,
     detect,
+    review,
     layers,
     extract,
     evaluate,
