@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hiprobe.progress import Progress
+from hiprobe.review.event_queue import EventOrder
+from hiprobe.review.values import LabelKind
 
 
 class ReviewLibrary(Protocol):
@@ -22,7 +24,7 @@ class ReviewLibrary(Protocol):
     def events(
         self,
         *,
-        sort: str,
+        sort: EventOrder,
         reviewed: bool | None,
         video: str | None,
         camera: str | None,
@@ -58,7 +60,7 @@ class ReviewLibrary(Protocol):
         video_id: str | None,
         start_seconds: float | None,
         end_seconds: float | None,
-        kind: str,
+        kind: LabelKind,
         class_name: str | None,
         note: str | None,
         reviewer: str,
