@@ -1,7 +1,7 @@
 """Requests made up from the OpenAPI: `make fuzz-api`, or `python tests/review/fuzz_api.py --help`.
 
 They go to a real server over a real library, teacher and exports, as an administrator. The
-property: no answer of 5xx, none that OpenAPI does not describe, and no failure that nobody expected.
+property: no answer of 5xx, none that OpenAPI does not describe, no failure that nobody expected.
 Half of the ids are those of things that are there, so that requests get beyond the first check.
 """
 

@@ -29,13 +29,9 @@ from chromium import (
     watch_errors,
 )
 
-from hiprobe.cli.app import app
 from hiprobe.scenes.demo_scenes import write_demo_clips
 
-pytestmark = [
-    pytest.mark.lite,
-    pytest.mark.skipif("review" not in app.commands, reason="there is no command `review` yet"),
-]
+pytestmark = pytest.mark.lite
 FITTED = 4
 STARTS_WITHIN_SECONDS = 60
 

@@ -86,8 +86,12 @@ def review(
     options = ServeOptions(
         host=host, port=port, password_file=password_file, password=review_password()
     )
-    with Library.open(results, probe=probe) as library:
-        _serve(library, options, browser=not no_browser)
+    try:
+        with Library.open(results, probe=probe) as library:
+            _serve(library, options, browser=not no_browser)
+    except KeyboardInterrupt as stop:
+        stop.args = ("the review has ended; what was labelled is kept",)
+        raise
 
 
 def _serve(library: Library, options: ServeOptions, *, browser: bool) -> None:
