@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,6 +97,10 @@ class Library:
     def videos(self) -> tuple[ReviewedVideo, ...]:
         """All videos, in the order of their results."""
         return tuple(self.video(video_id) for video_id in self._found)
+
+    def video_ids(self) -> tuple[str, ...]:
+        """The ids of all videos, in the order of their results."""
+        return tuple(self._found)
 
     def video(self, video_id: str) -> ReviewedVideo:
         """A video.
@@ -304,18 +308,24 @@ class Library:
         self.timeline(video_id)
         return self._found[video_id]
 
-    def scored_by(self, probe: Probe | None = None) -> dict[str, Timeline]:
+    def scored_by(
+        self, probe: Probe | None = None, tell: Callable[[str], None] | None = None
+    ) -> dict[str, Timeline]:
         """Every video whose states are kept, scored anew; those without are left out.
 
         Args:
             probe: the one in use where None.
+            tell: hears the name of each video when it is done.
         """
         in_use, own = self.probe_in_use(), self.store.thresholds()
-        scored = {
-            video_id: in_use.scored(found, probe, threshold=own.get(video_id))
-            for video_id, found in self._found.items()
-        }
-        return {video_id: timeline for video_id, timeline in scored.items() if timeline}
+        scored = {}
+        for video_id, found in self._found.items():
+            timeline = in_use.scored(found, probe, threshold=own.get(video_id))
+            if timeline is not None:
+                scored[video_id] = timeline
+            if tell is not None:
+                tell(text_path(found.path).name)
+        return scored
 
     def label(
         self,

@@ -179,6 +179,93 @@ class ProbeCard:
     classes: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProbeFigures:
+    """What a probe is measured by.
+
+    Attributes:
+        cv_auc: cross-validated AUC of its clips; None where there were no folds.
+        label_count: labels of the review among them.
+    """
+
+    cv_auc: float | None
+    threshold: float
+    label_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """A label that the others speak against.
+
+    Attributes:
+        name: of the clip, or of the labelled stretch.
+        label: "normal" or "anomaly", as it was given.
+        score: by a probe that has not seen its recording.
+    """
+
+    name: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refit:
+    """What a fit on all labels would change; nothing is kept until it is accepted.
+
+    Attributes:
+        appearing, vanishing: events of the videos whose states are at hand.
+        alarms_per_hour_before, alarms_per_hour_after: on videos whose events are known; None where
+            there are none.
+        doubtful: the most doubtful first.
+        left_out: labelled stretches whose states are not kept, which taught nothing.
+        seconds: that it took.
+    """
+
+    id: str
+    before: ProbeFigures
+    after: ProbeFigures
+    appearing: tuple[KeptEvent, ...]
+    vanishing: tuple[KeptEvent, ...]
+    alarms_per_hour_before: float | None
+    alarms_per_hour_after: float | None
+    doubtful: tuple[Doubt, ...]
+    left_out: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """Something worth labelling: an event, or a stretch below the threshold.
+
+    Attributes:
+        event_id: None for a stretch.
+        why: in words.
+        score: highest smoothed score within it.
+    """
+
+    event_id: str | None
+    video_id: str
+    start_seconds: float
+    end_seconds: float
+    why: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A labelled clip near an event.
+
+    Attributes:
+        label: "normal" or "anomaly".
+        distance: root mean square over the dimensions, each divided by its deviation.
+    """
+
+    name: str
+    label: str
+    class_name: str | None
+    distance: float
+
+
 def check_stretch(start_seconds: float, end_seconds: float) -> None:
     """Refuse a stretch that is empty or has no finite ends.
 
