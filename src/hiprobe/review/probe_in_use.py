@@ -11,6 +11,7 @@ import numpy as np
 
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import HiProbeError
+from hiprobe.joined import join_states, layers_of, readings_of
 from hiprobe.names import shown, text_path
 from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.probe import Probe
@@ -20,7 +21,7 @@ from hiprobe.review.result_videos import ResultVideo
 from hiprobe.review.values import ProbeCard, ProbeLayer, ProbeVersion
 from hiprobe.segment import WHOLE
 from hiprobe.settings import states_folder
-from hiprobe.states import States
+from hiprobe.states import Reading, States, VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states
 from hiprobe.timeline import Timeline
@@ -54,13 +55,8 @@ class ProbeInUse:
             None where they are not kept, or belong to other segments than its scores.
         """
         wanted = (self.probe.layer_,) if layers is None else tuple(layers)
-        reading = self.probe.reading_
         try:
-            if is_states_name(video.path):
-                found = read_states(text_path(video.path)).states.get(reading)
-                found = None if found is None else found.select_layers(wanted)
-            else:
-                found = self._cached(video, wanted)
+            found = self._kept(video, wanted)
             if found is not None:
                 self.probe.check_fingerprint(found.fingerprint)
         except HiProbeError:  # gone, damaged, without the layer, or of another backbone
@@ -69,7 +65,25 @@ class ProbeInUse:
             return None
         return found
 
-    def _cached(self, video: ResultVideo, layers: tuple[int, ...]) -> States | None:
+    def _kept(self, video: ResultVideo, layers: tuple[int, ...]) -> States | None:
+        """States as the probe reads them, joined for a committee."""
+        members = self.probe.members
+        readings = readings_of(members) if members else (self.probe.reading_,)
+        held = layers_of(members) if members else layers
+        if is_states_name(video.path):
+            every = read_states(text_path(video.path)).states
+        else:
+            kept = self._cached(video, held, readings)
+            every = {} if kept is None else kept.states
+        if not set(readings) <= set(every):
+            return None
+        if members:
+            return join_states(every, members)
+        return every[self.probe.reading_].select_layers(layers)
+
+    def _cached(
+        self, video: ResultVideo, layers: tuple[int, ...], readings: tuple[Reading, ...]
+    ) -> VideoStates | None:
         if video.content is None:
             return None
         cache = StatesCache(states_folder())
@@ -79,8 +93,7 @@ class ProbeInUse:
             settings=cut.key_parts("segments", WHOLE),
             fingerprint=self.probe.fingerprint_,
         )
-        found = cache.get(key, layers=layers, readings=(self.probe.reading_,))
-        return None if found is None else found.states.get(self.probe.reading_)
+        return cache.get(key, layers=layers, readings=readings)
 
     def scored(
         self, video: ResultVideo, probe: Probe | None = None, *, threshold: float | None = None

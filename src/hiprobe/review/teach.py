@@ -16,10 +16,12 @@ from hiprobe.probe.fitting import KEPT_VIEW
 from hiprobe.progress import Clock, Progress
 from hiprobe.review.lessons import Lessons, lessons_of
 from hiprobe.review.library import Library, alarms_per_hour
+from hiprobe.review.member_votes import member_votes
 from hiprobe.review.proposals import nearest, propose
 from hiprobe.review.values import (
     Doubt,
     KeptEvent,
+    MemberVote,
     Neighbour,
     ProbeFigures,
     ProbeVersion,
@@ -164,6 +166,10 @@ class Teacher:
             UnknownIdError: there is no such event.
         """
         return nearest(self.library, event_id, count)
+
+    def members(self, event_id: str) -> tuple[MemberVote, ...]:
+        """How the members of a committee spoke for an event, see `member_votes`."""
+        return member_votes(self.library, event_id)
 
     def _find(self, refit_id: str) -> _Waiting:
         with self._guard:

@@ -266,6 +266,21 @@ class Neighbour:
     distance: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class MemberVote:
+    """What a member of a committee says of an event.
+
+    Attributes:
+        name: reading and layer.
+        weight: its share of the committee, all shares together 1.
+        log_odds: what it adds to the committee's log-odds.
+    """
+
+    name: str
+    weight: float
+    log_odds: float
+
+
 def check_stretch(start_seconds: float, end_seconds: float) -> None:
     """Refuse a stretch that is empty or has no finite ends.
 
