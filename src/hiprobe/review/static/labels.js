@@ -1,14 +1,15 @@
 // Judging: an event or a marked stretch is an anomaly, normal, of a class of one's own, or unsure.
 
 import { api } from "./api.js";
-import { html, useEffect, useRef, useState } from "./ui.js";
+import { html, useLayoutEffect, useRef } from "./ui.js";
 import { labelWords } from "./queue.js";
 import { madeWords, stretchWords } from "./times.js";
 
 /** Ask for the name of a class; names in use are offered. */
 function ClassDialog({ classes, close, judge }) {
   const dialog = useRef(null);
-  useEffect(() => dialog.current.showModal(), []);
+  // Before the next key arrives: typed quickly, the name's first letters would be verdicts.
+  useLayoutEffect(() => dialog.current.showModal(), []);
   const send = (event) => {
     event.preventDefault();
     const name = event.target.elements.class_name.value.trim();
