@@ -17,7 +17,6 @@ from typing import Any
 
 import httpx
 import schemathesis
-from hiprobe.review.teach import Teacher
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from review_case import make_case
@@ -29,9 +28,10 @@ from schemathesis.specs.openapi.checks import (
 )
 from server_parts import TOKEN, Running, heard, make_desk, running
 
-from hiprobe.review.exports import Exports
+from hiprobe.review.exports import LibraryExports
 from hiprobe.review.library import Library
 from hiprobe.review.server.words_of_model import LazyModel
+from hiprobe.review.teach import Teacher
 
 CHECKS = (
     checks.not_a_server_error,
@@ -52,7 +52,7 @@ def real_review(folder: Path) -> Iterator[Running]:
             folder / "cache",
             library=library,
             teacher=Teacher(library),
-            exports=Exports(library),
+            exports=LibraryExports(library),
             model=LazyModel(None),
         )
         with running(desk) as server:

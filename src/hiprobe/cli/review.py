@@ -95,7 +95,7 @@ def review(
 
 
 def _serve(library: Library, options: ServeOptions, *, browser: bool) -> None:
-    from hiprobe.review.exports import Exports
+    from hiprobe.review.exports import LibraryExports
     from hiprobe.review.server.desk import Desk
     from hiprobe.review.server.jobs import Jobs
     from hiprobe.review.server.media import MediaCache
@@ -112,7 +112,7 @@ def _serve(library: Library, options: ServeOptions, *, browser: bool) -> None:
             access=access,
             library=library,
             teacher=Teacher(library),
-            exports=Exports(library),
+            exports=LibraryExports(library),
             model=_model_of(library),
             media=MediaCache(cache_folder() / "review"),
             jobs=jobs,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold, find_events
@@ -382,6 +382,16 @@ class Library:
     def labels(self) -> tuple[Label, ...]:
         """All labels that stand, in the order in which they were given."""
         return self.store.labels()
+
+    def import_labels(self, document: Mapping[str, Any], reviewer: str) -> int:
+        """Take in the labels of another review, see `label_documents.import_labels`.
+
+        Raises:
+            UsageError: it is no such document, or a label in it is not sound.
+        """
+        from hiprobe.review.label_documents import import_labels
+
+        return import_labels(self, document, reviewer)
 
     def set_seen(self, event_id: str, reviewer: str, *, seen: bool = True) -> None:
         """Keep whether a reviewer has seen an event.

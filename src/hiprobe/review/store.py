@@ -81,16 +81,19 @@ class ReviewStore:
                 self._connections.pop().close()
             self._local = threading.local()
 
-    def add_videos(self, found: Sequence[tuple[str, str | None]]) -> list[str]:
+    def add_videos(
+        self, found: Sequence[tuple[str, str | None]], *, keep_paths: bool = False
+    ) -> list[str]:
         """The ids of videos, which are entered where they are not known.
 
         A video is known by its content, so that it may be moved; without that, by its path.
 
         Args:
             found: path and SHA-256 of each; None where the content is not known.
+            keep_paths: known videos stay where they are said to lie.
         """
         with self._writing() as connection:
-            return [_video_id(connection, path, content) for path, content in found]
+            return [_video_id(connection, path, content, keep_paths) for path, content in found]
 
     def put_events(self, found: Mapping[str, Sequence[Event]]) -> None:
         """Replace the events of videos; one keeps the id of the old one that it overlaps most.
@@ -390,7 +393,9 @@ def _event(row: sqlite3.Row) -> KeptEvent:
     return KeptEvent(**values, label=None if said["id"] is None else Label(**said))
 
 
-def _video_id(connection: sqlite3.Connection, path: str, content: str | None) -> str:
+def _video_id(
+    connection: sqlite3.Connection, path: str, content: str | None, keep_path: bool
+) -> str:
     """The id of one video: of its content, else of a path whose content nobody knows."""
     same = "SELECT id FROM videos WHERE content = ?"
     row = _one(connection, same, (content,)) if content else None
@@ -403,8 +408,9 @@ def _video_id(connection: sqlite3.Connection, path: str, content: str | None) ->
         connection.execute("INSERT INTO videos VALUES (?, ?, ?)", (made, path, content))
         return made
     connection.execute(
-        "UPDATE videos SET path = ?, content = coalesce(?, content) WHERE id = ?",
-        (path, content, row[0]),
+        "UPDATE videos SET path = CASE WHEN ? THEN path ELSE ? END, "
+        "content = coalesce(?, content) WHERE id = ?",
+        (keep_path, path, content, row[0]),
     )
     return str(row[0])
 

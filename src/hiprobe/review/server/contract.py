@@ -76,6 +76,9 @@ class ReviewLibrary(Protocol):
     def labels(self) -> Sequence[Any]:
         """All labels."""
 
+    def import_labels(self, document: Mapping[str, Any], reviewer: str, /) -> int:
+        """Take in exported labels; returns how many were new."""
+
     def video_path(self, video_id: str, /) -> Path:
         """Where a video lies."""
 
@@ -124,16 +127,13 @@ class ReviewTeacher(Protocol):
 
 
 class ReviewExports(Protocol):
-    """Formats in which labels and events are taken out, and labels in."""
+    """Formats in which labels and events are exported."""
 
     def formats(self) -> Sequence[Any]:
         """`name`, `extension` and `about` of each."""
 
     def write(self, name: str, out: Path, /) -> None:
         """Write everything in a format."""
-
-    def import_labels(self, document: Mapping[str, Any], reviewer: str, /) -> int:
-        """Take in exported labels; returns how many were new."""
 
 
 class ReviewModel(Protocol):

@@ -113,7 +113,7 @@ def import_labels(
     desk: TheDesk, session: TheSession, given: Annotated[dict[str, Any], Body()]
 ) -> Any:
     """Take in labels as they were exported in JSON."""
-    return {"imported": desk.exports.import_labels(given, session.reviewer)}
+    return {"imported": desk.library.import_labels(given, session.reviewer)}
 
 
 @route(router, "DELETE", "/labels/{label_id}", role=Role.REVIEWER, status_code=204)
