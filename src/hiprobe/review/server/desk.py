@@ -81,6 +81,14 @@ def route(
         methods=[method],
         dependencies=[Depends(allowed)],
         openapi_extra={"x-role": "nobody" if role is None else role.name.lower()},
-        responses={code: {"model": ErrorAnswer} for code in _CODES},
+        responses={code: _error_of(**more) for code in _CODES},
         **more,
     )
+
+
+def _error_of(*, response_class: object = None, **_: object) -> dict[str, Any]:
+    """An error in OpenAPI. FastAPI would give it the media type of the route's own class."""
+    if response_class is None:
+        return {"model": ErrorAnswer}
+    schema = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
+    return {"content": {"application/json": {"schema": schema}}}
