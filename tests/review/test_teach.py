@@ -10,13 +10,17 @@ from review_case import BEST_LAYER, LAYERS, ReviewCase, make_case
 
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.names import text_path
-from hiprobe.probe import Probe
+from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.progress import ProgressEvent
+from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.review.lessons import standing
 from hiprobe.review.library import Library
 from hiprobe.review.teach import Teacher
 from hiprobe.review.values import KeptEvent, UnknownIdError
+from hiprobe.segment import WHOLE
+from hiprobe.settings import states_folder
 from hiprobe.states import VideoStates
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states, write_states
 
 
@@ -120,6 +124,26 @@ def test_states_of_one_layer_keep_that_layer(case: ReviewCase) -> None:
         assert in_use.probe.layer_table_.layers == (BEST_LAYER,)
         base = in_use.versions.base().examples()[0].segments
         assert base is not None and base.layers == LAYERS  # the clips lose nothing
+
+
+def test_states_of_videos_are_found_in_the_cache(
+    tmp_path: Path, case: ReviewCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
+    video, cache = tmp_path / "yard.mp4", StatesCache(states_folder())
+    video.write_bytes(b"stands for a video: only its hash is looked at")
+    probe = Probe.load(case.probe)
+    found = read_states(case.results.parent / "videos" / "yard.safetensors")
+    parts = ExtractionSettings().key_parts("segments", WHOLE)
+    key = cache.key(video, settings=parts, fingerprint=probe.fingerprint_)
+    cache.put(key, found, video=video)
+    timeline = probe.detect(found.states["last"])
+    document = timeline_document(timeline, video=str(video), probe=probe.facts())
+    write_json(document, tmp_path / "cached" / "yard.json")
+    with Library.open([tmp_path / "cached"], probe=case.probe) as library:
+        video.unlink()  # the scores and states are enough
+        library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
+        assert Teacher(library).refit().after.label_count == 1
 
 
 def test_labels_of_videos_without_states_are_told(case: ReviewCase, library: Library) -> None:

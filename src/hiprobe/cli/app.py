@@ -10,14 +10,17 @@ from hiprobe import __version__
 from hiprobe.cli.backbones import backbones
 from hiprobe.cli.cache import cache
 from hiprobe.cli.console import echo
+from hiprobe.cli.correct import correct
 from hiprobe.cli.data import data
 from hiprobe.cli.demo import demo
 from hiprobe.cli.detect import detect
 from hiprobe.cli.doctor import doctor
 from hiprobe.cli.evaluate import command as evaluate
+from hiprobe.cli.events import events
 from hiprobe.cli.extract import extract
 from hiprobe.cli.fit import fit
 from hiprobe.cli.info import info
+from hiprobe.cli.labels import labels
 from hiprobe.cli.layers import layers
 from hiprobe.cli.options import refuse_repeats
 from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
@@ -126,6 +129,9 @@ for command in (
     fit,
     detect,
     review,
+    events,
+    correct,
+    labels,
     layers,
     extract,
     evaluate,
