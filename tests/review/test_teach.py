@@ -11,6 +11,7 @@ from review_case import BEST_LAYER, LAYERS, ReviewCase, make_case
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.names import text_path
 from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.probe import Probe
 from hiprobe.progress import ProgressEvent
 from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.review.lessons import standing

@@ -36,7 +36,13 @@ def labels() -> None:
 )
 @results_option()
 def export_labels(file: Path, name: str | None, results: Path) -> None:
-    """Write all labels and events into FILE."""
+    """Write all labels and events into FILE.
+
+    \b
+    Examples:
+      hiprobe labels export labels.json
+      hiprobe labels export labels.csv --results results
+    """
     from hiprobe.review.exports import write_export
 
     chosen = name or file.suffix.lower().removeprefix(".")
@@ -56,6 +62,10 @@ def import_labels(file: Path, reviewer: str | None, results: Path) -> None:
     """Take the labels of FILE into a review; those that it has already stay as they are.
 
     Videos are known again by their content.
+
+    \b
+    Examples:
+      hiprobe labels import labels.json --results other-results
     """
     from hiprobe.documents.checked import read_json
 
