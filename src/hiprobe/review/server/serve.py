@@ -54,8 +54,8 @@ class ServeOptions:
         guarded = self.password_file or self.password or self.proxy_user_header
         if not self.is_loopback and not guarded:
             raise UsageError(
-                f"{self.host} can be reached from other machines; give --password-file, the "
-                "variable HIPROBE_REVIEW_PASSWORD or --proxy-user-header as well"
+                f"{self.host} can be reached from other machines; give --password-file, or "
+                "the variable HIPROBE_REVIEW_PASSWORD, as well"
             )
 
     @property
