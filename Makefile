@@ -7,7 +7,7 @@ OUT ?= hiprobe-demo
 CASES ?= 20000
 FIRST ?= 0
 
-.PHONY: help setup demo test test-portable lint docs fuzz clean
+.PHONY: help setup demo test test-portable lint docs fuzz fuzz-api clean
 
 help:
 	@echo "make demo                 set up, fit a probe, detect in an unseen video, write $(OUT)/"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-portable        tests that touch a model, as on other processors"
 	@echo "make lint                 ruff and mypy alone"
 	@echo "make fuzz                 read 20,000 damaged documents (CASES=N FIRST=SEED for others)"
+	@echo "make fuzz-api             send 20,000 made-up requests to the review's server (CASES=N)"
 	@echo "make docs                 rewrite the generated pages of docs/"
 	@echo "make clean                remove .venv and caches (not the downloaded weights)"
 
@@ -38,6 +39,9 @@ test-portable: setup
 
 fuzz: setup
 	$(BIN)/python tests/fuzz/fuzz.py --cases $(CASES) --first $(FIRST)
+
+fuzz-api: setup
+	$(BIN)/python tests/review/fuzz_api.py --cases $(CASES) --first $(FIRST)
 
 docs: setup
 	$(BIN)/python scripts/write_docs.py

@@ -62,6 +62,7 @@ def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
         assert f"hiprobe/{name}" in packed
     assert "hiprobe/backbones/lite/projector.safetensors" in packed
     assert "hiprobe/report/templates/report.html" in packed
+    assert "hiprobe/review/static/vendor/preact.js" in packed
 
 
 def test_it_names_its_command(unpacked: Path) -> None:

@@ -55,6 +55,11 @@ def offline() -> bool:
     )
 
 
+def review_password() -> str | None:
+    """Password of `admin` in a review: `HIPROBE_REVIEW_PASSWORD`; None where it is not set."""
+    return os.environ.get("HIPROBE_REVIEW_PASSWORD") or None
+
+
 def share_processors(root: Path = Path("/")) -> None:
     """Let torch share the machine: to be called before torch is loaded.
 

@@ -2,12 +2,13 @@ import base64
 import io
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
 from PIL import Image
 
-from hiprobe.report.html_page import PageVideo, write_page
+from hiprobe.report.html_page import PageVideo, clip_span, write_page
 from hiprobe.report.layer_chart import LayerCurves
 from hiprobe.report.words import RENDERED_NOTE, STANDING_NOTE
 
@@ -65,7 +66,7 @@ def full_page(timeline, path) -> Page:
 def test_page_needs_nothing_from_outside(timeline, tmp_path):
     page = full_page(timeline, tmp_path / "a.html")
     assert page.addresses
-    assert all(a.startswith(("data:image/", "#")) for a in page.addresses)
+    assert all(a.startswith(("data:image/", "data:video/", "#")) for a in page.addresses)
     assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
     assert not re.search(r"url\(|@import", (tmp_path / "a.html").read_text())
 
@@ -101,6 +102,29 @@ def test_page_says_what_a_reader_needs(timeline, tmp_path):
         "No labels were given for this video.",
     ):
         assert words in text
+
+
+def test_an_event_plays_and_says_when_it_was(timeline, tmp_path):
+    recorded = datetime(2018, 4, 19, 22, 46, tzinfo=UTC)
+    video = PageVideo("a.mp4", timeline, clips={0: b"an mp4"}, recorded_at=recorded)
+    page = page_of(tmp_path / "a.html", [video])
+    assert page.tags.count("video") == 1
+    clips = [a for a in page.addresses if a.startswith("data:video/mp4;base64,")]
+    assert base64.b64decode(clips[0].partition(",")[2]) == b"an mp4"
+    for event in timeline.events:
+        assert f"22:46:{int(event.start_seconds):02d} UTC" in page.text
+    assert "The clip shows" not in page.text
+    event = replace(timeline.events[0], end_seconds=40.0, peak_seconds=38.0)
+    assert clip_span(event) == (30.0, 40.0)
+    video = replace(video, timeline=replace(timeline, events=(event,)))
+    assert "The clip shows 0:30.0 – 0:40.0" in page_of(tmp_path / "b.html", [video]).text
+    assert "hiprobe review" in page.text and "higher --threshold" in page.text
+
+
+def test_a_quiet_video_says_how_to_find_more(quiet, empty, tmp_path):
+    assert "lower --threshold" in page_of(tmp_path / "a.html", [PageVideo("a.mp4", quiet)]).text
+    words = page_of(tmp_path / "b.html", [PageVideo("b.mp4", empty)]).text
+    assert "No segment was scored" in words and "UTC" not in words
 
 
 def test_model_words_cannot_become_markup(timeline, tmp_path):

@@ -11,18 +11,22 @@ from hiprobe.cli.backbones import backbones
 from hiprobe.cli.cache import cache
 from hiprobe.cli.calibrate import calibrate
 from hiprobe.cli.console import echo
+from hiprobe.cli.correct import correct
 from hiprobe.cli.data import data
 from hiprobe.cli.demo import demo
 from hiprobe.cli.detect import detect
 from hiprobe.cli.doctor import doctor
 from hiprobe.cli.evaluate import command as evaluate
+from hiprobe.cli.events import events
 from hiprobe.cli.extract import extract
 from hiprobe.cli.fit import fit
 from hiprobe.cli.info import info
+from hiprobe.cli.labels import labels
 from hiprobe.cli.layers import layers
 from hiprobe.cli.options import refuse_repeats
 from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
 from hiprobe.cli.reproduce import reproduce
+from hiprobe.cli.review import review
 from hiprobe.cli.zero_label import zero_label
 from hiprobe.errors import HiProbeError
 from hiprobe.failures import FULL, storage_error
@@ -126,6 +130,10 @@ for command in (
     fit,
     detect,
     calibrate,
+    review,
+    events,
+    correct,
+    labels,
     layers,
     extract,
     evaluate,

@@ -481,3 +481,24 @@ class DescribedLine(Struct):
 
     video: str
     descriptions: list[str]
+
+
+class ReviewLabelFields(Struct):
+    """A label of a review; what is said and when is checked by `Label`."""
+
+    video: str
+    id: Annotated[str, Meta(pattern="^[a-z0-9]{8,32}$")]
+    start_seconds: Seconds
+    end_seconds: Seconds
+    kind: str
+    class_name: str | None
+    note: Annotated[str, Meta(max_length=100_000)]
+    reviewer: str
+    made_at_utc: str
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class LabelsDocument(Struct):
+    """What `hiprobe labels export` writes."""
+
+    labels: list[ReviewLabelFields]

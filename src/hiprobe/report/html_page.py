@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hiprobe.report.words import (
     STANDING_NOTE,
     Span,
     checked_spans,
+    clock_words,
     event_spans,
     event_words,
     format_score,
@@ -31,9 +33,12 @@ from hiprobe.report.words import (
 )
 from hiprobe.segment import Frame
 from hiprobe.store.text_files import write_text
-from hiprobe.timeline import Timeline
+from hiprobe.timeline import Event, Timeline
 
 THUMBNAIL_PIXELS = 240
+
+CLIP_SECONDS = 10.0
+"""A longer event plays so much of itself, with its peak in the middle."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class PageVideo:
         timeline: its scores and events.
         truth_spans: known events in seconds, None where not known, empty where there is none.
         thumbnails: pictures of events, by the event's place in the timeline, from 0.
+        clips: MP4 files of events, by the same.
+        recorded_at: when its first picture was taken; None where the file does not say.
         facts: what else to state about it (length, size, speed), name to value.
         cuts_seconds: where a joined video passes from one clip to the next.
         cuts: what segments that contain a cut do, in sentences.
@@ -54,6 +61,8 @@ class PageVideo:
     timeline: Timeline
     truth_spans: Sequence[Span] | None = None
     thumbnails: Mapping[int, Sequence[Frame]] = field(default_factory=dict)
+    clips: Mapping[int, bytes] = field(default_factory=dict)
+    recorded_at: datetime | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     cuts_seconds: Sequence[float] = ()
     cuts: Sequence[str] = ()
@@ -114,6 +123,8 @@ def video_facts(video: PageVideo) -> dict[str, Any]:
         "cuts": list(video.cuts),
         "facts": _fact_words(video.facts),
         "caption": events_caption(timeline),
+        "recorded": clock_words(video.recorded_at, 0.0),
+        "next_steps": _next_steps(video),
         "chart": _chart_images(drawing, TIMELINE_INCHES),
         "events": [_event_facts(video, index, truth) for index in range(len(timeline.events))],
         "truth": None if truth is None else [_truth_facts(span, timeline) for span in truth],
@@ -149,8 +160,43 @@ def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> 
         "truth": None if truth is None else share_words(event, truth),
         "said": None if said is None else explanation_facts(said),
         "words": event_words(video.timeline, event),
+        "clock": clock_words(video.recorded_at, event.start_seconds),
+        "clip_time": stretch_words(*clip_span(event)),
+        "clip_is_all": clip_span(event) == (event.start_seconds, event.end_seconds),
+        "clip": data_uri(video.clips[index], "mp4") if index in video.clips else None,
         "pictures": [_thumbnail(frame) for frame in video.thumbnails.get(index, ())],
     }
+
+
+def clip_span(event: Event) -> Span:
+    """What of an event the page plays: all of it, or the time around its peak."""
+    spare = event.end_seconds - event.start_seconds - CLIP_SECONDS
+    if spare <= 0:
+        return event.start_seconds, event.end_seconds
+    before_peak = event.peak_seconds - event.start_seconds - CLIP_SECONDS / 2
+    start = event.start_seconds + min(max(before_peak, 0.0), spare)
+    return start, start + CLIP_SECONDS
+
+
+def _next_steps(video: PageVideo) -> list[str]:
+    """What a reader can do about the result, most useful first."""
+    threshold = f"{video.timeline.threshold:.3f}"
+    if not len(video.timeline):
+        return ["No segment was scored. Check that the video plays, then run detect again."]
+    if not video.timeline.events:
+        return [
+            "Look at the chart. If something happened where the curve is highest, run detect "
+            f"again with a lower --threshold (it was {threshold}).",
+            "If the curve stays flat where something happened, label a few clips of that kind "
+            "and add them to the probe: hiprobe fit CLIPS --add PROBE.",
+        ]
+    return [
+        "Watch each event. Only a person can say whether it matters.",
+        "Say which events are right and which are false alarms, and let the probe learn from it: "
+        "hiprobe review RESULTS --probe PROBE, where RESULTS is the folder of this page.",
+        f"If most are false alarms, run detect again with a higher --threshold (it was "
+        f"{threshold}), or with a higher --kappa.",
+    ]
 
 
 def _thumbnail(frame: Frame) -> str:

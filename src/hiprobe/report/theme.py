@@ -207,6 +207,11 @@ def add_note(figure: Any, note: str | None) -> None:
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """Bytes as a `data:` address of an image, for pages that need no other file."""
-    mime = {"svg": "image/svg+xml", "png": "image/png", "jpeg": "image/jpeg"}[kind]
+    """Bytes as a `data:` address, for pages that need no other file."""
+    mime = {
+        "svg": "image/svg+xml",
+        "png": "image/png",
+        "jpeg": "image/jpeg",
+        "mp4": "video/mp4",
+    }[kind]
     return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"

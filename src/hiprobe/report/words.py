@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -62,6 +63,14 @@ def format_seconds(seconds: float) -> str:
 def stretch_words(start_seconds: float, end_seconds: float, *, dash: str = " – ") -> str:
     """A stretch of time to read, as `0:02.0 – 0:05.0`."""
     return f"{format_seconds(start_seconds)}{dash}{format_seconds(end_seconds)}"
+
+
+def clock_words(recorded_at: datetime | None, seconds: float) -> str | None:
+    """Date and time of a moment of a video, as `2018-04-19 22:46:07 UTC`; None where not known."""
+    if recorded_at is None:
+        return None
+    moment = recorded_at + timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip()
 
 
 def format_score(score: float) -> str:

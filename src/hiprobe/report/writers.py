@@ -18,6 +18,8 @@ from hiprobe.plugins import Registry
 from hiprobe.store.text_files import WRITERS_GROUP, inside
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hiprobe.evaluation.cuts import CutMeasures
     from hiprobe.pipeline.detection import DetectResult
     from hiprobe.report.layer_chart import LayerCurves
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 THUMBNAILS = 3
 """Pictures of one event in the HTML report: its first, middle and last key frame."""
+
+MOST_CLIPS = 20
+"""Clips in one HTML report, of its highest events; each is some 200 kB, and a page is one file."""
+
+CLIP_SIDE_PIXELS, CLIP_CRF = 360, 28
 
 
 @dataclass(frozen=True)
@@ -284,6 +291,8 @@ def write_html_page(result: ScoredVideo, folder: Path, name: str) -> list[Path]:
         timeline=result.timeline,
         truth_spans=result.truth_spans,
         thumbnails=_thumbnails(result),
+        clips=_clips(result),
+        recorded_at=_recorded_at(result),
         facts=result.facts,
         cuts_seconds=result.cuts_seconds,
         cuts=() if cuts is None else cuts.sentences(),
@@ -316,6 +325,42 @@ def _thumbnails(result: ScoredVideo) -> dict[int, Sequence[Any]]:
         ).frames
         for number, event in enumerate(result.timeline.events)
     }
+
+
+def _clips(result: ScoredVideo) -> dict[int, bytes]:
+    """MP4 files of the highest events, by their places in the timeline."""
+    if not result.has_pictures:
+        return {}
+    from tempfile import TemporaryDirectory
+
+    from hiprobe.report.html_page import clip_span
+    from hiprobe.video.write import save_clip
+
+    events = result.timeline.events
+    highest = sorted(range(len(events)), key=lambda number: -events[number].peak)[:MOST_CLIPS]
+    clips = {}
+    with TemporaryDirectory(prefix="hiprobe-") as folder:
+        for number in highest:
+            start, end = clip_span(events[number])
+            file = Path(folder) / f"{number}.mp4"
+            save_clip(
+                result.video,
+                start_seconds=start,
+                end_seconds=end,
+                path=file,
+                max_side_pixels=CLIP_SIDE_PIXELS,
+                crf=CLIP_CRF,
+            )
+            clips[number] = file.read_bytes()
+    return clips
+
+
+def _recorded_at(result: ScoredVideo) -> datetime | None:
+    if not result.has_pictures:
+        return None
+    from hiprobe.video.recorded import recorded_at
+
+    return recorded_at(result.video)
 
 
 def _machine_facts() -> dict[str, Any]:

@@ -46,8 +46,19 @@ class StatesCache:
         Raises:
             VideoError: the file cannot be read.
         """
-        parts = [self.content_hash(video), dict(settings), fingerprint.digest]
-        text = json.dumps(parts, sort_keys=True)
+        return self.key_of_content(
+            self.content_hash(video), settings=settings, fingerprint=fingerprint
+        )
+
+    def key_of_content(
+        self,
+        sha256: str,
+        *,
+        settings: Mapping[str, str | int | float | bool | None],
+        fingerprint: Fingerprint,
+    ) -> str:
+        """As `key`, of a video whose hash is known; the file may be gone."""
+        text = json.dumps([sha256, dict(settings), fingerprint.digest], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:40]
 
     def content_hash(self, video: Path | str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import av
 import numpy as np
+from PIL import Image
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.failures import storage_error
@@ -83,19 +84,37 @@ def write_video(
 
 
 def save_clip(
-    video: Path | str, *, start_seconds: float, end_seconds: float, path: Path | str
+    video: Path | str,
+    *,
+    start_seconds: float,
+    end_seconds: float,
+    path: Path | str,
+    max_side_pixels: int | None = None,
+    crf: int = 20,
 ) -> WrittenVideo:
     """Encode the frames of `[start_seconds, end_seconds)` as a video of their own.
 
     Its times count from its first frame, its size is that of its first frame, as in
     `redraw_video`. Sound is left out.
 
+    Args:
+        max_side_pixels: the longer side is scaled down to this; None leaves it.
+        crf: quality of the encoder, 0 (best) to 51.
+
     Raises:
         VideoError: the video cannot be read, or its pictures cannot be encoded.
         StorageError: the result cannot be written.
     """
+
+    def draw(pixels: Frame, seconds: float) -> Frame:
+        if max_side_pixels is None or max(pixels.shape) <= max_side_pixels:
+            return pixels
+        picture = Image.fromarray(pixels)
+        picture.thumbnail((max_side_pixels, max_side_pixels))
+        return np.asarray(picture)
+
     frames = FrameReader(video, start_seconds=start_seconds, end_seconds=end_seconds)
-    return _redraw(frames, Path(path), draw=lambda pixels, seconds: pixels, crf=20)
+    return _redraw(frames, Path(path), draw=draw, crf=crf)
 
 
 def redraw_video(

@@ -1,0 +1,80 @@
+"""`hiprobe labels`: take labels out of a review, and into one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hiprobe.cli.console import echo, say
+from hiprobe.cli.events import opened_review, results_option, reviewer_name
+from hiprobe.errors import UsageError
+from hiprobe.names import shown
+
+EXPORT_NAMES = ("json", "csv")
+# Written out, since help texts are shown without loading the review; a test compares them.
+
+
+@click.group()
+def labels() -> None:
+    """Export the labels of a review, or import them.
+
+    \b
+    Examples:
+      hiprobe labels export labels.json
+      hiprobe labels import labels.json --results other-results
+    """
+
+
+@labels.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(EXPORT_NAMES),
+    help="json can be imported, csv is for spreadsheets [default: by the file's ending].",
+)
+@results_option()
+def export_labels(file: Path, name: str | None, results: Path) -> None:
+    """Write all labels and events into FILE.
+
+    \b
+    Examples:
+      hiprobe labels export labels.json
+      hiprobe labels export labels.csv --results results
+    """
+    from hiprobe.review.exports import write_export
+
+    chosen = name or file.suffix.lower().removeprefix(".")
+    if chosen not in EXPORT_NAMES:
+        raise UsageError(f"{file} ends in none of .json and .csv; choose one with --format")
+    with opened_review(results) as library:
+        write_export(chosen, library, file)
+        count = len(library.labels())
+    say(f"wrote {shown(file)}: {count} {'label' if count == 1 else 'labels'}")
+
+
+@labels.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--reviewer", help="Who imports them; labels keep the names they carry.")
+@results_option()
+def import_labels(file: Path, reviewer: str | None, results: Path) -> None:
+    """Take the labels of FILE into a review; those that it has already stay as they are.
+
+    Videos are known again by their content.
+
+    \b
+    Examples:
+      hiprobe labels import labels.json --results other-results
+    """
+    from hiprobe.documents.checked import read_json
+
+    try:
+        document = read_json(file, names=True)
+    except ValueError as error:
+        raise UsageError(f"{file} cannot be read as JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{file} is no export of labels; give one of `hiprobe labels export`")
+    with opened_review(results) as library:
+        count = library.import_labels(document, reviewer_name(reviewer))
+    echo(f"{count} new {'label' if count == 1 else 'labels'}")

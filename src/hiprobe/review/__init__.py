@@ -1,0 +1,1 @@
+"""Review of what was found: a store of labels, teaching, and a page in the browser."""

@@ -1,0 +1,180 @@
+"""Labels of a review as labelled states, as fitting takes them; no model runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hiprobe.errors import UsageError
+from hiprobe.names import text_path
+from hiprobe.probe import Probe
+from hiprobe.review.library import Library
+from hiprobe.review.values import Label
+from hiprobe.states import LabelledStates, States
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a refit is fitted on.
+
+    Attributes:
+        examples: the probe's own clips, then the labelled stretches.
+        label_count: of these stretches.
+        fixed_layer: the only layer that all of them have; None where they have all layers of the
+            probe's clips, so that it can be chosen anew.
+        left_out: names of labelled stretches without states.
+    """
+
+    examples: tuple[LabelledStates, ...]
+    label_count: int
+    fixed_layer: int | None
+    left_out: tuple[str, ...]
+
+
+def lessons_of(library: Library, tell: Callable[[str], None] | None = None) -> Lessons:
+    """The probe's own clips and all labels that say something.
+
+    Videos scored by `detect` have states of the probe's layer only: then that layer is kept.
+
+    Args:
+        tell: hears the name of each video when its states were read.
+
+    Raises:
+        UsageError: the probe reads attention heads, or no labelled stretch has states.
+        ProbeFolderError: the probe was saved without the states of its clips.
+    """
+    in_use = library.probe_in_use()
+    base = in_use.versions.base()
+    base.check_extendable()
+    own = base.examples()
+    every, one = _layers(own), (in_use.probe.layer_,)
+    labels = standing(library.labels())
+    wanted = {label.video_id for label in labels}
+    found: dict[str, States] = {}
+    for video_id in library.video_ids():
+        if video_id in wanted:
+            result = library.result(video_id)
+            states = in_use.states(result, every) or in_use.states(result, one)
+            if states is not None:
+                found[video_id] = states
+            if tell is not None:
+                tell(text_path(result.path).name)
+    fixed = None if all(s.layers == every for s in found.values()) else one[0]
+    if fixed is not None:
+        found = {video_id: s.select_layers(one) for video_id, s in found.items()}
+        own = tuple(_at_layer(example, one) for example in own)
+    taught = [label for label in labels if label.video_id in found]
+    if labels and not taught:
+        raise UsageError(
+            "the states of no labelled video are kept, so nothing can be learnt from the labels; "
+            "score these videos again with `hiprobe detect`"
+        )
+    stretches = [_lesson(label, found[label.video_id], library, base) for label in taught]
+    left_out = tuple(
+        stretch_name(label, library) for label in labels if label.video_id not in found
+    )
+    return Lessons((*_alike(own, stretches), *stretches), len(stretches), fixed, left_out)
+
+
+def standing(labels: Sequence[Label]) -> list[Label]:
+    """The last word on each stretch, without what people were unsure of.
+
+    Of two labels of one video that share more than half of the shorter, the later one counts.
+    """
+    kept: dict[str, list[Label]] = {}
+    for label in reversed(labels):
+        others = kept.setdefault(label.video_id, [])
+        if not any(_same_stretch(label, other) for other in others):
+            others.append(label)
+    chosen = {label.id for others in kept.values() for label in others}
+    return [label for label in labels if label.id in chosen and label.kind != "unsure"]
+
+
+def rows_within(states: States, start_seconds: float, end_seconds: float) -> States:
+    """The segments that lie in a stretch by more than half, or the one that it meets most."""
+    starts, ends = states.start_seconds, states.end_seconds
+    shared = np.minimum(ends, end_seconds) - np.maximum(starts, start_seconds)
+    inside = shared > (ends - starts) / 2
+    if not inside.any():
+        inside[int(np.argmax(shared))] = True
+    return states.select_rows(inside)
+
+
+def stretch_name(label: Label, library: Library) -> str:
+    """What a labelled stretch is called in tables."""
+    path = text_path(library.store.contents()[label.video_id][0])
+    return f"{path.name} [{label.start_seconds:.1f}-{label.end_seconds:.1f} s]"
+
+
+def _lesson(label: Label, states: States, library: Library, base: Probe) -> LabelledStates:
+    normal = {e.class_name for e in base.examples() if e.label == 0} - {""}
+    is_normal = label.kind == "normal" or label.class_name in normal
+    named = label.class_name or ("normal" if is_normal else "anomaly")
+    return LabelledStates(
+        name=stretch_name(label, library),
+        label=0 if is_normal else 1,
+        source=_source(library.result(label.video_id).path, base),
+        clip=None,
+        segments=rows_within(states, label.start_seconds, label.end_seconds),
+        class_name=named,
+        provenance=base.provenance_,
+    )
+
+
+def _source(path: str, base: Probe) -> str:
+    """The recording; that of the probe's clips where one of them is of this file."""
+    name = text_path(path).name
+    same = [s for s in base.sources_ if text_path(s).name == name]
+    return same[0] if same else path
+
+
+def _alike(
+    own: Sequence[LabelledStates], stretches: list[LabelledStates]
+) -> tuple[LabelledStates, ...]:
+    """The probe's clips with the same unit as the stretches, which have segments only.
+
+    Where the clips have no segments, the mean of a stretch stands for a whole clip. Otherwise the
+    clips go without their whole-clip vectors: these differ from such means, and if people label
+    mostly false alarms, a fit would take that difference for a sign of normal.
+    """
+    if all(example.segments is not None for example in own):
+        return tuple(replace(example, clip=None) for example in own)
+    for number, stretch in enumerate(stretches):
+        if stretch.segments is not None:
+            stretches[number] = replace(stretch, clip=_mean(stretch.segments), segments=None)
+    return tuple(replace(example, segments=None) for example in own)
+
+
+def _mean(states: States) -> States:
+    alive = states.select_rows(~states.failed) if (~states.failed).any() else states
+    return replace(
+        alive,
+        values=alive.values.mean(axis=0, keepdims=True),
+        start_seconds=alive.start_seconds[:1],
+        end_seconds=alive.end_seconds[-1:],
+        failed=alive.failed[:1],
+    )
+
+
+def _layers(examples: Sequence[LabelledStates]) -> tuple[int, ...]:
+    first = examples[0].segments or examples[0].clip
+    return () if first is None else first.layers
+
+
+def _at_layer(example: LabelledStates, layers: tuple[int, ...]) -> LabelledStates:
+    clip, segments = example.clip, example.segments
+    return replace(
+        example,
+        clip=None if clip is None else clip.select_layers(layers),
+        segments=None if segments is None else segments.select_layers(layers),
+    )
+
+
+def _same_stretch(one: Label, other: Label) -> bool:
+    if one.event_id is not None and one.event_id == other.event_id:
+        return True
+    shared = min(one.end_seconds, other.end_seconds) - max(one.start_seconds, other.start_seconds)
+    lengths = (label.end_seconds - label.start_seconds for label in (one, other))
+    return shared > min(lengths) / 2

@@ -1,0 +1,198 @@
+"""The probe of a review: its versions, and the states that it can score without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiprobe.datasets.video_files import is_states_name
+from hiprobe.errors import HiProbeError
+from hiprobe.joined import join_states, layers_of, readings_of
+from hiprobe.names import shown, text_path
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.probe import Probe
+from hiprobe.probe.fit_results import basis_of
+from hiprobe.review.probe_versions import ProbeVersions
+from hiprobe.review.result_videos import ResultVideo
+from hiprobe.review.values import ProbeCard, ProbeLayer, ProbeVersion
+from hiprobe.segment import WHOLE
+from hiprobe.settings import states_folder
+from hiprobe.states import Reading, States, VideoStates
+from hiprobe.store.states_cache import StatesCache
+from hiprobe.store.states_file import read_states
+from hiprobe.timeline import Timeline
+
+
+@dataclass
+class ProbeInUse:
+    """The probe that scored the results, as it is now."""
+
+    versions: ProbeVersions
+    probe: Probe
+
+    @classmethod
+    def open(cls, folder: Path) -> ProbeInUse:
+        """The last version of a probe folder.
+
+        Raises:
+            ProbeFolderError: the folder holds no probe.
+            StorageError: it cannot be written.
+        """
+        versions = ProbeVersions.open(folder)
+        return cls(versions, versions.probe())
+
+    def states(self, video: ResultVideo, layers: Sequence[int] | None = None) -> States | None:
+        """The states of a video's segments, kept from when it was scored.
+
+        Args:
+            layers: the probe's own where None.
+
+        Returns:
+            None where they are not kept, or belong to other segments than its scores.
+        """
+        wanted = (self.probe.layer_,) if layers is None else tuple(layers)
+        try:
+            found = self._kept(video, wanted)
+            if found is not None:
+                self.probe.check_fingerprint(found.fingerprint)
+        except HiProbeError:  # gone, damaged, without the layer, or of another backbone
+            return None
+        if found is None or not _same_segments(found, video.timeline):
+            return None
+        return found
+
+    def _kept(self, video: ResultVideo, layers: tuple[int, ...]) -> States | None:
+        """States as the probe reads them, joined for a committee."""
+        members = self.probe.members
+        readings = readings_of(members) if members else (self.probe.reading_,)
+        held = layers_of(members) if members else layers
+        if is_states_name(video.path):
+            every = read_states(text_path(video.path)).states
+        else:
+            kept = self._cached(video, held, readings)
+            every = {} if kept is None else kept.states
+        if not set(readings) <= set(every):
+            return None
+        if members:
+            return join_states(every, members)
+        return every[self.probe.reading_].select_layers(layers)
+
+    def _cached(
+        self, video: ResultVideo, layers: tuple[int, ...], readings: tuple[Reading, ...]
+    ) -> VideoStates | None:
+        if video.content is None:
+            return None
+        cache = StatesCache(states_folder())
+        cut = ExtractionSettings.like(self.probe.provenance_)
+        key = cache.key_of_content(
+            video.content,
+            settings=cut.key_parts("segments", WHOLE),
+            fingerprint=self.probe.fingerprint_,
+        )
+        return cache.get(key, layers=layers, readings=readings)
+
+    def scored(
+        self, video: ResultVideo, probe: Probe | None = None, *, threshold: float | None = None
+    ) -> Timeline | None:
+        """A video scored anew from kept states; None where there are none.
+
+        Args:
+            probe: the one in use where None.
+            threshold: set for this video; None takes the probe's.
+        """
+        chosen = probe or self.probe
+        states = self.states(video, (chosen.layer_,))
+        if states is None:
+            return None
+        timeline = chosen.detect(
+            states, threshold=threshold, sigma_segments=video.timeline.sigma_segments
+        )
+        return replace(timeline, ended=video.timeline.ended)
+
+    def has_scored(self, facts: Mapping[str, Any]) -> bool:
+        """Whether results with these facts are of the probe as it is now."""
+        return dict(facts) == self.probe.facts()
+
+    def kappa_of(self, threshold: float) -> float | None:
+        """The kappa that gives a threshold; None where all clips score alike."""
+        return kappa_of(self.probe, threshold)
+
+    def at_threshold(self, threshold: float) -> Probe:
+        """The probe with another threshold, and with its kappa for the fits to come."""
+        made = self.probe
+        summary = made.summarise(threshold)
+        fitted = replace(made.fitted(), threshold=threshold, threshold_summary=summary)
+        kappa = kappa_of(made, threshold)
+        probe = Probe.of(fitted, made, made.examples())
+        return probe if kappa is None else probe.set_params(kappa=kappa, threshold=None)
+
+    def take(
+        self, probe: Probe, reason: str, *, reviewer: str, label_count: int, after: int
+    ) -> ProbeVersion:
+        """Keep a probe as the new version in use.
+
+        Args:
+            after: number of the version that it was made from.
+
+        Raises:
+            ProbeFolderError: another process has made a new version meanwhile.
+            StorageError: it cannot be written.
+        """
+        made = self.versions.keep(
+            probe, reason, reviewer=reviewer, label_count=label_count, after=after
+        )
+        self.probe = self.versions.probe()
+        return made
+
+    def restore(self, number: int, reviewer: str) -> ProbeVersion:
+        """Bring a version back.
+
+        Raises:
+            UnknownIdError: there is no such version.
+        """
+        made = self.versions.restore(number, reviewer)
+        self.probe = self.versions.probe()
+        return made
+
+    def card(self) -> ProbeCard:
+        """What is shown of the probe."""
+        probe = self.probe
+        table = probe.layer_table_
+        rows = zip(table.layers, table.total, table.cv_auc, strict=True)
+        named = {e.class_name or ("anomaly" if e.label else "normal") for e in probe.examples()}
+        return ProbeCard(
+            name=shown(self.versions.folder.absolute().name),
+            recipe=f"{probe.reading_}, {probe.mode_}, {probe.facts()['scorer']}",
+            layer=probe.layer_,
+            cv_auc=probe.cv_auc_,
+            threshold=probe.threshold_,
+            layers=tuple(
+                ProbeLayer(layer=n, saliency=_number(s), cv_auc=_number(a)) for n, s, a in rows
+            ),
+            classes=tuple(sorted(named)),
+        )
+
+
+def kappa_of(probe: Probe, threshold: float) -> float | None:
+    """T = mean + kappa x deviation of the few-shot scores (paper, eq. 10), solved for kappa."""
+    found = probe.few_shot_scores_
+    scores = found[basis_of(found, probe.threshold_scores)]
+    scores = scores[np.isfinite(scores)]
+    deviation = float(scores.std()) if len(scores) else 0.0
+    return (threshold - float(scores.mean())) / deviation if deviation > 0 else None
+
+
+def _same_segments(states: States, timeline: Timeline) -> bool:
+    pairs = (
+        (states.start_seconds, timeline.start_seconds),
+        (states.end_seconds, timeline.end_seconds),
+    )
+    return all(len(a) == len(b) and np.allclose(a, b, rtol=0, atol=1e-3) for a, b in pairs)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

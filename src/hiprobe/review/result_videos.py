@@ -1,0 +1,100 @@
+"""Result folders of `hiprobe detect`, read as videos with their scores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hiprobe.documents.checked import files_below
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.names import text_path
+from hiprobe.report.documents import FORMAT, read_document, read_timeline
+from hiprobe.store.content_hash import content_hash
+from hiprobe.store.text_files import RESULTS, Owner, read_owners
+from hiprobe.timeline import Timeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultVideo:
+    """One result: a video, its scores and what was known of it.
+
+    Attributes:
+        path: as text, absolute where the folder tells it.
+        content: SHA-256 of the video; None where nothing tells it and the file is gone.
+        probe: facts about the probe that scored it.
+        truth: known events, half-open in seconds; None where they are not known.
+    """
+
+    path: str
+    content: str | None
+    timeline: Timeline
+    probe: Mapping[str, Any]
+    truth: tuple[tuple[float, float], ...] | None
+
+
+def result_videos(folder: Path, *, hashes: Path | None = None) -> list[ResultVideo]:
+    """The results in a folder, in the order of their names.
+
+    Args:
+        hashes: where hashes of files are remembered.
+
+    Raises:
+        UsageError: the folder holds no timelines, or one of them is damaged.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder; give one that `hiprobe detect` wrote")
+    files = [file for file in files_below(folder) if file.suffix == ".json" and _is_timeline(file)]
+    if not files:
+        raise UsageError(f"{folder} holds no timelines; run `hiprobe detect` with --format json")
+    owners = {owner.name: owner for owner in read_owners(folder) or () if owner.kind == RESULTS}
+    return [_result(file, owners.get(_name(file, folder)), hashes) for file in sorted(files)]
+
+
+def _result(file: Path, owner: Owner | None, hashes: Path | None) -> ResultVideo:
+    document = read_document(file)
+    path = owner.video if owner else str(document["video"])
+    truth = document["truth_spans"]
+    return ResultVideo(
+        path=path,
+        content=owner.sha256 if owner else _content(text_path(path), hashes),
+        timeline=read_timeline(file),
+        probe=document["probe"],
+        truth=None if truth is None else tuple((float(s), float(e)) for s, e in truth),
+    )
+
+
+def _content(path: Path, hashes: Path | None) -> str | None:
+    """None where the file is not there: scores can be reviewed without it."""
+    try:
+        return content_hash(path, remembered_in=hashes)
+    except VideoError:
+        return None
+
+
+def _name(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix().removesuffix(".json")
+
+
+def _is_timeline(file: Path) -> bool:
+    """Whether a file says that it is a timeline; one of another version is refused later."""
+    with file.open("rb") as opened:
+        return f'"format": "{FORMAT}"'.encode() in opened.read(4096)
+
+
+_CLOCK = re.compile(
+    r"(?<!\d)(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T_ .-]{1,3}(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?!\d)"
+)
+
+
+def clock_in(name: str) -> str | None:
+    """ISO 8601 of a time that a recorder wrote into a name, as in `cam_20240501_123000.mp4`."""
+    for found in _CLOCK.finditer(name):
+        try:
+            return datetime(*map(int, found.groups())).isoformat()  # type: ignore[arg-type]
+        except ValueError:  # digits that are no date
+            continue
+    return None

@@ -1,0 +1,1 @@
+"""The server of the review page; the only room that imports FastAPI."""

@@ -1,0 +1,274 @@
+"""Who may do what: the token of this run, passwords, sessions, and a limit on wrong log-ins."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+from hiprobe.errors import UsageError
+
+_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
+_SCRYPT_BYTES = 64 * 1024 * 1024
+"""OpenSSL refuses scrypt above 32 MiB unless told otherwise, and these costs need 16."""
+
+_MOST_PASSWORD_CHARACTERS = 1024
+_SESSION_SECONDS = 12 * 3600.0
+_MOST_SESSIONS = 1000
+_WINDOW_SECONDS = 60.0
+_WRONG_OF_ONE, _WRONG_OF_ALL = 5, 50
+
+
+class Role(IntEnum):
+    """What a person may do; each includes those before it."""
+
+    VIEWER = 1
+    REVIEWER = 2
+    ADMIN = 3
+
+    @classmethod
+    def named(cls, name: str) -> Role:
+        """The role of a name in small letters.
+
+        Raises:
+            UsageError: there is no such role.
+        """
+        if name.upper() not in cls.__members__:
+            raise UsageError(f"{name!r} is no role; choose viewer, reviewer or admin")
+        return cls[name.upper()]
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person who may log in; the password is kept as a scrypt hash alone."""
+
+    name: str
+    role: Role
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ReviewSession:
+    """A person who is logged in; `csrf` is what their writes must carry."""
+
+    reviewer: str
+    role: Role
+    csrf: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ProxyTrust:
+    """A reverse proxy that has checked the person, and names them in a header.
+
+    Attributes:
+        header: its name in small letters.
+        addresses: from where the header is believed.
+    """
+
+    header: str
+    addresses: frozenset[str]
+
+
+class AccessDenied(Exception):  # noqa: N818 - an answer to a request, not a failure of ours
+    """A log-in that is refused; `wait_seconds` where it came after too many wrong ones."""
+
+    def __init__(self, message: str, *, wait_seconds: int = 0) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+def hash_password(password: str) -> str:
+    """A salted scrypt hash (RFC 7914) as one word: `scrypt$salt$hash`, both in hex."""
+    salt = secrets.token_bytes(16)
+    return f"scrypt${salt.hex()}${_scrypt(password, salt).hex()}"
+
+
+def is_password(password: str, password_hash: str) -> bool:
+    """Whether a password belongs to a hash; takes the same time for right and wrong ones."""
+    _, salt, wanted = password_hash.split("$")
+    return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), bytes.fromhex(wanted))
+
+
+def _scrypt(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(
+        password.encode("utf-8", "surrogatepass"),
+        salt=salt,
+        n=_SCRYPT_N,
+        r=_SCRYPT_R,
+        p=_SCRYPT_P,
+        maxmem=_SCRYPT_BYTES,
+    )
+
+
+def read_accounts(path: Path) -> dict[str, Account]:
+    """People of a password file: a line `name:role:password` or `name:role:scrypt$...` each.
+
+    Empty lines and lines that begin with # are passed over. Messages name lines, never what
+    stands in them, for a password may.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is not of this form.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as a password file of UTF-8 text") from error
+    accounts: dict[str, Account] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, _, rest = line.partition(":")
+        role, _, secret = rest.partition(":")
+        known = role.strip().upper() in Role.__members__
+        if not (name.strip() and known and secret.strip()) or name.strip() in accounts:
+            raise UsageError(
+                f"line {number} of {path} is not name:role:password with a new name and a role "
+                "of viewer, reviewer or admin; correct it"
+            )
+        kept = _kept(secret.strip(), line=number, path=path)
+        accounts[name.strip()] = Account(name.strip(), Role.named(role.strip()), kept)
+    if not accounts:
+        raise UsageError(f"{path} names nobody; give a line name:role:password for each person")
+    return accounts
+
+
+def _kept(secret: str, *, line: int, path: Path) -> str:
+    if not secret.startswith("scrypt$"):
+        return hash_password(secret)
+    try:
+        is_password("", secret)
+    except ValueError:
+        raise UsageError(
+            f"line {line} of {path} holds a damaged hash; make a new one, or give the password"
+        ) from None
+    return secret
+
+
+class Access:
+    """Opens and finds sessions; safe to use from several threads.
+
+    Args:
+        token: what the address of the page carries in its fragment; None where there is none.
+        token_reviewer: whose name stands on what is done with the token.
+        accounts: people with passwords, by name.
+        proxy: where a reverse proxy says who somebody is. Whom `accounts` does not know is a
+            viewer.
+        now: seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str | None,
+        token_reviewer: str = "local",
+        accounts: Mapping[str, Account] | None = None,
+        proxy: ProxyTrust | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._token, self._token_reviewer = token, token_reviewer
+        self._accounts, self._proxy, self._now = dict(accounts or {}), proxy, now
+        self._open: dict[str, tuple[float, ReviewSession]] = {}
+        self._lock = threading.Lock()
+        self._wrong: deque[tuple[float, str]] = deque()
+        self._key = secrets.token_bytes(32)
+        # Checked for unknown names, so that an answer's time does not tell which names there are.
+        self._nobody = hash_password(secrets.token_hex(16))
+
+    def log_in_by_token(self, token: str, *, address: str) -> tuple[str, ReviewSession]:
+        """A new session and the secret of its cookie.
+
+        Raises:
+            AccessDenied: another token, or too many wrong ones before.
+        """
+        self._refuse_many(address)
+        given, wanted = (value.encode("utf-8", "replace") for value in (token, self._token or ""))
+        if self._token is None or not hmac.compare_digest(given, wanted):
+            self._note_wrong(address)
+            raise AccessDenied(
+                "this token does not open the review; use the address that `hiprobe review` printed"
+            )
+        return self._opened(self._token_reviewer, Role.ADMIN)
+
+    def log_in(self, user: str, password: str, *, address: str) -> tuple[str, ReviewSession]:
+        """A new session and the secret of its cookie.
+
+        Raises:
+            AccessDenied: wrong name or password, or too many wrong ones before.
+        """
+        self._refuse_many(address)
+        # Noted before the slow check: many requests at once are counted, too.
+        noted = self._note_wrong(address)
+        account = self._accounts.get(user)
+        wanted = self._nobody if account is None else account.password_hash
+        right = len(password) <= _MOST_PASSWORD_CHARACTERS and is_password(password, wanted)
+        if account is None or not right:
+            raise AccessDenied("name or password is wrong; try again")
+        with self._lock:
+            if noted in self._wrong:
+                self._wrong.remove(noted)
+        return self._opened(account.name, account.role)
+
+    def log_out(self, secret: str) -> None:
+        """End the session of a cookie, if there is one."""
+        with self._lock:
+            self._open.pop(_digest(secret), None)
+
+    def session_of(
+        self, secret: str | None, *, headers: Mapping[str, str], address: str
+    ) -> ReviewSession | None:
+        """The session of a request, by its cookie or by what the proxy says."""
+        with self._lock:
+            until, session = self._open.get(_digest(secret or ""), (0.0, None))
+        if session is not None and until > self._now():
+            return session
+        if self._proxy is None or address not in self._proxy.addresses:
+            return None
+        user = headers.get(self._proxy.header, "").strip()
+        if not user:
+            return None
+        account = self._accounts.get(user)
+        csrf = hmac.new(self._key, user.encode(), "sha256").hexdigest()
+        return ReviewSession(user[:200], account.role if account else Role.VIEWER, csrf)
+
+    def _opened(self, reviewer: str, role: Role) -> tuple[str, ReviewSession]:
+        secret, session = (
+            secrets.token_urlsafe(32),
+            ReviewSession(reviewer, role, secrets.token_urlsafe(32)),
+        )
+        with self._lock:
+            now = self._now()
+            self._open = {key: held for key, held in self._open.items() if held[0] > now}
+            while len(self._open) >= _MOST_SESSIONS:
+                self._open.pop(next(iter(self._open)))
+            self._open[_digest(secret)] = (now + _SESSION_SECONDS, session)
+        return secret, session
+
+    def _note_wrong(self, address: str) -> tuple[float, str]:
+        noted = (self._now(), address)
+        with self._lock:
+            self._wrong.append(noted)
+        return noted
+
+    def _refuse_many(self, address: str) -> None:
+        with self._lock:
+            while self._wrong and self._wrong[0][0] < self._now() - _WINDOW_SECONDS:
+                self._wrong.popleft()
+            own = sum(of == address for _, of in self._wrong)
+            if own < _WRONG_OF_ONE and len(self._wrong) < _WRONG_OF_ALL:
+                return
+            wait = int(self._wrong[0][0] + _WINDOW_SECONDS - self._now()) + 1
+        raise AccessDenied(
+            f"too many wrong log-ins; try again in {wait} seconds", wait_seconds=wait
+        )
+
+
+def _digest(secret: str) -> str:
+    """What a session is kept under: a look-up by the secret itself could be timed."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

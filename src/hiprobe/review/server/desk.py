@@ -1,0 +1,94 @@
+"""What every route needs: the parts of the review, who asks, and what their role allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from hiprobe.review.server.access import Access, ReviewSession, Role
+from hiprobe.review.server.contract import (
+    ReviewExports,
+    ReviewLibrary,
+    ReviewModel,
+    ReviewTeacher,
+)
+from hiprobe.review.server.guard import Refusal
+from hiprobe.review.server.jobs import Jobs
+from hiprobe.review.server.media import MediaCache
+from hiprobe.review.server.review_answers import ErrorAnswer
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The parts of one review, shared by all requests."""
+
+    access: Access
+    library: ReviewLibrary
+    teacher: ReviewTeacher
+    exports: ReviewExports
+    model: ReviewModel
+    media: MediaCache
+    jobs: Jobs
+
+
+def desk_of(request: Request) -> Desk:
+    """The review that a request belongs to."""
+    found: Desk = request.app.state.desk
+    return found
+
+
+def session_of(request: Request) -> ReviewSession:
+    """Who asks.
+
+    Raises:
+        Refusal: nobody is logged in.
+    """
+    session: ReviewSession | None = request.scope["state"]["session"]
+    if session is None:
+        raise Refusal(401, "session", "log in first, or open the address that was printed")
+    return session
+
+
+TheDesk = Annotated[Desk, Depends(desk_of)]
+TheSession = Annotated[ReviewSession, Depends(session_of)]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_CODES = (400, 401, 403, 404, 409, 413, 421, 422, 429, 503)
+
+
+def route(
+    router: APIRouter, method: str, path: str, *, role: Role | None, **more: Any
+) -> Decorator:
+    """A route that a role is needed for; OpenAPI carries it as `x-role`.
+
+    Args:
+        role: the least that may ask; None where nobody needs to be logged in.
+        more: what FastAPI takes besides.
+    """
+
+    def allowed(request: Request) -> None:
+        if role is not None and session_of(request).role < role:
+            raise Refusal(
+                403, "role", f"this needs the role {role.name.lower()}; ask an administrator"
+            )
+
+    return router.api_route(
+        path,
+        methods=[method],
+        dependencies=[Depends(allowed)],
+        openapi_extra={"x-role": "nobody" if role is None else role.name.lower()},
+        responses={code: _error_of(**more) for code in _CODES},
+        **more,
+    )
+
+
+def _error_of(*, response_class: object = None, **_: object) -> dict[str, Any]:
+    """An error in OpenAPI. FastAPI would give it the media type of the route's own class."""
+    if response_class is None:
+        return {"model": ErrorAnswer}
+    schema = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
+    return {"content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,154 @@
+"""Where the review listens, who may open it, and the server that runs until it is stopped."""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from hiprobe.errors import UsageError
+from hiprobe.review.server.access import (
+    Access,
+    Account,
+    ProxyTrust,
+    Role,
+    hash_password,
+    read_accounts,
+)
+
+_STOP_SECONDS = 3
+_ANY = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How the review is reached.
+
+    Attributes:
+        host, port: where it listens; port 0 is any that is free.
+        password_file: people and passwords, as `read_accounts` takes them.
+        password: of the person `admin`, from the environment.
+        proxy_user_header: header in which a reverse proxy names the person.
+        proxy_addresses: from where that header is believed.
+        names: further names under which the page is opened, as behind a proxy.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    password_file: Path | None = None
+    password: str | None = None
+    proxy_user_header: str | None = None
+    proxy_addresses: frozenset[str] = frozenset(("127.0.0.1", "::1"))
+    names: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"port {self.port} is none; give one from 0 to 65535")
+        guarded = self.password_file or self.password or self.proxy_user_header
+        if not self.is_loopback and not guarded:
+            raise UsageError(
+                f"{self.host} can be reached from other machines; give --password-file, or "
+                "the variable HIPROBE_REVIEW_PASSWORD, as well"
+            )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this machine alone can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Names that the header `Host` may give."""
+        own = {self.host.lower(), *(name.lower() for name in self.names)}
+        if self.is_loopback:
+            own |= {"127.0.0.1", "localhost", "::1"}
+        elif self.host in _ANY:
+            own |= {socket.gethostname().lower(), "localhost"}
+        return frozenset(own - set(_ANY))
+
+    def access(self) -> tuple[Access, str | None]:
+        """Who may do what, and the token of the address; None where people log in themselves.
+
+        Raises:
+            UsageError: the password file cannot be used.
+        """
+        accounts = {} if self.password_file is None else read_accounts(self.password_file)
+        if self.password:
+            accounts["admin"] = Account("admin", Role.ADMIN, hash_password(self.password))
+        proxy = None
+        if self.proxy_user_header:
+            proxy = ProxyTrust(self.proxy_user_header.lower(), self.proxy_addresses)
+        open_here = self.is_loopback and not accounts and proxy is None
+        token = secrets.token_urlsafe(32) if open_here else None
+        reviewer = _own_name()
+        access = Access(token=token, token_reviewer=reviewer, accounts=accounts, proxy=proxy)
+        return access, token
+
+
+def _own_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no entry
+        return "local"
+
+
+def listen(options: ServeOptions) -> socket.socket:
+    """A socket at host and port.
+
+    Raises:
+        UsageError: the host is unknown, or the port is taken.
+    """
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM
+        )[0]
+        found = socket.socket(kind, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen at {options.host} port {options.port} ({error.strerror}); "
+            "choose another --port, or 0 for any that is free"
+        ) from error
+    return found
+
+
+def address_of(options: ServeOptions, listening: socket.socket, token: str | None) -> str:
+    """The address to open; a fragment stays in the browser, so the token reaches no log."""
+    host = "localhost" if options.host in _ANY else options.host
+    shown = f"[{host}]" if ":" in host else host
+    fragment = f"#token={token}" if token else ""
+    return f"http://{shown}:{listening.getsockname()[1]}/{fragment}"
+
+
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """A server that names no version, keeps no access log and believes no forwarded address."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(app: ASGIApp, listening: socket.socket, *, ready: Callable[[], None]) -> None:
+    """Answer until Ctrl-C; `ready` is called before, when requests are already queued."""
+    listening.listen()
+    ready()
+    server_of(app).run(sockets=[listening])

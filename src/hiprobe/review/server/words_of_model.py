@@ -1,0 +1,93 @@
+"""The model's words on an event and on a normal moment near it, asked for one event at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hiprobe.errors import BackboneError
+from hiprobe.review.server.contract import ReviewLibrary, ReviewModel
+from hiprobe.review.server.jobs import Job
+
+if TYPE_CHECKING:
+    from hiprobe.backbones.interface import Backbone
+
+_LONGEST_SECONDS = 4.0
+"""Around the peak of an event; its key frames lie too far apart in a longer stretch."""
+
+
+class LazyModel:
+    """A backbone that is opened when the first words are asked for.
+
+    Args:
+        open_backbone: opens it whole; None where no probe says which one it is.
+    """
+
+    def __init__(self, open_backbone: Callable[[], Backbone] | None) -> None:
+        self._open = open_backbone
+        self._backbone: Backbone | None = None
+        self._lock = threading.Lock()
+
+    def describe(self, video: Path, start_seconds: float, end_seconds: float, /) -> str:
+        """Words on a stretch of a video.
+
+        Raises:
+            BackboneError: no model is at hand.
+            VideoError: the stretch cannot be read.
+        """
+        from hiprobe.backbones.interface import speech_of
+        from hiprobe.pipeline.answers import read_answer
+        from hiprobe.pipeline.explaining import prompts_for
+        from hiprobe.segment import Cut, Stretch
+        from hiprobe.video.clip import read_clip_and_outcome
+
+        if self._open is None:
+            raise BackboneError(
+                "no model is at hand; start `hiprobe review` with --probe, whose model is asked"
+            )
+        with self._lock:
+            if self._backbone is None:
+                self._backbone = self._open()
+        stretch = Stretch(start_seconds, end_seconds)
+        shown, _ = read_clip_and_outcome(video, Cut(), stretch)
+        asked = prompts_for(speech_of(self._backbone))
+        text = self._backbone.describe(
+            shown.frames,
+            prompt=asked.event,
+            max_new_tokens=asked.max_new_tokens,
+            frame_seconds=shown.frame_offsets_seconds,
+        )
+        answer = read_answer(text)
+        if answer.reason is not None:
+            return f"({answer.reason})"
+        parts = (answer.title, answer.what_happens, answer.why_unusual)
+        return ". ".join(part.rstrip(". ") for part in parts if part) or answer.text
+
+
+def tell_in_words(event_id: str, library: ReviewLibrary, model: ReviewModel, job: Job) -> None:
+    """Ask about an event and about a normal moment near it; the event's words are kept.
+
+    Raises:
+        BackboneError: no model is at hand.
+        VideoError: the video cannot be read.
+    """
+    event = library.event(event_id)
+    path, curve = library.video_path(event.video_id), library.curve(event.video_id)
+    half = _LONGEST_SECONDS / 2
+    start = max(event.start_seconds, event.peak_seconds - half)
+    job.say("progress", {"done": 0, "total": 2, "text": "Asking the model", "seconds_left": None})
+    words = model.describe(path, start, min(event.end_seconds, start + _LONGEST_SECONDS))
+    library.set_explanation(event_id, words)
+    job.say("words", {"text": words, "of": "event"})
+    normal = nearest_normal(curve, event.peak_seconds)
+    if normal is not None:
+        job.say("words", {"text": model.describe(path, *normal), "of": "normal"})
+
+
+def nearest_normal(curve: Any, seconds: float) -> tuple[float, float] | None:
+    """The segment at or below the threshold that is nearest to a moment; None without one."""
+    columns = zip(curve.start_seconds, curve.end_seconds, curve.smoothed, strict=True)
+    normal = [(float(a), float(b)) for a, b, score in columns if score <= curve.threshold]
+    return min(normal, key=lambda s: abs((s[0] + s[1]) / 2 - seconds), default=None)

@@ -1,0 +1,448 @@
+"""The SQLite file of a review: videos, events and labels, safe from crashes and other writers."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import uuid
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from hiprobe.errors import StorageError
+from hiprobe.review.migrations import MIGRATIONS
+from hiprobe.review.values import KeptEvent, Label, LabelKind, UnknownIdError
+from hiprobe.timeline import Event
+
+STORE_NAME = "hiprobe-review.sqlite"
+WAIT_SECONDS = 30.0
+
+_LABEL = (
+    "id, event_id, video_id, start_seconds, end_seconds, kind, class_name, note, reviewer, "
+    "made_at_utc"
+)
+_OLD_EVENTS = (
+    "SELECT id, start_seconds, end_seconds FROM events WHERE video_id = ? ORDER BY present DESC, id"
+)
+_PUT_EVENT = (
+    "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (id) DO UPDATE SET "
+    "start_seconds = excluded.start_seconds, end_seconds = excluded.end_seconds, peak_seconds = "
+    "excluded.peak_seconds, score = excluded.score, present = 1, "
+    "explanation = coalesce(excluded.explanation, explanation)"
+)
+_EVENTS = (
+    "SELECT e.id, e.video_id, e.start_seconds, e.end_seconds, e.peak_seconds, e.score, "
+    "e.explanation, "
+    + ", ".join(f"l.{name} AS label_{name}" for name in _LABEL.split(", "))
+    + " FROM events e LEFT JOIN labels l ON l.number = (SELECT max(number) FROM labels "
+    "WHERE event_id = e.id AND removed_at_utc IS NULL)"
+)
+"""Events with the last label that stands of each."""
+
+
+class ReviewStore:
+    """The store of a review; threads may share it, each has a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a store, made where there is none, and bring it to this version.
+
+        Raises:
+            StorageError: it cannot be opened or written, is no store, or is of a newer version.
+        """
+        store = cls(path)
+        try:
+            with store._writing() as connection:
+                _migrate(connection, path)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._guard:
+            while self._connections:
+                self._connections.pop().close()
+            self._local = threading.local()
+
+    def add_videos(
+        self, found: Sequence[tuple[str, str | None]], *, keep_paths: bool = False
+    ) -> list[str]:
+        """The ids of videos, which are entered where they are not known.
+
+        A video is known by its content, so that it may be moved; without that, by its path.
+
+        Args:
+            found: path and SHA-256 of each; None where the content is not known.
+            keep_paths: known videos stay where they are said to lie.
+        """
+        with self._writing() as connection:
+            return [_video_id(connection, path, content, keep_paths) for path, content in found]
+
+    def put_events(self, found: Mapping[str, Sequence[Event]]) -> None:
+        """Replace the events of videos; one keeps the id of the old one that it overlaps most.
+
+        An event that is no longer found stays in the file with its labels, and gets its id back
+        when it is found again.
+
+        Args:
+            found: the events of each video, by its id, in order of time.
+
+        Raises:
+            UnknownIdError: a video is not in this store.
+        """
+        with self._writing() as connection:
+            for video_id, events in found.items():
+                self._check_video(connection, video_id)
+                old = connection.execute(_OLD_EVENTS, (video_id,)).fetchall()
+                connection.execute("UPDATE events SET present = 0 WHERE video_id = ?", (video_id,))
+                for event, kept in zip(events, _kept_ids(old, events), strict=True):
+                    connection.execute(
+                        _PUT_EVENT,
+                        (
+                            *(kept or _new_id(), video_id, event.start_seconds, event.end_seconds),
+                            *(event.peak_seconds, event.peak, event.explanation),
+                        ),
+                    )
+
+    def matched(self, video_id: str, found: Sequence[Event]) -> tuple[KeptEvent, ...]:
+        """The events that `put_events` would make of these; nothing is saved.
+
+        A new one has an id that is not kept.
+        """
+        with self._reading() as connection:
+            old = connection.execute(_OLD_EVENTS, (video_id,)).fetchall()
+            rows = connection.execute(f"{_EVENTS} WHERE e.video_id = ?", (video_id,)).fetchall()
+        known = {row["id"]: _event(row) for row in rows}
+        made = []
+        for event, kept in zip(found, _kept_ids(old, found), strict=True):
+            before = known.get(kept or "")
+            made.append(
+                KeptEvent(
+                    id=kept or _new_id(),
+                    video_id=video_id,
+                    start_seconds=event.start_seconds,
+                    end_seconds=event.end_seconds,
+                    peak_seconds=event.peak_seconds,
+                    score=event.peak,
+                    label=before.label if before else None,
+                    explanation=before.explanation if before else event.explanation,
+                )
+            )
+        return tuple(made)
+
+    def events(self, video_id: str | None = None) -> tuple[KeptEvent, ...]:
+        """The events of a video, or of all, in order of time, each with its last label."""
+        where = "e.present" if video_id is None else "e.present AND e.video_id = ?"
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"{_EVENTS} WHERE {where} ORDER BY e.video_id, e.start_seconds",
+                () if video_id is None else (video_id,),
+            ).fetchall()
+        return tuple(map(_event, rows))
+
+    def event(self, event_id: str) -> KeptEvent:
+        """An event with its last label, also where it is no longer found.
+
+        Raises:
+            UnknownIdError: there is no such event.
+        """
+        with self._reading() as connection:
+            row = _one(connection, f"{_EVENTS} WHERE e.id = ?", (event_id,))
+        if row is None:
+            raise UnknownIdError(f"event {event_id!r} is not in {self.path}; list the events again")
+        return _event(row)
+
+    def explain(self, event_id: str, words: str) -> None:
+        """Keep the model's words on an event.
+
+        Raises:
+            UnknownIdError: there is no such event.
+        """
+        self.event(event_id)
+        with self._writing() as connection:
+            connection.execute("UPDATE events SET explanation = ? WHERE id = ?", (words, event_id))
+
+    def set_seen(self, event_id: str, reviewer: str, *, seen: bool) -> None:
+        """Keep whether a reviewer has seen an event.
+
+        Raises:
+            UnknownIdError: there is no such event.
+        """
+        self.event(event_id)
+        change = (
+            "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO NOTHING"
+            if seen
+            else "DELETE FROM seen WHERE event_id = ? AND reviewer = ?"
+        )
+        with self._writing() as connection:
+            connection.execute(change, (event_id, reviewer))
+
+    def seen_events(self) -> frozenset[str]:
+        """Events that somebody has seen."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT DISTINCT event_id FROM seen").fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def contents(self) -> dict[str, tuple[str, str | None]]:
+        """Path and SHA-256 of every video of the store, by its id."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT id, path, content FROM videos").fetchall()
+        return {row["id"]: (row["path"], row["content"]) for row in rows}
+
+    def thresholds(self) -> dict[str, float]:
+        """Thresholds that were set for single videos."""
+        with self._reading() as connection:
+            return dict(map(tuple, connection.execute("SELECT * FROM thresholds").fetchall()))
+
+    def set_threshold(self, video_id: str, threshold: float, reviewer: str) -> None:
+        """Keep the threshold of one video.
+
+        Raises:
+            UnknownIdError: there is no such video.
+        """
+        with self._writing() as connection:
+            self._check_video(connection, video_id)
+            connection.execute(
+                "INSERT OR REPLACE INTO thresholds VALUES (?, ?)", (video_id, threshold)
+            )
+            _note(connection, reviewer, f"threshold {threshold:g}", video_id)
+
+    def drop_thresholds(self, reviewer: str) -> None:
+        """Forget the thresholds of single videos, since one for all was set."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM thresholds")
+            _note(connection, reviewer, "threshold for all", "")
+
+    def audit(self, reviewer: str, action: str, subject: str) -> None:
+        """Note who did what, and to what."""
+        with self._writing() as connection:
+            _note(connection, reviewer, action, subject)
+
+    def setting(self, name: str) -> str | None:
+        """A value that is kept under a name; None where there is none."""
+        with self._reading() as connection:
+            row = _one(connection, "SELECT value FROM settings WHERE name = ?", (name,))
+        return None if row is None else str(row[0])
+
+    def keep_setting(self, name: str, value: str) -> None:
+        """Keep a value under a name."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def add_label(
+        self,
+        *,
+        video_id: str,
+        start_seconds: float,
+        end_seconds: float,
+        kind: LabelKind,
+        reviewer: str,
+        event_id: str | None = None,
+        class_name: str | None = None,
+        note: str = "",
+    ) -> Label:
+        """Write a label; it is on disk when this returns.
+
+        Raises:
+            UsageError: the label is not sound.
+            UnknownIdError: its video or event is not in this store.
+            StorageError: it could not be written; nothing was changed.
+        """
+        label = Label(
+            id=_new_id(),
+            event_id=event_id,
+            video_id=video_id,
+            start_seconds=start_seconds,
+            end_seconds=end_seconds,
+            kind=kind,
+            class_name=class_name,
+            note=note,
+            reviewer=reviewer,
+            made_at_utc=datetime.now(UTC).isoformat(),
+        )
+        self.put_labels([label])
+        return label
+
+    def put_labels(self, labels: Sequence[Label]) -> int:
+        """Write labels with their own ids, all or none; how many were not there yet.
+
+        One that was taken back here stays taken back.
+
+        Raises:
+            UnknownIdError, StorageError: as `add_label`.
+        """
+        fields = _LABEL.split(", ")
+        marks = ", ".join("?" * len(fields))
+        count = 0
+        with self._writing() as connection:
+            for label in labels:
+                self._check_video(connection, label.video_id)
+                where = "SELECT 1 FROM events WHERE id = ? AND video_id = ?"
+                pair = (label.event_id, label.video_id)
+                if label.event_id is not None and not _one(connection, where, pair):
+                    raise UnknownIdError(
+                        f"event {label.event_id!r} is not in {self.path}; list the events again"
+                    )
+                count += connection.execute(
+                    f"INSERT INTO labels ({_LABEL}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING",
+                    [getattr(label, name) for name in fields],
+                ).rowcount
+        return count
+
+    def remove_label(self, label_id: str) -> None:
+        """Take a label back; its row stays in the file.
+
+        Raises:
+            UnknownIdError: there is no such label.
+        """
+        with self._writing() as connection:
+            done = connection.execute(
+                "UPDATE labels SET removed_at_utc = ? WHERE id = ? AND removed_at_utc IS NULL",
+                (datetime.now(UTC).isoformat(), label_id),
+            )
+            if not done.rowcount:
+                raise UnknownIdError(f"label {label_id!r} is not in {self.path}, or was taken back")
+
+    def labels(self) -> tuple[Label, ...]:
+        """All labels that stand, in the order in which they were given."""
+        with self._reading() as connection:
+            return _labels(connection)
+
+    def _check_video(self, connection: sqlite3.Connection, video_id: str) -> None:
+        if not _one(connection, "SELECT 1 FROM videos WHERE id = ?", (video_id,)):
+            raise UnknownIdError(f"video {video_id!r} is not in {self.path}; add it first")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is kept or none."""
+        with self._reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk ends it by itself
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connection()
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"{self.path}: {error}; what was saved before is kept. Check that the disk has "
+                "room, that the file is a review store and may be written, and try again"
+            ) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = sqlite3.connect(
+                self.path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            with self._guard:
+                self._connections.append(found)
+            found.row_factory = sqlite3.Row
+            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                found.execute(f"PRAGMA {setting}")
+            self._local.connection = found
+        return found
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = int(_one(connection, "PRAGMA user_version", ())[0])
+    if version > len(MIGRATIONS):
+        raise StorageError(
+            f"{path} has version {version}, this HiProbe knows up to {len(MIGRATIONS)}: "
+            "use the HiProbe that wrote it, or a newer one; the file was not changed"
+        )
+    for statements in MIGRATIONS[version:]:
+        for statement in statements.split(";"):  # executescript would commit in between
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _labels(connection: sqlite3.Connection) -> tuple[Label, ...]:
+    rows = connection.execute(
+        f"SELECT {_LABEL} FROM labels WHERE removed_at_utc IS NULL ORDER BY number"
+    )
+    return tuple(Label(**dict(zip(row.keys(), row, strict=True))) for row in rows)
+
+
+def _event(row: sqlite3.Row) -> KeptEvent:
+    values = dict(zip(row.keys(), row, strict=True))
+    said = {n: values.pop(f"label_{n}") for n in _LABEL.split(", ")}
+    return KeptEvent(**values, label=None if said["id"] is None else Label(**said))
+
+
+def _video_id(
+    connection: sqlite3.Connection, path: str, content: str | None, keep_path: bool
+) -> str:
+    """The id of one video: of its content, else of a path whose content nobody knows."""
+    same = "SELECT id FROM videos WHERE content = ?"
+    row = _one(connection, same, (content,)) if content else None
+    if row is None:
+        unknown = "content IS NULL" if content else "TRUE"
+        same = f"SELECT id FROM videos WHERE path = ? AND {unknown} ORDER BY rowid DESC"
+        row = _one(connection, same, (path,))
+    if row is None:
+        made = _new_id()
+        connection.execute("INSERT INTO videos VALUES (?, ?, ?)", (made, path, content))
+        return made
+    connection.execute(
+        "UPDATE videos SET path = CASE WHEN ? THEN path ELSE ? END, "
+        "content = coalesce(?, content) WHERE id = ?",
+        (keep_path, path, content, row[0]),
+    )
+    return str(row[0])
+
+
+def _note(connection: sqlite3.Connection, reviewer: str, action: str, subject: str) -> None:
+    values = (datetime.now(UTC).isoformat(), reviewer, action, subject)
+    names = "made_at_utc, reviewer, action, subject"
+    connection.execute(f"INSERT INTO audit ({names}) VALUES (?, ?, ?, ?)", values)
+
+
+def _kept_ids(old: Sequence[Any], found: Sequence[Event]) -> list[str | None]:
+    """For each new event the id of an old one, the longest overlaps first, each id once."""
+    starts = [event.start_seconds for event in found]
+    ends = [event.end_seconds for event in found]
+    pairs = []
+    for event_id, start, end in old:
+        # events do not overlap each other, so those that this one meets stand in a row
+        for number in range(bisect_right(ends, start), bisect_left(starts, end)):
+            overlap = min(ends[number], end) - max(starts[number], start)
+            pairs.append((overlap, number, event_id))
+    kept: dict[int, str] = {}
+    taken: set[str] = set()
+    for _, number, event_id in sorted(pairs, key=lambda pair: -pair[0]):
+        if number not in kept and event_id not in taken:
+            kept[number] = event_id
+            taken.add(event_id)
+    return [kept.get(number) for number in range(len(found))]
+
+
+def _one(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> Any:
+    return connection.execute(query, values).fetchone()
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:16]

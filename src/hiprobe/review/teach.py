@@ -1,0 +1,269 @@
+"""Teaching: a refit on all labels, what it changes, and the versions that come of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hiprobe.errors import UsageError
+from hiprobe.probe import Probe
+from hiprobe.probe.fitting import KEPT_VIEW
+from hiprobe.progress import Clock, Progress
+from hiprobe.review.lessons import Lessons, lessons_of
+from hiprobe.review.library import Library, alarms_per_hour
+from hiprobe.review.member_votes import member_votes
+from hiprobe.review.proposals import nearest, propose
+from hiprobe.review.values import (
+    Doubt,
+    KeptEvent,
+    MemberVote,
+    Neighbour,
+    ProbeFigures,
+    ProbeVersion,
+    Proposal,
+    Refit,
+    UnknownIdError,
+)
+from hiprobe.timeline import Timeline
+
+MOST_WAITING = 8
+"""Refits that wait for an answer; the oldest is thrown away first."""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    refit: Refit
+    probe: Probe
+    timelines: Mapping[str, Timeline]
+    version: int
+
+
+class Teacher:
+    """Refits the probe of a library; threads may share it."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._waiting: dict[str, _Waiting] = {}
+        self._guard = threading.Lock()
+
+    def refit(self, progress: Progress | None = None) -> Refit:
+        """Fit on the probe's clips and all labels; nothing is kept until `accept`.
+
+        No model runs: states are those of the probe's folder and of the cache.
+
+        Raises:
+            UsageError: nothing is labelled, no labelled video has kept states, or the probe cannot
+                be extended.
+            ProbeFolderError: the probe was saved without the states of its clips.
+            LabelError: labels and clips are of one kind only.
+        """
+        library, began = self.library, time.monotonic()
+        current = library.probe_in_use().versions.current
+        if not library.labels() and not current.label_count:
+            raise UsageError("nothing is labelled yet; label some events first")
+        clock = Clock(progress, 2 * len(library.video_ids()) + 1)
+        told = _Steps(clock)
+        lessons = lessons_of(library, told.step)
+        probe = _fitted(lessons, library)
+        told.step("fit")
+        timelines = library.scored_by(probe, told.step)
+        told.finish()
+        refit = Refit(
+            id=uuid.uuid4().hex[:16],
+            before=_figures(library.probe_in_use().probe, current.label_count),
+            after=_figures(probe, lessons.label_count),
+            appearing=tuple(self._appearing(timelines)),
+            vanishing=tuple(self._vanishing(timelines)),
+            alarms_per_hour_before=self._alarms({}, timelines),
+            alarms_per_hour_after=self._alarms(timelines, timelines),
+            doubtful=doubtful(probe),
+            left_out=lessons.left_out,
+            seconds=time.monotonic() - began,
+        )
+        with self._guard:
+            self._waiting[refit.id] = _Waiting(refit, probe, timelines, current.number)
+            while len(self._waiting) > MOST_WAITING:
+                del self._waiting[next(iter(self._waiting))]
+        return refit
+
+    def find(self, refit_id: str) -> Refit:
+        """A refit that waits for an answer.
+
+        Raises:
+            UnknownIdError: there is none.
+        """
+        return self._find(refit_id).refit
+
+    def accept(self, refit_id: str, reviewer: str) -> ProbeVersion:
+        """Take a refit as the new version of the probe; the version before is kept.
+
+        Raises:
+            UnknownIdError: there is no such refit.
+            ProbeFolderError: the probe was changed since; it is refitted again then.
+            StorageError: it cannot be written; the probe stays as it was.
+        """
+        found = self._find(refit_id)
+        count = found.refit.after.label_count
+        made = self.library.probe_in_use().take(
+            found.probe,
+            f"{count} labels" if count != 1 else "1 label",
+            reviewer=reviewer,
+            label_count=count,
+            after=found.version,
+        )
+        self.library.show(found.timelines)
+        self.library.store.audit(reviewer, "accepted a refit", f"version {made.number}")
+        self.discard(refit_id)
+        return made
+
+    def discard(self, refit_id: str) -> None:
+        """Throw a refit away.
+
+        Raises:
+            UnknownIdError: there is none.
+        """
+        self._find(refit_id)
+        with self._guard:
+            self._waiting.pop(refit_id, None)
+
+    def versions(self) -> tuple[ProbeVersion, ...]:
+        """All versions of the probe, the first one first."""
+        return self.library.probe_in_use().versions.all()
+
+    def restore(self, number: int, reviewer: str) -> ProbeVersion:
+        """Bring a version back, as a new one.
+
+        Raises:
+            UnknownIdError: there is no such version.
+        """
+        made = self.library.probe_in_use().restore(number, reviewer)
+        self.library.show(self.library.scored_by())
+        self.library.store.audit(reviewer, "brought a version back", f"version {number}")
+        return made
+
+    def gain(self) -> list[tuple[int, float | None]]:
+        """Labels and held-out AUC of the versions, without those that changed neither."""
+        steps: list[tuple[int, float | None]] = []
+        for version in self.versions():
+            step = (version.label_count, version.cv_auc)
+            if not steps or steps[-1] != step:
+                steps.append(step)
+        return steps
+
+    def proposals(self, count: int) -> tuple[Proposal, ...]:
+        """What is most worth labelling next, see `propose`."""
+        return propose(self.library, count)
+
+    def neighbours(self, event_id: str, count: int = 3) -> tuple[Neighbour, ...]:
+        """The labelled clips whose states are nearest to those of an event.
+
+        Raises:
+            UnknownIdError: there is no such event.
+        """
+        return nearest(self.library, event_id, count)
+
+    def members(self, event_id: str) -> tuple[MemberVote, ...]:
+        """How the members of a committee spoke for an event, see `member_votes`."""
+        return member_votes(self.library, event_id)
+
+    def _find(self, refit_id: str) -> _Waiting:
+        with self._guard:
+            found = self._waiting.get(refit_id)
+        if found is None:
+            raise UnknownIdError(f"no refit {refit_id!r} waits for an answer; refit again")
+        return found
+
+    def _appearing(self, timelines: Mapping[str, Timeline]) -> Iterable[KeptEvent]:
+        for video_id, timeline in timelines.items():
+            old = self.library.store.events(video_id)
+            new = self.library.store.matched(video_id, timeline.events)
+            yield from without_twin(new, old)
+
+    def _vanishing(self, timelines: Mapping[str, Timeline]) -> Iterable[KeptEvent]:
+        for video_id, timeline in timelines.items():
+            old = self.library.store.events(video_id)
+            yield from without_twin(old, self.library.store.matched(video_id, timeline.events))
+
+    def _alarms(
+        self, new: Mapping[str, Timeline], measured: Mapping[str, Timeline]
+    ) -> float | None:
+        """On the videos that were measured, by their new scores where there are some."""
+        results = {video_id: self.library.result(video_id) for video_id in measured}
+        return alarms_per_hour(
+            [
+                (new.get(video_id, found.timeline), found.truth)
+                for video_id, found in results.items()
+                if found.truth is not None
+            ],
+            None,
+        )
+
+
+@dataclass
+class _Steps:
+    """Counts steps of unequal length, and tells of each."""
+
+    clock: Clock
+    done: int = 0
+
+    def step(self, name: str) -> None:
+        self.done += 1
+        self.clock.name = name
+        self.clock.tell(self.done, seconds_of_video=0.0)
+
+    def finish(self) -> None:
+        self.clock.tell(max(self.done, self.clock.total or 0), seconds_of_video=0.0)
+
+
+def doubtful(probe: Probe) -> tuple[Doubt, ...]:
+    """Clips that held-out scores put on the other side, the farthest first.
+
+    A normal clip is doubtful where it scores above half of the anomalous ones, an anomalous clip
+    where it scores below half of the normal ones.
+    """
+    scores = probe.few_shot_scores_.get("cross_validated")
+    if scores is None:
+        return ()
+    sides = [np.nanmedian(scores[probe.labels_ == label]) for label in (0, 1)]
+    found = []
+    for name, label, score in zip(probe.names_, probe.labels_, scores, strict=True):
+        beyond = score - sides[1] if label == 0 else sides[0] - score
+        if beyond > 0:
+            kind = "anomaly" if label else "normal"
+            found.append((float(beyond), Doubt(name=name, label=kind, score=float(score))))
+    return tuple(doubt for _, doubt in sorted(found, key=lambda pair: -pair[0]))
+
+
+def without_twin(events: Iterable[KeptEvent], others: Iterable[KeptEvent]) -> Iterable[KeptEvent]:
+    """Events that overlap none of the others."""
+    spans = [(other.start_seconds, other.end_seconds) for other in others]
+    starts = np.array([s for s, _ in spans])
+    ends = np.array([e for _, e in spans])
+    for event in events:
+        if not ((starts < event.end_seconds) & (ends > event.start_seconds)).any():
+            yield event
+
+
+def _fitted(lessons: Lessons, library: Library) -> Probe:
+    """Fit as the probe's own clips were fitted, with the kappa that is set by now."""
+    in_use = library.probe_in_use()
+    base = in_use.versions.base()
+    settings = base.get_params(deep=False) | {"kappa": in_use.probe.kappa}
+    if lessons.fixed_layer is not None:
+        settings["layer"] = lessons.fixed_layer
+    if all(example.clip is None for example in lessons.examples) and base.mode == "clip":
+        settings["mode"] = "segment_mean"
+    probe = Probe(**settings).fit(lessons.examples)
+    if not base.view_table_ and KEPT_VIEW not in base.warnings_:
+        return probe
+    fitted = replace(probe.fitted(), warnings=(*probe.warnings_, KEPT_VIEW))
+    return Probe.of(fitted, probe, lessons.examples)
+
+
+def _figures(probe: Probe, label_count: int) -> ProbeFigures:
+    return ProbeFigures(cv_auc=probe.cv_auc_, threshold=probe.threshold_, label_count=label_count)

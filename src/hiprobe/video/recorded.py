@@ -1,0 +1,29 @@
+"""When a file was recorded, as far as the file says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hiprobe.video.container import open_video
+
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Recorders without a clock write the first day of theirs: 1904, 1970 or 1980."""
+
+
+def recorded_at(video: Path | str) -> datetime | None:
+    """The moment of the first picture, in UTC, by the file's own `creation_time`.
+
+    A file that was cut or converted later may name the day of that; it cannot be told apart.
+
+    Raises:
+        VideoError: the video cannot be opened.
+    """
+    with open_video(video) as (container, stream):
+        told = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
+    try:
+        moment = datetime.fromisoformat(told or "")
+    except ValueError:
+        return None
+    utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return utc if _EARLIEST <= utc <= datetime.now(UTC) else None

@@ -1,0 +1,74 @@
+"""Versions of a probe: none is lost, and any comes back."""
+
+from pathlib import Path
+
+import pytest
+from review_case import make_case
+
+from hiprobe.errors import ProbeFolderError, UsageError
+from hiprobe.probe import Probe
+from hiprobe.review.library import Library
+from hiprobe.review.probe_versions import ProbeVersions
+from hiprobe.review.values import UnknownIdError
+
+
+def test_a_threshold_for_all_is_a_version_and_comes_back(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    with Library.open([case.results], probe=case.probe) as library:
+        first = library.videos()[0]
+        before, count = library.version, library.events().total
+        library.set_threshold(first.id, 0.9, "ann")
+        made = library.set_threshold(None, 0.999, "ann")
+        assert (made.number, made.current, made.threshold) == (2, True, 0.999)
+        assert {v.threshold for v in library.videos()} == {0.999}
+        assert library.events().total < count
+    with Library.open([case.results]) as again:  # the store remembers the probe
+        assert {v.threshold for v in again.videos()} == {0.999}
+        assert again.version == made
+        probe = again.probe_in_use()
+        assert again.videos()[0].kappa == pytest.approx(probe.probe.kappa)
+        probe.restore(1, "ann")
+        assert Probe.load(case.probe).threshold_ == before.threshold
+        assert [v.number for v in probe.versions.all()] == [1, 2, 3]
+        with pytest.raises(UnknownIdError, match="no version 9"):
+            probe.restore(9, "ann")
+
+
+def test_a_fit_outside_the_review_becomes_a_version(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    assert ProbeVersions.open(case.probe).current.number == 1
+    probe = Probe.load(case.probe)
+    Probe(kappa=1.0).fit(probe.examples()).save(case.probe)
+    found = ProbeVersions.open(case.probe)
+    assert [v.reason for v in found.all()] == ["fitted", "changed outside the review"]
+    assert found.base().kappa == 1.0
+
+
+def test_a_folder_that_a_crash_left_half_written_is_mended(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    ProbeVersions.open(case.probe)
+    before = Probe.load(case.probe).threshold_
+    (case.probe / "probe.safetensors").write_bytes(b"half")
+    (case.probe / "versions" / ".new").mkdir()
+    assert ProbeVersions.open(case.probe).probe().threshold_ == before
+    assert Probe.load(case.probe).examples()
+
+
+def test_two_changes_of_one_version_are_told(tmp_path: Path) -> None:
+    versions = ProbeVersions.open(make_case(tmp_path).probe)
+    probe = versions.probe()
+    versions.keep(probe, "one", reviewer="ann", label_count=1, after=1)
+    with pytest.raises(ProbeFolderError, match="version 2 by now"):
+        versions.keep(probe, "two", reviewer="bob", label_count=1, after=1)
+
+
+def test_what_needs_a_probe_says_so(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    with Library.open([case.results]) as library:
+        assert library.version.number == 0
+        with pytest.raises(UsageError, match="--probe"):
+            library.set_threshold(None, 0.5, "ann")
+    with Library.open([case.results], probe=case.probe) as library:
+        card = library.probe()
+        assert (card.name, card.layer, card.classes) == ("probe", 3, ("fight", "normal"))
+        assert [row.layer for row in card.layers] == [1, 2, 3, 4]

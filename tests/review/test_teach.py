@@ -1,0 +1,224 @@
+"""A refit on labels: what it changes, and that nothing is lost."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from review_case import BEST_LAYER, LAYERS, ReviewCase, make_case
+
+from hiprobe.errors import ProbeFolderError, UsageError
+from hiprobe.names import text_path
+from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.probe import Probe
+from hiprobe.progress import ProgressEvent
+from hiprobe.report.documents import timeline_document, write_json
+from hiprobe.review.lessons import standing
+from hiprobe.review.library import Library
+from hiprobe.review.teach import Teacher
+from hiprobe.review.values import KeptEvent, UnknownIdError
+from hiprobe.segment import WHOLE
+from hiprobe.settings import states_folder
+from hiprobe.states import VideoStates
+from hiprobe.store.states_cache import StatesCache
+from hiprobe.store.states_file import read_states, write_states
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> ReviewCase:
+    return make_case(tmp_path)
+
+
+@pytest.fixture
+def library(case: ReviewCase) -> Iterator[Library]:
+    with Library.open([case.results], probe=case.probe) as opened:
+        yield opened
+
+
+def dog_in(library: Library, video: str) -> KeptEvent:
+    """The false alarm of a video: the dog comes at 11 s in the kitchen, at 3 s in the yard."""
+    start = {"kitchen": 11.0, "yard": 3.0}[video]
+    events = library.events().events
+    named = {v.id: v.name for v in library.videos()}
+    return next(
+        e
+        for e in events
+        if named[e.video_id].startswith(video)
+        and e.start_seconds < start + 3
+        and e.end_seconds > start
+    )
+
+
+def test_a_false_alarm_that_is_labelled_vanishes_elsewhere_too(
+    case: ReviewCase, library: Library
+) -> None:
+    seen: list[ProgressEvent] = []
+    dog, other = dog_in(library, "yard"), dog_in(library, "kitchen")
+    library.label(event_id=dog.id, kind="normal", reviewer="ann")
+    teacher = Teacher(library)
+    refit = teacher.refit(seen.append)
+    assert {e.id for e in refit.vanishing} >= {dog.id, other.id}
+    assert (refit.before.label_count, refit.after.label_count) == (0, 1)
+    assert refit.alarms_per_hour_before is None
+    assert seen[-1].done == seen[-1].total
+    assert library.event(dog.id) in library.events().events  # nothing is kept yet
+    before = Probe.load(case.probe).threshold_
+    made = teacher.accept(refit.id, "ann")
+    assert (made.number, made.label_count, made.reason) == (2, 1, "1 label")
+    assert other.id not in {e.id for e in library.events().events}
+    assert teacher.gain()[-1] == (1, made.cv_auc)
+    assert Probe.load(case.probe).threshold_ != before
+    with Library.open([case.results]) as again:  # scored anew from the kept states
+        assert again.events(sort="time").events == library.events(sort="time").events
+    teacher.restore(1, "ann")
+    assert other.id in {e.id for e in library.events().events}
+    assert [v.number for v in teacher.versions()] == [1, 2, 3]
+
+
+def test_a_label_that_is_taken_back_teaches_nothing(library: Library) -> None:
+    teacher = Teacher(library)
+    label = library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
+    first = teacher.refit()
+    teacher.accept(first.id, "ann")
+    library.unlabel(label.id)
+    again = teacher.refit()
+    assert again.after.label_count == 0
+    assert again.after.cv_auc == first.before.cv_auc
+    base, probe = library.probe_in_use().versions.base(), teacher._find(again.id).probe
+    assert probe.names_ == base.names_
+
+
+def test_answers_to_a_refit_that_is_gone_or_late(library: Library) -> None:
+    teacher = Teacher(library)
+    with pytest.raises(UsageError, match="nothing is labelled"):
+        teacher.refit()
+    library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
+    thrown, late = teacher.refit(), teacher.refit()
+    teacher.discard(thrown.id)
+    with pytest.raises(UnknownIdError, match="refit again"):
+        teacher.accept(thrown.id, "ann")
+    library.set_threshold(None, 0.7, "bob")
+    with pytest.raises(ProbeFolderError, match="version 2 by now"):
+        teacher.accept(late.id, "ann")
+
+
+def test_a_threshold_set_by_hand_stays_as_strict(library: Library) -> None:
+    library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
+    library.set_threshold(None, 0.9, "ann")
+    kappa = library.probe_in_use().probe.kappa
+    teacher = Teacher(library)
+    teacher.accept(teacher.refit().id, "ann")
+    assert library.probe_in_use().probe.kappa == kappa
+
+
+def test_states_of_one_layer_keep_that_layer(case: ReviewCase) -> None:
+    for path in (case.results.parent / "videos").iterdir():
+        found = read_states(path)
+        one = {r: s.select_layers([BEST_LAYER]) for r, s in found.states.items()}
+        write_states(path, VideoStates(states=one))
+    with Library.open([case.results], probe=case.probe) as library:
+        library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
+        teacher = Teacher(library)
+        teacher.accept(teacher.refit().id, "ann")
+        in_use = library.probe_in_use()
+        assert in_use.probe.layer_table_.layers == (BEST_LAYER,)
+        base = in_use.versions.base().examples()[0].segments
+        assert base is not None and base.layers == LAYERS  # the clips lose nothing
+
+
+def test_states_of_videos_are_found_in_the_cache(
+    tmp_path: Path, case: ReviewCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
+    video, cache = tmp_path / "yard.mp4", StatesCache(states_folder())
+    video.write_bytes(b"stands for a video: only its hash is looked at")
+    probe = Probe.load(case.probe)
+    found = read_states(case.results.parent / "videos" / "yard.safetensors")
+    parts = ExtractionSettings().key_parts("segments", WHOLE)
+    key = cache.key(video, settings=parts, fingerprint=probe.fingerprint_)
+    cache.put(key, found, video=video)
+    timeline = probe.detect(found.states["last"])
+    document = timeline_document(timeline, video=str(video), probe=probe.facts())
+    write_json(document, tmp_path / "cached" / "yard.json")
+    with Library.open([tmp_path / "cached"], probe=case.probe) as library:
+        video.unlink()  # the scores and states are enough
+        library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
+        assert Teacher(library).refit().after.label_count == 1
+
+
+def test_labels_of_videos_without_states_are_told(case: ReviewCase, library: Library) -> None:
+    yard, kitchen = dog_in(library, "yard"), dog_in(library, "kitchen")
+    library.label(event_id=yard.id, kind="normal", reviewer="ann")
+    text_path(library.video(yard.video_id).path).unlink()
+    teacher = Teacher(library)
+    with pytest.raises(UsageError, match="hiprobe detect"):
+        teacher.refit()
+    library.label(event_id=kitchen.id, kind="normal", reviewer="ann")
+    (left_out,) = teacher.refit().left_out
+    assert left_out.startswith("yard")
+
+
+def test_the_last_word_counts_and_doubt_counts_for_nothing(library: Library) -> None:
+    dog, other = dog_in(library, "yard"), dog_in(library, "kitchen")
+    library.label(event_id=dog.id, kind="normal", reviewer="ann")
+    last = library.label(event_id=dog.id, kind="anomaly", reviewer="bob")
+    library.label(event_id=other.id, kind="anomaly", reviewer="ann")
+    library.label(
+        video_id=other.video_id,
+        start_seconds=other.start_seconds,
+        end_seconds=other.end_seconds + 0.1,
+        kind="unsure",
+        reviewer="bob",
+    )
+    assert standing(library.labels()) == [last]
+
+
+def test_a_wrong_label_is_doubted(library: Library) -> None:
+    kitchen = dog_in(library, "kitchen").video_id
+    library.label(video_id=kitchen, start_seconds=4, end_seconds=7, kind="normal", reviewer="ann")
+    doubts = Teacher(library).refit().doubtful
+    assert doubts[0].name == "kitchen.safetensors [4.0-7.0 s]"
+    assert doubts[0].label == "normal"
+
+
+def test_proposals_pass_over_what_is_labelled_and_each_other(library: Library) -> None:
+    teacher = Teacher(library)
+    proposals = teacher.proposals(6)
+    assert 1 < len(proposals) <= 6
+    assert all("the threshold" in p.why for p in proposals)
+    spans = [(p.video_id, p.start_seconds, p.end_seconds) for p in proposals]
+    assert len(set(spans)) == len(spans)
+    first = proposals[0]
+    library.label(
+        video_id=first.video_id,
+        start_seconds=first.start_seconds,
+        end_seconds=first.end_seconds,
+        kind="normal",
+        reviewer="ann",
+    )
+    assert spans[0] not in [
+        (p.video_id, p.start_seconds, p.end_seconds) for p in teacher.proposals(6)
+    ]
+
+
+def test_neighbours_are_of_the_same_kind(library: Library) -> None:
+    kitchen = dog_in(library, "kitchen").video_id
+    fight = next(e for e in library.events(video=kitchen).events if e.start_seconds < 6)
+    found = Teacher(library).neighbours(fight.id)
+    assert [n.class_name for n in found] == ["fight"] * 3
+    assert np.all(np.diff([n.distance for n in found]) >= 0)
+    library.label(event_id=dog_in(library, "yard").id, kind="class", class_name="dog", reviewer="a")
+    assert Teacher(library).neighbours(dog_in(library, "kitchen").id)[0].class_name == "dog"
+
+
+def test_a_probe_saved_without_its_clips_is_told(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    probe = Probe.load(case.probe)
+    probe.examples()
+    shutil.rmtree(case.probe)
+    probe.save(case.probe, keep_examples=False)
+    with Library.open([case.results], probe=case.probe) as library:
+        library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
+        with pytest.raises(ProbeFolderError, match="without the states"):
+            Teacher(library).refit()
