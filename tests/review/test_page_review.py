@@ -10,10 +10,12 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -63,9 +65,25 @@ def reviewed(tmp_path_factory: pytest.TempPathFactory, lite_folder: Path) -> Pat
 
 
 @pytest.fixture(scope="module")
-def address(reviewed: Path) -> Iterator[str]:
-    """Where the server says that the page is, token included."""
-    words = ("review", reviewed / "results", "--probe", reviewed / "probe", "--port", "0")
+def address(reviewed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the page is, token included; tests that teach leave it with other events."""
+    with serving(reviewed, tmp_path_factory.mktemp("served")) as found:
+        yield found
+
+
+@pytest.fixture
+def fresh_address(reviewed: Path, tmp_path: Path) -> Iterator[str]:
+    """The same with nothing labelled yet and an event in each clip."""
+    with serving(reviewed, tmp_path / "served") as found:
+        yield found
+
+
+@contextmanager
+def serving(reviewed: Path, folder: Path) -> Iterator[str]:
+    """Where the server says that the page over a copy of the results is."""
+    shutil.copytree(reviewed / "results", folder / "results")
+    shutil.copytree(reviewed / "probe", folder / "probe")
+    words = ("review", folder / "results", "--probe", folder / "probe", "--port", "0")
     command = [sys.executable, "-m", "hiprobe", *map(str, words), "--no-browser"]
     server = subprocess.Popen(
         command,
@@ -243,8 +261,8 @@ def test_a_label_that_was_not_saved_says_so_and_can_be_tried_again(
     assert "unsure" in page.inner_text(f"#{current}")
 
 
-def test_many_events_are_judged_at_once(browser: Any, address: str) -> None:
-    page = opened(browser, address)
+def test_many_events_are_judged_at_once(browser: Any, fresh_address: str) -> None:
+    page = opened(browser, fresh_address)
     for key in ("j", "x", "j", "x"):
         page.keyboard.press(key)
     page.locator(".bulk", has_text="2 events chosen").wait_for()
