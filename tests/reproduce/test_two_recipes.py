@@ -100,7 +100,7 @@ def test_finished_pieces_are_taken_and_equal_weights_are_another_piece(
     monkeypatch.setattr(two_recipes, "held_out", None)
     assert two_recipes.run(bench) == found
     keys = [
-        two_recipes._Scoring(bench.request, s, ()).key(two_recipes.Split([], 0), "digest")
+        two_recipes._Scoring(bench.request, s, ()).key(two_recipes.LabelSplit([], 0), "digest")
         for s in two_recipes.SETTINGS
     ]
     assert len({repr(k) for k in keys}) == len(keys)

@@ -41,7 +41,7 @@ NOTES = (
 
 
 @dataclass(frozen=True)
-class Setting:
+class ReadingChoice:
     """What is read, and how its members are weighed.
 
     Attributes:
@@ -56,21 +56,21 @@ class Setting:
 
 CHANGE = tuple(r for r in COMMITTEE_READINGS if r in VISION_READINGS)
 DECODER = tuple(r for r in COMMITTEE_READINGS if r not in VISION_READINGS)
-PAPER = Setting("paper: DLSP's layer, last position")
-VISION = Setting("vision change alone", CHANGE)
+PAPER = ReadingChoice("paper: DLSP's layer, last position")
+VISION = ReadingChoice("vision change alone", CHANGE)
 BASES = {PAPER.name: "minus the paper's recipe", VISION.name: "minus vision change"}
 SETTINGS = (
     PAPER,
-    Setting("mean of layers, last position", ("last",)),
-    Setting("mean of layers, three readings", DECODER),
+    ReadingChoice("mean of layers, last position", ("last",)),
+    ReadingChoice("mean of layers, three readings", DECODER),
     VISION,
-    Setting("committee, equal weights", COMMITTEE_READINGS),
-    Setting("committee", COMMITTEE_READINGS, EVIDENCE_CLIPS),
+    ReadingChoice("committee, equal weights", COMMITTEE_READINGS),
+    ReadingChoice("committee", COMMITTEE_READINGS, EVIDENCE_CLIPS),
 )
 
 
 @dataclass(frozen=True)
-class Split:
+class LabelSplit:
     """Clips to fit on and clips to test, one pair for each fold.
 
     Attributes:
@@ -113,11 +113,11 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
 
 def _tables(
     bench: Bench, data: DataSource, examples: Sequence[LabelledStates]
-) -> list[tuple[RowMaker, list[Split]]]:
+) -> list[tuple[RowMaker, list[LabelSplit]]]:
     """One with all labels and one for each budget that the sources allow."""
     labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
     folds = partial(grouped_folds, labels, sources, folds=bench.request.folds)
-    every = [Split(folds(seed=seed), seed) for seed in bench.request.seeds]
+    every = [LabelSplit(folds(seed=seed), seed) for seed in bench.request.seeds]
     protocol = f"{len(every[0].pairs)} folds grouped by source"
     tables = [(bench.table(data, "All labelled clips", protocol), every)]
     for count in BUDGETS:
@@ -132,7 +132,7 @@ def _tables(
     return tables
 
 
-def few_labels(examples: Sequence[LabelledStates], count: int) -> list[Split]:
+def few_labels(examples: Sequence[LabelledStates], count: int) -> list[LabelSplit]:
     """Draws of so many clips of each kind, a source each; all clips of other sources are tested.
 
     A draw is passed over where it leaves clips of one kind only. No draws where a kind has no more
@@ -140,7 +140,7 @@ def few_labels(examples: Sequence[LabelledStates], count: int) -> list[Split]:
     """
     if min(len({e.source for e in examples if e.label == v}) for v in (0, 1)) <= count:
         return []
-    found: list[Split] = []
+    found: list[LabelSplit] = []
     for seed in range(20 * DRAWS):
         rng = np.random.default_rng(seed)
         drawn = draw_clips(examples, per_class=count, rng=rng)
@@ -148,7 +148,7 @@ def few_labels(examples: Sequence[LabelledStates], count: int) -> list[Split]:
         train = np.array([i for i, e in enumerate(examples) if id(e) in chosen])
         test = np.array([i for i, e in enumerate(examples) if e.source not in known], np.int64)
         if len({examples[i].label for i in test}) == 2:
-            found.append(Split([(train, test)], seed))
+            found.append(LabelSplit([(train, test)], seed))
         if len(found) == DRAWS:
             break
     return found
@@ -163,7 +163,7 @@ class _Scoring:
     """
 
     request: ReproduceRequest
-    setting: Setting
+    setting: ReadingChoice
     views: Sequence[Sequence[LabelledStates]]
 
     @property
@@ -171,14 +171,14 @@ class _Scoring:
         """What both recipes are fitted on; a choice among modes would hide what differs."""
         return "clip" if self.request.mode == "auto" else self.request.mode
 
-    def key(self, split: Split, digest: str) -> dict[str, Any]:
+    def key(self, split: LabelSplit, digest: str) -> dict[str, Any]:
         """Everything that decides a piece."""
         pairs = [[train.tolist(), held.tolist()] for train, held in split.pairs]
         weights = {"every_layers": EVERY_LAYERS, "evidence_clips": self.setting.evidence_clips}
         settings = {"readings": self.setting.readings, "mode": self.mode, **weights}
         return {"states": digest, "seed": split.seed, "pairs": pairs, **settings}
 
-    def piece(self, split: Split) -> dict[str, Any]:
+    def piece(self, split: LabelSplit) -> dict[str, Any]:
         """Highest segment score of each clip, NaN where it was not tested, and the time it took."""
         data, scorer = self._set
         began = time.monotonic()
