@@ -17,7 +17,8 @@ COMMITTEE_READINGS: tuple[Reading, ...] = (
     "vision_change_mean",
 )
 """What a committee reads unless told otherwise. On the traffic cameras all seven readings do as
-well with 120 clips (0.849 against 0.851), but worse with eight of each kind (0.697 against 0.730):
+well with 120 clips (0.849 against 0.851, three seeds), but worse with eight of each kind (0.697
+against 0.730, twelve draws):
 the mean picture tells cameras apart before it tells what happens on them."""
 
 EVERY_LAYERS = 3
