@@ -18,12 +18,11 @@ COMMITTEE_READINGS: tuple[Reading, ...] = (
 )
 """What a committee reads unless told otherwise. On the traffic cameras all seven readings do as
 well with 120 clips (0.849 against 0.851, three seeds), but worse with eight of each kind (0.697
-against 0.730, twelve draws):
-the mean picture tells cameras apart before it tells what happens on them."""
+against 0.730, twelve draws): the mean picture tells cameras apart before it tells what happens."""
 
 EVERY_LAYERS = 3
-"""Distance of the layers that are joined. Neighbours say nearly the same: on the traffic cameras
-every third layer and every layer differ by less than the seeds do, at a third of the work."""
+"""Distance of the layers that are joined. Neighbours are much alike, and a third of the layers is a
+third of the work; other distances were not tried."""
 
 
 @dataclass(frozen=True)
