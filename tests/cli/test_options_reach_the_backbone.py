@@ -30,6 +30,7 @@ ARGUMENTS = {
     "layers": ("clips", "-o", "out"),
     "extract": ("clips", "-o", "out"),
     "detect": ("probe", "v.mp4", "-o", "out"),
+    "calibrate": ("probe", "v.mp4", "--false-alarms", "1/hour"),
     "zero-label": ("v.mp4", "-o", "out"),
     "demo": ("--clips", "clips", "-o", "out"),
     "reproduce": ("table4", "--data", "clips", "-o", "out"),
@@ -75,7 +76,7 @@ def test_every_command_with_such_options_is_tried_here() -> None:
 def test_all_that_a_command_offers_reaches_the_backbone(
     name: str, place: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "detect":
+    if name in ("detect", "calibrate"):
         assert run("fit", "clips", "-o", "probe", "--backbone", tiny_model).exit_code == 0
     seen: list[BackboneSpec] = []
 
