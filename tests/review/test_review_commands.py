@@ -48,6 +48,19 @@ def test_labels_go_out_and_come_in(tmp_path: Path) -> None:
     assert run("labels", "export", tmp_path / "a.csv", "--results", case.results).exit_code == 0
 
 
+def test_labels_go_out_as_temporal_annotations(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    first = run("events", case.results, "--probe", case.probe).output.splitlines()[1].split()[0]
+    run("correct", first, "abnormal", "-q", "--results", case.results)
+    out = tmp_path / "a.json"
+    words = ("labels", "export", out, "--format", "activitynet", "--results", case.results)
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    (found,) = [v for v in json.loads(out.read_text())["database"].values() if v["annotations"]]
+    start, end = found["annotations"][0]["segment"]
+    assert 0 <= start < end and found["annotations"][0]["label"]
+
+
 def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
     case = make_case(tmp_path)
     (tmp_path / "bad.json").write_text("[1]")

@@ -11,7 +11,7 @@ from hiprobe.cli.events import opened_review, results_option, reviewer_name
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 
-EXPORT_NAMES = ("json", "csv")
+EXPORT_NAMES = ("json", "csv", "activitynet", "clips")
 # Written out, since help texts are shown without loading the review; a test compares them.
 
 
@@ -32,7 +32,8 @@ def labels() -> None:
     "--format",
     "name",
     type=click.Choice(EXPORT_NAMES),
-    help="json can be imported, csv is for spreadsheets [default: by the file's ending].",
+    help="json can be imported, csv is for spreadsheets, activitynet for action tools; "
+    "clips is a ZIP of the labelled stretches as MP4 [default: json or csv, by the file's ending].",
 )
 @results_option()
 def export_labels(file: Path, name: str | None, results: Path) -> None:
@@ -46,7 +47,7 @@ def export_labels(file: Path, name: str | None, results: Path) -> None:
     from hiprobe.review.exports import write_export
 
     chosen = name or file.suffix.lower().removeprefix(".")
-    if chosen not in EXPORT_NAMES:
+    if name is None and chosen not in ("json", "csv"):
         raise UsageError(f"{file} ends in none of .json and .csv; choose one with --format")
     with opened_review(results) as library:
         write_export(chosen, library, file)
