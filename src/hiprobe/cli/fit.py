@@ -291,15 +291,12 @@ class Fitting:
 
     def _paper(self, probe: Probe) -> Probe | None:
         """What the paper's recipe gives on the clips of a new committee, to show beside it."""
-        from hiprobe.probe import Probe
-
         if not probe.members or self.known is not None:
             return None
         last = [v for v, r in zip(self.views, self.settings.readings, strict=True) if r == "last"]
         if not last:
             return None
-        own = replace(self.settings, recipe="paper", mode="clip").probe()
-        return Probe(**own.get_params(deep=False)).fit(last[0])
+        return replace(self.settings, recipe="paper", mode="clip").probe().fit(last[0])
 
     def _say_what_is_new(self, added: int) -> None:
         if not self.how.quiet:

@@ -165,8 +165,8 @@ def _print_members(probe: Probe) -> None:
         own = [row for row in probe.member_table_ if row.reading == reading]
         areas = [row.auc for row in own if row.auc is not None]
         auc = format_number(sum(areas) / len(areas)) if areas else "-"
-        layers = str(len(own)) if len(own) > 1 else "1"
-        rows.append((reading, layers, auc, format_number(sum(row.weight for row in own), 2)))
+        weight = format_number(sum(row.weight for row in own), 2)
+        rows.append((reading, str(len(own)), auc, weight))
     print_table(("committee reads", "layers", "mean AUC", "weight"), rows)
 
 
