@@ -177,12 +177,13 @@ class Pace:
         own = frame.duration_seconds
         if own <= GAP_SECONDS or own <= self._far_seconds(frame):
             return own
-        return self._usual_seconds(frame)
+        return self.usual_seconds(frame)
 
     def _far_seconds(self, frame: DecodedFrame) -> float:
-        return max(GAP_SECONDS, GAP_DISTANCES * self._usual_seconds(frame))
+        return max(GAP_SECONDS, GAP_DISTANCES * self.usual_seconds(frame))
 
-    def _usual_seconds(self, frame: DecodedFrame) -> float:
+    def usual_seconds(self, frame: DecodedFrame) -> float:
+        """The usual distance of frames around here; without any, how long the frame lasts."""
         missing = _REMEMBERED - len(self._distances)
         if missing and self._path is not None:
             self._first_distances = _first_distances(self._path, self._max_pixels)
