@@ -30,6 +30,7 @@ Label = Literal[0, 1]
 Setting = str | int | float | bool
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
 SmoothingName = Literal["gaussian", "ema", "none"]
+OverlapName = Literal["none", "mean", "last"]
 Share = Annotated[float, Meta(gt=0, le=1)]
 
 
@@ -63,6 +64,7 @@ class ProbeSettings(Struct, forbid_unknown_fields=True):
     sigma_segments: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     smoothing: SmoothingName = "gaussian"
     ema_weight: Share = 0.25
+    overlap: OverlapName = "none"
     threshold: Number | None = None
     threshold_scores: Literal["cross_validated", "training"] = "cross_validated"
     folds: Annotated[int, Meta(ge=2, le=1_000_000)] = 2
@@ -289,6 +291,7 @@ class TimelineDocument(Struct):
     explanations: list[ExplanationFields]
     smoothing: SmoothingName = "gaussian"
     ema_weight: Share = 0.25
+    overlap: OverlapName = "none"
 
 
 class SegmentScore(Struct):
@@ -305,6 +308,7 @@ class TimelineScores(Struct):
 
     video: str
     segments: list[SegmentScore]
+    overlap: OverlapName = "none"
 
 
 class SpanFields(Struct):

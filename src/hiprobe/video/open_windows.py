@@ -85,10 +85,10 @@ class OpenWindows:
         self._windows: deque[Thinned] = deque()
         self._position = 0
         self._tick: int | None = None
-        counted = () if cut.segment_seconds is not None else (cut.segment_frames, cut.key_frames)
-        self._pinned = frozenset(
-            key_frame_positions(frame_count=counted[0], key_frames=counted[1]) if counted else ()
-        )
+        self._pinned: frozenset[int] = frozenset()
+        if cut.segment_seconds is None:
+            length, count = cut.segment_frames, cut.key_frames
+            self._pinned = frozenset(key_frame_positions(frame_count=length, key_frames=count))
         by_clock = cut.segment_seconds if not cut.overlaps else None
         self._hop_seconds = cut.hop_seconds or by_clock
         self._hop_frames = cut.hop_frames or cut.segment_frames
@@ -182,14 +182,15 @@ def check_hop_of(cut: Cut, *, pace: Pace, first: DecodedFrame) -> None:
     hop = cut.hop_seconds
     if hop is None:
         return
-    distance = pace.usual_seconds(first)
+    # The least one: a screen that stands still at first has other distances later.
+    distance = min(pace.known_distances(), default=0.0)
     if hop < distance * (1 - SAME_DISTANCE):
         raise VideoError(
             f"hop_seconds is {hop:g}, and the frames of {first.path} are {distance:.4g} s apart: "
             "there would be more windows than frames; give that or more"
         )
     if cut.segment_seconds is None:
-        length = cut.segment_frames * distance * (1 + SAME_DISTANCE)
+        length = cut.segment_frames * pace.usual_seconds(first) * (1 + SAME_DISTANCE)
         try:
             check_hop(hop, length, named=f"{first.path}: hop_seconds is {hop:g}")
         except UsageError as error:  # of this file alone: others have other rates

@@ -184,12 +184,15 @@ class Pace:
 
     def usual_seconds(self, frame: DecodedFrame) -> float:
         """The usual distance of frames around here; without any, how long the frame lasts."""
+        return median(self.known_distances() or [frame.duration_seconds])
+
+    def known_distances(self) -> list[float]:
+        """The last distances of frames; at first those that the first packets tell."""
         missing = _REMEMBERED - len(self._distances)
         if missing and self._path is not None:
             self._first_distances = _first_distances(self._path, self._max_pixels)
             self._path = None  # once is enough
-        known = [*self._first_distances[:missing], *self._distances]
-        return median(known) if known else frame.duration_seconds
+        return [*self._first_distances[:missing], *self._distances]
 
 
 def pictured_seconds(frames: Iterable[DecodedFrame], path: Path) -> float:
