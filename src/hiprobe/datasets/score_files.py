@@ -34,7 +34,6 @@ from hiprobe.localize import Smoothing, smooth_as
 from hiprobe.segment import after_gap, without_gaps
 from hiprobe.timeline import Overlap, waiting_segments
 
-
 NO_ALARM = 0.0
 """What counts for frames before any score is due: no probability is lower."""
 

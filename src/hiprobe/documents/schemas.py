@@ -219,6 +219,8 @@ class CameraFields(Struct, forbid_unknown_fields=True):
     maxima: list[Number]
     ema_weight: Share
     segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
+    segment_frames: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    hop_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None = None
 
 
 class CalibrationDocument(Struct):
