@@ -82,10 +82,8 @@ def test_causal_a_moment_has_the_last_window_that_ended(given_windows: Windows) 
             continue
         _, ends, own = piece_of(moment, given_windows)
         ended = own[ends <= moment]
-        if len(own) == 1:
-            expected = own[0]
-        else:
-            expected = ended[-1] if len(ended) else float("nan")
+        known = own if len(own) == 1 else [float("nan"), *ended]
+        expected = known[-1]
         np.testing.assert_equal(score_at(moment, found), expected)
 
 
