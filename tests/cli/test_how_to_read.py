@@ -62,7 +62,7 @@ def test_lengths_that_were_asked_for_are_laid_over_those_of_a_probe() -> None:
     by_frames = SessionOptions(segment_frames=48).cut_of(own)
     assert by_frames == Cut(segment_frames=48, hop_seconds=0.5)
     assert SessionOptions(hop_seconds=0.2).cut_of(Cut(hop_frames=8)) == Cut(hop_seconds=0.2)
-    with pytest.raises(UsageError, match="give 0[.]4 or less"):
+    with pytest.raises(UsageError, match="or less"):
         SessionOptions(segment_seconds=0.4).cut_of(own)
 
 
