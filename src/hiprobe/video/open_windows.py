@@ -107,10 +107,12 @@ class OpenWindows:
                 Thinned(frame, tick=tick, pinned=self._pinned, is_shared=is_shared)
             )
         self._position, self._tick = self._position + 1, tick
+        held = self._pictures()
         if any(window.keeps(frame) for window in self._windows):
-            frame = self._budget.taken(frame, beside=self._pictures())
+            frame = self._budget.taken(frame, beside=held)
         limit = max(KEPT_FRAMES, 4 * self._cut.key_frames)
-        if self._budget.is_far_exceeded(self._pictures()):
+        is_crowded = any(len(window.kept) >= limit // 2 for window in self._windows)
+        if is_crowded and self._budget.is_far_exceeded(held):
             limit //= 2
         for window in self._windows:
             window.add(frame, limit=limit)
@@ -164,6 +166,8 @@ class OpenWindows:
         return floor(round((frame.seconds - self._start_seconds) / self._hop_seconds, 9))
 
     def _pictures(self) -> Collection[DecodedFrame]:
+        if len(self._windows) == 1:
+            return self._windows[0].kept.values()
         return {i: f for window in self._windows for i, f in window.kept.items()}.values()
 
 

@@ -71,7 +71,7 @@ class SegmentReader:
     def __init__(self, path: Path | str, cut: Cut, stretch: Stretch = WHOLE) -> None:
         self._frames = self._frames_of(path, stretch)
         self._cut = cut
-        self.held_frames = 0
+        self._windows: OpenWindows | None = None
 
     @staticmethod
     def _frames_of(path: Path | str, stretch: Stretch) -> FrameReader:
@@ -94,10 +94,15 @@ class SegmentReader:
         """Frames decoded so far."""
         return self._frames.frame_count
 
+    @property
+    def held_frames(self) -> int:
+        """Pictures held now."""
+        return 0 if self._windows is None else self._windows.held_frames
+
     def __iter__(self) -> Iterator[Segment]:
         pace = Pace(self._frames.path, max_pixels=self._frames.max_pixels)
         windows = OpenWindows(self._cut, start_seconds=self._frames.start_seconds or 0.0)
-        index = 0
+        self._windows, index = windows, 0
         for frame in self._frames:
             if pace.is_after_gap(frame):
                 last = windows.end()
@@ -110,7 +115,6 @@ class SegmentReader:
             if not frame.index:
                 check_hop_of(self._cut, pace=pace, first=frame)
             windows.add(frame)
-            self.held_frames = windows.held_frames
         last = windows.end()
         if last is not None:
             yield self._segment(windows, last, index=index, following=None, pace=pace)
