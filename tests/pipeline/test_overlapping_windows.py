@@ -16,6 +16,7 @@ from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.localize import Smoothing
 from hiprobe.pipeline import ExtractionSettings, ProgressEvent, detect_video, extract_video
+from hiprobe.pipeline.explaining import explain
 from hiprobe.pipeline.stream import extract_units
 from hiprobe.probe import Probe
 from hiprobe.report.documents import read_timeline, timeline_document, write_json
@@ -193,6 +194,19 @@ def test_an_evaluation_takes_the_last_window_that_ended_before_each_frame(
     (smoothed,) = read_scores(tmp_path, truth=truth).values()
     assert (smoothed[:24] == 0).all() and (smoothed[24:] > 0).all()
     assert set(np.unique(smoothed[24:])) <= set(timeline.smoothed.tolist())
+
+
+def test_words_are_about_what_the_windows_of_an_event_show(video: Path, probe: Probe) -> None:
+    states = extract_video(video, backbone=ColourBackbone(), settings=HALF).states["last"]
+    timeline = probe.detect(states, smoothing="none")
+    (event,) = timeline.events
+    told = explain(timeline, video, backbone=ColourBackbone()).explanations
+    (about,) = [e for e in told if e.kind == "event"]
+    # The alarm stands from 2.5 to 4 s: windows that ended at 2.5, 3 and 3.5 s gave it.
+    assert (event.start_seconds, event.end_seconds) == pytest.approx((2.5, 4.0))
+    assert (about.start_seconds, about.end_seconds) == pytest.approx((1.5, 3.5))
+    (whole,) = [e for e in told if e.kind == "summary"]
+    assert (whole.start_seconds, whole.end_seconds) == pytest.approx((0.0, 5.0))
 
 
 def test_no_window_spans_a_gap_and_each_piece_waits_anew(probe: Probe) -> None:
