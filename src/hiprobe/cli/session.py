@@ -236,9 +236,7 @@ def open_session(
     else:
         opened = how.backbone.open(say=None if how.quiet else say)
         opened = opened if view is None else view(opened)
-    settings = ExtractionSettings.like(like)
-    if how.segment_seconds is not None:
-        settings = replace(settings, segment_seconds=how.segment_seconds)
+    settings = how.cut_of(ExtractionSettings.like(like))
     return Session(opened, settings, cache, how.quiet)
 
 
@@ -285,17 +283,18 @@ def say_how_it_is_cut(probe: Probe, how: SessionOptions) -> None:
     """Say which segments are taken, where these may not be those of the probe's clips."""
     from hiprobe.paper import SEGMENT_FRAMES
 
-    made, seconds = probe.provenance_, how.segment_seconds
+    made, asked = probe.provenance_, how.lengths_asked
     if how.quiet:
         return
-    if made is None and seconds is None:
+    if made is None and not asked:
         say(
             f"the probe does not say how its clips were cut: {SEGMENT_FRAMES} frames are taken for "
             "a segment; --segment-seconds gives another length"
         )
-    elif made is not None and seconds not in (None, made.cut.segment_seconds):
+    elif made is not None and how.cut_of(made.cut) != made.cut:
+        wanted = how.cut_of(made.cut).segment_words
         say(
-            f"note: segments of {seconds:g} s are asked for, and the probe was fitted on segments "
+            f"note: segments of {wanted} are asked for, and the probe was fitted on segments "
             f"of {made.cut.segment_words}; its scores are meant for those"
         )
 

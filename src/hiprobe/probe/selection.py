@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.localize import Smoothing, smooth_as
+from hiprobe.overlap import spans_of_windows
 from hiprobe.plugins import Registry
 from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, grouped_folds, roc_auc
 from hiprobe.saliency import SaliencyTable, layer_saliency
@@ -238,14 +239,21 @@ def detection_scores(
     if data.segments is None:
         return scorer.probability(data.vectors("clip", layer)[clips])
     x, owner = data.segment_rows(clips, layer)
-    scores, piece = scorer.probability(x), data.pieces_of(clips)
+    scores, piece, times = scorer.probability(x), data.pieces_of(clips), data.times_of(clips)
 
     def highest(clip: int) -> float:
-        mine, parts = scores[owner == clip], piece[owner == clip]
-        runs = [mine[parts == number] for number in np.unique(parts)]
-        return max(float(smooth_as(run, smoothing).max()) for run in runs)
+        own = owner == clip
+        runs = [own & (piece == number) for number in np.unique(piece[own])]
+        return max(_highest(scores[run], times[run], smoothing) for run in runs)
 
     return np.array([highest(clip) for clip in clips])
+
+
+def _highest(scores: _Floats, times: _Floats, smoothing: Smoothing) -> float:
+    """Of segments without a gap between them, which may overlap, `times` being `[segments, 2]`."""
+    start, end = times.T
+    spans = spans_of_windows(start, end, scores, is_causal=smoothing.is_causal)
+    return float(np.nanmax(smooth_as(spans.scores, smoothing)))
 
 
 def candidate_layers(data: TrainingSet) -> tuple[int, ...]:

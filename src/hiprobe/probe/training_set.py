@@ -106,6 +106,7 @@ class TrainingSet:
         owner: int64 `[segments of all clips]`, position of each segment's clip.
         piece: int64 `[segments of all clips]`, equal where no gap lies between two segments of a
             clip.
+        times: float64 `[segments of all clips, 2]`, where each begins and ends in its video.
         warnings: plain sentences.
         provenance: how the clips were read; None where none of them says it.
         order: float64 `[clips]`, by which `grouped_folds` sorts their sources: made of the states,
@@ -120,6 +121,7 @@ class TrainingSet:
     segments: _States | None
     owner: NDArray[np.int64]
     piece: NDArray[np.int64]
+    times: NDArray[np.float64]
     reading: Reading
     fingerprint: Fingerprint
     layer_count: int
@@ -168,6 +170,10 @@ class TrainingSet:
         """`piece` of the rows of `segment_rows`."""
         return self.piece[np.isin(self.owner, clips)]
 
+    def times_of(self, clips: Indices) -> NDArray[np.float64]:
+        """`times` of the rows of `segment_rows`."""
+        return self.times[np.isin(self.owner, clips)]
+
 
 def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
     """Check labelled states and bring them into arrays.
@@ -197,6 +203,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
         )
     segments = [_usable(e.segments) for e in alive if e.segments is not None and has_segments]
     pieces = [_pieces(e.segments) for e in alive if e.segments is not None and has_segments]
+    times = [_times(e.segments) for e in alive if e.segments is not None and has_segments]
     found = TrainingSet(
         names=tuple(e.name for e in alive),
         labels=np.array([e.label for e in alive], dtype=np.int64),
@@ -206,6 +213,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
         segments=np.concatenate(segments) if has_segments else None,
         owner=np.repeat(np.arange(len(segments)), [len(s) for s in segments]).astype(np.int64),
         piece=np.concatenate([np.zeros(0, np.int64), *pieces]),
+        times=np.concatenate([np.zeros((0, 2)), *times]),
         reading=first.reading,
         fingerprint=first.fingerprint,
         layer_count=first.layer_count,
@@ -275,6 +283,10 @@ def _pieces(states: States) -> NDArray[np.int64]:
     """Number of each usable segment's piece; failed ones are no gap, so they are left out last."""
     behind = after_gap(states.start_seconds, states.end_seconds)
     return np.cumsum(behind, dtype=np.int64)[~states.failed]
+
+
+def _times(states: States) -> NDArray[np.float64]:
+    return np.stack([states.start_seconds, states.end_seconds], axis=1)[~states.failed]
 
 
 def merged(
