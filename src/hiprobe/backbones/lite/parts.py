@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
 
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
@@ -279,7 +279,7 @@ ADAPTED = (
 
 
 @torch.no_grad()
-def merge_adapter(decoder: LlamaForCausalLM, tensors: Mapping[str, Tensor]) -> None:
+def merge_adapter(decoder: Any, tensors: Mapping[str, Tensor]) -> None:
     """Add `b @ a` to each adapted weight, in place (Hu et al. 2022); a cut decoder takes its part.
 
     Raises:
@@ -290,7 +290,9 @@ def merge_adapter(decoder: LlamaForCausalLM, tensors: Mapping[str, Tensor]) -> N
             module = layer.get_submodule(name)
             if not isinstance(module, nn.Linear):
                 raise BackboneError(f"the LLM's {name} is no linear layer; reinstall hiprobe")
-            module.weight += _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
+            update = _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
+            # in memory of its own: weights may be mapped from their file, page by page
+            module.weight = nn.Parameter(update.add_(module.weight), requires_grad=False)
 
 
 def _update(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
