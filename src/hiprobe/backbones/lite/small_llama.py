@@ -18,6 +18,10 @@ Kept = tuple[Tensor, Tensor]
 """Keys and values of one layer so far, `[batch, heads, positions, head width]`."""
 
 
+BUILT = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
+"""What a configuration may ask for besides sizes."""
+
+
 @dataclass(frozen=True)
 class DecoderShape:
     """Sizes of a decoder, named as in the published configuration."""
@@ -37,32 +41,25 @@ class DecoderShape:
         """The sizes out of a configuration.
 
         Raises:
-            KeyError: a size is missing.
+            KeyError, TypeError: a size is missing.
             ValueError: it asks for something that is not built here.
         """
-        # What a configuration leaves out has the library's own default.
+        config = {name: value for name, value in config.items() if value is not None}
         rope = {"rope_theta": config.get("rope_theta", 10_000.0), "rope_type": "default"}
-        rope |= config.get("rope_parameters") or {}
-        asked = {
-            "hidden_act": config.get("hidden_act", "silu"),
-            "rope_type": rope["rope_type"],
-            "attention_bias": config.get("attention_bias", False),
-            "mlp_bias": config.get("mlp_bias", False),
-        }
-        built = {
-            "hidden_act": "silu",
-            "rope_type": "default",
-            "attention_bias": False,
-            "mlp_bias": False,
-        }
-        if asked != built:
-            raise ValueError(f"config.json asks for a decoder with {asked}, there is {built}")
-        names = [name for name in cls.__dataclass_fields__ if name != "rope_theta"]
+        rope |= config.get("rope_parameters", {})
+        asked = {name: config.get(name, built) for name, built in BUILT.items()}
+        asked["rope_type"] = rope["rope_type"]
+        if asked != BUILT | {"rope_type": "default"}:
+            raise ValueError(f"config.json asks for a decoder with {asked}, there is {BUILT}")
         heads = config["num_attention_heads"]
-        usual = {"head_dim": config["hidden_size"] // heads, "num_key_value_heads": heads}
-        sizes = {**{n: usual[n] for n in usual if config.get(n) is None}}
-        given = {n: config[n] for n in names if n not in sizes}
-        return cls(**given, **sizes, rope_theta=rope["rope_theta"])
+        # what a configuration leaves out has the library's default
+        usual = {
+            "num_key_value_heads": heads,
+            "head_dim": config["hidden_size"] // heads,
+            "rms_norm_eps": 1e-6,
+        }
+        given = {name: config[name] for name in cls.__dataclass_fields__ if name in config}
+        return cls(**(usual | given | {"rope_theta": rope["rope_theta"]}))
 
 
 @dataclass(frozen=True)
@@ -106,12 +103,12 @@ class RootMeanSquareNorm(nn.Module):
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
-        self.epsilon = epsilon
+        self.variance_epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
         """Divide by the root of the mean square, times the weights."""
         # written out: `functional.rms_norm` rounds otherwise than what the states were made with
-        normed: Tensor = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon)
+        normed: Tensor = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
         return self.weight * normed
 
 
