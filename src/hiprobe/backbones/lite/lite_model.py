@@ -263,6 +263,7 @@ def load_lite(
         shape = replace(shape, num_hidden_layers=min(cut_at_layer or layer_count, layer_count))
         decoder, vision = SmallLlama(shape), EfficientNetLite0()
         _load_parts(folder / "model.safetensors", decoder, vision)
+        vision.fold_norms()
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BackboneError(
             f"the lite backbone in {folder} cannot be loaded: {error}; remove the folder and "
