@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from hiprobe.backbones.lite.lite_model import load_lite
 from hiprobe.backbones.lite.small_llama import DecoderShape, SmallLlama
@@ -42,10 +48,6 @@ def pair(config: dict[str, Any]) -> tuple[SmallLlama, LlamaForCausalLM]:
     return own, library
 
 
-def unchanged(_: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    return logits
-
-
 @torch.inference_mode()
 def assert_equal_states(own: Any, library: Any, embedded: torch.Tensor) -> None:
     want = library.model(inputs_embeds=embedded, output_hidden_states=True, use_cache=False)
@@ -65,21 +67,28 @@ def test_states_and_logits_are_the_librarys() -> None:
     torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-5)
 
 
-def test_kept_keys_and_values_change_no_answer() -> None:
+@pytest.mark.parametrize(("penalty", "length"), [(1.0, 0), (1.3, 0), (1.0, 2), (1.1, 3), (1.0, 1)])
+def test_words_are_those_the_library_chooses(penalty: float, length: int) -> None:
+    """With keys and values kept, and repeats kept away by the library's own rules."""
     own, library = pair(CONFIG)
-    embedded = torch.randn(1, 9, 48)
-    mask = torch.ones(1, 9, dtype=torch.long)
-    given: dict[str, Any] = {
-        "inputs_embeds": embedded,
-        "attention_mask": mask,
-        "max_new_tokens": 12,
-        "do_sample": False,
-        "eos_token_id": 2,
-        "pad_token_id": 2,
-    }
-    with torch.inference_mode():
-        want = library.generate(**given).tolist()
-    assert own.generate(**given, logits_processor=unchanged).tolist() == want
+    rules = LogitsProcessorList([RepetitionPenaltyLogitsProcessor(penalty)])
+    if length:
+        rules.append(NoRepeatNGramLogitsProcessor(length))
+    heeded = False
+    for seed in range(4):
+        torch.manual_seed(seed)
+        given: dict[str, Any] = {
+            "inputs_embeds": torch.randn(1, 9, 48),
+            "attention_mask": torch.ones(1, 9, dtype=torch.long),
+            "max_new_tokens": 24,
+            "do_sample": False,
+            "eos_token_id": 2,
+        }
+        want = library.generate(**given, pad_token_id=2, logits_processor=rules).tolist()
+        found = own.generate(**given, repetition_penalty=penalty, no_repeat_tokens=length)
+        assert found.tolist() == want
+        heeded |= want != own.generate(**given).tolist()
+    assert heeded == ((penalty, length) != (1.0, 0))
 
 
 @pytest.mark.parametrize(
@@ -98,9 +107,7 @@ def test_padding_and_several_prompts_are_refused() -> None:
                 inputs_embeds=torch.randn(rows, 3, 48),
                 attention_mask=mask,
                 max_new_tokens=1,
-                logits_processor=unchanged,
                 eos_token_id=2,
-                pad_token_id=2,
             )
 
 

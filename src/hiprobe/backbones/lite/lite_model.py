@@ -210,20 +210,12 @@ class LiteBackbone(DecoderBackbone):
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
     def choosing(self, speech: Speech) -> dict[str, Any]:
-        """Processors as `generate` would make them: it warns that an embedded prompt has no ids."""
-        # here and not above: states need none of this, and it takes seconds to import
-        from transformers import (
-            LogitsProcessorList,
-            NoRepeatNGramLogitsProcessor,
-            RepetitionPenaltyLogitsProcessor,
-        )
-
-        made, stop = LogitsProcessorList(), self.tokenizer.token_to_id(END_OF_TURN)
-        if speech.repetition_penalty != 1.0:
-            made.append(RepetitionPenaltyLogitsProcessor(speech.repetition_penalty))
-        if speech.no_repeat_tokens:
-            made.append(NoRepeatNGramLogitsProcessor(speech.no_repeat_tokens))
-        return {"logits_processor": made, "eos_token_id": stop, "pad_token_id": stop}
+        """Arguments of the decoder's `generate`."""
+        return {
+            "repetition_penalty": speech.repetition_penalty,
+            "no_repeat_tokens": speech.no_repeat_tokens,
+            "eos_token_id": self.tokenizer.token_to_id(END_OF_TURN),
+        }
 
     def _feature_maps(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
         # one by one: what a picture's layers hand on then stays in the processor's cache

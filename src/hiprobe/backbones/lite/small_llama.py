@@ -6,7 +6,7 @@ modules are the published ones, so that weights, hooks and updates fit both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,17 +273,16 @@ class SmallLlama(nn.Module):
         inputs_embeds: Tensor,
         attention_mask: Tensor,
         max_new_tokens: int,
-        logits_processor: Callable[[Tensor, Tensor], Tensor],
         eos_token_id: int,
-        pad_token_id: int,
+        repetition_penalty: float = 1.0,
+        no_repeat_tokens: int = 0,
         do_sample: bool = False,
     ) -> Tensor:
         """New token ids `[1, new]` after one embedded prompt, chosen greedily.
 
         Args:
             attention_mask: ones; a prompt without padding.
-            logits_processor: changes logits `[1, tokens]`, given the ids so far.
-            pad_token_id: not needed for a single prompt.
+            repetition_penalty: as in `without_repeats`, as is `no_repeat_tokens`.
 
         Raises:
             ValueError: several prompts, padding, or a choice by chance.
@@ -291,12 +290,34 @@ class SmallLlama(nn.Module):
         if do_sample or len(inputs_embeds) != 1 or not bool(attention_mask.all()):
             raise ValueError("one prompt without padding is answered, greedily")
         past: list[Kept] = []
-        ids = torch.zeros(1, 0, dtype=torch.long)
-        logits = self(inputs_embeds=inputs_embeds, past=past, logits_to_keep=1).logits[:, -1]
-        for _ in range(max_new_tokens):
-            best = logits_processor(ids, logits).argmax(dim=-1, keepdim=True)
-            ids = torch.cat([ids, best], dim=1)
-            if int(best) == eos_token_id or ids.shape[1] == max_new_tokens:
+        said: list[int] = []
+        logits = self(inputs_embeds=inputs_embeds, past=past, logits_to_keep=1).logits
+        while len(said) < max_new_tokens:
+            left = without_repeats(
+                logits[0, -1], said, penalty=repetition_penalty, length=no_repeat_tokens
+            )
+            said.append(int(left.argmax()))
+            if said[-1] == eos_token_id or len(said) == max_new_tokens:
                 break
-            logits = self(input_ids=best, past=past, logits_to_keep=1).logits[:, -1]
-        return ids
+            last = torch.tensor([said[-1:]])
+            logits = self(input_ids=last, past=past, logits_to_keep=1).logits
+        return torch.tensor([said], dtype=torch.long)
+
+
+def without_repeats(logits: Tensor, said: Sequence[int], *, penalty: float, length: int) -> Tensor:
+    """Logits `[tokens]` of the next token that make repeating less likely.
+
+    Args:
+        said: the tokens so far.
+        penalty: divides positive logits of tokens said before, and multiplies negative ones
+            (Keskar et al. 2019, section 4.1); 1 leaves them.
+        length: so many tokens do not follow each other twice (Paulus et al. 2017, section 2.5);
+            0 for no such rule.
+    """
+    left, again = logits.clone(), sorted(set(said))
+    left[again] = torch.where(left[again] < 0, left[again] * penalty, left[again] / penalty)
+    if length and len(said) >= length:
+        begun = tuple(said[len(said) - length + 1 :])
+        runs = zip(*(said[k:] for k in range(length)), strict=False)
+        left[[run[-1] for run in runs if run[:-1] == begun]] = -torch.inf
+    return left
