@@ -58,13 +58,11 @@ class SameConv2d(nn.Conv2d):
     @torch.no_grad()
     def fold(self, norm: nn.BatchNorm2d) -> None:
         """Take over a norm that follows: the same numbers but for rounding."""
-        weight, bias, mean, variance = (
-            t.double() for t in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        )
-        scale = weight / torch.sqrt(variance + norm.eps)
+        mean, variance = (norm.get_buffer(n).double() for n in ("running_mean", "running_var"))
+        scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
         folded = self.weight.double() * scale[:, None, None, None]
         self.weight = nn.Parameter(folded.float(), requires_grad=False)
-        self.bias = nn.Parameter((bias - mean * scale).float(), requires_grad=False)
+        self.bias = nn.Parameter((norm.bias - mean * scale).float(), requires_grad=False)
 
 
 def _clipped(x: Tensor) -> Tensor:
@@ -118,13 +116,16 @@ class EfficientNetLite0(nn.Module):
 
         For reading only: `load_state_dict` does not know the folded net.
         """
-        places = [(self, "_conv_stem", "_bn0"), (self, "_conv_head", "_bn1")]
+        places: list[tuple[nn.Module, str, str]] = [
+            (self, "_conv_stem", "_bn0"),
+            (self, "_conv_head", "_bn1"),
+        ]
         for block in self._blocks:
             if block.expands:
                 places.append((block, "_expand_conv", "_bn0"))
             places += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
         for module, convolution, norm in places:
-            module.get_submodule(convolution).fold(module.get_submodule(norm))
+            getattr(module, convolution).fold(getattr(module, norm))
             module.register_module(norm, nn.Identity())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
