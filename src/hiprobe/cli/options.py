@@ -75,6 +75,7 @@ MAX_SCORE = 1e9
 MAX_DRAWS = 100_000
 MAX_LAYER = 10_000
 MAX_WORKERS = 4096
+MAX_THREADS = 1024
 
 ENGINES = ("local", "ray")
 
@@ -299,6 +300,24 @@ address: Decorator = click.option(
 )
 
 
+def _use_threads(ctx: click.Context, param: click.Parameter, count: int | None) -> int | None:
+    """Said here and not in the command: what counts threads is loaded there."""
+    if count is not None:
+        from hiprobe.settings import use_threads
+
+        use_threads(count)
+    return count
+
+
+threads: Decorator = click.option(
+    "--threads",
+    type=Whole(1, MAX_THREADS),
+    callback=_use_threads,
+    help="Threads that the backbone uses on the CPU, and as many at most for decoding; with "
+    "--workers, in each of them [default: the processors that this process may use].",
+)
+
+
 def smoothing(*, of: str) -> Decorator:
     """`--smoothing` and `--ema-weight`; `of` says whose they are where they are not given."""
     chosen = click.option(
@@ -377,10 +396,11 @@ def how_opened(*chosen: Decorator) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def called(**given: Any) -> Any:
+            del given["threads"]  # heeded by its callback
             return command(spec=spec_of_options(given), **given)
 
         decorated: Callable[..., Any] = called
-        for option in reversed(chosen):
+        for option in reversed((*chosen, threads)):
             decorated = option(decorated)
         return decorated
 
@@ -395,10 +415,10 @@ def how_to_read(
     The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
     says it), --segment-seconds, --segment-frames and --hop-seconds (unless `with_windows` is
     false), --dtype, --device, --quantise, --resize, --frames-as, --workers, --engine, --address
-    (unless `with_workers` is false), --no-cache and --quiet.
+    (unless `with_workers` is false), --threads, --no-cache and --quiet.
     """
     asked = [prompt] if with_prompt else []
-    others = [workers, engine, address] if with_workers else []
+    others = [workers, engine, address, threads] if with_workers else [threads]
     windows = [segment_frames, hop_seconds] if with_windows else []
     stack = [backbone, *asked, segment_seconds, *windows, *numbers, *others, no_cache, quiet]
 
@@ -409,6 +429,7 @@ def how_to_read(
                 given.pop("workers", None),
                 given.pop("engine", ENGINES[0]),
                 given.pop("address", None),
+                given.pop("threads"),
             )
             lengths = {name: given.pop(name, None) for name in LENGTHS}
             spec = spec_of_options(given)
@@ -448,6 +469,7 @@ class Readers:
         workers: how many; None for one here, or for as many as a cluster has room for.
         engine: one of `ENGINES`.
         address: of a Ray cluster.
+        threads: of each of them; None for a fair share of the processors.
 
     Raises:
         UsageError: an address without a cluster.
@@ -456,6 +478,7 @@ class Readers:
     workers: int | None = None
     engine: str = ENGINES[0]
     address: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.address is not None and self.engine != "ray":

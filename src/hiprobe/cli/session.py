@@ -250,7 +250,8 @@ def _held_by_workers(how: SessionOptions, view: View | None, cache: StatesCache 
     from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenSpec
     from hiprobe.pipeline.workers_crew import Crew, Hands
 
-    readers, opened, place = how.readers, OpenSpec(how.backbone, view), CachePlace.of(cache)
+    readers, threads = how.readers, how.readers.threads
+    opened, place = OpenSpec(how.backbone, view, threads), CachePlace.of(cache)
     hands: Hands
     if readers.engine == "ray":
         from hiprobe.pipeline.ray_hands import RayHands
@@ -265,7 +266,8 @@ def _held_by_workers(how: SessionOptions, view: View | None, cache: StatesCache 
         # A download is made once and shown here, before each worker would make it.
         backbone_folder(how.backbone.known_as, say=None if how.quiet else say)
         size = readers.workers or 1
-        hands = ProcessHands(opened, place, threads=max(1, usable_processors() // size))
+        share = max(1, usable_processors() // size)
+        hands = ProcessHands(opened, place, threads=threads or share)
     crew = Crew(hands, size=size, place=place)
     click.get_current_context().call_on_close(crew.close)
     return ElsewhereBackbone.of(crew)
