@@ -126,6 +126,8 @@ class Timeline:
         explanations: the model's words about events, normal stretches and the whole video.
         smoothing: how the scores were smoothed.
         ema_weight: of the newest segment where that was the exponential mean; not used otherwise.
+        reused_segments: numbers of the segments in which nothing changed, ascending; each has the
+            state, and so the score, of the last one before it that is not among them.
     """
 
     start_seconds: NDArray[np.float64]
@@ -139,6 +141,7 @@ class Timeline:
     explanations: tuple[Explanation, ...] = field(default=())
     smoothing: SmoothingKind = "gaussian"
     ema_weight: float = EMA_WEIGHT
+    reused_segments: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         shapes = {
@@ -146,6 +149,12 @@ class Timeline:
         }
         if len(shapes) != 1 or self.scores.ndim != 1:
             raise UsageError(f"timeline arrays differ in shape: {shapes}")
+        reused = self.reused_segments
+        if list(reused) != sorted(set(reused)) or not set(reused) <= set(range(len(self))):
+            raise UsageError(
+                f"reused segments {list(reused[:5])} are not ascending numbers of segments, of "
+                f"which there are {len(self)}"
+            )
         if self.ended not in ("end", "truncated", "interrupted"):
             raise UsageError(f"ended is {self.ended!r}; expected end, truncated or interrupted")
 

@@ -208,6 +208,12 @@ segment_seconds: Decorator = click.option(
     help="Length of a segment in seconds, for cameras with few frames a second [default: 24 "
     "frames, or what the probe was fitted with].",
 )
+skip_still: Decorator = click.option(
+    "--skip-still",
+    is_flag=True,
+    help="Do not read segments in which nothing changes: they have the score of the last one that "
+    "was read. For cameras that mostly show the same picture.",
+)
 no_cache: Decorator = click.option(
     "--no-cache",
     is_flag=True,
@@ -372,16 +378,20 @@ def how_opened(*chosen: Decorator) -> Decorator:
     return decorate
 
 
-def how_to_read(*, with_prompt: bool = True, with_workers: bool = True) -> Decorator:
+def how_to_read(
+    *, with_prompt: bool = True, with_workers: bool = True, with_still: bool = False
+) -> Decorator:
     """The options that say how videos are read, handed to the command as one `how`.
 
     The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
     says it), --segment-seconds, --dtype, --device, --quantise, --resize, --frames-as, --workers,
-    --engine, --address (unless `with_workers` is false), --no-cache and --quiet.
+    --engine, --address (unless `with_workers` is false), --skip-still (where `with_still` is
+    true), --no-cache and --quiet.
     """
     asked = [prompt] if with_prompt else []
     others = [workers, engine, address] if with_workers else []
-    stack = [backbone, *asked, segment_seconds, *numbers, *others, no_cache, quiet]
+    skipping = [skip_still] if with_still else []
+    stack = [backbone, *asked, segment_seconds, *skipping, *numbers, *others, no_cache, quiet]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
@@ -394,7 +404,8 @@ def how_to_read(*, with_prompt: bool = True, with_workers: bool = True) -> Decor
                 given.pop("address", None),
             )
             spec = spec_of_options(given)
-            how = SessionOptions(spec, segment_seconds, not no_cache, quiet, readers)
+            still = given.pop("skip_still", False)
+            how = SessionOptions(spec, segment_seconds, not no_cache, quiet, readers, still)
             try:
                 return command(how=how, **given)
             except KeyboardInterrupt as stop:
@@ -474,6 +485,7 @@ class SessionOptions:
     cached: bool = True
     quiet: bool = False
     readers: Readers = field(default_factory=Readers)
+    skip_still: bool = False
 
     @property
     def after_interrupt(self) -> str:

@@ -239,6 +239,7 @@ def open_session(
     settings = ExtractionSettings.like(like)
     if how.segment_seconds is not None:
         settings = replace(settings, segment_seconds=how.segment_seconds)
+    settings = replace(settings, skip_still=how.skip_still)
     return Session(opened, settings, cache, how.quiet)
 
 

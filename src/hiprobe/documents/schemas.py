@@ -217,6 +217,7 @@ class CameraFields(Struct, forbid_unknown_fields=True):
     maxima: list[Number]
     ema_weight: Share
     segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
+    skip_still: bool = False
 
 
 class CalibrationDocument(Struct):
@@ -245,6 +246,7 @@ class SegmentFields(Struct):
     end_seconds: Seconds
     score: Number | None
     smoothed: Number | None
+    reused: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class EventFields(Struct, forbid_unknown_fields=True):

@@ -417,6 +417,7 @@ class Probe(Parameters):
             smoothing=chosen.kind,
             ema_weight=chosen.ema_weight,
             events=find_events(start, end, smoothed, threshold),
+            reused_segments=tuple(np.flatnonzero(states.reused).tolist()),
         )
 
     def threshold_for(self, *, threshold: float | None = None, kappa: float | None = None) -> float:
