@@ -15,7 +15,7 @@ and a busy road does not become noise.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +43,7 @@ MOST_NOISE = 4.0
 """Grey levels of a block's noise beyond which it is taken for something that happens."""
 
 MOST_LEVEL = 3.0
-"""A picture whose median block differs by more teaches no noise: a cut, or the light went on."""
+"""Grey levels by which most of a picture may differ for noise; more is a cut or a lamp."""
 
 OUTLIER_TIMES = 10.0
 """Of a difference, so many medians of its picture count as noise, and what is above does not."""
@@ -88,20 +88,25 @@ class Noise:
     It is a mean of their squares over the last while, in which a picture weighs by its own median
     (squared): what an encoder keeps of a still picture is the same for seconds, and jumps in all
     blocks with the next picture that is coded whole. Those jumps are the noise, and not the calm
-    between them.
+    between them. Light that flickers moves all blocks together, to and fro; it is counted apart,
+    as the distance of a picture's brightness from that of the last second or so.
     """
 
     squares: Blocks
     weight: float = 0.0
+    flicker: float = 0.0
 
     @classmethod
     def unknown(cls, blocks: Blocks) -> Noise:
         """Of pictures of which none was compared yet."""
         return cls(np.zeros_like(blocks))
 
-    def learn(self, difference: Blocks) -> None:
-        """Take the difference of two key frames."""
-        # a change of the light moves all blocks together, which is no noise
+    def learn(self, blocks: Blocks, before: Sequence[Blocks]) -> None:
+        """Take a key frame, and those before it."""
+        usual = np.mean([np.median(b[..., 0]) for b in before])
+        apart = float(min(abs(np.median(blocks[..., 0]) - usual), MOST_LEVEL))
+        self.flicker = MEMORY * self.flicker + (1 - MEMORY) * apart**2
+        difference = blocks - before[0]
         size = np.abs(difference - np.median(difference, axis=(0, 1)))
         level = float(np.median(size))
         if level <= MOST_LEVEL:
@@ -113,7 +118,8 @@ class Noise:
         """The difference of each block from which on it has changed."""
         mean = self.squares / np.float32(max(self.weight, 1e-12))
         # one block alone has shown few jumps; those around it are of the same texture
-        noise = np.sqrt(np.maximum(mean, _with_neighbours(mean)))
+        of_light = np.array([self.flicker, 0.0, 0.0], np.float32)
+        noise = np.sqrt(np.maximum(mean, _with_neighbours(mean)) + of_light)
         usual = np.minimum(np.median(noise, axis=(0, 1)), MOST_NOISE)
         change: Blocks = NOISE_TIMES * np.clip(noise, usual, MOST_NOISE)
         return np.maximum(change, np.float32(LEAST_CHANGE))
@@ -158,7 +164,7 @@ class StillGate:
             self._noise, self._seen = Noise.unknown(blocks), None
             self._before.clear()
         else:
-            self._noise.learn(blocks - self._before[0])
+            self._noise.learn(blocks, self._before)
         self._before.append(blocks)
         if self._picture is not None and self._seen is not None:
             has_changed = np.abs(blocks - self._seen) > self._noise.least_change()
