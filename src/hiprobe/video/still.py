@@ -39,8 +39,8 @@ smaller, and bring it back seconds later."""
 NOISE_TIMES = 5.0
 """A block has changed where it differs by so many times its noise."""
 
-MOST_NOISE = 4.0
-"""Grey levels of a block's noise beyond which it is taken for something that happens."""
+MOST_CHANGE = 12.0
+"""Grey levels from which on a block has changed, however noisy the video is."""
 
 MOST_LEVEL = 3.0
 """Grey levels by which most of a picture may differ for noise; more is a cut or a lamp."""
@@ -104,15 +104,16 @@ class Noise:
     def learn(self, blocks: Blocks, before: Sequence[Blocks]) -> None:
         """Take a key frame, and those before it."""
         usual = np.mean([np.median(b[..., 0]) for b in before])
-        apart = float(min(abs(np.median(blocks[..., 0]) - usual), MOST_LEVEL))
-        self.flicker = MEMORY * self.flicker + (1 - MEMORY) * apart**2
+        apart = float(abs(np.median(blocks[..., 0]) - usual))
         difference = blocks - before[0]
         size = np.abs(difference - np.median(difference, axis=(0, 1)))
         level = float(np.median(size))
-        if level <= MOST_LEVEL:
-            size = np.minimum(size, OUTLIER_TIMES * level)
-            self.squares = np.float32(MEMORY) * self.squares + np.float32(level**2) * size**2
-            self.weight = MEMORY * self.weight + level**2
+        if max(apart, level) > MOST_LEVEL or size.max() > 2 * MOST_CHANGE:
+            return
+        self.flicker = MEMORY * self.flicker + (1 - MEMORY) * apart**2
+        size = np.minimum(size, OUTLIER_TIMES * level)
+        self.squares = np.float32(MEMORY) * self.squares + np.float32(level**2) * size**2
+        self.weight = MEMORY * self.weight + level**2
 
     def least_change(self) -> Blocks:
         """The difference of each block from which on it has changed."""
@@ -120,9 +121,9 @@ class Noise:
         # one block alone has shown few jumps; those around it are of the same texture
         of_light = np.array([self.flicker, 0.0, 0.0], np.float32)
         noise = np.sqrt(np.maximum(mean, _with_neighbours(mean)) + of_light)
-        usual = np.minimum(np.median(noise, axis=(0, 1)), MOST_NOISE)
-        change: Blocks = NOISE_TIMES * np.clip(noise, usual, MOST_NOISE)
-        return np.maximum(change, np.float32(LEAST_CHANGE))
+        noise = np.maximum(noise, np.median(noise, axis=(0, 1)))
+        change: Blocks = np.clip(NOISE_TIMES * noise, LEAST_CHANGE, MOST_CHANGE)
+        return change
 
 
 def _with_neighbours(blocks: Blocks) -> Blocks:
