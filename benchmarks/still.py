@@ -1,9 +1,9 @@
 """Measures --skip-still: forward passes, time, ROC-AUC and events with it and without.
 
     python benchmarks/still.py join DATA OUT [--still-minutes 12]
-    hiprobe fit DATA/fights/manifest.csv -o OUT/fights --recipe committee
+    hiprobe fit DATA/car_crash/manifest.csv -o OUT/crash --recipe committee
     hiprobe fit OUT/walkway.csv -o OUT/walkway --recipe committee
-    python benchmarks/still.py measure OUT/yard.mp4 OUT/fights
+    python benchmarks/still.py measure OUT/yard.mp4 OUT/crash
     python benchmarks/still.py measure OUT/walkway.mp4 OUT/walkway
 
 `join` makes two videos, most of both still, and writes their truth beside them:
@@ -64,7 +64,7 @@ def join(data: Path, out: Path, *, still_minutes: float) -> None:
     entrance = clips / "normal_one_by_one_person.mp4"
     empty = [f.rgb() for f in FrameReader(entrance, end_seconds=4.4)]
     happens = [
-        [JoinPart(entrance, 0, "entrance", "people", 4.8, 30.0)],
+        [JoinPart(entrance, 0, "entrance", "people", 4.8, 15.0)],
         [JoinPart(clips / "Fighting033_x264_570_841.mp4", 1, "fight", "fight")],
         [JoinPart(clips / "v=JfLYNEsrTew__#1_label_G-0-0_52_431.mp4", 1, "bang", "explosion")],
         [JoinPart(clips / "fire_house6.mp4", 1, "fire", "fire", 0.0, 12.0)],
