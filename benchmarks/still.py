@@ -1,6 +1,6 @@
 """Measures --skip-still: forward passes, time, ROC-AUC and events with it and without.
 
-    python benchmarks/still.py join DATA OUT [--still-minutes 12]
+    python benchmarks/still.py join DATA OUT [--still-minutes 12] [--only yard|walkway]
     hiprobe fit DATA/car_crash/manifest.csv -o OUT/crash --recipe committee
     hiprobe fit OUT/walkway.csv -o OUT/walkway --recipe committee
     python benchmarks/still.py measure OUT/yard.mp4 OUT/crash
@@ -58,9 +58,9 @@ def noisy(pictures: Sequence[Frame], *, seconds: float) -> Iterator[Frame]:
         yield np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def join(data: Path, out: Path, *, still_minutes: float) -> None:
-    """Write the two videos, their truth, and the table for the probe of the second."""
-    clips, ped2 = data / "clips", data / "ucsd_ped2"
+def join_yard(data: Path, out: Path, *, still_minutes: float) -> None:
+    """Write the first video and its truth."""
+    clips = data / "clips"
     entrance = clips / "normal_one_by_one_person.mp4"
     empty = [f.rgb() for f in FrameReader(entrance, end_seconds=4.4)]
     happens = [
@@ -72,6 +72,10 @@ def join(data: Path, out: Path, *, still_minutes: float) -> None:
     ]
     _join(out, "yard", happens, empty, still_minutes, width=480, height=270)
 
+
+def join_walkway(data: Path, out: Path, *, still_minutes: float) -> None:
+    """Write the second video, its truth, and the table for its probe."""
+    ped2 = data / "ucsd_ped2"
     train = sorted((ped2 / "train").glob("*.mp4"))
     pictures = np.stack([f.rgb() for video in train for f in list(FrameReader(video))[::30]])
     background = np.median(pictures, axis=0).astype(np.uint8)
@@ -192,13 +196,16 @@ def main() -> None:
     joining.add_argument("data", type=Path)
     joining.add_argument("out", type=Path)
     joining.add_argument("--still-minutes", type=float, default=12)
+    joining.add_argument("--only", choices=("yard", "walkway"))
     measuring = steps.add_parser("measure")
     measuring.add_argument("video", type=Path)
     measuring.add_argument("probe", type=Path)
     given = parser.parse_args()
     if given.step == "join":
         given.out.mkdir(parents=True, exist_ok=True)
-        join(given.data, given.out, still_minutes=given.still_minutes)
+        for join in (join_yard, join_walkway):
+            if given.only in (None, join.__name__.removeprefix("join_")):
+                join(given.data, given.out, still_minutes=given.still_minutes)
     else:
         print(json.dumps(measure(given.video, given.probe)))
 
