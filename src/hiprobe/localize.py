@@ -247,6 +247,7 @@ def scored_timeline(
     *,
     smoothing: Smoothing,
     threshold: float,
+    reused: NDArray[np.bool_] | None = None,
 ) -> Timeline:
     """From scores of segments, or of windows that overlap, to smoothed scores and events.
 
@@ -256,6 +257,7 @@ def scored_timeline(
     Args:
         start_seconds, end_seconds, scores: `[segments]`, NaN where the backbone gave up.
         threshold: T, on the smoothed score.
+        reused: `[segments]`, which were still and not read; of windows that overlap it is not told.
 
     Raises:
         UsageError: as `smooth_as` and `find_events`.
@@ -263,6 +265,7 @@ def scored_timeline(
     spans = spans_of_windows(start_seconds, end_seconds, scores, is_causal=smoothing.is_causal)
     start, end = spans.start_seconds, spans.end_seconds
     smoothed = smooth_as(spans.scores, smoothing, start_seconds=start, end_seconds=end)
+    known = reused if reused is not None and spans.overlap == "none" else np.zeros(0, np.bool_)
     return Timeline(
         start_seconds=start,
         end_seconds=end,
@@ -273,6 +276,7 @@ def scored_timeline(
         smoothing=smoothing.kind,
         ema_weight=smoothing.ema_weight,
         overlap=spans.overlap,
+        reused_segments=tuple(np.flatnonzero(known).tolist()),
         events=find_events(start, end, smoothed, threshold),
     )
 

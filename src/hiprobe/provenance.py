@@ -23,10 +23,12 @@ class Provenance:
         backbone: name or folder and how it was opened, without prompt, layer and device, which
             are not needed to find it again; None where it was not opened through a spec.
         cut: how the videos were cut into segments.
+        skip_still: whether segments in which nothing changed have the state of one before them.
     """
 
     backbone: BackboneSpec | None = None
     cut: Cut = field(default_factory=Cut)
+    skip_still: bool = False
 
     def __post_init__(self) -> None:
         if self.backbone is not None:
@@ -36,7 +38,7 @@ class Provenance:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary of JSON values."""
         backbone = None if self.backbone is None else asdict(self.backbone)
-        return {"backbone": backbone, **asdict(self.cut)}
+        return {"backbone": backbone, **asdict(self.cut), "skip_still": self.skip_still}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -64,6 +66,8 @@ class Provenance:
                     hop_frames=None if hop_frames is None else int(hop_frames),
                     hop_seconds=None if hop_seconds is None else float(hop_seconds),
                 ),
+                # absent from what earlier versions wrote
+                skip_still=bool(document.get("skip_still", False)),
             )
         except UsageError as error:
             raise ValueError(str(error)) from error

@@ -25,6 +25,9 @@ MOST_WINDOWS = 256
 GAP_RULE = 1
 """Counted up when segments of videos with gaps are cut in another way (`hiprobe.video.times`)."""
 
+STILL_RULE = 1
+"""Counted up when other segments are taken for still ones (`hiprobe.video.still`)."""
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -263,7 +266,8 @@ class Segment:
 
     Times come from presentation timestamps. `start_pts` and `end_pts` are in units of
     `time_base_seconds`. `frames` are the K key frames in order of time, `frame_seconds` their
-    times; the same array object may occur twice when the stretch is shorter than K.
+    times; the same array object may occur twice when the stretch is shorter than K. A segment
+    that `is_still` shows the very pictures of the one before it (`hiprobe.video.still`).
     """
 
     index: int
@@ -276,6 +280,7 @@ class Segment:
     frame_count: int
     frames: tuple[Frame, ...]
     frame_seconds: tuple[float, ...]
+    is_still: bool = False
 
     def __post_init__(self) -> None:
         if not self.end_seconds > self.start_seconds:

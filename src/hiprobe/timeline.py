@@ -134,6 +134,8 @@ class Timeline:
         smoothing: how the scores were smoothed.
         ema_weight: of the newest segment where that was the exponential mean; not used otherwise.
         overlap: how windows that overlap gave each segment its score.
+        reused_segments: numbers of the segments in which nothing changed, ascending; each has the
+            state, and so the score, of the last one before it that is not among them.
     """
 
     start_seconds: NDArray[np.float64]
@@ -148,6 +150,7 @@ class Timeline:
     smoothing: SmoothingKind = "gaussian"
     ema_weight: float = EMA_WEIGHT
     overlap: Overlap = "none"
+    reused_segments: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         shapes = {
@@ -155,6 +158,12 @@ class Timeline:
         }
         if len(shapes) != 1 or self.scores.ndim != 1:
             raise UsageError(f"timeline arrays differ in shape: {shapes}")
+        reused = self.reused_segments
+        if list(reused) != sorted(set(reused)) or not set(reused) <= set(range(len(self))):
+            raise UsageError(
+                f"reused segments {list(reused[:5])} are not ascending numbers of segments, of "
+                f"which there are {len(self)}"
+            )
         if self.ended not in ("end", "truncated", "interrupted"):
             raise UsageError(f"ended is {self.ended!r}; expected end, truncated or interrupted")
         if self.overlap not in get_args(Overlap):

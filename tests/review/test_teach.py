@@ -129,15 +129,16 @@ def test_states_of_one_layer_keep_that_layer(case: ReviewCase) -> None:
         assert base is not None and base.layers == LAYERS  # the clips lose nothing
 
 
+@pytest.mark.parametrize("skip_still", [False, True])
 def test_states_of_videos_are_found_in_the_cache(
-    tmp_path: Path, case: ReviewCase, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, case: ReviewCase, monkeypatch: pytest.MonkeyPatch, skip_still: bool
 ) -> None:
     monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
     video, cache = tmp_path / "yard.mp4", StatesCache(states_folder())
     video.write_bytes(b"stands for a video: only its hash is looked at")
     probe = Probe.load(case.probe)
     found = read_states(case.results.parent / "videos" / "yard.safetensors")
-    parts = ExtractionSettings().key_parts("segments", WHOLE)
+    parts = ExtractionSettings(skip_still=skip_still).key_parts("segments", WHOLE)
     key = cache.key(video, settings=parts, fingerprint=probe.fingerprint_)
     cache.put(key, found, video=video)
     timeline = probe.detect(found.states["last"])

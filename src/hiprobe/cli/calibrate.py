@@ -141,7 +141,7 @@ class FootageReader:
     help="Newer footage: say whether the promise still holds. Without FOOTAGE before it, for the "
     "calibration that the probe has. May be given several times.",
 )
-@options.how_to_read(with_prompt=False)
+@options.how_to_read(with_prompt=False, with_still=True)
 def calibrate(
     probe: Path,
     footage: tuple[str, ...],
@@ -191,10 +191,11 @@ def calibrate(
 
 
 def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptions:
-    """How footage is read for a calibrated camera: in segments of the same length and hop.
+    """How footage is read for a calibrated camera: in segments of the same length and hop, and
+    still ones skipped if they were.
 
     Raises:
-        UsageError: another length or hop is asked for.
+        UsageError: another length or hop is asked for, or still ones skipped where they were not.
     """
     for name, option in options.LENGTHS.items():
         value, own = getattr(how, name), getattr(camera, name)
@@ -204,7 +205,13 @@ def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptio
                 f"the camera was calibrated on segments of another length or hop ({known}), so "
                 f"{option} {value:g} is not possible; leave it out, or calibrate again with it"
             )
-    return replace(how, **{name: getattr(camera, name) for name in options.LENGTHS})
+    if how.skip_still and not camera.skip_still:
+        raise UsageError(
+            "the camera was calibrated on footage that was read in full, so its threshold promises "
+            "nothing with --skip-still; leave it out, or calibrate again with it"
+        )
+    lengths = {name: getattr(camera, name) for name in options.LENGTHS}
+    return replace(how, **lengths, skip_still=camera.skip_still)
 
 
 def _session(probe: Probe, files: Sequence[Path], how: SessionOptions) -> Session | None:
@@ -239,6 +246,7 @@ def _calibrated(
         maxima=tuple(maxima[np.isfinite(maxima)].tolist()),
         ema_weight=reader.ema_weight,
         **{name: getattr(how, name) for name in options.LENGTHS},
+        skip_still=how.skip_still,
     )
 
 

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     "camera.",
 )
 @click.option("--clips", is_flag=True, help="Save each event as a video clip.")
-@options.how_to_read(with_prompt=False)
+@options.how_to_read(with_prompt=False, with_still=True)
 def detect(
     probe: Path,
     videos: tuple[str, ...],
@@ -110,6 +110,10 @@ def detect(
             raise UsageError(
                 "--explain, --clips, --kappa, --smoothing, --ema-weight and --camera need a "
                 "probe; leave them out with --zero-label"
+            )
+        if how.skip_still:
+            raise UsageError(
+                "--skip-still reuses hidden states, and --zero-label reads none; leave it out"
             )
         how.readers.refuse_elsewhere("--zero-label")
         asked = Asked("ordinal", threshold=threshold, sigma=sigma)

@@ -224,6 +224,13 @@ hop_seconds: Decorator = click.option(
     "placed finer; length over hop is how many times the work it is [default: none, or what the "
     "probe was fitted with].",
 )
+
+skip_still: Decorator = click.option(
+    "--skip-still",
+    is_flag=True,
+    help="Do not read segments in which nothing changes: they have the score of the last one that "
+    "was read. For cameras that mostly show the same picture.",
+)
 no_cache: Decorator = click.option(
     "--no-cache",
     is_flag=True,
@@ -408,19 +415,26 @@ def how_opened(*chosen: Decorator) -> Decorator:
 
 
 def how_to_read(
-    *, with_prompt: bool = True, with_workers: bool = True, with_windows: bool = True
+    *,
+    with_prompt: bool = True,
+    with_workers: bool = True,
+    with_windows: bool = True,
+    with_still: bool = False,
 ) -> Decorator:
     """The options that say how videos are read, handed to the command as one `how`.
 
     The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
     says it), --segment-seconds, --segment-frames and --hop-seconds (unless `with_windows` is
-    false), --dtype, --device, --quantise, --resize, --frames-as, --workers, --engine, --address
-    (unless `with_workers` is false), --threads, --no-cache and --quiet.
+    false), --skip-still (where `with_still` is true), --dtype, --device, --quantise, --resize,
+    --frames-as, --workers, --engine, --address (unless `with_workers` is false), --threads,
+    --no-cache and --quiet.
     """
     asked = [prompt] if with_prompt else []
     others = [workers, engine, address, threads] if with_workers else [threads]
     windows = [segment_frames, hop_seconds] if with_windows else []
-    stack = [backbone, *asked, segment_seconds, *windows, *numbers, *others, no_cache, quiet]
+    skipping = [skip_still] if with_still else []
+    cuts = [segment_seconds, *windows, *skipping]
+    stack = [backbone, *asked, *cuts, *numbers, *others, no_cache, quiet]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
@@ -433,7 +447,15 @@ def how_to_read(
             )
             lengths = {name: given.pop(name, None) for name in LENGTHS}
             spec = spec_of_options(given)
-            how = SessionOptions(spec, **lengths, cached=not no_cache, quiet=quiet, readers=readers)
+            still = given.pop("skip_still", False)
+            how = SessionOptions(
+                spec,
+                **lengths,
+                cached=not no_cache,
+                quiet=quiet,
+                readers=readers,
+                skip_still=still,
+            )
             try:
                 return command(how=how, **given)
             except KeyboardInterrupt as stop:
@@ -530,6 +552,7 @@ class SessionOptions:
     cached: bool = True
     quiet: bool = False
     readers: Readers = field(default_factory=Readers)
+    skip_still: bool = False
 
     def __post_init__(self) -> None:
         if None not in (self.segment_frames, self.segment_seconds):

@@ -237,6 +237,7 @@ def open_session(
         opened = how.backbone.open(say=None if how.quiet else say)
         opened = opened if view is None else view(opened)
     settings = how.cut_of(ExtractionSettings.like(like))
+    settings = replace(settings, skip_still=how.skip_still)
     return Session(opened, settings, cache, how.quiet)
 
 

@@ -221,6 +221,7 @@ class CameraFields(Struct, forbid_unknown_fields=True):
     segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
     segment_frames: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     hop_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    skip_still: bool = False
 
 
 class CalibrationDocument(Struct):
@@ -249,6 +250,7 @@ class SegmentFields(Struct):
     end_seconds: Seconds
     score: Number | None
     smoothed: Number | None
+    reused: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class EventFields(Struct, forbid_unknown_fields=True):

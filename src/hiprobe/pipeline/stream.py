@@ -20,6 +20,7 @@ from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.segments import ClipAndSegments, SegmentReader
+from hiprobe.video.still import StillGate
 from hiprobe.video.video_info import video_info
 
 T = TypeVar("T")
@@ -162,7 +163,8 @@ def _pass_over_segments(
         checkpoints = Checkpoints(rows, kept, settings.checkpoint_segments, len(rows))
         clock.skipped = len(rows)
         try:
-            with in_background(reader, depth=READ_AHEAD_SEGMENTS) as segments:
+            seen = StillGate().over(reader) if settings.skip_still else reader
+            with in_background(seen, depth=READ_AHEAD_SEGMENTS) as segments:
                 try:
                     for piece, values in run_batches(_without_done(segments, rows), rows.request):
                         rows.add(piece, values)

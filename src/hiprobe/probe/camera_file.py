@@ -32,6 +32,7 @@ class CalibratedCamera:
         segment_seconds, segment_frames: length of a segment; None for both for what the probe was
             fitted with.
         hop_seconds: how often one begins; None for what the probe was fitted with.
+        skip_still: whether still segments had the score of the one before; `detect` reads so too.
     """
 
     promise: AlarmPromise
@@ -40,6 +41,7 @@ class CalibratedCamera:
     segment_seconds: float | None = None
     segment_frames: int | None = None
     hop_seconds: float | None = None
+    skip_still: bool = False
 
     @property
     def smoothing(self) -> Smoothing:
@@ -93,6 +95,7 @@ def read_camera(folder: Path, name: str) -> CalibratedCamera:
         segment_seconds=found["segment_seconds"],
         segment_frames=found.get("segment_frames"),
         hop_seconds=found.get("hop_seconds"),
+        skip_still=found.get("skip_still", False),
     )
 
 

@@ -411,6 +411,7 @@ class Probe(Parameters):
             scores,
             smoothing=chosen,
             threshold=threshold,
+            reused=states.reused,
         )
 
     def threshold_for(self, *, threshold: float | None = None, kappa: float | None = None) -> float:

@@ -23,7 +23,15 @@ VERSION = 2
 READABLE_VERSIONS = (1, 2)
 """Explanations of version 1 have a text and no fields."""
 
-SEGMENT_COLUMNS = ("segment", "start_seconds", "end_seconds", "score", "smoothed", "event")
+SEGMENT_COLUMNS = (
+    "segment",
+    "start_seconds",
+    "end_seconds",
+    "score",
+    "smoothed",
+    "event",
+    "reused",
+)
 EVENT_COLUMNS = (
     "event",
     "start_seconds",
@@ -81,16 +89,24 @@ def _write_rows(
 
 
 def segment_rows(timeline: Timeline) -> list[list[Any]]:
-    """The values of `SEGMENT_COLUMNS` for every segment; None where there is no score or event."""
+    """The values of `SEGMENT_COLUMNS` for every segment; None where there is no score or event.
+
+    `reused` is 1 where nothing changed and the score is that of the segment before, else 0.
+    """
+    reused = set(timeline.reused_segments)
     numbers: list[int | None] = [None] * len(timeline)
     for number, event in enumerate(timeline.events, start=1):
         for segment in range(event.first_segment, min(event.end_segment, len(timeline))):
             numbers[segment] = number
     columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
     return [
-        [index, *(v if math.isfinite(v) else None for v in map(float, values)), numbers[index]]
+        [index, *(_finite(v) for v in values), numbers[index], int(index in reused)]
         for index, values in enumerate(zip(*columns, strict=True))
     ]
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +164,7 @@ def timeline_document(
         "cuts": None if cuts is None else dict(cuts),
         "gaps": [list(span) for span in timeline.gaps],
         "failed_segments": int(timeline.failed.sum()),
+        "reused_segments": len(timeline.reused_segments),
         "events": [_plain(asdict(event)) for event in timeline.events],
         "explanations": [_plain(asdict(item)) for item in timeline.explanations],
         "segments": [
@@ -197,6 +214,9 @@ def read_timeline(path: Path | str) -> Timeline:
             events=tuple(Event(**event) for event in document["events"]),
             ended=document["ended"],
             explanations=tuple(Explanation(**item) for item in document["explanations"]),
+            reused_segments=tuple(
+                i for i, segment in enumerate(document["segments"]) if segment.get("reused")
+            ),
         )
     except (KeyError, TypeError, ValueError, OverflowError, HiProbeError) as error:
         raise UsageError(

@@ -70,6 +70,8 @@ def events_caption(timeline: Timeline) -> str:
         parts.append(f"{gap_words(timeline)} without pictures")
     if failed:
         parts.append(f"{failed} without a score")
+    if timeline.reused_segments:
+        parts.append(f"{len(timeline.reused_segments)} still, with the score before them")
     return "; ".join(parts)
 
 

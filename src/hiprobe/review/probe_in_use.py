@@ -90,12 +90,18 @@ class ProbeInUse:
             return None
         cache = StatesCache(states_folder())
         cut = ExtractionSettings.like(self.probe.provenance_)
-        key = cache.key_of_content(
-            video.content,
-            settings=cut.key_parts("segments", WHOLE),
-            fingerprint=self.probe.fingerprint_,
-        )
-        return cache.get(key, layers=layers, readings=readings)
+        skipping = replace(cut, skip_still=True)
+        # scores with reused segments come from a run that skipped them; others may
+        for how in (skipping,) if video.timeline.reused_segments else (cut, skipping):
+            key = cache.key_of_content(
+                video.content,
+                settings=how.key_parts("segments", WHOLE),
+                fingerprint=self.probe.fingerprint_,
+            )
+            found = cache.get(key, layers=layers, readings=readings)
+            if found is not None:
+                return found
+        return None
 
     def scored(
         self, video: ResultVideo, probe: Probe | None = None, *, threshold: float | None = None
