@@ -306,7 +306,8 @@ def _weighted_aucs(labels: NDArray[np.int64], scores: _Floats, weights: _Floats)
     above = 0.5 + np.sign(scores[anomalous][:, None] - scores[normal]) / 2
     won = ((weights[:, anomalous] @ above) * weights[:, normal]).sum(axis=1)
     pairs = weights[:, anomalous].sum(axis=1) * weights[:, normal].sum(axis=1)
-    return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    areas: _Floats = np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return areas
 
 
 @dataclass(frozen=True)
