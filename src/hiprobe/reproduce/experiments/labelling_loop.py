@@ -59,6 +59,8 @@ NOTES = (
     "Proposals, refits and versions are those of the review itself, on a library of its own for "
     "each seed. At random means: drawn evenly from the stretches that are candidates for a "
     "proposal, events and peaks below the threshold.",
+    "Only the label of a whole clip is known. It need not be true of each stretch of it, so some "
+    "answers are wrong where those of a person would be right, on both sides.",
     "The interval of a difference is over the same draws of sources for both sides and all seeds; "
     "seeds differ in which sources are held apart, in the first clips, and in what is drawn.",
     "A refit's time is that of the processor, one thread: reading states, choosing the layer among "
