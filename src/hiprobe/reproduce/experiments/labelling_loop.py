@@ -85,7 +85,7 @@ WAYS: dict[str, Pick] = {PROPOSED: _proposed, AT_RANDOM: _at_random}
 
 
 @dataclass(frozen=True)
-class Course:
+class LabelCourse:
     """One way of choosing under one seed.
 
     Attributes:
@@ -114,7 +114,7 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
     (examples,) = usable_in_all([bench.extraction.examples(data)])
     digest, seeds = states_digest(examples), bench.request.seeds
     steps = Steps(bench.say, f"teach, {data.name}", len(seeds) * len(WAYS))
-    found: dict[str, list[Course]] = {way: [] for way in WAYS}
+    found: dict[str, list[LabelCourse]] = {way: [] for way in WAYS}
     with _states_on_disk(examples) as places:
         for seed in seeds:
             pool, held = _split(examples, seed)
@@ -234,13 +234,15 @@ class _Loop:
         return [float(np.nanmax(probe.detect(_segments(e)).smoothed)) for e in self.held]
 
 
-def _course(piece: dict[str, Any], held: Sequence[LabelledStates]) -> Course:
+def _course(piece: dict[str, Any], held: Sequence[LabelledStates]) -> LabelCourse:
     labels, sources = [e.label for e in held], [e.source for e in held]
     rounds = tuple(clip_units(scores, labels, sources) for scores in piece["scores"])
-    return Course(rounds, tuple(piece["seconds"]))
+    return LabelCourse(rounds, tuple(piece["seconds"]))
 
 
-def _table_rows(bench: Bench, data: DataSource, found: dict[str, list[Course]]) -> list[ResultRow]:
+def _table_rows(
+    bench: Bench, data: DataSource, found: dict[str, list[LabelCourse]]
+) -> list[ResultRow]:
     table = bench.table(data, "What labels of a review gain", PROTOCOL)
     draws, rows = bench.request.draws, []
     for number in range(ROUNDS + 1):
@@ -268,7 +270,7 @@ def _gain_rows(row: Callable[..., ResultRow], setting: str, gain: Estimate) -> l
     return [row(setting, GAIN, gain), row(setting, AHEAD, ahead)]
 
 
-def _mean_gain(found: dict[str, list[Course]], *, draws: int) -> Estimate:
+def _mean_gain(found: dict[str, list[LabelCourse]], *, draws: int) -> Estimate:
     """Of the AUCs after each round, the start left out."""
     means = {way: [mean_auc(c.rounds[1:]) for c in found[way]] for way in WAYS}
 
