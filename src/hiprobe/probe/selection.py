@@ -301,12 +301,25 @@ def _gain_error(labels: NDArray[np.int64], ours: _Floats, theirs: _Floats) -> fl
     """Standard error of the difference of two AUCs on the same clips, by bootstrap over clips of
     each kind; the draws are fixed, so that the same clips always give the same choice."""
     rng = np.random.default_rng(0)
-    kinds = [np.flatnonzero(labels == c) for c in (0, 1)]
-    gains = []
-    for _ in range(BOOTSTRAPS):
-        rows = np.concatenate([rng.choice(kind, size=len(kind)) for kind in kinds])
-        gains.append(roc_auc(labels[rows], ours[rows]) - roc_auc(labels[rows], theirs[rows]))
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    drawn = np.zeros((BOOTSTRAPS, len(labels)))
+    for weights in drawn:
+        for kind in (0, 1):
+            clips = np.flatnonzero(labels == kind)
+            np.add.at(weights, rng.choice(clips, size=len(clips)), 1)
+    labels, drawn, ours, theirs = labels[known], drawn[:, known], ours[known], theirs[known]
+    gains = _weighted_aucs(labels, ours, drawn) - _weighted_aucs(labels, theirs, drawn)
     return float(np.std(gains))
+
+
+def _weighted_aucs(labels: NDArray[np.int64], scores: _Floats, weights: _Floats) -> _Floats:
+    """ROC-AUC of each row of weights, ties counted half; NaN where a class has no weight."""
+    normal, anomalous = labels == 0, labels == 1
+    above = 0.5 + np.sign(scores[anomalous][:, None] - scores[normal]) / 2
+    won = ((weights[:, anomalous] @ above) * weights[:, normal]).sum(axis=1)
+    pairs = weights[:, anomalous].sum(axis=1) * weights[:, normal].sum(axis=1)
+    areas: _Floats = np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return areas
 
 
 @dataclass(frozen=True)

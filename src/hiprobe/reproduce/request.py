@@ -229,6 +229,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
                "layer_figures:fig4"),
     Experiment("fig6", "score curves with truth and detection told apart", "fig6:run"),
     Experiment("label-budget", "AUC against the number of labelled clips", "label_budget:run"),
+    Experiment("teach", "labels that the review proposes against labels at random",
+               "labelling_loop:run", in_all=False),
     Experiment("committee", "one layer, the mean of layers, and the committee", "two_recipes:run",
                in_all=False),
     Experiment("background", "a probe on another camera, less its background",
