@@ -517,7 +517,8 @@ class LogisticScorer(_LinearClassifier):
     vanishes or the iterations end, and `convergence_` says so.
 
     It is minimised by L-BFGS as in the paper. With a penalty there is one minimum whatever finds
-    it: where rows are few and wide, Newton's method on their products, 3 to 8 times as fast (60 to 183 rows).
+    it: where rows are few and wide, Newton's method on their products, 3 to 8 times as fast with
+    60 to 183 rows.
     """
 
     c: float | None = None
