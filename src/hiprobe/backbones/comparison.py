@@ -67,7 +67,7 @@ def timed_states(
     if not values:
         raise StatesError("0 segments: give one or more to read")
     return TimedStates(
-        backbone.fingerprint, tuple(layers), np.concatenate(values), median(seconds), _gpu_peak()
+        backbone.fingerprint, tuple(layers), np.concatenate(values), median(seconds), gpu_peak()
     )
 
 
@@ -103,7 +103,8 @@ def _forget_gpu_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def _gpu_peak() -> int | None:
+def gpu_peak() -> int | None:
+    """Most memory of the GPU that torch has held so far, in bytes; None without one."""
     import torch
 
     most = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0

@@ -24,6 +24,7 @@ from hiprobe.cli.info import info
 from hiprobe.cli.labels import labels
 from hiprobe.cli.layers import layers
 from hiprobe.cli.options import refuse_repeats
+from hiprobe.cli.plan import plan
 from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
 from hiprobe.cli.reproduce import reproduce
 from hiprobe.cli.review import review
@@ -136,6 +137,7 @@ for command in (
     labels,
     layers,
     extract,
+    plan,
     evaluate,
     data,
     reproduce,
