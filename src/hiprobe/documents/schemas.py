@@ -528,3 +528,4 @@ class RateDocument(Struct):
     decoding_factor: Positive
     process_bytes: Whole
     gpu_bytes: Whole
+    load: Annotated[float, Meta(ge=0, le=1e6)]

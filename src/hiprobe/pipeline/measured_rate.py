@@ -43,6 +43,7 @@ class MeasuredRate:
         decoding_factor: time that this machine takes to decode, over `decoding_seconds`.
         process_bytes: memory of the process with the backbone open.
         gpu_bytes: most memory of the GPU; 0 without one.
+        load: how many other processes wanted a processor when it began, on average.
     """
 
     rate: ModelRate
@@ -51,6 +52,7 @@ class MeasuredRate:
     decoding_factor: float
     process_bytes: int
     gpu_bytes: int
+    load: float
 
 
 def decoding_seconds(frame_pixels: tuple[int, int]) -> float:
@@ -120,13 +122,15 @@ def kept_rate(spec: BackboneSpec) -> MeasuredRate | None:
             frame_pixels=(height, width),
             key_frames=known["key_frames"],
             source="measured",
-            words=f"measured on this machine on {known['measured_at'][:10]}",
+            words=f"measured on this machine on {known['measured_at'][:10]}"
+            + busy_words(known["load"]),
         ),
         layer_count=known["layer_count"],
         width=known["width"],
         decoding_factor=known["decoding_factor"],
         process_bytes=known["process_bytes"],
         gpu_bytes=known["gpu_bytes"],
+        load=known["load"],
     )
 
 
@@ -138,6 +142,7 @@ def measure_rate(backbone: Backbone) -> MeasuredRate:
     """
     import psutil
 
+    load = psutil.getloadavg()[0]
     deepest = backbone.layer_count
     at_first, at_last = (_segment_seconds(backbone, layer) for layer in (1, deepest))
     layer_seconds = max(0.0, at_last - at_first) / max(1, deepest - 1)
@@ -148,14 +153,21 @@ def measure_rate(backbone: Backbone) -> MeasuredRate:
             frame_pixels=FRAME_PIXELS,
             key_frames=KEY_FRAMES,
             source="measured",
-            words="measured on this machine just now",
+            words=f"measured on this machine just now{busy_words(load)}",
         ),
         layer_count=backbone.layer_count,
         width=backbone.width,
         decoding_factor=_decoding_factor(),
         process_bytes=int(psutil.Process().memory_info().rss),
         gpu_bytes=_gpu_bytes(),
+        load=load,
     )
+
+
+def busy_words(load: float) -> str:
+    """What to say of a measurement beside other work; nothing where the machine was calm."""
+    cores = usable_processors()
+    return "" if load < cores / 2 else f", which was busy then (load {load:.1f} on {cores} cores)"
 
 
 def _segment_seconds(backbone: Backbone, layer: int) -> float:
@@ -222,4 +234,5 @@ def _document(found: MeasuredRate, spec: BackboneSpec) -> dict[str, Any]:
         "decoding_factor": found.decoding_factor,
         "process_bytes": found.process_bytes,
         "gpu_bytes": found.gpu_bytes,
+        "load": found.load,
     }

@@ -126,7 +126,7 @@ def within(extent: VideoExtent, stretch: Stretch) -> VideoExtent:
     seconds = min(end, extent.seconds) - start
     if seconds <= 0:
         raise VideoError(
-            f"{extent.path} lasts {extent.seconds:.3f} s, not to the stretch at {start} s"
+            f"{extent.path} lasts {extent.seconds:.3f} s, and ends before {start} s"
         )
     frames = max(1, round(extent.frame_count * seconds / extent.seconds))
     return replace(extent, frame_count=frames, seconds=seconds)
@@ -312,7 +312,8 @@ def savings(plan: RunPlan, cut: Cut, others: Sequence[tuple[str, Shape]] = ()) -
     found = [_fewer_layers(plan), _longer_segments(plan, cut), _other_backbone(plan, others)]
     if plan.workers.gpu_count:
         more = replace(plan.workers, gpu_count=2 * plan.workers.gpu_count)
-        found.append(_saving(plan, replace(plan, workers=more), "twice as many GPUs", "--workers"))
+        option = f"--workers {more.gpu_count}"
+        found.append(_saving(plan, replace(plan, workers=more), "twice as many GPUs", option))
     return [saving for saving in found if saving is not None and saving.share <= HALF]
 
 
