@@ -125,9 +125,7 @@ def within(extent: VideoExtent, stretch: Stretch) -> VideoExtent:
     end = extent.seconds if stretch.end_seconds is None else stretch.end_seconds
     seconds = min(end, extent.seconds) - start
     if seconds <= 0:
-        raise VideoError(
-            f"{extent.path} lasts {extent.seconds:.3f} s, and ends before {start} s"
-        )
+        raise VideoError(f"{extent.path} lasts {extent.seconds:.3f} s, and ends before {start} s")
     frames = max(1, round(extent.frame_count * seconds / extent.seconds))
     return replace(extent, frame_count=frames, seconds=seconds)
 
