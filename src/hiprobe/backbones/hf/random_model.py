@@ -20,9 +20,9 @@ from hiprobe.backbones.hf.family import Parts, Wording
 from hiprobe.backbones.hf.generic import model_class
 from hiprobe.backbones.hf.hf_load import without_head
 from hiprobe.backbones.hf.hf_model import HfBackbone
+from hiprobe.backbones.hf.measured import measured_shape
 from hiprobe.backbones.hf.original import native_config
 from hiprobe.backbones.hf.pictures import encode_distinct_frames
-from hiprobe.backbones.hf.measured import measured_shape
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
 from hiprobe.backbones.shape import GridTower, Shape
 from hiprobe.errors import BackboneError
