@@ -169,6 +169,6 @@ def thread_count() -> int:
     return torch.get_num_threads()
 
 
-def has_gpu() -> bool:
-    """Whether torch sees one that it can use."""
-    return torch.cuda.is_available()
+def gpu_name() -> str | None:
+    """The GPU that torch uses; None where it sees none."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
@@ -20,7 +22,6 @@ from hiprobe.pipeline.reading import BATCH_SEGMENTS, ExtractionSettings
 from hiprobe.probe import Probe
 from hiprobe.report.writers import ScoredVideo, write_result
 from hiprobe.segment import Cut, Segment
-from hiprobe.states import Reading
 from hiprobe.video.decode import FrameReader
 from hiprobe.video.segments import SegmentReader
 from hiprobe.video.write import save_clip
@@ -103,8 +104,7 @@ def measure_end_to_end(
         decoding = seconds_of(lambda: _drained(FrameReader(video)))
         segments = list(SegmentReader(video, Cut()))
         resizing = max(0.0, seconds_of(lambda: _drained(SegmentReader(video, Cut()))) - decoding)
-        model = _model_seconds(backbone, segments, layer, ("last",))
-        vision = _vision_seconds(backbone, segments, model)
+        model, vision = _model_seconds(backbone, segments, layer)
         say(f"{name}: the whole run")
         results: list[DetectResult] = []
         together = seconds_of(
@@ -162,27 +162,23 @@ def _drained(items: FrameReader | SegmentReader) -> int:
 
 
 def _model_seconds(
-    backbone: Backbone, segments: Sequence[Segment], layer: int, readings: Sequence[Reading]
-) -> float:
-    fresh = Fresh(segments)
-    for _ in range(len(segments) if readings == ("last",) else 0):
-        fresh()  # the vision tower alone comes later: it shall not find pictures again
+    backbone: Backbone, segments: Sequence[Segment], layer: int
+) -> tuple[float, float]:
+    """Of all segments in batches to a layer, and of the vision tower alone.
 
-    def read() -> None:
-        for first in range(0, len(segments), BATCH_SEGMENTS):
-            batch = [fresh() for _ in segments[first : first + BATCH_SEGMENTS]]
-            backbone.states(batch, layers=[layer], readings=readings)
-
-    return seconds_of(read)
-
-
-def _vision_seconds(backbone: Backbone, segments: Sequence[Segment], most: float) -> float:
-    """Of the vision tower alone; 0 where it cannot be run without the decoder."""
-    try:
-        taken = _model_seconds(backbone, segments, 1, ("vision_mean",))
-    except (BackboneError, StatesError, TypeError):  # a backbone of another package may lack it
-        return 0.0
-    return min(taken, most)
+    The two take turns batch by batch, so that a slow moment of the machine hits both. The second is
+    0 where the tower cannot be run without the decoder.
+    """
+    fresh, model, vision = Fresh(segments), 0.0, 0.0
+    for first in range(0, len(segments), BATCH_SEGMENTS):
+        count = len(segments[first : first + BATCH_SEGMENTS])
+        batch, other = [fresh() for _ in range(count)], [fresh() for _ in range(count)]
+        model += seconds_of(partial(backbone.states, batch, layers=[layer]))
+        with suppress(BackboneError, StatesError):  # a backbone of another package may lack it
+            vision += seconds_of(
+                partial(backbone.states, other, layers=[1], readings=("vision_mean",))
+            )
+    return model, min(vision, model)
 
 
 def _detected(video: Path, probe: Probe, backbone: Backbone, out: Path) -> DetectResult:

@@ -8,6 +8,7 @@ import click
 
 from hiprobe import __version__
 from hiprobe.cli.backbones import backbones
+from hiprobe.cli.bench import bench
 from hiprobe.cli.cache import cache
 from hiprobe.cli.calibrate import calibrate
 from hiprobe.cli.console import echo
@@ -144,6 +145,7 @@ for command in (
     zero_label,
     info,
     doctor,
+    bench,
     backbones,
     cache,
     demo,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from hiprobe.documents.schemas import RateDocument
 from hiprobe.machine import processor_flags, processor_name, seconds_of
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
-from hiprobe.segment import Segment
+from hiprobe.segment import Frame, Segment
 from hiprobe.settings import cache_folder, usable_processors
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.text_files import json_text, write_text
@@ -103,8 +104,17 @@ def rate_of(spec: BackboneSpec, *, fresh: bool = False) -> MeasuredRate:
     if known is not None:
         return known
     found = measure_rate(replace(spec, cut_at_layer=None).open())
-    write_text(_path(spec), json_text(_document(found, spec), indent=1) + "\n")
+    keep_rate(spec, found)
     return found
+
+
+def keep_rate(spec: BackboneSpec, found: MeasuredRate) -> None:
+    """Keep what was measured for later plans.
+
+    Raises:
+        StorageError: the cache folder cannot be written.
+    """
+    write_text(_path(spec), json_text(_document(found, spec), indent=1) + "\n")
 
 
 def kept_rate(spec: BackboneSpec) -> MeasuredRate | None:
@@ -185,15 +195,27 @@ def _segment_seconds(backbone: Backbone, layer: int) -> float:
 
 
 def _decoding_factor() -> float:
-    rng = np.random.default_rng(0)
-    wall = rng.integers(0, 255, (FRAME_PIXELS[0], FRAME_PIXELS[1] + _CLIP_FRAMES, 3), np.uint8)
-    wall = wall // 4 + 96
-    frames = (wall[:, n : n + FRAME_PIXELS[1]] for n in range(_CLIP_FRAMES))
     with tempfile.TemporaryDirectory() as folder:
-        video = Path(folder) / "moving.mp4"
-        write_video(video, map(np.ascontiguousarray, frames), fps=24)
+        video = write_moving_video(Path(folder) / "moving.mp4", frames=_CLIP_FRAMES)
         taken = min(seconds_of(lambda: list(_pictures(video))) for _ in range(2))
     return taken / _CLIP_FRAMES / decoding_seconds(FRAME_PIXELS)
+
+
+def write_moving_video(path: Path, *, frames: int, fps: float = 30.0) -> Path:
+    """An H.264 video of 320x240 whose pictures all differ: a square that crosses a noisy wall."""
+    height, width = FRAME_PIXELS
+    wall = np.random.default_rng(0).integers(90, 150, (height, width + 64, 3), np.uint8)
+
+    def pictures() -> Iterator[Frame]:
+        for number in range(frames):
+            shift = abs(number % 128 - 64)
+            picture = np.ascontiguousarray(wall[:, shift : shift + width])
+            left, top = 3 * number % (width - 40), number % (height - 40)
+            picture[top : top + 40, left : left + 40] = (220, 60 + number % 100, 40)
+            yield picture
+
+    write_video(path, pictures(), fps=fps)
+    return path
 
 
 def _pictures(video: Path) -> Any:

@@ -123,6 +123,14 @@ def random_backbone(
     )
 
 
+def random_backbone_of(
+    entry: CatalogueEntry, *, device: str, cut_at_layer: int | None = None, seed: int = 0
+) -> HfBackbone:
+    """The same in the format that the device is fast in: bfloat16 on a GPU, else float32."""
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    return random_backbone(entry, device=device, dtype=dtype, cut_at_layer=cut_at_layer, seed=seed)
+
+
 @dataclass(frozen=True)
 class OpenedModel:
     """A backbone that is about to be measured.
@@ -156,9 +164,7 @@ def open_or_build(name: str, *, seed: int = 0) -> OpenedModel:
         if entry is None:
             raise
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        backbone = random_backbone(entry, device=device, dtype=dtype, seed=seed)
-        is_random = True
+        backbone, is_random = random_backbone_of(entry, device=device, seed=seed), True
     if shape is None and isinstance(backbone, HfBackbone):
         shape = measured_shape(backbone.model)
     stack = getattr(backbone, "stack", None)
