@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
 import write_performance
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def text() -> str:

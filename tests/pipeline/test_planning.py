@@ -59,9 +59,7 @@ def footage(segments: int = 100) -> Footage:
 def test_segments_are_those_that_reading_gives(tmp_path: Path, suffix: str, cut: Cut) -> None:
     video = write_clip(tmp_path / f"a{suffix}", frames=61)
     read = list(
-        read_segments(
-            video, segment_frames=cut.segment_frames, segment_seconds=cut.segment_seconds
-        )
+        read_segments(video, segment_frames=cut.segment_frames, segment_seconds=cut.segment_seconds)
     )
     found = Footage.of([video], cut)
     assert abs(found.segment_count - len(read)) <= (suffix in (".ts", ".h264"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from hiprobe.bench.extraction import STILL
+from hiprobe.bench.ways import STILL
 
 Part = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.bench.extraction import Fresh, Say
+from hiprobe.bench.ways import Fresh, Say
 from hiprobe.errors import EngineError
 from hiprobe.pipeline.engine import Engine, FailuresOnly, FileItem
 from hiprobe.pipeline.extraction import extract_video

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.bench.extraction import Fresh, Say
+from hiprobe.bench.ways import Fresh, Say
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import BackboneError, StatesError
 from hiprobe.machine import seconds_of

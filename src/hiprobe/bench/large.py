@@ -12,7 +12,7 @@ import numpy as np
 
 from hiprobe.backbones.catalogue import CatalogueEntry, find_entry
 from hiprobe.backbones.cost import count_segment, middle_layer
-from hiprobe.bench.extraction import Say
+from hiprobe.bench.ways import Say
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.machine import seconds_of
 from hiprobe.pipeline.measured_rate import noise_segments

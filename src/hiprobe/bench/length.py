@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Speech
-from hiprobe.bench.extraction import Say
+from hiprobe.bench.ways import Say
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment

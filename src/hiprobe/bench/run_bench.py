@@ -15,7 +15,7 @@ from typing import Any
 
 from hiprobe.bench.company import measure_neighbour, measure_workers
 from hiprobe.bench.end_to_end import EndToEnd, measure_end_to_end
-from hiprobe.bench.extraction import (
+from hiprobe.bench.ways import (
     ExtractionFound,
     Say,
     first_segments,

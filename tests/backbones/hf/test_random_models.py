@@ -119,9 +119,7 @@ def test_other_states_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         check_equal(library, segment)
 
 
-def test_a_model_that_is_not_here_is_built(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_not_here_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path))
     monkeypatch.setattr(random_model, "find_entry", lambda name: small("smolvlm2-256m"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
