@@ -17,6 +17,8 @@ from hiprobe.bench import ways
 from hiprobe.bench.bench_tables import STAGES, tables_of
 from hiprobe.bench.company import busy_processes, copies_of, measure_neighbour
 from hiprobe.bench.end_to_end import EndToEnd, measure_end_to_end
+from hiprobe.bench.length import measure_length
+from hiprobe.bench.run_bench import PARTS, BenchRequest
 from hiprobe.bench.ways import (
     Fresh,
     first_segments,
@@ -24,8 +26,6 @@ from hiprobe.bench.ways import (
     measure_frames,
     still,
 )
-from hiprobe.bench.length import measure_length
-from hiprobe.bench.run_bench import PARTS, BenchRequest
 from hiprobe.cli import bench as command
 from hiprobe.cli.app import app
 from hiprobe.errors import UsageError, VideoError

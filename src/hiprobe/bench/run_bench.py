@@ -15,6 +15,8 @@ from typing import Any
 
 from hiprobe.bench.company import measure_neighbour, measure_workers
 from hiprobe.bench.end_to_end import EndToEnd, measure_end_to_end
+from hiprobe.bench.large import measure_large
+from hiprobe.bench.length import measure_length
 from hiprobe.bench.ways import (
     ExtractionFound,
     Say,
@@ -22,8 +24,6 @@ from hiprobe.bench.ways import (
     measure_extraction,
     measure_frames,
 )
-from hiprobe.bench.large import measure_large
-from hiprobe.bench.length import measure_length
 from hiprobe.errors import BackboneError, UsageError, VideoError
 from hiprobe.machine import processor_flags, processor_name
 from hiprobe.pipeline.measured_rate import (
