@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,43 @@ def seconds_of(call: Callable[[], Any]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a call took.
+
+    Attributes:
+        seconds: by the clock.
+        processor_seconds: of all threads of this process. Beside other work it tells more than the
+            clock: what others take is not in it.
+    """
+
+    seconds: float
+    processor_seconds: float
+
+    def __add__(self, other: Took) -> Took:
+        return Took(self.seconds + other.seconds, self.processor_seconds + other.processor_seconds)
+
+    def __sub__(self, other: Took) -> Took:
+        """What is left without another call, at least nothing."""
+        return Took(
+            max(0.0, self.seconds - other.seconds),
+            max(0.0, self.processor_seconds - other.processor_seconds),
+        )
+
+    def __truediv__(self, count: float) -> Took:
+        return Took(self.seconds / count, self.processor_seconds / count)
+
+
+NOTHING = Took(0.0, 0.0)
+
+
+def took(call: Callable[[], Any]) -> Took:
+    """Run a call once."""
+    began, used = time.perf_counter(), time.process_time()
+    call()
+    return Took(time.perf_counter() - began, time.process_time() - used)
 
 
 def product_flops(*, repeats: int = 5) -> float:

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from hiprobe.backbones.hf.random_model import OpenedModel, open_or_build
 from hiprobe.bench import ways
-from hiprobe.bench.bench_tables import STAGES, tables_of
+from hiprobe.bench.bench_tables import tables_of
 from hiprobe.bench.company import busy_processes, copies_of, measure_neighbour
-from hiprobe.bench.end_to_end import EndToEnd, measure_end_to_end
+from hiprobe.bench.end_to_end import STAGES, EndToEnd, measure_end_to_end
 from hiprobe.bench.length import measure_length
 from hiprobe.bench.run_bench import PARTS, BenchRequest
 from hiprobe.bench.ways import (
@@ -29,6 +29,7 @@ from hiprobe.bench.ways import (
 from hiprobe.cli import bench as command
 from hiprobe.cli.app import app
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.machine import NOTHING, Took
 from hiprobe.pipeline.measured_rate import kept_rate, noise_segments, write_moving_video
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.content_hash import content_hash
@@ -67,7 +68,7 @@ def test_the_ways_are_timed_in_turn_and_their_states_compared(
     names = [way.name for way in found.ways]
     assert names[0] == ways.TOGETHER
     assert set(names[-2:]) == {ways.GENERATE, ways.HOOKS}
-    assert all(len(way.seconds) == 2 and min(way.seconds) > 0 for way in found.ways)
+    assert all(len(w.took) == 2 and min(t.seconds for t in w.took) > 0 for w in found.ways)
     assert found.difference is not None and found.difference < 1e-4
     shares = {way.name: way.share_of_floor for way in found.ways}
     assert shares.pop(ways.STILL) is None
@@ -76,7 +77,7 @@ def test_the_ways_are_timed_in_turn_and_their_states_compared(
     monkeypatch.setattr(ways, "SLOW_SECONDS", 0.0)
     slow = measure_extraction(opened, segments, turns=5, say=silent)
     assert slow.way(ways.TOGETHER) is None
-    assert {len(way.seconds) for way in slow.ways} == {2}
+    assert {len(way.took) for way in slow.ways} == {2}
 
 
 def test_a_model_gets_no_picture_twice() -> None:
@@ -110,16 +111,20 @@ def test_every_stage_of_a_run_has_its_time(opened: OpenedModel, video: Path) -> 
     found = measure_end_to_end(opened.backbone, video, name="tiny", command_name=None, say=silent)
     assert found.segments == 9 and found.video_seconds == pytest.approx(7.2)
     assert tuple(found.stages) == STAGES
-    assert min(found.decoding, found.vision, found.writing, found.together) > 0
-    assert found.opening == 0.0  # not asked for
+    times = [*found.stages.values(), found.together]
+    assert min(t.seconds for t in times[1:]) >= 0 and found.together.processor_seconds > 0
+    assert min(found.stages[name].seconds for name in ("decoding", "vision", "writing")) > 0
+    assert found.stages["opening"] == NOTHING  # not asked for
 
 
 def test_ratios_of_a_run_follow_from_its_stages() -> None:
-    found = EndToEnd("b", 20.0, 25, 3, 4.0, 1.0, 1.0, 5.0, 3.0, 0.0, 0.0, 8.0)
+    times = (4.0, 1.0, 1.0, 5.0, 3.0, 0.0, 0.0)
+    stages = {name: Took(t, t) for name, t in zip(STAGES, times, strict=True)}
+    found = EndToEnd("b", 20.0, 25, 3, stages, Took(8.0, 8.0))
     assert (found.real_time_factor, found.share_of_slower, found.overlap) == (2.5, 1.0, 1.0)
-    waiting = replace(found, together=10.0)
+    waiting = replace(found, together=Took(10.0, 8.0))
     assert (waiting.share_of_slower, waiting.overlap) == (0.8, 0.0)
-    assert replace(found, together=9.0).overlap == 0.5
+    assert replace(found, together=Took(9.0, 9.0)).overlap == 0.5
 
 
 def test_memory_is_that_of_a_process_of_its_own(video: Path) -> None:

@@ -18,7 +18,7 @@ from hiprobe.backbones.decoder import DecoderBackbone
 from hiprobe.backbones.registry import backbone_folder
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import BackboneError, StatesError
-from hiprobe.machine import seconds_of
+from hiprobe.machine import Took, took
 from hiprobe.segment import Segment
 
 EQUAL = {"float32": 1e-4, "bfloat16": 3e-2, "float16": 1e-2}
@@ -146,8 +146,8 @@ def positions_of(backbone: DecoderBackbone, segment: Segment) -> int:
         return int(backbone.embed([seen], prompt=backbone.prompt)[1].shape[1])
 
 
-def matrix_flops(*, device: str, dtype: str, repeats: int = 5) -> float:
-    """The best rate of a square matrix product here, in operations a second.
+def product_seconds(*, device: str, dtype: str, repeats: int = 5) -> Took:
+    """The least time of an operation in a square matrix product here.
 
     It is what any model is measured by: the floor of its time.
     """
@@ -161,7 +161,8 @@ def matrix_flops(*, device: str, dtype: str, repeats: int = 5) -> float:
             torch.cuda.synchronize()
 
     product()
-    return 2 * size**3 / min(seconds_of(product) for _ in range(repeats))
+    runs = [took(product) / (2 * size**3) for _ in range(repeats)]
+    return Took(min(r.seconds for r in runs), min(r.processor_seconds for r in runs))
 
 
 def thread_count() -> int:

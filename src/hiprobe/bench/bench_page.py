@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hiprobe.bench.bench_tables import STAGES, machine_line, tables_of
+from hiprobe.bench.bench_tables import machine_line, tables_of
 from hiprobe.report.theme import DARK, LIGHT, Draw, Theme, data_uri, render_figure
 from hiprobe.store.text_files import write_text
 
@@ -28,8 +28,9 @@ def write_bench_page(path: Path, document: Mapping[str, Any]) -> None:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    busy = document["machine"]["was_busy"]
     bars = {
-        f"From file to events with {part['backbone']}": _bar_images(part)
+        f"From file to events with {part['backbone']}": _bar_images(part, busy=busy)
         for part in document["parts"].get("end-to-end", ())
     }
     sections = [
@@ -56,16 +57,18 @@ def _plain(markdown: str) -> str:
     return markdown.replace("**", "").replace("`", "")
 
 
-def _bar_images(part: Mapping[str, Any]) -> dict[str, str]:
-    drawing = shares_drawing({stage: part[stage] for stage in STAGES})
+def _bar_images(part: Mapping[str, Any], *, busy: bool) -> dict[str, str]:
+    """By the clock; beside other work by the processor's time."""
+    kind, of = ("processor_seconds", " of the processor") if busy else ("seconds", "")
+    drawing = shares_drawing({name: stage[kind] for name, stage in part["stages"].items()}, of=of)
     return {
         name: data_uri(render_figure(drawing, inches=_INCHES, theme=theme, kind="svg"), "svg")
         for name, theme in (("light", LIGHT), ("dark", DARK))
     }
 
 
-def shares_drawing(seconds: Mapping[str, float]) -> Draw:
-    """One bar, cut into stages by their time."""
+def shares_drawing(seconds: Mapping[str, float], *, of: str = "") -> Draw:
+    """One bar, cut into stages by their time; `of` says whose seconds they are."""
 
     def draw(figure: Any, theme: Theme) -> None:
         axes, left = figure.subplots(), 0.0
@@ -75,7 +78,7 @@ def shares_drawing(seconds: Mapping[str, float]) -> Draw:
             axes.barh([0], [taken], left=[left], color=shade, label=label, height=0.6)
             left += taken
         axes.set_yticks([])
-        axes.set_xlabel("seconds, each stage by itself")
+        axes.set_xlabel(f"seconds{of}, each stage by itself")
         axes.spines[["top", "right", "left"]].set_visible(False)
         legend = axes.legend(
             ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize=7.5

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
-
-from hiprobe.bench.ways import STILL
 
 Part = Mapping[str, Any]
 
@@ -61,7 +58,7 @@ def machine_line(document: Part) -> str:
     flags = " ".join(machine["flags"])
     busy = (
         f" **The machine was busy with other work** (load {machine['load']:.1f} on {cores}): times "
-        "are longer than they would be alone, and ratios of the same turn hold better than times."
+        "by the clock are longer than they would be alone; the processor's time holds."
         if machine["was_busy"]
         else ""
     )
@@ -75,7 +72,6 @@ def machine_line(document: Part) -> str:
 
 def _extraction(part: Part, frames: Part | None) -> BenchTable:
     weights = "random weights" if part["is_random"] else "its own weights"
-    rows = [_way_row(way, part) for way in part["ways"]]
     told = [
         f"*l\\** is layer {part['layer']} of {part['layer_count']}.",
         f"A matrix product reached {part['product_flops'] / 1e12:.2f} TFLOP/s in the same turns.",
@@ -92,50 +88,63 @@ def _extraction(part: Part, frames: Part | None) -> BenchTable:
             f"The key frames of a segment come in {1e3 * frames['seconds']:.0f} ms, by the usual "
             f"reader ({frames['usual']}) in {1e3 * frames['usual_seconds']:.0f} ms."
         )
+    turns = len(part["ways"][0]["took"])
     return BenchTable(
         title=f"Extraction with {part['backbone']}",
         words=f"Seconds of a segment, {weights}, {part['dtype']} on {part['device']}: the median "
-        f"of {len(part['ways'][0]['seconds'])} turns, each way once a turn on frames not seen "
-        "before, and the range. The floor is the least that the operations take at the rate of a "
-        "matrix product, which is measured in each turn.",
-        header=("way", "seconds", "range", "of the floor", "against generate"),
-        rows=tuple(rows),
+        f"of {turns} turns, each way once a turn on frames not seen before, and the range; then "
+        "the processor's seconds, of all threads. The floor is the least that the operations take "
+        "at the rate of a matrix product, which is measured in each turn: by the clock, and by the "
+        "processor's time, in which other work on the machine hardly counts.",
+        header=("way", "seconds", "range", "processor", "of the floor", "by processor", AGAINST),
+        rows=tuple(_way_row(way, part) for way in part["ways"]),
         after=" ".join(told),
     )
 
 
+AGAINST = "generate takes"
+
+
 def _way_row(way: Part, part: Part) -> tuple[str, ...]:
-    seconds, share = sorted(way["seconds"]), way["share_of_floor"]
+    seconds = sorted(one["seconds"] for one in way["took"])
+    shares = (way["share_of_floor"], way["processor_share_of_floor"])
     usual = next((w for w in part["ways"] if w["name"].startswith("generate")), None)
-    # The ratio within a turn, since the machine may be slower in the next.
-    times = (
-        "-"
-        if usual is None
-        else f"{median(u / s for u, s in zip(usual['seconds'], way['seconds'], strict=True)):.2f}x"
-    )
+    kind = "processor_seconds" if part["device"] == "cpu" else "median_seconds"
+    times = "-" if usual is None else f"{usual[kind] / max(way[kind], 1e-9):.2f}x"
     return (
-        way["name"].replace("l*", f"{part['layer']}").replace("layer layer", "layer"),
+        way["name"].replace("l*", f"{part['layer']}"),
         f"{way['median_seconds']:.3f}",
         f"{seconds[0]:.3f} to {seconds[-1]:.3f}",
-        "-" if share is None or way["name"] == STILL else f"{share:.2f}",
+        f"{way['processor_seconds']:.3f}",
+        *("-" if share is None else f"{share:.2f}" for share in shares),
         times,
     )
 
 
-STAGES = ("opening", "decoding", "resizing", "vision", "decoder", "scoring", "writing")
-
-
 def _end_to_end(part: Part) -> BenchTable:
-    total = sum(part[stage] for stage in STAGES)
-    rows = [(stage, f"{part[stage]:.2f}", f"{100 * part[stage] / total:.0f}%") for stage in STAGES]
+    stages = part["stages"]
+    total, used = (
+        sum(stage[kind] for stage in stages.values()) for kind in ("seconds", "processor_seconds")
+    )
+    rows = [
+        (
+            name,
+            f"{stage['seconds']:.2f}",
+            f"{100 * stage['seconds'] / total:.0f}%",
+            f"{stage['processor_seconds']:.2f}",
+            f"{100 * stage['processor_seconds'] / max(used, 1e-9):.0f}%",
+        )
+        for name, stage in stages.items()
+    ]
     return BenchTable(
         title=f"From file to events with {part['backbone']}",
         words=f"A video of {part['video_seconds']:.0f} s, {part['segments']} segments, read to "
-        f"layer {part['layer']}; seconds of each stage by itself. Opening is that of the whole "
+        f"layer {part['layer']}; each stage by itself. Opening is that of the whole "
         "command, from its start to the end of one segment, less that segment's own stages.",
-        header=("stage", "seconds", "share"),
+        header=("stage", "seconds", "share", "processor", "share of it"),
         rows=tuple(rows),
-        after=f"All stages but opening took {part['together']:.2f} s together, "
+        after=f"All stages but opening took {part['together']['seconds']:.2f} s together "
+        f"({part['together']['processor_seconds']:.2f} of the processor), "
         f"{part['real_time_factor']:.1f} times the playback speed. The slower of frames and model "
         f"alone is {part['share_of_slower']:.2f} of that; {100 * part['overlap']:.0f}% of the "
         "quicker one passes while the other works.",

@@ -5,17 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from hiprobe.backbones.interface import Backbone
 from hiprobe.bench.ways import Fresh, Say
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import BackboneError, StatesError
-from hiprobe.machine import seconds_of
+from hiprobe.machine import NOTHING, Took, took
 from hiprobe.pipeline import detect_video, extract_views
 from hiprobe.pipeline.detection import DetectResult
 from hiprobe.pipeline.reading import BATCH_SEGMENTS, ExtractionSettings
@@ -29,18 +32,23 @@ from hiprobe.video.write import save_clip
 FORMATS = ("json", "csv", "png")
 """What `detect` writes by default."""
 
+_POLL_SECONDS = 0.02
+
+
+STAGES = ("opening", "decoding", "resizing", "vision", "decoder", "scoring", "writing")
+
 
 @dataclass(frozen=True)
 class EndToEnd:
-    """Times of one video, in seconds.
+    """Times of one video.
 
     Attributes:
         video_seconds: its length.
         segments: how many it gave.
         layer: that the probe reads.
-        opening: of the whole command on a clip of one segment, libraries and weights included,
-            without what that segment takes in the other stages.
-        decoding, resizing, vision, decoder, scoring, writing: each stage by itself.
+        stages: what each of `STAGES` took by itself. Opening is that of the whole command on a clip
+            of one segment, libraries and weights included, without what that segment takes in the
+            other stages.
         together: the run from the video to its files, with an open backbone.
     """
 
@@ -48,39 +56,34 @@ class EndToEnd:
     video_seconds: float
     segments: int
     layer: int
-    opening: float
-    decoding: float
-    resizing: float
-    vision: float
-    decoder: float
-    scoring: float
-    writing: float
-    together: float
-
-    @property
-    def stages(self) -> dict[str, float]:
-        """By name, in their order."""
-        names = ("opening", "decoding", "resizing", "vision", "decoder", "scoring", "writing")
-        return {name: getattr(self, name) for name in names}
+    stages: Mapping[str, Took]
+    together: Took
 
     @property
     def real_time_factor(self) -> float:
         """Seconds of video for each second of work, without opening."""
-        return self.video_seconds / self.together
+        return self.video_seconds / self.together.seconds
 
     @property
     def share_of_slower(self) -> float:
         """The slower of frames and model by themselves, over the run: 1 where all else is hidden
         behind it."""
-        frames, model = self.decoding + self.resizing, self.vision + self.decoder
-        return max(frames, model) / self.together
+        return max(self._frames, self._model) / self.together.seconds
 
     @property
     def overlap(self) -> float:
         """Share of the quicker one of frames and model that passes while the other works."""
-        frames, model = self.decoding + self.resizing, self.vision + self.decoder
-        waited = self.together - max(frames, model) - self.scoring - self.writing
-        return min(1.0, max(0.0, 1.0 - waited / max(min(frames, model), 1e-9)))
+        others = self.stages["scoring"].seconds + self.stages["writing"].seconds
+        waited = self.together.seconds - max(self._frames, self._model) - others
+        return min(1.0, max(0.0, 1.0 - waited / max(min(self._frames, self._model), 1e-9)))
+
+    @property
+    def _frames(self) -> float:
+        return self.stages["decoding"].seconds + self.stages["resizing"].seconds
+
+    @property
+    def _model(self) -> float:
+        return self.stages["vision"].seconds + self.stages["decoder"].seconds
 
 
 def measure_end_to_end(
@@ -101,36 +104,37 @@ def measure_end_to_end(
         say(f"{name}: fitting a probe, and the stages one by one")
         probe = _fitted(backbone, video)
         layer = probe.layer_
-        decoding = seconds_of(lambda: _drained(FrameReader(video)))
+        decoding = took(lambda: _drained(FrameReader(video)))
         segments = list(SegmentReader(video, Cut()))
-        resizing = max(0.0, seconds_of(lambda: _drained(SegmentReader(video, Cut()))) - decoding)
-        model, vision = _model_seconds(backbone, segments, layer)
+        frames = took(lambda: _drained(SegmentReader(video, Cut())))
+        model, vision = _model_times(backbone, segments, layer)
         say(f"{name}: the whole run")
         results: list[DetectResult] = []
-        together = seconds_of(
+        together = took(
             lambda: results.append(_detected(video, probe, backbone, place / "together"))
         )
         (result,) = results
-        assert result.video is not None
-        scoring = seconds_of(lambda: probe.detect(result.states))
-        writing = seconds_of(lambda: _written(result, probe, place / "alone"))
-        per_segment = (model + decoding + resizing) / len(segments) + scoring + writing
-        opening = 0.0
+        scoring = took(lambda: probe.detect(result.states))
+        writing = took(lambda: _written(result, probe, place / "alone"))
+        opening = NOTHING
         if command_name is not None:
             say(f"{name}: the command from its start")
-            opening = max(0.0, _start_seconds(probe, video, place, command_name) - per_segment)
+            others = (model + frames) / len(segments) + scoring + writing
+            opening = _start_times(probe, video, place, command_name) - others
     return EndToEnd(
         backbone=name,
         video_seconds=segments[-1].end_seconds - segments[0].start_seconds,
         segments=len(segments),
         layer=layer,
-        opening=opening,
-        decoding=decoding,
-        resizing=resizing,
-        vision=vision,
-        decoder=max(0.0, model - vision),
-        scoring=scoring,
-        writing=writing,
+        stages={
+            "opening": opening,
+            "decoding": decoding,
+            "resizing": frames - decoding,
+            "vision": vision,
+            "decoder": model - vision,
+            "scoring": scoring,
+            "writing": writing,
+        },
         together=together,
     )
 
@@ -161,24 +165,20 @@ def _drained(items: FrameReader | SegmentReader) -> int:
     return sum(1 for _ in items)
 
 
-def _model_seconds(
-    backbone: Backbone, segments: Sequence[Segment], layer: int
-) -> tuple[float, float]:
+def _model_times(backbone: Backbone, segments: Sequence[Segment], layer: int) -> tuple[Took, Took]:
     """Of all segments in batches to a layer, and of the vision tower alone.
 
     The two take turns batch by batch, so that a slow moment of the machine hits both. The second is
-    0 where the tower cannot be run without the decoder.
+    nothing where the tower cannot be run without the decoder.
     """
-    fresh, model, vision = Fresh(segments), 0.0, 0.0
+    fresh, model, vision = Fresh(segments), NOTHING, NOTHING
     for first in range(0, len(segments), BATCH_SEGMENTS):
         count = len(segments[first : first + BATCH_SEGMENTS])
         batch, other = [fresh() for _ in range(count)], [fresh() for _ in range(count)]
-        model += seconds_of(partial(backbone.states, batch, layers=[layer]))
+        model += took(partial(backbone.states, batch, layers=[layer]))
         with suppress(BackboneError, StatesError):  # a backbone of another package may lack it
-            vision += seconds_of(
-                partial(backbone.states, other, layers=[1], readings=("vision_mean",))
-            )
-    return model, min(vision, model)
+            vision += took(partial(backbone.states, other, layers=[1], readings=("vision_mean",)))
+    return model, vision
 
 
 def _detected(video: Path, probe: Probe, backbone: Backbone, out: Path) -> DetectResult:
@@ -196,7 +196,7 @@ def _written(found: DetectResult, probe: Probe, out: Path) -> None:
     write_result(scored, out, formats=FORMATS, name="bench")
 
 
-def _start_seconds(probe: Probe, video: Path, place: Path, command_name: str) -> float:
+def _start_times(probe: Probe, video: Path, place: Path, command_name: str) -> Took:
     """Of `hiprobe detect` on the first segment of a video, from its start to its end.
 
     Raises:
@@ -208,14 +208,25 @@ def _start_seconds(probe: Probe, video: Path, place: Path, command_name: str) ->
     probe.save(place / "probe")
     words = ["detect", str(place / "probe"), str(clip), "-o", str(place / "start"), "--no-cache"]
     words += ["--format", ",".join(FORMATS), "-q", "--backbone", command_name]
-    done: list[subprocess.CompletedProcess[str]] = []
-
-    def run() -> None:
-        command = [sys.executable, "-m", "hiprobe", *words]
-        done.append(subprocess.run(command, capture_output=True, text=True, check=False))
-
-    taken = seconds_of(run)
-    if done[0].returncode:
-        said = done[0].stderr.strip().splitlines() or ["nothing"]
-        raise StatesError(f"hiprobe detect on {clip.name} ended with its error: {said[-1]}")
+    command, said = [sys.executable, "-m", "hiprobe", *words], place / "said.txt"
+    began = time.perf_counter()
+    with said.open("w", encoding="utf-8") as errors:
+        process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        used = _processor_seconds(process)
+    taken = Took(time.perf_counter() - began, used)
+    if process.wait():
+        lines = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else "no word"
+        raise StatesError(f"hiprobe detect on {clip.name} failed: {reason}")
     return taken
+
+
+def _processor_seconds(process: psutil.Popen) -> float:
+    """Processor time of a process by its end, looked up every few milliseconds."""
+    used = 0.0
+    while process.poll() is None:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            used = times.user + times.system
+        time.sleep(_POLL_SECONDS)
+    return used

@@ -193,7 +193,13 @@ def _of_backbone(
 
 def _extraction(found: ExtractionFound) -> dict[str, Any]:
     ways = [
-        {**asdict(w), "median_seconds": w.median_seconds, "share_of_floor": w.share_of_floor}
+        {
+            **asdict(w),
+            "median_seconds": w.median_seconds,
+            "processor_seconds": w.processor_seconds,
+            "share_of_floor": w.share_of_floor,
+            "processor_share_of_floor": w.processor_share_of_floor,
+        }
         for w in found.ways
     ]
     return {**asdict(found), "ways": ways, "times_generate": found.against_generate}
@@ -224,7 +230,7 @@ def run_large(*, turns: int, command: str, say: Say) -> dict[str, Any]:
     Raises:
         UsageError: torch sees no GPU.
     """
-    from hiprobe.backbones.usual_ways import gpu_name, matrix_flops
+    from hiprobe.backbones.usual_ways import gpu_name, product_seconds
 
     name = gpu_name()
     if name is None:
@@ -233,7 +239,7 @@ def run_large(*, turns: int, command: str, say: Say) -> dict[str, Any]:
         )
     began = time.perf_counter()
     about = about_run(command)
-    flops = matrix_flops(device="cuda", dtype="bfloat16", repeats=20)
+    flops = 1 / product_seconds(device="cuda", dtype="bfloat16", repeats=20).seconds
     found = measure_large(device="cuda", product_flops=flops, turns=turns, say=say)
     rows = [asdict(row) for row in found]
     return {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiprobe.backbones.cost import LAYER_SHARE, count_segment
-from hiprobe.machine import seconds_of
+from hiprobe.machine import Took, seconds_of, took
 from hiprobe.paper import SEGMENT_FRAMES
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
 from hiprobe.segment import Cut, Segment, key_frame_positions
@@ -35,27 +35,42 @@ class Way:
     Attributes:
         name: what is done.
         layer: the deepest layer that is run.
-        seconds: of a segment, in each turn.
-        floor_seconds: the least that its operations take, by the rate of a matrix product in the
-            same turn; empty where the backbone's shape is not known.
+        took: of a segment, in each turn.
+        floors: the least that its operations take, by a matrix product in the same turn; empty
+            where the backbone's shape is not known.
     """
 
     name: str
     layer: int
-    seconds: tuple[float, ...]
-    floor_seconds: tuple[float, ...]
+    took: tuple[Took, ...]
+    floors: tuple[Took, ...]
 
     @property
     def median_seconds(self) -> float:
-        """Of a segment."""
-        return median(self.seconds)
+        """Of a segment, by the clock."""
+        return median(t.seconds for t in self.took)
+
+    @property
+    def processor_seconds(self) -> float:
+        """Of a segment, of all threads: the median over the turns."""
+        return median(t.processor_seconds for t in self.took)
 
     @property
     def share_of_floor(self) -> float | None:
-        """How near it comes to the floor, which is 1; the median over the turns."""
-        if not self.floor_seconds:
+        """How near it comes to the floor, which is 1, by the clock; the median over the turns."""
+        if not self.floors:
             return None
-        return median(f / s for f, s in zip(self.floor_seconds, self.seconds, strict=True))
+        return median(f.seconds / t.seconds for f, t in zip(self.floors, self.took, strict=True))
+
+    @property
+    def processor_share_of_floor(self) -> float | None:
+        """The same by the processor's time, which other work on the machine hardly moves."""
+        if not self.floors:
+            return None
+        return median(
+            f.processor_seconds / max(t.processor_seconds, 1e-9)
+            for f, t in zip(self.floors, self.took, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -89,9 +104,11 @@ class ExtractionFound:
 
     @property
     def against_generate(self) -> float | None:
-        """How many times faster than `generate` HiProbe is, as it runs by default."""
+        """How many times less processor time than `generate` HiProbe takes by default."""
         usual = self.way(GENERATE)
-        return None if usual is None else usual.median_seconds / self.ways[0].median_seconds
+        if usual is None:
+            return None
+        return usual.processor_seconds / max(self.ways[0].processor_seconds, 1e-9)
 
 
 TOGETHER = f"to layer l*, {BATCH_SEGMENTS} together"
@@ -113,7 +130,12 @@ def measure_extraction(
         BackboneMemoryError: a segment does not fit into memory.
     """
     from hiprobe.backbones.decoder import DecoderBackbone
-    from hiprobe.backbones.usual_ways import LibraryModel, check_equal, matrix_flops, positions_of
+    from hiprobe.backbones.usual_ways import (
+        LibraryModel,
+        check_equal,
+        positions_of,
+        product_seconds,
+    )
 
     backbone, fresh = opened.backbone, Fresh(segments)
     layer = max(1, round(LAYER_SHARE * backbone.layer_count))
@@ -142,16 +164,16 @@ def measure_extraction(
             pixels = _pixels(segments[0])
             visual = count_segment(opened.shape, frame_pixels=pixels).visual_tokens
             text = max(0, positions_of(backbone, segments[0]) - visual)
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    rates: list[float] = []
+    times: dict[str, list[Took]] = {name: [] for name in calls}
+    products: list[Took] = []
     for turn in range(min(2, turns) if is_slow else turns):
         say(f"{opened.name}: turn {turn + 1}")
-        rates.append(matrix_flops(device=opened.device, dtype=opened.dtype))
+        products.append(product_seconds(device=opened.device, dtype=opened.dtype))
         for name, (_, count, call) in calls.items():
-            seconds[name].append(seconds_of(call) / count)
+            times[name].append(took(call) / count)
     counted = {depth: _flops(opened, segments[0], depth, text) for depth in (layer, deepest)}
     ways = tuple(
-        Way(name, depth, tuple(seconds[name]), _floors(counted[depth], rates))
+        Way(name, depth, tuple(times[name]), _floors(counted[depth], products))
         for name, (depth, _, _) in calls.items()
     )
     return ExtractionFound(
@@ -162,8 +184,8 @@ def measure_extraction(
         layer_count=deepest,
         layer=layer,
         flops=counted[layer],
-        product_flops=median(rates),
-        ways=tuple(replace(w, floor_seconds=()) if w.name == STILL else w for w in ways),
+        product_flops=1 / median(p.seconds for p in products),
+        ways=tuple(replace(w, floors=()) if w.name == STILL else w for w in ways),
         difference=difference,
     )
 
@@ -185,8 +207,8 @@ def _flops(opened: OpenedModel, segment: Segment, layer: int, text: int | None) 
     ).flops
 
 
-def _floors(flops: int | None, rates: Sequence[float]) -> tuple[float, ...]:
-    return () if flops is None else tuple(flops / rate for rate in rates)
+def _floors(flops: int | None, products: Sequence[Took]) -> tuple[Took, ...]:
+    return () if flops is None else tuple(p / (1 / flops) for p in products)
 
 
 class Fresh:

@@ -18,9 +18,8 @@ from hiprobe.pipeline.reading import BATCH_SEGMENTS
 from hiprobe.segment import WHOLE, Cut, Stretch
 from hiprobe.video.video_extent import VideoExtent, video_extent
 
-RESULT_BYTES = 330
-"""Of a segment in the results as they are written by default: 250 of JSON and CSV, the chart's
-part besides."""
+RESULT_BYTES, CHART_BYTES = 220, 80_000
+"""Of a segment in JSON and CSV, and of a video's chart, as they are written by default."""
 PROCESS_BYTES = 700_000_000
 """Of Python, torch and the other libraries, where no measurement says it."""
 _POSITION_NUMBERS = 20
@@ -253,7 +252,8 @@ class RunPlan:
     @property
     def result_bytes(self) -> int:
         """Of the results with the formats that are written by default."""
-        return self.footage.segment_count * RESULT_BYTES
+        footage = self.footage
+        return footage.segment_count * RESULT_BYTES + footage.video_count * CHART_BYTES
 
     @property
     def model_bytes(self) -> int | None:
