@@ -269,10 +269,10 @@ class Detection:
         videos = [file for file in files if open_source(file).has_pictures]
         if not videos:
             return cls(probe, files, wanted, scoring, None, how.quiet)
-        if not how.quiet:
-            say_first_line(videos, Wish.of_probe(how.backbone, probe).cut_by(how.segment_seconds))
         say_how_it_is_cut(probe, how)
         session = open_for_probe(probe, how, whole=False)
+        if not how.quiet:
+            say_first_line(videos, Wish.of_probe(how.backbone, probe, session.settings))
         return cls(probe, files, wanted, scoring, session, how.quiet, cut=how)
 
     def unit_of(self, file: Path) -> ReadUnit | None:

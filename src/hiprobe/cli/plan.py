@@ -183,11 +183,13 @@ class Wish:
         return replace(self, settings=replace(self.settings, segment_seconds=segment_seconds))
 
     @classmethod
-    def of_probe(cls, spec: BackboneSpec, probe: Probe) -> Wish:
-        """What `detect` reads with a probe."""
+    def of_probe(
+        cls, spec: BackboneSpec, probe: Probe, cut: ExtractionSettings | None = None
+    ) -> Wish:
+        """What `detect` reads with a probe, by default cut as its clips were."""
         from hiprobe.pipeline.detection import detection_plan
 
-        settings = detection_plan(probe, None).settings
+        settings = detection_plan(probe, None, settings=cut).settings
         return cls(spec.over(probe.backbone_spec()), settings, with_clips=False)
 
     def plan(
