@@ -4,8 +4,8 @@
     python scripts/write_performance.py --keep somewhere/bench.json
     python scripts/write_performance.py --check
 
-What is kept lies in benchmarks/results/: `bench.json` of a run on the processor, `gpu.json` of one
-on a GPU. The table of models is counted from their shapes.
+What is kept lies in benchmarks/results/: `bench.json` of a run on the processor, and others that
+begin with `bench`; `gpu.json` of one on a GPU. The table of models is counted from their shapes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ def page(text: str, *, results: Path) -> str:
     """The page with its tables made anew from the catalogue and from what is kept."""
     for name, table in (
         ("models", models_table()),
-        ("bench", _kept(results / "bench.json", NO_RUN)),
-        ("gpu", _kept(results / "gpu.json", NO_GPU)),
+        ("bench", _kept(sorted(results.glob("bench*.json")), NO_RUN)),
+        ("gpu", _kept(sorted(results.glob("gpu*.json")), NO_GPU)),
     ):
         start, end = START.format(name=name), END.format(name=name)
         before, _, rest = text.partition(start)
@@ -47,12 +48,13 @@ def page(text: str, *, results: Path) -> str:
     return text
 
 
-def _kept(file: Path, without: str) -> str:
-    if not file.is_file():
-        return without
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    parts = [table.markdown() for table in tables_of(document)]
-    return "\n".join([machine_line(document) + "\n", *parts])
+def _kept(files: Sequence[Path], without: str) -> str:
+    """The tables of some runs, each after the sentence on its machine."""
+    sections = []
+    for file in files:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        sections += [machine_line(document) + "\n", *(t.markdown() for t in tables_of(document))]
+    return "\n".join(sections) or without
 
 
 def models_table() -> str:
@@ -90,12 +92,15 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--keep", type=Path, help="bench.json of a run, to be kept and shown")
+    parser.add_argument("--name", help="what to keep it as, in place of bench.json or gpu.json")
     parser.add_argument("--check", action="store_true", help="fail where the page is stale")
     given = parser.parse_args()
     if given.keep is not None:
         is_gpu = "large" in json.loads(given.keep.read_text(encoding="utf-8"))["parts"]
         RESULTS.mkdir(exist_ok=True)
-        shutil.copyfile(given.keep, RESULTS / ("gpu.json" if is_gpu else "bench.json"))
+        shutil.copyfile(
+            given.keep, RESULTS / (given.name or f"{'gpu' if is_gpu else 'bench'}.json")
+        )
     old = PAGE.read_text(encoding="utf-8")
     new = page(old, results=RESULTS)
     if given.check and old != new:

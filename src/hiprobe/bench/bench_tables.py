@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 Part = Mapping[str, Any]
@@ -72,10 +73,7 @@ def machine_line(document: Part) -> str:
 
 def _extraction(part: Part, frames: Part | None) -> BenchTable:
     weights = "random weights" if part["is_random"] else "its own weights"
-    told = [
-        f"*l\\** is layer {part['layer']} of {part['layer_count']}.",
-        f"A matrix product reached {part['product_flops'] / 1e12:.2f} TFLOP/s in the same turns.",
-    ]
+    told = [f"*l\\** is layer {part['layer']} of {part['layer_count']}.", _product_words(part)]
     if part["flops"] is not None:
         told.append(f"A segment needs {part['flops'] / 1e12:.3g} TFLOP to *l\\**.")
     if part["difference"] is not None:
@@ -103,6 +101,15 @@ def _extraction(part: Part, frames: Part | None) -> BenchTable:
 
 
 AGAINST = "generate takes"
+
+
+def _product_words(part: Part) -> str:
+    told = f"A matrix product reached {part['product_flops'] / 1e12:.2f} TFLOP/s in the same turns"
+    floors, deep = part["ways"][0]["floors"], part["flops"]
+    if part["device"] != "cpu" or not floors:
+        return f"{told}."
+    rate = deep / median(floor["processor_seconds"] for floor in floors)
+    return f"{told}, {rate / 1e12:.2f} TFLOP in a second of the processor."
 
 
 def _way_row(way: Part, part: Part) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_bytes, format_left, print_table, say
 from hiprobe.cli.options import Number, Whole
 from hiprobe.errors import UsageError
+from hiprobe.names import path_text
 from hiprobe.spec import BackboneSpec
 
 if TYPE_CHECKING:
@@ -416,7 +417,7 @@ def document(
         "segments": footage.segment_count,
         "passes": found.row_count,
         "frame": {"height": footage.frame_pixels[0], "width": footage.frame_pixels[1]},
-        "packets_counted": [str(path) for path in footage.counted],
+        "packets_counted": [path_text(path) for path in footage.counted],
         "rate": {
             "source": found.rate.source,
             "words": found.rate.words,
