@@ -219,3 +219,15 @@ def test_what_cannot_be_measured_is_refused(
     with pytest.raises(UsageError, match="above 0"):
         BenchRequest(turns=0)
     assert command.PARTS == PARTS
+
+
+def test_workers_are_left_out_where_they_could_open_nothing(
+    tmp_path: Path, opened: OpenedModel, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = replace(opened, is_random=True)
+    monkeypatch.setattr("hiprobe.backbones.hf.random_model.open_or_build", lambda name: random)
+    words = ("--backbone", "smolvlm2-256m", "--video", video, "--part", "workers")
+    done = run("bench", *words, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "smolvlm2-256m is not: that part is left out" in done.stderr
+    assert kept_rate(BackboneSpec("smolvlm2-256m")) is None

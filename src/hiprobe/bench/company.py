@@ -26,6 +26,8 @@ from hiprobe.settings import usable_processors
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.states_cache import StatesCache
 
+_FEW_CLIPS = 4
+
 
 @dataclass(frozen=True)
 class WorkersFound:
@@ -49,12 +51,16 @@ def measure_workers(spec: BackboneSpec, clip: Path, *, clips: int, say: Say) -> 
 
     Args:
         clip: an MP4, of which copies with different content are read.
+        clips: how many; with fewer than four the first way is left out, which is the usual one of
+            a run, since opening the backbone takes most of the time then.
 
     Raises:
         EngineError: a clip could not be read.
     """
     cores = usable_processors()
-    ways = [(1, cores), (1, 1), (cores, 1)] if cores > 1 else [(1, 1), (2, 1)]
+    ways = [(1, 1), (max(2, cores), 1)]
+    if cores > 1 and clips >= _FEW_CLIPS:
+        ways.insert(0, (1, cores))
     found = []
     with tempfile.TemporaryDirectory() as folder:
         videos = copies_of(clip, Path(folder), clips)

@@ -24,7 +24,7 @@ from hiprobe.bench.ways import (
     measure_extraction,
     measure_frames,
 )
-from hiprobe.errors import BackboneError, UsageError, VideoError
+from hiprobe.errors import UsageError, VideoError
 from hiprobe.machine import processor_flags, processor_name
 from hiprobe.pipeline.measured_rate import (
     busy_words,
@@ -178,12 +178,9 @@ def _of_backbone(
         found["neighbour"] = [{"backbone": opened.name, **asdict(beside), "share": beside.share}]
     known_as = opened.name
     del opened
-    if is_first and "workers" in request.parts:
-        if on_command_line is None:
-            raise BackboneError(
-                f"{name} is not on this disk, and workers open what is: fetch it with `hiprobe "
-                f"backbones get {name}`, or leave out the part workers"
-            )
+    if is_first and "workers" in request.parts and on_command_line is None:
+        say(f"workers open what is on this disk, and {name} is not: that part is left out")
+    elif is_first and "workers" in request.parts:
         with tempfile.TemporaryDirectory() as folder:
             clip = write_moving_video(Path(folder) / "clip.mp4", frames=96)
             rows = measure_workers(BackboneSpec(name), clip, clips=request.clips, say=say)
