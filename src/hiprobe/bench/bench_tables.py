@@ -86,11 +86,12 @@ def _extraction(part: Part, frames: Part | None) -> BenchTable:
             f"The key frames of a segment come in {1e3 * frames['seconds']:.0f} ms, by the usual "
             f"reader ({frames['usual']}) in {1e3 * frames['usual_seconds']:.0f} ms."
         )
-    turns = len(part["ways"][0]["took"])
+    count = len(part["ways"][0]["took"])
+    turns = "1 turn" if count == 1 else f"{count} turns"
     return BenchTable(
         title=f"Extraction with {part['backbone']}",
         words=f"Seconds of a segment, {weights}, {part['dtype']} on {part['device']}: the median "
-        f"of {turns} turns, each way once a turn on frames not seen before, and the range; then "
+        f"of {turns}, each way once a turn on frames not seen before, and the range; then "
         "the processor's seconds, of all threads. The floor is the least that the operations take "
         "at the rate of a matrix product, which is measured in each turn: by the clock, and by the "
         "processor's time, in which other work on the machine hardly counts.",
