@@ -47,6 +47,8 @@ class Provenance:
         """
         backbone, seconds = document["backbone"], document["segment_seconds"]
         side = document["max_side_pixels"]
+        # Documents from before hops were known do not have these.
+        hop_frames, hop_seconds = document.get("hop_frames"), document.get("hop_seconds")
         if backbone is not None:
             wrong = [n for n, v in backbone.items() if not (v is None or isinstance(v, str))]
             if wrong:
@@ -59,6 +61,8 @@ class Provenance:
                     segment_seconds=None if seconds is None else float(seconds),
                     key_frames=int(document["key_frames"]),
                     max_side_pixels=None if side is None else int(side),
+                    hop_frames=None if hop_frames is None else int(hop_frames),
+                    hop_seconds=None if hop_seconds is None else float(hop_seconds),
                 ),
             )
         except UsageError as error:

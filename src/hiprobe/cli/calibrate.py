@@ -191,19 +191,20 @@ def calibrate(
 
 
 def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptions:
-    """How footage is read for a calibrated camera: in segments of the same length.
+    """How footage is read for a calibrated camera: in segments of the same length and hop.
 
     Raises:
-        UsageError: another length is asked for.
+        UsageError: another length or hop is asked for.
     """
-    if how.segment_seconds not in (None, camera.segment_seconds):
-        own = camera.segment_seconds
-        length = "the probe's length" if own is None else f"{own:g} s"
-        raise UsageError(
-            f"the camera was calibrated on segments of {length}, so --segment-seconds "
-            f"{how.segment_seconds:g} is not possible; leave it out, or calibrate again with it"
-        )
-    return replace(how, segment_seconds=camera.segment_seconds)
+    for name, option in options.LENGTHS.items():
+        value, own = getattr(how, name), getattr(camera, name)
+        if value not in (None, own):
+            known = "the probe's own" if own is None else f"{option} {own:g}"
+            raise UsageError(
+                f"the camera was calibrated on segments of another length or hop ({known}), so "
+                f"{option} {value:g} is not possible; leave it out, or calibrate again with it"
+            )
+    return replace(how, **{name: getattr(camera, name) for name in options.LENGTHS})
 
 
 def _session(probe: Probe, files: Sequence[Path], how: SessionOptions) -> Session | None:
@@ -237,7 +238,7 @@ def _calibrated(
         promise=promise,
         maxima=tuple(maxima[np.isfinite(maxima)].tolist()),
         ema_weight=reader.ema_weight,
-        segment_seconds=how.segment_seconds,
+        **{name: getattr(how, name) for name in options.LENGTHS},
     )
 
 

@@ -130,11 +130,12 @@ def within(extent: VideoExtent, stretch: Stretch) -> VideoExtent:
 
 
 def segment_count(extent: VideoExtent, cut: Cut) -> int:
-    """Segments of a video without gaps."""
-    if cut.segment_seconds is None:
-        return -(-extent.frame_count // cut.segment_frames)
+    """Segments of a video without gaps; where they overlap, about one a hop."""
+    by_clock = cut.hop_seconds or (None if cut.hop_frames else cut.segment_seconds)
+    if by_clock is None:
+        return -(-extent.frame_count // (cut.hop_frames or cut.segment_frames))
     # A window without a frame gives no segment.
-    return min(extent.frame_count, max(1, -int(-extent.seconds // cut.segment_seconds)))
+    return min(extent.frame_count, max(1, -int(-extent.seconds // by_clock)))
 
 
 def shrunk(frame_pixels: tuple[int, int], max_side_pixels: int | None) -> tuple[int, int]:

@@ -110,7 +110,8 @@ def timeline_document(
     """A timeline as a dictionary of JSON values, with its format and version.
 
     In the document `score` and `smoothed` are None for a segment without a score, `event` counts
-    from 1, and `gaps` are stretches without pictures.
+    from 1, `overlap` says how windows that overlap gave a segment its score, and `gaps` are
+    stretches without pictures.
 
     Args:
         timeline: what to write.
@@ -140,12 +141,13 @@ def timeline_document(
         "smoothing": timeline.smoothing,
         "sigma_segments": float(timeline.sigma_segments),
         "ema_weight": float(timeline.ema_weight),
+        "overlap": timeline.overlap,
         "probe": dict(probe),
         "notes": [*notes, STANDING_NOTE],
         "truth_spans": truth,
         "cuts": None if cuts is None else dict(cuts),
         "gaps": [list(span) for span in timeline.gaps],
-        "failed_segments": int(np.isnan(timeline.scores).sum()),
+        "failed_segments": int(timeline.failed.sum()),
         "events": [_plain(asdict(event)) for event in timeline.events],
         "explanations": [_plain(asdict(item)) for item in timeline.explanations],
         "segments": [
@@ -191,6 +193,7 @@ def read_timeline(path: Path | str) -> Timeline:
             sigma_segments=float(document["sigma_segments"]),
             smoothing=document.get("smoothing", "gaussian"),
             ema_weight=float(document.get("ema_weight", EMA_WEIGHT)),
+            overlap=document.get("overlap", "none"),
             events=tuple(Event(**event) for event in document["events"]),
             ended=document["ended"],
             explanations=tuple(Explanation(**item) for item in document["explanations"]),
