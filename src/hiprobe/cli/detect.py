@@ -14,6 +14,7 @@ from hiprobe.cli.calibrate import as_calibrated
 from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
 from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, Readers, SessionOptions
 from hiprobe.cli.options import formats as output_formats
+from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_files import Failures, RunFile
 from hiprobe.cli.session import Session, expand_videos, open_for_probe, say_how_it_is_cut
@@ -276,10 +277,13 @@ class Detection:
         for line in reach_warning(threshold):
             say(f"warning: {line}")
         files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
-        if not any(open_source(file).has_pictures for file in files):
+        videos = [file for file in files if open_source(file).has_pictures]
+        if not videos:
             return cls(probe, files, wanted, scoring, None, how.quiet)
         say_how_it_is_cut(probe, how)
         session = open_for_probe(probe, how, whole=False)
+        if not how.quiet:
+            say_first_line(videos, Wish.of_probe(how.backbone, probe, session.settings))
         return cls(probe, files, wanted, scoring, session, how.quiet, cut=how)
 
     def unit_of(self, file: Path) -> ReadUnit | None:

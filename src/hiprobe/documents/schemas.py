@@ -511,3 +511,30 @@ class LabelsDocument(Struct):
     """What `hiprobe labels export` writes."""
 
     labels: list[ReviewLabelFields]
+
+
+Positive = Annotated[float, Meta(gt=0, le=1e18)]
+Side = Annotated[int, Meta(ge=1, le=100_000)]
+"""Of a picture, in pixels."""
+
+
+class RateDocument(Struct):
+    """How fast a backbone was on a machine, as `hiprobe plan` keeps it."""
+
+    format: Literal["hiprobe-rate"]
+    version: Literal[1]
+    machine: str
+    backbone: str
+    measured_at: str
+    layer_count: Annotated[int, Meta(ge=1, le=10_000)]
+    width: Width
+    frame_pixels: Annotated[
+        list[Annotated[int, Meta(ge=1, le=100_000)]], Meta(min_length=2, max_length=2)
+    ]
+    key_frames: Annotated[int, Meta(ge=1, le=100_000)]
+    base_seconds: Annotated[float, Meta(ge=0, le=1e9)]
+    layer_seconds: Annotated[float, Meta(ge=0, le=1e9)]
+    decoding_factor: Positive
+    process_bytes: Whole
+    gpu_bytes: Whole
+    load: Annotated[float, Meta(ge=0, le=1e6)]
