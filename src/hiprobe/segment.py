@@ -162,6 +162,11 @@ class Cut:
         }
 
 
+def window_count(whole: float, length: float, hop: float) -> int:
+    """How many windows there are until one reaches the end; all in frames, or all in seconds."""
+    return 1 + max(0, -int(-(whole - length) // hop))
+
+
 def check_hop(hop: float, length: float, *, named: str) -> None:
     """Refuse a hop that leaves frames out, or makes more windows than anyone can have read.
 

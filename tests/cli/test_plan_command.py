@@ -64,6 +64,8 @@ def test_a_rate_is_measured_once_and_kept(clips: Path, tiny_model: Path) -> None
     assert again["passes"] == 8 + 4  # segments, and the clips themselves
     one = planned(clips, "--backbone", tiny_model, "--layer", "1")
     assert (one["passes"], one["layers_kept"], one["layer"]) == (8, 1, 1)
+    finer = planned(clips, "--backbone", tiny_model, "--hop-seconds", "0.5")
+    assert finer["segments"] == 12  # 48 frames: windows of 24 begin at 0, 12 and 24
     longer = planned(clips, "--backbone", tiny_model, "--segment-seconds", "2")
     assert longer["segments"] == 4
 

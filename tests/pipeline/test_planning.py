@@ -55,11 +55,20 @@ def footage(segments: int = 100) -> Footage:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".ts", ".h264"])
-@pytest.mark.parametrize("cut", [Cut(), Cut(segment_seconds=0.5)])
+@pytest.mark.parametrize(
+    "cut",
+    [Cut(), Cut(segment_seconds=0.5), Cut(hop_frames=8), Cut(segment_seconds=1, hop_seconds=0.3)],
+)
 def test_segments_are_those_that_reading_gives(tmp_path: Path, suffix: str, cut: Cut) -> None:
     video = write_clip(tmp_path / f"a{suffix}", frames=61)
     read = list(
-        read_segments(video, segment_frames=cut.segment_frames, segment_seconds=cut.segment_seconds)
+        read_segments(
+            video,
+            segment_frames=cut.segment_frames,
+            segment_seconds=cut.segment_seconds,
+            hop_frames=cut.hop_frames,
+            hop_seconds=cut.hop_seconds,
+        )
     )
     found = Footage.of([video], cut)
     assert abs(found.segment_count - len(read)) <= (suffix in (".ts", ".h264"))

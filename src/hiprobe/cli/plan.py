@@ -52,6 +52,8 @@ FIRST_LINE_HEADERS = 50
     help="Read this layer alone [default: all layers, as `fit` and `extract` do].",
 )
 @options.segment_seconds
+@options.segment_frames
+@options.hop_seconds
 @click.option("--gpu", metavar="NAME", help="Plan for a GPU of the table, such as h100 or l4.")
 @click.option(
     "--count",
@@ -79,6 +81,8 @@ def plan(
     probe: Path | None,
     layer: int | None,
     segment_seconds: float | None,
+    segment_frames: int | None,
+    hop_seconds: float | None,
     gpu: str | None,
     count: int,
     price_per_hour: float | None,
@@ -107,7 +111,10 @@ def plan(
     if probe is not None and layer is not None:
         raise click.UsageError("a probe knows its layers: leave out --layer")
     files = _videos(videos, quiet=quiet)
-    wanted = Wish.of(spec, probe, layer, segment_seconds)
+    lengths = options.SessionOptions(
+        segment_seconds=segment_seconds, segment_frames=segment_frames, hop_seconds=hop_seconds
+    )
+    wanted = Wish.of(spec, probe, layer, lengths)
     found = wanted.plan(files, gpu=gpu, count=count, measure=measure, quiet=quiet)
     cut = wanted.settings
     saved = savings_of(found, cut, spec=wanted.spec)
@@ -159,12 +166,13 @@ class Wish:
         spec: BackboneSpec,
         folder: Path | None,
         layer: int | None,
-        segment_seconds: float | None,
+        lengths: options.SessionOptions,
     ) -> Wish:
         """What a command of these options would read.
 
         Raises:
             ProbeFolderError: the probe cannot be read.
+            UsageError: the hop does not go with the length of segments.
         """
         from hiprobe.pipeline.reading import ExtractionSettings
 
@@ -175,13 +183,7 @@ class Wish:
             from hiprobe.probe import Probe
 
             found = cls.of_probe(spec, Probe.load(folder))
-        return found.cut_by(segment_seconds)
-
-    def cut_by(self, segment_seconds: float | None) -> Wish:
-        """The same with segments of a length that was asked for; None leaves it."""
-        if segment_seconds is None:
-            return self
-        return replace(self, settings=replace(self.settings, segment_seconds=segment_seconds))
+        return replace(found, settings=lengths.cut_of(found.settings))
 
     @classmethod
     def of_probe(

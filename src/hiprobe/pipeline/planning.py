@@ -15,7 +15,7 @@ from hiprobe.backbones.shape import Shape
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.pipeline.measured_rate import decoding_seconds
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
-from hiprobe.segment import WHOLE, Cut, Stretch
+from hiprobe.segment import WHOLE, Cut, Stretch, window_count
 from hiprobe.video.video_extent import VideoExtent, video_extent
 
 RESULT_BYTES, CHART_BYTES = 220, 80_000
@@ -130,12 +130,14 @@ def within(extent: VideoExtent, stretch: Stretch) -> VideoExtent:
 
 
 def segment_count(extent: VideoExtent, cut: Cut) -> int:
-    """Segments of a video without gaps; where they overlap, about one a hop."""
-    by_clock = cut.hop_seconds or (None if cut.hop_frames else cut.segment_seconds)
-    if by_clock is None:
-        return -(-extent.frame_count // (cut.hop_frames or cut.segment_frames))
-    # A window without a frame gives no segment.
-    return min(extent.frame_count, max(1, -int(-extent.seconds // by_clock)))
+    """Segments of a video without gaps; where they overlap, until one reaches the end."""
+    if cut.segment_seconds is None and cut.hop_seconds is None:
+        hop = cut.hop_frames or cut.segment_frames
+        return window_count(extent.frame_count, cut.segment_frames, hop)
+    usual = extent.seconds / extent.frame_count * cut.segment_frames
+    length = cut.segment_seconds or usual
+    found = window_count(extent.seconds, length, cut.hop_seconds or length)
+    return min(extent.frame_count, found)  # A window without a frame gives no segment.
 
 
 def shrunk(frame_pixels: tuple[int, int], max_side_pixels: int | None) -> tuple[int, int]:
