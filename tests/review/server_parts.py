@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import numpy as np
 
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.progress import Progress, ProgressEvent
@@ -22,7 +21,6 @@ from hiprobe.review.server.jobs import Jobs
 from hiprobe.review.server.media import MediaCache
 from hiprobe.review.server.review_app import make_app
 from hiprobe.review.server.serve import ServeOptions, listen, server_of
-from hiprobe.video.write import write_video
 
 TOKEN = "canary-token-5b1c"
 VIDEO, OTHER_VIDEO, EVENT, LABEL, REFIT = (
@@ -315,13 +313,6 @@ def make_desk(paths: Mapping[str, Path], folder: Path, **other: Any) -> Desk:
         jobs=Jobs(on_failure=failures.append),
     )
     return replace(desk, **other)
-
-
-def make_clip(path: Path, *, frames: int = 50) -> Path:
-    """A small H.264 video of 25 frames a second, grey levels rising."""
-    pictures = (np.full((48, 64, 3), 4 * (n % 60), np.uint8) for n in range(frames))
-    write_video(path, pictures, fps=25)
-    return path
 
 
 def heard(client: httpx.Client, job: str, **headers: str) -> list[tuple[str, str]]:

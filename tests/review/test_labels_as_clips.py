@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from results_folder import write_result
+from results_folder import make_clip, write_result
 from review_case import FIGHT, NORMAL, ReviewCase, make_case, states
-from server_parts import make_clip
 
 from hiprobe.cli.app import app
 from hiprobe.probe import Probe

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server_parts import EVENT, PASSWORDS, TOKEN, VIDEO, Running, make_clip, make_desk, running
+from results_folder import make_clip
+from server_parts import EVENT, PASSWORDS, TOKEN, VIDEO, Running, make_desk, running
 
 from hiprobe.errors import UsageError
 from hiprobe.review.server.access import Access, AccessDenied, ProxyTrust, Role, read_accounts

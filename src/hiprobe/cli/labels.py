@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hiprobe.failures import Failure
     from hiprobe.probe import Probe
 
-EXPORT_NAMES = ("json", "csv", "activitynet", "clips")
+EXPORT_NAMES = ("json", "csv", "activitynet", "fiftyone", "cvat", "labelstudio", "clips")
 # Written out, since help texts are shown without loading the review; a test compares them.
 
 
@@ -42,7 +42,8 @@ def labels() -> None:
     "name",
     type=click.Choice(EXPORT_NAMES),
     help="json can be imported, csv is for spreadsheets, activitynet for action tools; "
-    "clips is a ZIP of the labelled stretches as MP4 [default: json or csv, by the file's ending].",
+    "fiftyone, cvat and labelstudio are ZIPs for these tools, and clips is one of the labelled "
+    "stretches as MP4 [default: json or csv, by the file's ending].",
 )
 @results_option()
 def export_labels(file: Path, name: str | None, results: Path) -> None:
