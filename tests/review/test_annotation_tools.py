@@ -23,8 +23,8 @@ NAME = "cam.1 <ä> & co"
 """A dot, and what JSON, XML and addresses write in their own ways."""
 
 NEEDED = (
-    "{} is not installed: it asks for other versions than constraints.txt locks; read exports in an "
-    "environment of its own: pip install {}"
+    "{} is not installed: it asks for other versions than constraints.txt locks; it can be "
+    "had in an environment of its own: pip install {}"
 )
 
 
@@ -79,14 +79,19 @@ def test_fiftyone_reads_it(library: Library, tmp_path: Path, monkeypatch: Any) -
     monkeypatch.setenv("FIFTYONE_DATABASE_DIR", str(tmp_path / "db"))
     importers = pytest.importorskip("fiftyone.utils.data.importers", reason=reason)
     folder = unpacked(library, "fiftyone", tmp_path)
-    read = importers.FiftyOneTemporalDetectionDatasetImporter(
-        dataset_dir=str(folder), data_path="data.json"
-    )
-    read.setup()
-    found = {Path(path).name: label for path, _, label, _ in read}
+
+    def read(labels: str) -> dict[str, Any]:
+        found = importers.FiftyOneTemporalDetectionDatasetImporter(
+            dataset_dir=str(folder), data_path="data.json", labels_path=labels
+        )
+        found.setup()
+        return {Path(path).name: label for path, _, label, _ in found}
+
+    found, events = read("labels.json"), read("events.json")
     seen = {d.label: tuple(d.support) for d in found[f"{NAME}.mp4"].detections}
     assert seen == {name: (first + 1, end) for name, (first, end) in FRAMES.items()}
     assert found[f"{NAME}.mp4"].detections[0].reviewer == "ann"
+    assert [d.confidence for d in events[f"{NAME}.mp4"].detections] == [0.9]
 
 
 def test_cvat_gets_a_track_for_each_label(library: Library, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def export_labels(file: Path, name: str | None, results: Path) -> None:
     Examples:
       hiprobe labels export labels.json
       hiprobe labels export labels.csv --results results
+      hiprobe labels export for-cvat.zip --format cvat
     """
     from hiprobe.review.exports import write_export
 
