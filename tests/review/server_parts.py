@@ -131,6 +131,11 @@ class MemoryLibrary:
             self.kept[made.id] = made
         return made
 
+    def label_events(self, event_ids: Sequence[str], **given: Any) -> Sequence[Any]:
+        for event_id in event_ids:
+            self.event(event_id)
+        return [self.label(event_id=one, video_id=None, **given) for one in event_ids]
+
     def unlabel(self, label_id: str, /) -> None:
         del self.kept[label_id]
 

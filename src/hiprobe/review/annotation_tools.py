@@ -23,7 +23,6 @@ from hiprobe.review.library import Library
 from hiprobe.review.values import KeptEvent, Label
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.text_files import json_text
-from hiprobe.video.video_info import video_info
 
 
 @dataclass(frozen=True)
@@ -258,6 +257,8 @@ def _framed(library: Library, *, with_events: bool) -> list[FramedVideo]:
 def _read(
     name: str, path: Path, labels: tuple[Label, ...], events: tuple[KeptEvent, ...]
 ) -> FramedVideo:
+    from hiprobe.video.video_info import video_info  # PyAV, which other formats do not need
+
     if is_states_name(path):
         raise UsageError(
             f"{path} holds states and no pictures, which this format needs; choose csv, json or "

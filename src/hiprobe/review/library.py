@@ -363,6 +363,27 @@ class Library:
             reviewer=reviewer,
         )
 
+    def label_events(
+        self,
+        event_ids: Sequence[str],
+        *,
+        kind: LabelKind,
+        reviewer: str,
+        class_name: str | None = None,
+        note: str | None = None,
+    ) -> tuple[Label, ...]:
+        """Label events alike, all or none; the labels are on disk when this returns.
+
+        Raises:
+            UnknownIdError: there is no such event.
+            UsageError: a class without a name.
+        """
+        for event_id in event_ids:
+            self.timeline(self.event(event_id).video_id)
+        return self.store.label_events(
+            event_ids, kind=kind, reviewer=reviewer, class_name=class_name, note=note or ""
+        )
+
     def unlabel(self, label_id: str) -> None:
         """Take a label back.
 

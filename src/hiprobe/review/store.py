@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import uuid
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,6 +279,39 @@ class ReviewStore:
         )
         self.put_labels([label])
         return label
+
+    def label_events(
+        self,
+        event_ids: Iterable[str],
+        *,
+        kind: LabelKind,
+        reviewer: str,
+        class_name: str | None = None,
+        note: str = "",
+    ) -> tuple[Label, ...]:
+        """Label events alike, all or none; the labels are on disk when this returns.
+
+        Raises:
+            UsageError, UnknownIdError, StorageError: as `add_label`.
+        """
+        now = datetime.now(UTC).isoformat()
+        labels = [
+            Label(
+                id=_new_id(),
+                event_id=event.id,
+                video_id=event.video_id,
+                start_seconds=event.start_seconds,
+                end_seconds=event.end_seconds,
+                kind=kind,
+                class_name=class_name,
+                note=note,
+                reviewer=reviewer,
+                made_at_utc=now,
+            )
+            for event in map(self.event, dict.fromkeys(event_ids))
+        ]
+        self.put_labels(labels)
+        return tuple(labels)
 
     def put_labels(self, labels: Sequence[Label]) -> int:
         """Write labels with their own ids, all or none; how many were not there yet.

@@ -67,6 +67,17 @@ class ReviewLibrary(Protocol):
     ) -> Any:
         """Keep a label; it is on disk when this returns."""
 
+    def label_events(
+        self,
+        event_ids: Sequence[str],
+        *,
+        kind: LabelKind,
+        class_name: str | None,
+        note: str | None,
+        reviewer: str,
+    ) -> Sequence[Any]:
+        """Keep a label for each of several events, all or none."""
+
     def unlabel(self, label_id: str, /) -> None:
         """Take a label back."""
 
