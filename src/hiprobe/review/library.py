@@ -55,8 +55,9 @@ class Library:
     ) -> Self:
         """Read all timelines in result folders, and enter their events into the store.
 
-        A video has the threshold that was set for it in the review. Where the probe was changed
-        since a video was scored, its scores are computed anew from the states in the cache.
+        A video has the threshold that was set for it in the review, or that `detect` was given.
+        Where the probe was changed since a video was scored, its scores are computed anew from the
+        states in the cache.
 
         Args:
             results: folders that `detect` wrote with the format json.
@@ -76,7 +77,10 @@ class Library:
         kept = store or ReviewStore.open(results[0] / STORE_NAME)
         try:
             ids = kept.add_videos([(result.path, result.content) for result in read])
-            library = cls(kept, dict(zip(ids, read, strict=True)), _in_use(kept, probe))
+            found = dict(zip(ids, read, strict=True))
+            given = {video_id: result.given_threshold for video_id, result in found.items()}
+            kept.take_given_thresholds({v: t for v, t in given.items() if t is not None})
+            library = cls(kept, found, _in_use(kept, probe))
             library.show(library._now())
         except BaseException:
             if store is None:

@@ -108,8 +108,13 @@ class ProbeInUse:
         states = self.states(video, (chosen.layer_,))
         if states is None:
             return None
+        before = video.timeline
         timeline = chosen.detect(
-            states, threshold=threshold, sigma_segments=video.timeline.sigma_segments
+            states,
+            threshold=threshold,
+            smoothing=before.smoothing,
+            sigma_segments=before.sigma_segments if before.smoothing == "gaussian" else None,
+            ema_weight=before.ema_weight if before.smoothing == "ema" else None,
         )
         return replace(timeline, ended=video.timeline.ended)
 

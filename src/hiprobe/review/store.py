@@ -224,6 +224,31 @@ class ReviewStore:
             )
             _note(connection, reviewer, f"threshold {threshold:g}", video_id)
 
+    def take_given_thresholds(self, given: Mapping[str, float]) -> None:
+        """Take thresholds that detection was told as those of single videos, each once.
+
+        One that was dropped or replaced in the review since does not come back when the same
+        results are opened again. One that is new replaces what was set before.
+
+        Args:
+            given: by the id of the video.
+
+        Raises:
+            UnknownIdError: a video is not in this store.
+        """
+        known = "SELECT threshold FROM given_thresholds WHERE video_id = ?"
+        with self._writing() as connection:
+            for video_id, threshold in given.items():
+                self._check_video(connection, video_id)
+                before = _one(connection, known, (video_id,))
+                if before is None or before[0] != threshold:
+                    values = (video_id, threshold)
+                    put = "INSERT OR IGNORE" if before is None else "INSERT OR REPLACE"
+                    connection.execute(f"{put} INTO thresholds VALUES (?, ?)", values)
+                    connection.execute(
+                        "INSERT OR REPLACE INTO given_thresholds VALUES (?, ?)", values
+                    )
+
     def drop_thresholds(self, reviewer: str) -> None:
         """Forget the thresholds of single videos, since one for all was set."""
         with self._writing() as connection:
