@@ -105,7 +105,7 @@ class MemoryLibrary:
         self.video_path(video_id)
         return [self.event(EVENT)] if threshold < 0.8 and video_id == VIDEO else []
 
-    def alarms_per_hour(self, threshold: float, /) -> float | None:
+    def alarm_rate(self, threshold: float, /, *, video_id: str | None = None) -> Any:
         return None
 
     def set_threshold(self, video_id: str | None, threshold: float, reviewer: str, /) -> Any:
@@ -191,8 +191,9 @@ class MemoryTeacher:
             after=figures,
             appearing=[],
             vanishing=[],
-            alarms_per_hour_before=None,
-            alarms_per_hour_after=None,
+            alarms_before=None,
+            alarms_after=None,
+            stale_cameras=[],
             doubtful=[],
             seconds=0.1,
         )

@@ -120,11 +120,14 @@ def test_events_are_labelled_together_or_not_at_all(tmp_path: Path) -> None:
 def test_alarms_are_counted_where_the_truth_is_known(tmp_path: Path) -> None:
     write_result(tmp_path / "r")
     with Library.open([tmp_path / "r"]) as library:
-        assert library.alarms_per_hour() is None
+        assert library.alarm_rate() is None
     write_result(tmp_path / "r", truth=[(1.0, 2.0)])
     with Library.open([tmp_path / "r"]) as library:
-        assert library.alarms_per_hour() == pytest.approx(600)  # one in six seconds
-        assert library.alarms_per_hour(0.7) == 0
+        rate = library.alarm_rate()
+        assert rate is not None and rate.per_hour == pytest.approx(600)  # one in six seconds
+        assert rate.footage == "0.0017 hours of 1 video whose events are known"
+        strict = library.alarm_rate(0.7)
+        assert strict is not None and strict.per_hour == 0
 
 
 def test_a_moved_video_is_the_same(tmp_path: Path) -> None:

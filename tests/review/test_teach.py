@@ -60,7 +60,7 @@ def test_a_false_alarm_that_is_labelled_vanishes_elsewhere_too(
     refit = teacher.refit(seen.append)
     assert {e.id for e in refit.vanishing} >= {dog.id, other.id}
     assert (refit.before.label_count, refit.after.label_count) == (0, 1)
-    assert refit.alarms_per_hour_before is None
+    assert refit.alarms_before is None
     assert seen[-1].done == seen[-1].total
     assert library.event(dog.id) in library.events().events  # nothing is kept yet
     before = Probe.load(case.probe).threshold_

@@ -47,8 +47,8 @@ class ReviewLibrary(Protocol):
     def resegment(self, video_id: str, threshold: float, /) -> Sequence[Any]:
         """Events at another threshold; nothing is kept."""
 
-    def alarms_per_hour(self, threshold: float, /) -> float | None:
-        """On calibrated footage; None where there is none."""
+    def alarm_rate(self, threshold: float, /, *, video_id: str | None = None) -> Any:
+        """`per_hour` and `footage`: calibrated, else with known events; None without either."""
 
     def set_threshold(self, video_id: str | None, threshold: float, reviewer: str, /) -> Any:
         """A new version of the probe."""

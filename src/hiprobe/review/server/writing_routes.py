@@ -129,7 +129,7 @@ def resegment(desk: TheDesk, video_id: AnId, given: a.NewThreshold) -> Any:
     kept = sum(any(s < one.end_seconds and one.start_seconds < e for s, e in spans) for one in own)
     return {
         "events": [a.EventAnswer.model_validate(e) for e in found],
-        "alarms_per_hour": desk.library.alarms_per_hour(given.threshold),
+        "alarms": desk.library.alarm_rate(given.threshold, video_id=video_id),
         "kept_labels": kept,
         "lost_labels": len(own) - kept,
     }
