@@ -255,7 +255,8 @@ def _fitted(lessons: Lessons, library: Library) -> Probe:
     settings = base.get_params(deep=False) | {"kappa": in_use.probe.kappa}
     if lessons.fixed_layer is not None:
         settings["layer"] = lessons.fixed_layer
-    if all(example.clip is None for example in lessons.examples) and base.mode == "clip":
+    wanted = base.settled().mode  # a committee's is "clip" where none was asked for
+    if all(example.clip is None for example in lessons.examples) and wanted == "clip":
         settings["mode"] = "segment_mean"
     probe = Probe(**settings).fit(lessons.examples)
     if not base.view_table_ and KEPT_VIEW not in base.warnings_:
