@@ -17,7 +17,7 @@ Truth = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlarmRate:
+class CountedAlarms:
     """Alarms an hour on footage.
 
     Attributes:
@@ -30,7 +30,7 @@ class AlarmRate:
     hours: float
 
 
-def on_cameras(cameras: Mapping[str, CalibratedCamera], threshold: float) -> AlarmRate | None:
+def on_cameras(cameras: Mapping[str, CalibratedCamera], threshold: float) -> CountedAlarms | None:
     """On the normal footage that cameras were calibrated on, one alarm a cool-down at most.
 
     Scores there are smoothed causally, as those of a live camera are.
@@ -46,7 +46,7 @@ def on_cameras(cameras: Mapping[str, CalibratedCamera], threshold: float) -> Ala
         return None
     named = ", ".join(shown(name) for name in cameras)
     hours = seconds / 3600
-    return AlarmRate(
+    return CountedAlarms(
         per_hour=alarms / hours,
         footage=f"{hours:.2g} hours of calibrated footage ({named})",
         hours=hours,
@@ -55,7 +55,7 @@ def on_cameras(cameras: Mapping[str, CalibratedCamera], threshold: float) -> Ala
 
 def on_known_events(
     found: Sequence[tuple[Timeline, Truth | None]], threshold: float | None
-) -> AlarmRate | None:
+) -> CountedAlarms | None:
     """On videos whose events are known: events that meet none of these.
 
     Args:
@@ -78,7 +78,7 @@ def on_known_events(
         return None
     hours = seconds / 3600
     what = "1 video" if videos == 1 else f"{videos} videos"
-    return AlarmRate(
+    return CountedAlarms(
         per_hour=alarms / hours,
         footage=f"{hours:.2g} hours of {what} whose events are known",
         hours=hours,

@@ -103,7 +103,7 @@ def with_labels(
         if why := _why_another(path, content, digest):
             failures.append(Failure(path, f"{path}: {why}"))
             continue
-        called = path.name if names[path.name] == 1 else text
+        called = path_text(path.name) if names[path.name] == 1 else text
         own = [clip for clip in found.clips if clip.video.resolve() == path.resolve()]
         said = [label for label in labels if label.video_id == video_id]
         clips += _new([_clip(label, path, called, known) for label in said], own)

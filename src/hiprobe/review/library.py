@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold
 from hiprobe.names import path_text, text_path
-from hiprobe.review.alarm_rates import AlarmRate, events_at, on_cameras, on_known_events
+from hiprobe.review.alarm_rates import CountedAlarms, events_at, on_cameras, on_known_events
 from hiprobe.review.event_queue import EventOrder, QueueWish, page_of
 from hiprobe.review.result_videos import ResultVideo, clock_in, result_videos
 from hiprobe.review.store import STORE_NAME, ReviewStore
@@ -227,7 +227,7 @@ class Library:
 
     def alarm_rate(
         self, threshold: float | None = None, *, video_id: str | None = None
-    ) -> AlarmRate | None:
+    ) -> CountedAlarms | None:
         """Alarms an hour on calibrated footage; where there is none, on videos with known events.
 
         Args:

@@ -14,7 +14,7 @@ from hiprobe.errors import UsageError
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import KEPT_VIEW
 from hiprobe.progress import Clock, Progress
-from hiprobe.review.alarm_rates import AlarmRate, on_known_events
+from hiprobe.review.alarm_rates import CountedAlarms, on_known_events
 from hiprobe.review.lessons import Lessons, lessons_of
 from hiprobe.review.library import Library
 from hiprobe.review.member_votes import member_votes
@@ -193,7 +193,7 @@ class Teacher:
 
     def _alarms(
         self, new: Mapping[str, Timeline], measured: Mapping[str, Timeline]
-    ) -> AlarmRate | None:
+    ) -> CountedAlarms | None:
         """On the videos that were measured, by their new scores where there are some.
 
         Not on calibrated footage, of which only scores of the probe in use are kept.

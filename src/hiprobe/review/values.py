@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hiprobe.review.alarm_rates import AlarmRate
+    from hiprobe.review.alarm_rates import CountedAlarms
 
 LabelKind = Literal["anomaly", "normal", "class", "unsure"]
 LABEL_KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
@@ -228,8 +228,8 @@ class Refit:
     after: ProbeFigures
     appearing: tuple[KeptEvent, ...]
     vanishing: tuple[KeptEvent, ...]
-    alarms_before: AlarmRate | None
-    alarms_after: AlarmRate | None
+    alarms_before: CountedAlarms | None
+    alarms_after: CountedAlarms | None
     stale_cameras: tuple[str, ...]
     doubtful: tuple[Doubt, ...]
     left_out: tuple[str, ...]
