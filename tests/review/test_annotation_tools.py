@@ -175,7 +175,12 @@ def test_frames_are_counted_by_their_own_times(tmp_path: Path) -> None:
         (event,) = library.events().events
         library.label(event_id=event.id, kind="anomaly", reviewer="ann")
         labels = json.loads((unpacked(library, "fiftyone", tmp_path) / "labels.json").read_text())
+        tasks = json.loads((unpacked(library, "labelstudio", tmp_path) / "tasks.json").read_text())
     assert labels["labels"]["stall"][0]["support"] == [14, 18]
+    # Label Studio shows 9 pictures a second here, and none behind the last.
+    assert tasks[0]["data"]["fps"] == 9
+    (region,) = tasks[0]["annotations"][0]["result"]
+    assert region["value"]["ranges"] == [{"start": 10, "end": 18}]
 
 
 def test_without_pictures_or_labels_it_says_so(tmp_path: Path) -> None:

@@ -210,9 +210,9 @@ def _task(video: FramedVideo) -> dict[str, Any]:
 
 
 def _region(video: FramedVideo, stretch: Label | KeptEvent, name: str) -> dict[str, Any]:
-    rate = video.frames_per_second
-    start = round(stretch.start_seconds * rate) + 1
-    ranges = [{"start": start, "end": max(start, round(stretch.end_seconds * rate))}]
+    rate, count = video.frames_per_second, len(video.times)
+    start = min(round(stretch.start_seconds * rate) + 1, count)
+    ranges = [{"start": start, "end": max(start, min(round(stretch.end_seconds * rate), count))}]
     return {
         "id": stretch.id,
         "type": "timelinelabels",
