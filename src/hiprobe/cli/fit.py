@@ -363,15 +363,16 @@ def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
     from hiprobe.provenance import Provenance
     from hiprobe.segment import Cut
 
-    made, seconds = example.provenance, how.segment_seconds
-    if made is None and seconds is None and how.backbone == BackboneSpec():
+    made, asked = example.provenance, how.lengths_asked
+    if made is None and not asked and how.backbone == BackboneSpec():
         return example
-    if made is not None and seconds not in (None, made.cut.segment_seconds):
+    if made is not None and how.cut_of(made.cut) != made.cut:
+        words = " ".join(f"{option} {value:g}" for option, value in asked.items())
         raise UsageError(
-            f"{example.name} holds states of {made.cut.words}, so --segment-seconds {seconds:g} "
-            "is not possible; leave it out, or give the video"
+            f"{example.name} holds states of {made.cut.words}, so {words} is not possible; leave "
+            "it out, or give the video"
         )
-    known = made or Provenance(cut=Cut(segment_seconds=seconds))
+    known = made or Provenance(cut=how.cut_of(Cut()))
     backbone = how.backbone.over(known.backbone or BackboneSpec(example_model(example)))
     return replace(example, provenance=replace(known, backbone=backbone))
 

@@ -15,6 +15,7 @@ import av
 
 from hiprobe.errors import VideoError
 from hiprobe.names import why_no_file
+from hiprobe.settings import decoding_threads
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is decoded, in pixels; a small file may claim a huge one."""
@@ -118,6 +119,7 @@ def _video_stream(container: Any, *, file: Path, max_pixels: int) -> Any:
     codec.options = {"max_pixels": str(max_pixels)}  # the size may also grow in mid-stream
     # Threads that work on a picture each hold some pictures each.
     codec.thread_type = "SLICE" if codec.width * codec.height > _LARGE_PIXELS else "AUTO"
+    codec.thread_count = decoding_threads()
     return stream
 
 
