@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import numpy as np
 
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.progress import Progress, ProgressEvent
@@ -22,7 +21,6 @@ from hiprobe.review.server.jobs import Jobs
 from hiprobe.review.server.media import MediaCache
 from hiprobe.review.server.review_app import make_app
 from hiprobe.review.server.serve import ServeOptions, listen, server_of
-from hiprobe.video.write import write_video
 
 TOKEN = "canary-token-5b1c"
 VIDEO, OTHER_VIDEO, EVENT, LABEL, REFIT = (
@@ -107,7 +105,7 @@ class MemoryLibrary:
         self.video_path(video_id)
         return [self.event(EVENT)] if threshold < 0.8 and video_id == VIDEO else []
 
-    def alarms_per_hour(self, threshold: float, /) -> float | None:
+    def alarm_rate(self, threshold: float, /, *, video_id: str | None = None) -> Any:
         return None
 
     def set_threshold(self, video_id: str | None, threshold: float, reviewer: str, /) -> Any:
@@ -132,6 +130,11 @@ class MemoryLibrary:
             )
             self.kept[made.id] = made
         return made
+
+    def label_events(self, event_ids: Sequence[str], **given: Any) -> Sequence[Any]:
+        for event_id in event_ids:
+            self.event(event_id)
+        return [self.label(event_id=one, video_id=None, **given) for one in event_ids]
 
     def unlabel(self, label_id: str, /) -> None:
         del self.kept[label_id]
@@ -188,8 +191,9 @@ class MemoryTeacher:
             after=figures,
             appearing=[],
             vanishing=[],
-            alarms_per_hour_before=None,
-            alarms_per_hour_after=None,
+            alarms_before=None,
+            alarms_after=None,
+            stale_cameras=[],
             doubtful=[],
             seconds=0.1,
         )
@@ -315,13 +319,6 @@ def make_desk(paths: Mapping[str, Path], folder: Path, **other: Any) -> Desk:
         jobs=Jobs(on_failure=failures.append),
     )
     return replace(desk, **other)
-
-
-def make_clip(path: Path, *, frames: int = 50) -> Path:
-    """A small H.264 video of 25 frames a second, grey levels rising."""
-    pictures = (np.full((48, 64, 3), 4 * (n % 60), np.uint8) for n in range(frames))
-    write_video(path, pictures, fps=25)
-    return path
 
 
 def heard(client: httpx.Client, job: str, **headers: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from results_folder import SCORES, write_result
 
-from hiprobe.errors import UsageError
+from hiprobe.errors import StorageError, UsageError
 from hiprobe.review.library import Library
 from hiprobe.review.result_videos import clock_in
 from hiprobe.review.values import UnknownIdError
@@ -100,14 +100,34 @@ def test_undo_takes_back_the_own_last_label(tmp_path: Path) -> None:
         assert library.labels() == (other,)
 
 
+def test_events_are_labelled_together_or_not_at_all(tmp_path: Path) -> None:
+    write_result(tmp_path / "r")
+    with Library.open([tmp_path / "r"]) as library:
+        first, second = (e.id for e in library.events(sort="time").events)
+        with pytest.raises(UnknownIdError):
+            library.label_events([first, "nobody00"], kind="normal", reviewer="ann")
+        stop = f"WHEN NEW.event_id = '{second}' BEGIN SELECT RAISE(ABORT, 'stopped'); END"
+        library.store._connection().execute(f"CREATE TRIGGER t BEFORE INSERT ON labels {stop}")
+        with pytest.raises(StorageError, match="stopped"):
+            library.label_events([first, second], kind="normal", reviewer="ann")
+        assert library.labels() == ()
+        library.store._connection().execute("DROP TRIGGER t")
+        made = library.label_events([first, second, first], kind="normal", reviewer="ann")
+        assert [one.event_id for one in made] == [first, second]
+        assert library.labels() == made
+
+
 def test_alarms_are_counted_where_the_truth_is_known(tmp_path: Path) -> None:
     write_result(tmp_path / "r")
     with Library.open([tmp_path / "r"]) as library:
-        assert library.alarms_per_hour() is None
+        assert library.alarm_rate() is None
     write_result(tmp_path / "r", truth=[(1.0, 2.0)])
     with Library.open([tmp_path / "r"]) as library:
-        assert library.alarms_per_hour() == pytest.approx(600)  # one in six seconds
-        assert library.alarms_per_hour(0.7) == 0
+        rate = library.alarm_rate()
+        assert rate is not None and rate.per_hour == pytest.approx(600)  # one in six seconds
+        assert rate.footage == "0.0017 hours of 1 video whose events are known"
+        strict = library.alarm_rate(0.7)
+        assert strict is not None and strict.per_hour == 0
 
 
 def test_a_moved_video_is_the_same(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from review_case import make_case
 
+from hiprobe.calibration import conformal_threshold
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.probe import Probe
+from hiprobe.probe.camera_file import CalibratedCamera, read_camera, write_camera
 from hiprobe.review.library import Library
 from hiprobe.review.probe_versions import ProbeVersions
+from hiprobe.review.teach import Teacher
 from hiprobe.review.values import UnknownIdError
 
 
@@ -72,3 +75,40 @@ def test_what_needs_a_probe_says_so(tmp_path: Path) -> None:
         card = library.probe()
         assert (card.name, card.layer, card.classes) == ("probe", 3, ("fight", "normal"))
         assert [row.layer for row in card.layers] == [1, 2, 3, 4]
+
+
+def calibrate(probe: Path, name: str, maxima: tuple[float, ...]) -> None:
+    promise = conformal_threshold(maxima, per_hour=10, block_seconds=60)
+    write_camera(probe, name, CalibratedCamera(promise=promise, maxima=maxima, ema_weight=0.25))
+
+
+def test_alarms_are_counted_on_calibrated_footage(tmp_path: Path) -> None:
+    """As long as the scores are those of the calibration; its threshold may move."""
+    case = make_case(tmp_path)
+    with Library.open([case.results], probe=case.probe) as library:
+        assert library.alarm_rate(0.5) is None
+        calibrate(case.probe, "videos", (0.1, 0.2, 0.6, 0.9))  # as the folder of the videos
+        calibrate(case.probe, "gate", (0.7,) * 4)
+
+        def rate(threshold: float, video: str | None = None) -> tuple[float, str] | None:
+            found = library.alarm_rate(threshold, video_id=video)
+            return None if found is None else (round(found.per_hour, 6), found.footage)
+
+        one = library.videos()[0].id
+        every = "0.13 hours of calibrated footage (gate, videos)"
+        assert rate(0.5) == (45, every)
+        assert rate(0.65, one) == (15, "0.067 hours of calibrated footage (videos)")
+        library.set_threshold(None, 0.4, "ann")
+        assert rate(0.5) == (45, every)
+        assert read_camera(case.probe, "gate").maxima == (0.7,) * 4
+        event = library.events().events[0]
+        library.label(event_id=event.id, kind="normal", reviewer="ann")
+        teacher = Teacher(library)
+        refit = teacher.refit()
+        assert refit.stale_cameras == ("gate", "videos")
+        teacher.accept(refit.id, "ann")
+        assert rate(0.5) is None
+        with pytest.raises(ProbeFolderError, match="knows no camera"):
+            read_camera(case.probe, "gate")
+        teacher.restore(2, "ann")
+        assert rate(0.5) == (45, every)

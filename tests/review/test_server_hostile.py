@@ -8,10 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from server_parts import EVENT, PASSWORDS, TOKEN, VIDEO, Running, make_clip, make_desk, running
+from results_folder import make_clip
+from server_parts import EVENT, PASSWORDS, TOKEN, VIDEO, Running, make_desk, running
 
 from hiprobe.errors import UsageError
-from hiprobe.review.server.access import Access, AccessDenied, ProxyTrust, Role, read_accounts
+from hiprobe.review.server.access import Access, AccessDenied, Role, read_accounts
 from hiprobe.review.server.serve import ServeOptions
 
 
@@ -161,14 +162,58 @@ def test_no_secret_is_told(server: Running, caplog: pytest.LogCaptureFixture) ->
         assert secret not in everything
 
 
-def test_a_proxy_is_believed_from_its_own_address_only() -> None:
-    trust = ProxyTrust("x-user", frozenset(("10.0.0.1",)))
-    access = Access(token=None, proxy=trust)
-    headers = {"x-user": "anna"}
-    found = access.session_of(None, headers=headers, address="10.0.0.1")
-    assert found is not None
-    assert (found.reviewer, found.role) == ("anna", Role.VIEWER)
-    assert access.session_of(None, headers=headers, address="10.0.0.2") is None
+PROXY = {"proxy_user_header": "X-Person", "names": frozenset(("cameras.example",))}
+
+
+def test_a_proxy_names_people_and_the_file_their_roles(tmp_path: Path) -> None:
+    (tmp_path / "people").write_text("änna:reviewer\nbob:admin:canary\n", encoding="utf-8")
+    options = ServeOptions(**PROXY, password_file=tmp_path / "people")
+    access, token = options.access()
+    desk = make_desk({VIDEO: tmp_path / "a.mp4"}, tmp_path, access=access)
+    judgement = {"kind": "normal", "event_id": EVENT}
+    with running(desk, options=options) as server, server.client() as client:
+        assert token is None
+        client.headers["Host"] = "cameras.example"
+        assert client.get("/api/videos").status_code == 401
+        client.headers["x-person"] = "änna"  # sent as UTF-8
+        told = client.get("/api/session").json()
+        assert (told["reviewer"], told["role"]) == ("änna", "reviewer")
+        assert client.post("/api/labels", json=judgement).status_code == 403
+        client.headers["X-CSRF-Token"] = told["csrf"]
+        assert client.post("/api/labels", json=judgement).json()["reviewer"] == "änna"
+        assert client.put("/api/probe/threshold", json={"threshold": 0.4}).status_code == 403
+        twice = [("X-Person", "eve"), ("X-Person", "bob")]
+        assert client.get("/api/session", headers=twice).status_code == 400
+        assert client.get("/api/session", headers={"X-Person": "eve"}).json()["role"] == "viewer"
+        for name in ("", "änna"):  # without a password nobody logs in under this name
+            given = {"user": name, "password": ""}
+            assert client.post("/api/session", json=given).status_code == 401
+
+
+def test_a_proxy_is_believed_from_its_own_address_only(tmp_path: Path) -> None:
+    options = ServeOptions(**PROXY, proxy_addresses=frozenset(("10.0.0.1", "::ffff:10.0.0.2")))
+    access, _ = options.access()
+    desk = make_desk({VIDEO: tmp_path / "a.mp4"}, tmp_path, access=access)
+    with running(desk, options=options) as server, server.client() as client:
+        forged = {"X-Person": "bob", "X-Forwarded-For": "10.0.0.1"}
+        assert client.get("/api/session", headers=forged).status_code == 401
+    named = {"x-person": "bob"}
+    for address, believed in (
+        ("10.0.0.1", True),
+        ("::ffff:10.0.0.1", True),
+        ("10.0.0.2", True),
+        ("10.0.0.3", False),
+        ("127.0.0.1", False),
+        ("", False),
+    ):
+        found = access.session_of(None, headers=named, address=address)
+        assert (found is not None) == believed, address
+    for header, address in (("Host", "10.0.0.1"), ("X Person", "10.0.0.1"), ("X-Person", "proxy")):
+        wrong = ServeOptions(proxy_user_header=header, proxy_addresses=frozenset((address,)))
+        with pytest.raises(UsageError, match="give"):
+            wrong.access()
+    with pytest.raises(UsageError, match="--trust-header"):
+        ServeOptions(proxy_addresses=frozenset(("10.0.0.1",)))
 
 
 def test_beyond_loopback_a_password_is_needed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from results_folder import make_clip
 from server_parts import (
     EVENT,
     REFIT,
@@ -12,7 +13,6 @@ from server_parts import (
     VIDEO,
     SayingModel,
     heard,
-    make_clip,
     make_desk,
     running,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from results_folder import make_clip
 from server_parts import (
     EVENT,
     LABEL,
@@ -15,7 +16,6 @@ from server_parts import (
     TOKEN,
     VIDEO,
     Running,
-    make_clip,
     make_desk,
     running,
 )

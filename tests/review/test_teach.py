@@ -62,7 +62,7 @@ def test_a_false_alarm_that_is_labelled_vanishes_elsewhere_too(
     refit = teacher.refit(seen.append)
     assert {e.id for e in refit.vanishing} >= {dog.id, other.id}
     assert (refit.before.label_count, refit.after.label_count) == (0, 1)
-    assert refit.alarms_per_hour_before is None
+    assert refit.alarms_before is None
     assert seen[-1].done == seen[-1].total
     assert library.event(dog.id) in library.events().events  # nothing is kept yet
     before = Probe.load(case.probe).threshold_
@@ -112,6 +112,39 @@ def test_a_threshold_set_by_hand_stays_as_strict(library: Library) -> None:
     teacher = Teacher(library)
     teacher.accept(teacher.refit().id, "ann")
     assert library.probe_in_use().probe.kappa == kappa
+
+
+def test_what_detect_was_told_outlives_a_refit(case: ReviewCase) -> None:
+    """A threshold of its own, and a smoothing, in the results of the yard."""
+    probe, yard = Probe.load(case.probe), case.results.parent / "videos" / "yard.safetensors"
+
+    def detect(threshold: float) -> None:
+        found = read_states(yard).states["last"]
+        timeline = probe.detect(found, threshold=threshold, smoothing="ema", ema_weight=0.5)
+        document = timeline_document(timeline, video=str(yard), probe=probe.facts())
+        write_json(document, case.results / "yard.json")
+
+    def threshold_of(library: Library) -> float:
+        (found,) = [v for v in library.videos() if v.name.startswith("yard")]
+        assert library.timeline(found.id).smoothing == "ema"
+        return found.threshold
+
+    detect(0.31)
+    with Library.open([case.results], probe=case.probe) as library:
+        library.label(event_id=dog_in(library, "kitchen").id, kind="normal", reviewer="ann")
+        teacher = Teacher(library)
+        teacher.accept(teacher.refit().id, "ann")
+        assert threshold_of(library) == 0.31
+        teacher.restore(1, "ann")
+        assert threshold_of(library) == 0.31
+    with Library.open([case.results]) as library:
+        assert threshold_of(library) == 0.31
+        library.set_threshold(None, 0.6, "ann")
+    with Library.open([case.results]) as library:
+        assert threshold_of(library) == 0.6  # the last word
+    detect(0.32)
+    with Library.open([case.results]) as library:
+        assert threshold_of(library) == 0.32
 
 
 def test_states_of_one_layer_keep_that_layer(case: ReviewCase) -> None:

@@ -76,9 +76,12 @@ def _print(refit: Refit, names: dict[str, str]) -> None:
     echo(f"held-out AUC   {format_number(before.cv_auc):>8}{format_number(after.cv_auc):>8}")
     echo(f"threshold      {before.threshold:>8.3f}{after.threshold:>8.3f}")
     echo(f"labels         {before.label_count:>8}{after.label_count:>8}")
-    if refit.alarms_per_hour_before is not None and refit.alarms_per_hour_after is not None:
-        hourly = (refit.alarms_per_hour_before, refit.alarms_per_hour_after)
+    if refit.alarms_before is not None and refit.alarms_after is not None:
+        hourly = (refit.alarms_before.per_hour, refit.alarms_after.per_hour)
         echo(f"alarms an hour {hourly[0]:>8.1f}{hourly[1]:>8.1f}")
+        echo(f"  on {refit.alarms_after.footage}")
+    for name in refit.stale_cameras:
+        echo(f"to be calibrated again: camera {shown(name)}")
     _print_events("appear", refit.appearing, names)
     _print_events("vanish", refit.vanishing, names)
     for doubt in refit.doubtful[:MOST_LISTED]:

@@ -13,12 +13,12 @@ from click.core import ParameterSource
 from hiprobe.cli import options
 from hiprobe.cli.console import progress_bar, say
 from hiprobe.cli.fit_report import print_fit
+from hiprobe.cli.labels import clips_with_labels
 from hiprobe.cli.options import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, SessionOptions, Whole
 from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import (
     Session,
-    clips_of,
     open_for_probe,
     open_session,
     say_how_it_is_cut,
@@ -174,34 +174,37 @@ class Fitting:
     @classmethod
     def prepare(
         cls,
-        path: Path,
+        path: Path | None,
         *,
         add: Path | None,
         normal: Sequence[str],
         split: str | None,
         settings: FitSettings,
         how: SessionOptions,
+        review: Path | None = None,
     ) -> Fitting:
-        """Read the labels, refuse what cannot work, then extract the states of every clip."""
+        """Read the labels, refuse what cannot work, then extract the states of every clip.
+
+        Args:
+            path: labelled clips; None where those of the review are all.
+            review: folder of results whose labels are taken as well.
+        """
         from hiprobe.joined import readings_of
         from hiprobe.probe import Probe
 
         known = None if add is None else Probe.load(add)
         if known is not None:
             known.check_extendable()
-        clips = clips_of(
-            path,
-            normal=normal,
-            split=split,
-            cached=how.cached,
-            quiet=how.quiet,
-            both_kinds=known is None,
+        clips, failed = clips_with_labels(
+            path, review, known=known, normal=normal, split=split, how=how
         )
-        if add is None or known is None:
-            return cls.of(clips, settings=settings, how=how)
-        own = readings_of(known.members) if known.members else (known.reading_,)
-        settings = replace(settings, readings=own)
-        return cls.of(clips, settings=settings, how=how, known=known)
+        if known is not None:
+            own = readings_of(known.members) if known.members else (known.reading_,)
+            settings = replace(settings, readings=own)
+        run = cls.of(clips, settings=settings, how=how, known=known)
+        for failure in failed:
+            run.failures.add(failure.video, failure.reason)
+        return run
 
     @classmethod
     def of(
@@ -399,7 +402,7 @@ def example_model(example: LabelledStates) -> str | None:
 
 
 @click.command()
-@click.argument("clips", type=click.Path(path_type=Path))
+@click.argument("clips", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--out",
@@ -412,6 +415,14 @@ def example_model(example: LabelledStates) -> str | None:
     metavar="PROBE",
     help="Extend this probe: fit on its clips and the new ones, with its settings; not for "
     "`--scorer heads`.",
+)
+@click.option(
+    "--labels",
+    "review",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="RESULTS",
+    help="Take the labels of a review as clips as well: a folder of results, or its "
+    "hiprobe-review.sqlite. CLIPS may then be left out.",
 )
 @options.normal
 @options.split
@@ -502,9 +513,10 @@ def example_model(example: LabelledStates) -> str | None:
 @click.pass_context
 def fit(
     ctx: click.Context,
-    clips: Path,
+    clips: Path | None,
     out: Path | None,
     add: Path | None,
+    review: Path | None,
     normal: tuple[str, ...],
     split: str | None,
     recipe: RecipeName,
@@ -540,6 +552,7 @@ def fit(
       hiprobe fit clips/ -o my-probe --recipe committee
       hiprobe fit clips/ -o my-probe --prompts presets --reading auto
       hiprobe fit more-clips/ --add my-probe
+      hiprobe fit clips/ --labels results -o my-probe
     """
     from hiprobe.joined import COMMITTEE_READINGS
     from hiprobe.prompts import read_prompts
@@ -583,6 +596,7 @@ def fit(
         split=split,
         settings=settings,
         how=how,
+        review=review,
     )
     run.verbose = verbose
     run.save(out or add or Path("my-probe"))

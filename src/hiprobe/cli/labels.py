@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.events import opened_review, results_option, reviewer_name
-from hiprobe.errors import UsageError
+from hiprobe.cli.options import SessionOptions
+from hiprobe.cli.session import clips_of, digest_of, settled
+from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import shown
 
-EXPORT_NAMES = ("json", "csv", "activitynet", "clips")
+if TYPE_CHECKING:
+    from hiprobe.datasets.clips import LabelledClip
+    from hiprobe.failures import Failure
+    from hiprobe.probe import Probe
+
+EXPORT_NAMES = ("json", "csv", "activitynet", "fiftyone", "cvat", "labelstudio", "clips")
 # Written out, since help texts are shown without loading the review; a test compares them.
 
 
@@ -33,7 +42,8 @@ def labels() -> None:
     "name",
     type=click.Choice(EXPORT_NAMES),
     help="json can be imported, csv is for spreadsheets, activitynet for action tools; "
-    "clips is a ZIP of the labelled stretches as MP4 [default: json or csv, by the file's ending].",
+    "fiftyone, cvat and labelstudio are ZIPs for these tools, and clips is one of the labelled "
+    "stretches as MP4 [default: json or csv, by the file's ending].",
 )
 @results_option()
 def export_labels(file: Path, name: str | None, results: Path) -> None:
@@ -43,6 +53,7 @@ def export_labels(file: Path, name: str | None, results: Path) -> None:
     Examples:
       hiprobe labels export labels.json
       hiprobe labels export labels.csv --results results
+      hiprobe labels export for-cvat.zip --format cvat
     """
     from hiprobe.review.exports import write_export
 
@@ -79,3 +90,52 @@ def import_labels(file: Path, reviewer: str | None, results: Path) -> None:
     with opened_review(results) as library:
         count = library.import_labels(document, reviewer_name(reviewer))
     echo(f"{count} new {'label' if count == 1 else 'labels'}")
+
+
+def clips_with_labels(
+    path: Path | None,
+    review: Path | None,
+    *,
+    known: Probe | None,
+    normal: Sequence[str],
+    split: str | None,
+    how: SessionOptions,
+) -> tuple[tuple[LabelledClip, ...], tuple[Failure, ...]]:
+    """Labelled clips for a fit, with those of a review; and its videos that cannot be taken.
+
+    Args:
+        path: a folder or a table; None where the review's labels are all.
+        review: a folder of results with labels; None where there is none.
+        known: the probe that is extended.
+
+    Raises:
+        LabelError: as `read_clips`, the same content under two labels, or clips of one kind only.
+        UsageError: the review has no labels, or there is neither of both.
+    """
+    cached, quiet, new = how.cached, how.quiet, known is None
+    if review is None:
+        if path is None:
+            raise UsageError("give labelled clips, or the labels of a review with --labels")
+        clips = clips_of(
+            path, normal=normal, split=split, cached=cached, quiet=quiet, both_kinds=new
+        )
+        return clips, ()
+    from hiprobe.datasets.clips import LabelledClips, read_labelled
+    from hiprobe.review.labels_as_clips import KnownClips, with_labels
+
+    found = LabelledClips(())
+    if path is not None:
+        found = read_labelled(path, normal=normal, split=split, both_kinds=False)
+    told = KnownClips(normal=frozenset(normal))
+    if known is not None:
+        told = told.with_probe(known)
+    joined = with_labels(found, review, known=told, digest=digest_of(cached=cached))
+    kinds = {clip.label for clip in joined.clips.clips}
+    if new and kinds != {0, 1}:
+        there = "normal" if kinds == {0} else "abnormal"
+        raise LabelError(
+            f"all clips and labels are {there}; a probe needs both kinds: label some of the other "
+            "in the review, or give clips of it"
+        )
+    settled_clips = settled(joined.clips, cached=cached, tell=None if quiet else say)
+    return settled_clips, joined.failures

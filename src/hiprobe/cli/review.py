@@ -54,6 +54,25 @@ _NEEDED = ("fastapi", "uvicorn")
     help="People who may log in, one line name:role:password each; roles are viewer, reviewer and "
     "admin. Needed beyond this machine, unless HIPROBE_REVIEW_PASSWORD holds a password for admin.",
 )
+@click.option(
+    "--trust-header",
+    metavar="NAME",
+    help="Header in which a reverse proxy names the person that it has checked. Roles come from "
+    "--password-file, whose lines may then be name:role; whom it does not name is a viewer.",
+)
+@click.option(
+    "--trust-from",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address of the proxy, from which alone that header is believed; may be given several "
+    "times [default: this machine].",
+)
+@click.option(
+    "--known-as",
+    multiple=True,
+    metavar="NAME",
+    help="Name under which the page is opened, as behind a proxy; may be given several times.",
+)
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 def review(
     results: tuple[Path, ...],
@@ -61,6 +80,9 @@ def review(
     host: str,
     port: int,
     password_file: Path | None,
+    trust_header: str | None,
+    trust_from: tuple[str, ...],
+    known_as: tuple[str, ...],
     no_browser: bool,
 ) -> None:
     """Review events in the browser: see, judge, teach, export.
@@ -73,6 +95,7 @@ def review(
       hiprobe review results/ --probe my-probe
       hiprobe review monday/ tuesday/ --no-browser
       hiprobe review results/ --host 0.0.0.0 --port 8080 --password-file people.txt
+      hiprobe review results/ --port 8080 --trust-header X-User --known-as cameras.example
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -84,7 +107,13 @@ def review(
     from hiprobe.review.server.serve import ServeOptions
 
     options = ServeOptions(
-        host=host, port=port, password_file=password_file, password=review_password()
+        host=host,
+        port=port,
+        password_file=password_file,
+        password=review_password(),
+        proxy_user_header=trust_header,
+        proxy_addresses=frozenset(trust_from),
+        names=frozenset(known_as),
     )
     try:
         with Library.open(results, probe=probe) as library:

@@ -25,6 +25,7 @@ from hiprobe.store.content_hash import content_hash
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip, LabelledClips
+    from hiprobe.datasets.same_content import Digest
     from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.pipeline.states_folder import Item
     from hiprobe.pipeline.workers_crew import Crew
@@ -367,14 +368,18 @@ def settled(
     """
     from hiprobe.datasets.same_content import settle_copies
 
-    digest = default_cache().content_hash if cached else partial(content_hash, remembered_in=None)
-    told_apart = settle_copies(found.clips, digest=digest)
+    told_apart = settle_copies(found.clips, digest=digest_of(cached=cached))
     if tell is not None:
         untimed = untimed_words({c.video for c in told_apart.clips})
         lines = [*found.remarks, *told_apart.remarks, *untimed]
         for line in [*lines, class_words(told_apart.clips)]:
             tell(line)
     return told_apart.clips
+
+
+def digest_of(*, cached: bool) -> Digest:
+    """What hashes files: with the cache, which remembers hashes, or without."""
+    return default_cache().content_hash if cached else partial(content_hash, remembered_in=None)
 
 
 def class_words(clips: Sequence[LabelledClip]) -> str:

@@ -133,7 +133,7 @@ def read_labelled(
             f"all {len(clips)} clips in {root} are normal; add clips of what you want to find"
             f"{aside}"
         )
-    _refuse_contradictions(clips)
+    refuse_contradictions(clips)
     odd = sorted({c.class_name for c in clips if c.label and says_normal(c.class_name)})
     warnings = (
         f"warning: the class {name} counts as abnormal, though its name says normal; if it is, "
@@ -252,7 +252,12 @@ def _normal_classes(clips: Sequence[LabelledClip], normal: str | Sequence[str] |
     return {n for n in names if not stated.get(n, int(not looks_normal(n)))}
 
 
-def _refuse_contradictions(clips: Iterable[LabelledClip]) -> None:
+def refuse_contradictions(clips: Iterable[LabelledClip]) -> None:
+    """Refuse overlapping stretches of one file under two labels.
+
+    Raises:
+        LabelError: there are such stretches.
+    """
     seen: dict[Path, list[LabelledClip]] = {}
     for clip in clips:
         others = seen.setdefault(clip.video.resolve(), [])

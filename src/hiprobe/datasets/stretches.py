@@ -72,7 +72,7 @@ class FrameTimes:
             raise LabelError(f"{where}: {video} holds states, which know seconds only; give those")
         if video not in self._times:
             try:
-                self._times[video] = _times_of(video)
+                self._times[video] = times_of_frames(video)
             except VideoError:
                 self._times[video] = None
         times = self._times[video]
@@ -94,11 +94,14 @@ class FrameTimes:
         return begin, end
 
 
-def _times_of(video: Path) -> NDArray[np.float64]:
+def times_of_frames(video: Path) -> NDArray[np.float64]:
     """Times of all frames, float64 `[frames]`.
 
     Those of the packets: the same numbers as the reader of frames gives, so that a frame is in a
     stretch just when its number is. Only where packets do not tell the times is it decoded.
+
+    Raises:
+        VideoError: it cannot be read.
     """
     from hiprobe.video.decode import FrameReader
     from hiprobe.video.video_info import read_packets

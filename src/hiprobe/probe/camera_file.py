@@ -60,13 +60,41 @@ def write_camera(folder: Path, name: str, camera: CalibratedCamera) -> None:
         digest = file_sha256(folder / PROBE_NAME)
         known = _read(folder)
         cameras = known["cameras"] if known is not None and known["probe_sha256"] == digest else {}
-        document = {
-            "format": FORMAT,
-            "version": VERSION,
-            "probe_sha256": digest,
-            "cameras": {**cameras, name: asdict(camera)},
-        }
-        write_text(folder / CALIBRATION_NAME, json_text(document, indent=1) + "\n")
+        _write(folder, {**cameras, name: asdict(camera)})
+
+
+def carry_cameras(source: Path, target: Path) -> None:
+    """Keep the calibrations of a probe for one that gives the same scores at another threshold.
+
+    Raises:
+        ProbeFolderError: they are damaged or of another version.
+        StorageError: they cannot be written.
+    """
+    found = read_cameras(source)
+    if found:
+        _write(target, {name: asdict(camera) for name, camera in found.items()})
+
+
+def _write(folder: Path, cameras: Mapping[str, Any]) -> None:
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "probe_sha256": file_sha256(folder / PROBE_NAME),
+        "cameras": cameras,
+    }
+    write_text(folder / CALIBRATION_NAME, json_text(document, indent=1) + "\n")
+
+
+def read_cameras(folder: Path) -> dict[str, CalibratedCamera]:
+    """All calibrations of the probe that lies in a folder now; none where it was fitted again.
+
+    Raises:
+        ProbeFolderError: the file is damaged or of another version.
+    """
+    document = _read(folder)
+    if document is None or document["probe_sha256"] != file_sha256(folder / PROBE_NAME):
+        return {}
+    return {name: _camera(values) for name, values in sorted(document["cameras"].items())}
 
 
 def read_camera(folder: Path, name: str) -> CalibratedCamera:
@@ -87,7 +115,10 @@ def read_camera(folder: Path, name: str) -> CalibratedCamera:
             f"camera {name!r} was calibrated before the probe in {folder} was fitted again, and "
             f"its threshold means nothing for the new one; {remedy}"
         )
-    found = dict(known[name])
+    return _camera(known[name])
+
+
+def _camera(found: Mapping[str, Any]) -> CalibratedCamera:
     return CalibratedCamera(
         promise=AlarmPromise(**found["promise"]),
         maxima=tuple(found["maxima"]),

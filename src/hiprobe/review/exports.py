@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hiprobe.errors import UsageError
 from hiprobe.report.documents import write_json
+from hiprobe.review.annotation_tools import write_cvat, write_fiftyone, write_label_studio
 from hiprobe.review.label_clips import write_activitynet, write_clips
 from hiprobe.review.label_documents import LABEL_COLUMNS, label_rows, labels_document
 from hiprobe.review.library import Library
@@ -50,6 +51,24 @@ EXPORTS = {
             ".json",
             "anomalies and classes as temporal annotations, in the layout of ActivityNet 1.3",
             write_activitynet,
+        ),
+        ExportFormat(
+            "fiftyone",
+            ".zip",
+            "a FiftyOneTemporalDetectionDataset: labels, and events with their scores",
+            write_fiftyone,
+        ),
+        ExportFormat(
+            "cvat",
+            ".zip",
+            "a file of CVAT for video 1.1 for each video, labels as tracks of the whole picture",
+            write_cvat,
+        ),
+        ExportFormat(
+            "labelstudio",
+            ".zip",
+            "tasks for Label Studio with timeline labels, events as predictions",
+            write_label_studio,
         ),
         ExportFormat(
             "clips", ".zip", "labelled stretches as MP4, in a folder for each label", write_clips

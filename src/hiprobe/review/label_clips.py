@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.datasets.stretches import times_of_frames
 from hiprobe.errors import UsageError
 from hiprobe.names import text_path, utf8_text
 from hiprobe.report.documents import write_json
@@ -15,6 +20,9 @@ from hiprobe.review.library import Library
 from hiprobe.review.values import Label
 from hiprobe.store.atomic import atomic_path
 
+_SLACK_SECONDS = 0.0005
+"""Times in results are rounded."""
+
 
 def write_activitynet(library: Library, out: Path) -> None:
     """Anomalies and classes in the layout of ActivityNet 1.3, times in seconds.
@@ -22,7 +30,7 @@ def write_activitynet(library: Library, out: Path) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    names = _names_of_videos(library)
+    names = names_of_videos(library)
     database: dict[str, Any] = {
         names[video.id]: {
             "duration": video.duration_seconds,
@@ -33,7 +41,7 @@ def write_activitynet(library: Library, out: Path) -> None:
         for video in library.videos()
     }
     classes: dict[str, None] = {}
-    for label in _labels(library):
+    for label in labels_here(library):
         if label.kind in ("anomaly", "class"):
             name = label.class_name or label.kind
             classes[name] = None
@@ -59,7 +67,7 @@ def write_clips(library: Library, out: Path) -> None:
     """
     from hiprobe.video.write import save_clip  # PyAV, which no other format needs
 
-    names, labels = _names_of_videos(library), _labels(library)
+    names, labels = names_of_videos(library), labels_here(library)
     if not labels:
         raise UsageError("nothing is labelled, so there are no clips; label some events first")
     with (
@@ -67,25 +75,41 @@ def write_clips(library: Library, out: Path) -> None:
         tempfile.TemporaryDirectory(dir=temporary.parent) as folder,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
-        clip = Path(folder) / "clip.mp4"
+        clip, times = Path(folder) / "clip.mp4", cache(times_of_frames)
         for number, label in enumerate(labels, start=1):
+            video = library.video_path(label.video_id)
+            frames = times(video)
+            first, _ = frames_within(frames, label.start_seconds, label.end_seconds)
             save_clip(
-                library.video_path(label.video_id),
-                start_seconds=label.start_seconds,
+                video,
+                start_seconds=min(label.start_seconds, float(frames[first])),
                 end_seconds=label.end_seconds,
                 path=clip,
             )
-            kind = _file_name(label.class_name or label.kind)
-            archive.write(clip, f"{kind}/{number:05d}-{_file_name(names[label.video_id])}.mp4")
+            kind = file_name(label.class_name or label.kind)
+            archive.write(clip, f"{kind}/{number:05d}-{file_name(names[label.video_id])}.mp4")
 
 
-def _labels(library: Library) -> list[Label]:
+def frames_within(
+    times: NDArray[np.float64], start_seconds: float, end_seconds: float
+) -> tuple[int, int]:
+    """The frames that begin in a stretch, half-open and from 0; else the one that is on show then.
+
+    Args:
+        times: of all frames in seconds, float64 `[frames]`.
+    """
+    ends = np.array([start_seconds, end_seconds]) - _SLACK_SECONDS
+    first, end = (int(n) for n in np.searchsorted(times, ends))
+    return (first, end) if end > first else (max(first - 1, 0), max(first, 1))
+
+
+def labels_here(library: Library) -> list[Label]:
     """The last word on each stretch of the videos at hand."""
     here = set(library.video_ids())
     return [label for label in standing(library.labels()) if label.video_id in here]
 
 
-def _names_of_videos(library: Library) -> dict[str, str]:
+def names_of_videos(library: Library) -> dict[str, str]:
     """A name for each video, without its ending; ids part those of the same name."""
     names: dict[str, str] = {}
     taken: set[str] = set()
@@ -96,7 +120,7 @@ def _names_of_videos(library: Library) -> dict[str, str]:
     return names
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
     """A text without what parts folders, so that an archive holds no path to elsewhere."""
     kept = "".join(c if c.isalnum() or c in " ._-" else "_" for c in text).strip(" .")
     return kept[:80] or "unnamed"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
 from hiprobe.names import text_path
@@ -94,12 +95,26 @@ def standing(labels: Sequence[Label]) -> list[Label]:
 
 def rows_within(states: States, start_seconds: float, end_seconds: float) -> States:
     """The segments that lie in a stretch by more than half, or the one that it meets most."""
-    starts, ends = states.start_seconds, states.end_seconds
+    times = states.start_seconds, states.end_seconds
+    return states.select_rows(inside_of(*times, start_seconds, end_seconds))
+
+
+def inside_of(
+    starts: NDArray[np.float64],
+    ends: NDArray[np.float64],
+    start_seconds: float,
+    end_seconds: float,
+) -> NDArray[np.bool_]:
+    """Which segments lie in a stretch by more than half, or the one that it meets most.
+
+    Args:
+        starts, ends: of the segments in seconds, float64 `[segments]`.
+    """
     shared = np.minimum(ends, end_seconds) - np.maximum(starts, start_seconds)
-    inside = shared > (ends - starts) / 2
+    inside: NDArray[np.bool_] = shared > (ends - starts) / 2
     if not inside.any():
         inside[int(np.argmax(shared))] = True
-    return states.select_rows(inside)
+    return inside
 
 
 def stretch_name(label: Label, library: Library) -> str:

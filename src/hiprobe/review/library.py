@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from hiprobe.errors import UsageError
-from hiprobe.localize import check_threshold, find_events
+from hiprobe.localize import check_threshold
 from hiprobe.names import path_text, text_path
+from hiprobe.review.alarm_rates import CountedAlarms, events_at, on_cameras, on_known_events
 from hiprobe.review.event_queue import EventOrder, QueueWish, page_of
 from hiprobe.review.result_videos import ResultVideo, clock_in, result_videos
 from hiprobe.review.store import STORE_NAME, ReviewStore
@@ -26,7 +27,7 @@ from hiprobe.review.values import (
     UnknownIdError,
 )
 from hiprobe.settings import states_folder
-from hiprobe.timeline import Event, Timeline
+from hiprobe.timeline import Timeline
 
 if TYPE_CHECKING:
     from hiprobe.probe import Probe
@@ -55,8 +56,9 @@ class Library:
     ) -> Self:
         """Read all timelines in result folders, and enter their events into the store.
 
-        A video has the threshold that was set for it in the review. Where the probe was changed
-        since a video was scored, its scores are computed anew from the states in the cache.
+        A video has the threshold that was set for it in the review, or that `detect` was given.
+        Where the probe was changed since a video was scored, its scores are computed anew from the
+        states in the cache.
 
         Args:
             results: folders that `detect` wrote with the format json.
@@ -76,7 +78,10 @@ class Library:
         kept = store or ReviewStore.open(results[0] / STORE_NAME)
         try:
             ids = kept.add_videos([(result.path, result.content) for result in read])
-            library = cls(kept, dict(zip(ids, read, strict=True)), _in_use(kept, probe))
+            found = dict(zip(ids, read, strict=True))
+            given = {video_id: result.given_threshold for video_id, result in found.items()}
+            kept.take_given_thresholds({v: t for v, t in given.items() if t is not None})
+            library = cls(kept, found, _in_use(kept, probe))
             library.show(library._now())
         except BaseException:
             if store is None:
@@ -220,18 +225,30 @@ class Library:
         check_threshold(threshold)
         return self.store.matched(video_id, events_at(self.timeline(video_id), threshold))
 
-    def alarms_per_hour(self, threshold: float | None = None) -> float | None:
-        """Events that meet no known one, per hour of the videos whose events are known.
+    def alarm_rate(
+        self, threshold: float | None = None, *, video_id: str | None = None
+    ) -> CountedAlarms | None:
+        """Alarms an hour on calibrated footage; where there is none, on videos with known events.
 
         Args:
-            threshold: for all of them; None takes the one of each.
+            threshold: for all footage; None is that of the probe, or of each video.
+            video_id: takes the footage of this video's camera alone, where that was calibrated.
 
         Returns:
-            None where no video's events are known.
+            None where there is neither.
+
+        Raises:
+            UnknownIdError: there is no such video.
         """
-        return alarms_per_hour(
-            [(r.timeline, r.truth) for r in self._found.values() if r.truth is not None], threshold
-        )
+        if self.in_use is not None:
+            cameras = self.in_use.cameras()
+            own = None if video_id is None else self.video(video_id).camera
+            if own in cameras:
+                cameras = {own: cameras[own]}
+            at = self.in_use.probe.threshold_ if threshold is None else threshold
+            if (rate := on_cameras(cameras, at)) is not None:
+                return rate
+        return on_known_events([(r.timeline, r.truth) for r in self._found.values()], threshold)
 
     def set_threshold(self, video_id: str | None, threshold: float, reviewer: str) -> ProbeVersion:
         """Keep a threshold for one video, or for all; it holds when the results are opened again.
@@ -260,6 +277,7 @@ class Library:
             reviewer=reviewer,
             label_count=before.label_count,
             after=before.number,
+            scores_alike=True,
         )
         self.store.drop_thresholds(reviewer)
         self.show({v: at_threshold(r.timeline, threshold) for v, r in self._found.items()})
@@ -363,6 +381,27 @@ class Library:
             reviewer=reviewer,
         )
 
+    def label_events(
+        self,
+        event_ids: Sequence[str],
+        *,
+        kind: LabelKind,
+        reviewer: str,
+        class_name: str | None = None,
+        note: str | None = None,
+    ) -> tuple[Label, ...]:
+        """Label events alike, all or none; the labels are on disk when this returns.
+
+        Raises:
+            UnknownIdError: there is no such event.
+            UsageError: a class without a name.
+        """
+        for event_id in event_ids:
+            self.timeline(self.event(event_id).video_id)
+        return self.store.label_events(
+            event_ids, kind=kind, reviewer=reviewer, class_name=class_name, note=note or ""
+        )
+
     def unlabel(self, label_id: str) -> None:
         """Take a label back.
 
@@ -439,29 +478,8 @@ def _in_use(store: ReviewStore, folder: Path | None) -> ProbeInUse | None:
     return None if known is None else ProbeInUse.open(text_path(known))
 
 
-def events_at(timeline: Timeline, threshold: float) -> tuple[Event, ...]:
-    """The events of a timeline at a threshold."""
-    return find_events(timeline.start_seconds, timeline.end_seconds, timeline.smoothed, threshold)
-
-
 def at_threshold(timeline: Timeline, threshold: float) -> Timeline:
     """The same scores with another threshold; as they are where it is theirs."""
     if threshold == timeline.threshold:
         return timeline
     return replace(timeline, threshold=threshold, events=events_at(timeline, threshold))
-
-
-def alarms_per_hour(
-    found: Sequence[tuple[Timeline, tuple[tuple[float, float], ...] | None]],
-    threshold: float | None,
-) -> float | None:
-    """Events that meet no known one, per hour; None where there is no video."""
-    seconds, alarms = 0.0, 0
-    for timeline, truth in found:
-        seconds += float((timeline.end_seconds - timeline.start_seconds).sum())
-        events = timeline.events if threshold is None else events_at(timeline, threshold)
-        alarms += sum(
-            not any(s < e.end_seconds and e.start_seconds < t for s, t in truth or ())
-            for e in events
-        )
-    return alarms * 3600 / seconds if seconds else None

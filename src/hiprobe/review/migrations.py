@@ -29,5 +29,9 @@ MIGRATIONS = (
         reviewer TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL);
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE given_thresholds (
+        video_id TEXT PRIMARY KEY REFERENCES videos, threshold REAL NOT NULL);
+    """,
 )
 """Statements that bring a store from version n to n + 1; never changed once released."""

@@ -17,6 +17,7 @@ from hiprobe.names import shown, text_path
 from hiprobe.overlap import spans_of_windows
 from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.probe import Probe
+from hiprobe.probe.camera_file import CalibratedCamera, read_cameras
 from hiprobe.probe.fit_results import basis_of
 from hiprobe.review.probe_versions import ProbeVersions
 from hiprobe.review.result_videos import ResultVideo
@@ -126,6 +127,14 @@ class ProbeInUse:
         )
         return replace(timeline, ended=video.timeline.ended)
 
+    def cameras(self) -> dict[str, CalibratedCamera]:
+        """The cameras that were calibrated for the probe as it is now, by name.
+
+        Raises:
+            ProbeFolderError: their file is damaged or of another version.
+        """
+        return read_cameras(self.versions.folder)
+
     def has_scored(self, facts: Mapping[str, Any]) -> bool:
         """Whether results with these facts are of the probe as it is now."""
         return dict(facts) == self.probe.facts()
@@ -144,19 +153,33 @@ class ProbeInUse:
         return probe if kappa is None else probe.set_params(kappa=kappa, threshold=None)
 
     def take(
-        self, probe: Probe, reason: str, *, reviewer: str, label_count: int, after: int
+        self,
+        probe: Probe,
+        reason: str,
+        *,
+        reviewer: str,
+        label_count: int,
+        after: int,
+        scores_alike: bool = False,
     ) -> ProbeVersion:
         """Keep a probe as the new version in use.
 
         Args:
             after: number of the version that it was made from.
+            scores_alike: it differs from that one in its threshold alone, so that calibrations
+                of cameras hold for it too.
 
         Raises:
             ProbeFolderError: another process has made a new version meanwhile.
             StorageError: it cannot be written.
         """
         made = self.versions.keep(
-            probe, reason, reviewer=reviewer, label_count=label_count, after=after
+            probe,
+            reason,
+            reviewer=reviewer,
+            label_count=label_count,
+            after=after,
+            scores_alike=scores_alike,
         )
         self.probe = self.versions.probe()
         return made

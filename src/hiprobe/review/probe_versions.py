@@ -15,6 +15,7 @@ from hiprobe.documents.checked import read_json
 from hiprobe.errors import ProbeFolderError
 from hiprobe.failures import storage_error
 from hiprobe.probe import Probe
+from hiprobe.probe.camera_file import CALIBRATION_NAME, carry_cameras
 from hiprobe.review.values import ProbeVersion, UnknownIdError
 from hiprobe.store.atomic import alone_in_new, atomic_path
 from hiprobe.store.text_files import write_text
@@ -91,11 +92,13 @@ class ProbeVersions:
         reviewer: str,
         label_count: int,
         after: int,
+        scores_alike: bool = False,
     ) -> ProbeVersion:
         """Make a probe the version in use.
 
         Args:
             after: the version that it was made from.
+            scores_alike: calibrations of cameras hold for the new one, too.
 
         Raises:
             ProbeFolderError: another one is in use by now.
@@ -108,10 +111,13 @@ class ProbeVersions:
                     f"{self.folder} has version {last} by now, this was made from version {after}: "
                     "look at it, and do the same again"
                 )
+            self._keep_cameras(last)
             base = int(self._note(last)["base"])
             number = self._keep(
                 probe, reason, reviewer=reviewer, label_count=label_count, base=base
             )
+            if scores_alike:
+                carry_cameras(self._folder_of(last), self._folder_of(number))
             self._take(number)
         return self._version(number, current=True)
 
@@ -124,6 +130,7 @@ class ProbeVersions:
         """
         with self._alone():
             note = self._note(number)
+            self._keep_cameras(self._numbers()[-1])
             made = self._numbers()[-1] + 1
             base = made if int(note["base"]) == number else int(note["base"])
             note |= {"reason": f"version {number} brought back", "reviewer": reviewer, "base": base}
@@ -167,6 +174,12 @@ class ProbeVersions:
         finally:
             shutil.rmtree(parts, ignore_errors=True)
 
+    def _keep_cameras(self, number: int) -> None:
+        """Let the version in use have the calibrations made since: they come back with it."""
+        if (self.folder / CALIBRATION_NAME).is_file():
+            with atomic_path(self._folder_of(number) / CALIBRATION_NAME) as temporary:
+                shutil.copyfile(self.folder / CALIBRATION_NAME, temporary)
+
     def _take(self, number: int) -> None:
         """Copy a version's files to the front, `probe.json` last: it names the others."""
         source = self._folder_of(number)
@@ -174,7 +187,7 @@ class ProbeVersions:
         for name in [*sorted(names), _JSON_NAME]:
             with atomic_path(self.folder / name) as temporary:
                 shutil.copyfile(source / name, temporary)
-        for name in ("reading.json", "examples.safetensors"):
+        for name in ("reading.json", "examples.safetensors", CALIBRATION_NAME):
             if name not in names:
                 (self.folder / name).unlink(missing_ok=True)
 

@@ -35,6 +35,12 @@ class ResultVideo:
     probe: Mapping[str, Any]
     truth: tuple[tuple[float, float], ...] | None
 
+    @property
+    def given_threshold(self) -> float | None:
+        """A threshold that was given to detection; None where it was the probe's."""
+        threshold = self.timeline.threshold
+        return None if self.probe.get("threshold", threshold) == threshold else threshold
+
 
 def result_videos(folder: Path, *, hashes: Path | None = None) -> list[ResultVideo]:
     """The results in a folder, in the order of their names.

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import uuid
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,6 +224,31 @@ class ReviewStore:
             )
             _note(connection, reviewer, f"threshold {threshold:g}", video_id)
 
+    def take_given_thresholds(self, given: Mapping[str, float]) -> None:
+        """Take thresholds that detection was told as those of single videos, each once.
+
+        One that was dropped or replaced in the review since does not come back when the same
+        results are opened again. One that is new replaces what was set before.
+
+        Args:
+            given: by the id of the video.
+
+        Raises:
+            UnknownIdError: a video is not in this store.
+        """
+        known = "SELECT threshold FROM given_thresholds WHERE video_id = ?"
+        with self._writing() as connection:
+            for video_id, threshold in given.items():
+                self._check_video(connection, video_id)
+                before = _one(connection, known, (video_id,))
+                if before is None or before[0] != threshold:
+                    values = (video_id, threshold)
+                    put = "INSERT OR IGNORE" if before is None else "INSERT OR REPLACE"
+                    connection.execute(f"{put} INTO thresholds VALUES (?, ?)", values)
+                    connection.execute(
+                        "INSERT OR REPLACE INTO given_thresholds VALUES (?, ?)", values
+                    )
+
     def drop_thresholds(self, reviewer: str) -> None:
         """Forget the thresholds of single videos, since one for all was set."""
         with self._writing() as connection:
@@ -279,6 +304,39 @@ class ReviewStore:
         )
         self.put_labels([label])
         return label
+
+    def label_events(
+        self,
+        event_ids: Iterable[str],
+        *,
+        kind: LabelKind,
+        reviewer: str,
+        class_name: str | None = None,
+        note: str = "",
+    ) -> tuple[Label, ...]:
+        """Label events alike, all or none; the labels are on disk when this returns.
+
+        Raises:
+            UsageError, UnknownIdError, StorageError: as `add_label`.
+        """
+        now = datetime.now(UTC).isoformat()
+        labels = [
+            Label(
+                id=_new_id(),
+                event_id=event.id,
+                video_id=event.video_id,
+                start_seconds=event.start_seconds,
+                end_seconds=event.end_seconds,
+                kind=kind,
+                class_name=class_name,
+                note=note,
+                reviewer=reviewer,
+                made_at_utc=now,
+            )
+            for event in map(self.event, dict.fromkeys(event_ids))
+        ]
+        self.put_labels(labels)
+        return tuple(labels)
 
     def put_labels(self, labels: Sequence[Label]) -> int:
         """Write labels with their own ids, all or none; how many were not there yet.

@@ -14,8 +14,9 @@ from hiprobe.errors import UsageError
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import KEPT_VIEW
 from hiprobe.progress import Clock, Progress
+from hiprobe.review.alarm_rates import CountedAlarms, on_known_events
 from hiprobe.review.lessons import Lessons, lessons_of
-from hiprobe.review.library import Library, alarms_per_hour
+from hiprobe.review.library import Library
 from hiprobe.review.member_votes import member_votes
 from hiprobe.review.proposals import nearest, propose
 from hiprobe.review.values import (
@@ -79,8 +80,9 @@ class Teacher:
             after=_figures(probe, lessons.label_count),
             appearing=tuple(self._appearing(timelines)),
             vanishing=tuple(self._vanishing(timelines)),
-            alarms_per_hour_before=self._alarms({}, timelines),
-            alarms_per_hour_after=self._alarms(timelines, timelines),
+            alarms_before=self._alarms({}, timelines),
+            alarms_after=self._alarms(timelines, timelines),
+            stale_cameras=tuple(library.probe_in_use().cameras()),
             doubtful=doubtful(probe),
             left_out=lessons.left_out,
             seconds=time.monotonic() - began,
@@ -191,17 +193,14 @@ class Teacher:
 
     def _alarms(
         self, new: Mapping[str, Timeline], measured: Mapping[str, Timeline]
-    ) -> float | None:
-        """On the videos that were measured, by their new scores where there are some."""
+    ) -> CountedAlarms | None:
+        """On the videos that were measured, by their new scores where there are some.
+
+        Not on calibrated footage, of which only scores of the probe in use are kept.
+        """
         results = {video_id: self.library.result(video_id) for video_id in measured}
-        return alarms_per_hour(
-            [
-                (new.get(video_id, found.timeline), found.truth)
-                for video_id, found in results.items()
-                if found.truth is not None
-            ],
-            None,
-        )
+        found = [(new.get(one, result.timeline), result.truth) for one, result in results.items()]
+        return on_known_events(found, None)
 
 
 @dataclass
@@ -256,7 +255,8 @@ def _fitted(lessons: Lessons, library: Library) -> Probe:
     settings = base.get_params(deep=False) | {"kappa": in_use.probe.kappa}
     if lessons.fixed_layer is not None:
         settings["layer"] = lessons.fixed_layer
-    if all(example.clip is None for example in lessons.examples) and base.mode == "clip":
+    wanted = base.settled().mode  # a committee's is "clip" where none was asked for
+    if all(example.clip is None for example in lessons.examples) and wanted == "clip":
         settings["mode"] = "segment_mean"
     probe = Probe(**settings).fit(lessons.examples)
     if not base.view_table_ and KEPT_VIEW not in base.warnings_:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hiprobe.review.alarm_rates import CountedAlarms
+
 LabelKind = Literal["anomaly", "normal", "class", "unsure"]
 LABEL_KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
@@ -214,8 +216,8 @@ class Refit:
 
     Attributes:
         appearing, vanishing: events of the videos whose states are at hand.
-        alarms_per_hour_before, alarms_per_hour_after: on videos whose events are known; None where
-            there are none.
+        alarms_before, alarms_after: on videos whose events are known; None where there are none.
+        stale_cameras: names of cameras whose calibration holds no longer when it is accepted.
         doubtful: the most doubtful first.
         left_out: labelled stretches whose states are not kept, which taught nothing.
         seconds: that it took.
@@ -226,8 +228,9 @@ class Refit:
     after: ProbeFigures
     appearing: tuple[KeptEvent, ...]
     vanishing: tuple[KeptEvent, ...]
-    alarms_per_hour_before: float | None
-    alarms_per_hour_after: float | None
+    alarms_before: CountedAlarms | None
+    alarms_after: CountedAlarms | None
+    stale_cameras: tuple[str, ...]
     doubtful: tuple[Doubt, ...]
     left_out: tuple[str, ...]
     seconds: float

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
+import re
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -69,11 +72,48 @@ class ProxyTrust:
 
     Attributes:
         header: its name in small letters.
-        addresses: from where the header is believed.
+        addresses: from where the header is believed, as `plain_address` writes them.
+
+    Raises:
+        UsageError: no name of a header, or one that says something else; no address.
     """
 
     header: str
     addresses: frozenset[str]
+
+    def __post_init__(self) -> None:
+        if not _HEADER.fullmatch(self.header) or self.header in _TAKEN_HEADERS:
+            raise UsageError(
+                f"{self.header!r} is no header that can name a person; give the one in which the "
+                "proxy does, such as X-Forwarded-User"
+            )
+        for address in self.addresses:
+            if plain_address(address) is None:
+                raise UsageError(f"{address!r} is no address; give one such as 10.0.0.5")
+
+    def user_of(self, headers: Mapping[str, str], *, address: str) -> str | None:
+        """Whom the proxy names; None where it names nobody, or is not at a trusted address."""
+        if plain_address(address) not in self.addresses:
+            return None
+        user = headers.get(self.header, "").strip()
+        with suppress(UnicodeError):  # headers are read as Latin-1, and proxies write UTF-8
+            user = user.encode("latin-1").decode("utf-8")
+        return user or None
+
+
+_HEADER = re.compile(r"[a-z0-9-]+")
+_TAKEN_HEADERS = frozenset(
+    ("host", "origin", "cookie", "referer", "user-agent", "content-length", "x-csrf-token")
+)
+
+
+def plain_address(address: str) -> str | None:
+    """An address in one spelling, IPv4 as itself also where it came over IPv6; None for others."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 class AccessDenied(Exception):  # noqa: N818 - an answer to a request, not a failure of ours
@@ -107,9 +147,10 @@ def _scrypt(password: str, salt: bytes) -> bytes:
     )
 
 
-def read_accounts(path: Path) -> dict[str, Account]:
+def read_accounts(path: Path, *, behind_proxy: bool = False) -> dict[str, Account]:
     """People of a password file: a line `name:role:password` or `name:role:scrypt$...` each.
 
+    Behind a proxy that names them, `name:role` is enough; nobody can log in with such a name here.
     Empty lines and lines that begin with # are passed over. Messages name lines, never what
     stands in them, for a password may.
 
@@ -126,6 +167,8 @@ def read_accounts(path: Path) -> dict[str, Account]:
             continue
         name, _, rest = line.partition(":")
         role, _, secret = rest.partition(":")
+        if behind_proxy and not rest.count(":"):
+            secret = secrets.token_hex(32)
         known = role.strip().upper() in Role.__members__
         if not (name.strip() and known and secret.strip()) or name.strip() in accounts:
             raise UsageError(
@@ -181,6 +224,11 @@ class Access:
         # Checked for unknown names, so that an answer's time does not tell which names there are.
         self._nobody = hash_password(secrets.token_hex(16))
 
+    @property
+    def proxy_header(self) -> str | None:
+        """The header in which a proxy names people; None where none is believed."""
+        return None if self._proxy is None else self._proxy.header
+
     def log_in_by_token(self, token: str, *, address: str) -> tuple[str, ReviewSession]:
         """A new session and the secret of its cookie.
 
@@ -228,10 +276,8 @@ class Access:
             until, session = self._open.get(_digest(secret or ""), (0.0, None))
         if session is not None and until > self._now():
             return session
-        if self._proxy is None or address not in self._proxy.addresses:
-            return None
-        user = headers.get(self._proxy.header, "").strip()
-        if not user:
+        user = None if self._proxy is None else self._proxy.user_of(headers, address=address)
+        if user is None:
             return None
         account = self._accounts.get(user)
         csrf = hmac.new(self._key, user.encode(), "sha256").hexdigest()

@@ -47,8 +47,8 @@ class ReviewLibrary(Protocol):
     def resegment(self, video_id: str, threshold: float, /) -> Sequence[Any]:
         """Events at another threshold; nothing is kept."""
 
-    def alarms_per_hour(self, threshold: float, /) -> float | None:
-        """On calibrated footage; None where there is none."""
+    def alarm_rate(self, threshold: float, /, *, video_id: str | None = None) -> Any:
+        """`per_hour` and `footage`: calibrated, else with known events; None without either."""
 
     def set_threshold(self, video_id: str | None, threshold: float, reviewer: str, /) -> Any:
         """A new version of the probe."""
@@ -66,6 +66,17 @@ class ReviewLibrary(Protocol):
         reviewer: str,
     ) -> Any:
         """Keep a label; it is on disk when this returns."""
+
+    def label_events(
+        self,
+        event_ids: Sequence[str],
+        *,
+        kind: LabelKind,
+        class_name: str | None,
+        note: str | None,
+        reviewer: str,
+    ) -> Sequence[Any]:
+        """Keep a label for each of several events, all or none."""
 
     def unlabel(self, label_id: str, /) -> None:
         """Take a label back."""

@@ -90,7 +90,7 @@ class Guard:
         await self._app(scope, _limited(receive), answer)
 
     def _check(self, scope: Scope) -> None:
-        headers = _single(scope)
+        headers = _single(scope, self._access.proxy_header)
         host = headers.get("host", "")
         if not self._is_ours(host):
             raise Refusal(
@@ -153,12 +153,13 @@ def cookie_of(headers: Mapping[str, str]) -> str | None:
     return None if found is None else found.value
 
 
-def _single(scope: Scope) -> dict[str, str]:
+def _single(scope: Scope, proxy_header: str | None) -> dict[str, str]:
     """Headers by name; one of those that decide may stand there once only."""
+    decide = ("host", "origin", "x-csrf-token", "content-length", proxy_header)
     found: dict[str, str] = {}
     for key, value in scope["headers"]:
         name = key.decode("latin-1").lower()
-        if name in found and name in ("host", "origin", "x-csrf-token", "content-length"):
+        if name in found and name in decide:
             raise Refusal(400, "headers", f"the header {name} is given twice; send it once")
         found[name] = value.decode("latin-1")
     return found

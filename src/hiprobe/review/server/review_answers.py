@@ -142,11 +142,18 @@ class EventsAnswer(_Told):
     total: int
 
 
+class AlarmsAnswer(_Told):
+    """Alarms an hour, and in words the footage that they were counted on."""
+
+    per_hour: float
+    footage: str
+
+
 class ResegmentedAnswer(_Told):
     """Events at a threshold that is tried out."""
 
     events: list[EventAnswer]
-    alarms_per_hour: Number
+    alarms: AlarmsAnswer | None
     kept_labels: int
     lost_labels: int
 
@@ -226,8 +233,9 @@ class RefitAnswer(_Told):
     after: FiguresAnswer
     appearing: list[EventAnswer]
     vanishing: list[EventAnswer]
-    alarms_per_hour_before: Number
-    alarms_per_hour_after: Number
+    alarms_before: AlarmsAnswer | None
+    alarms_after: AlarmsAnswer | None
+    stale_cameras: list[str]
     doubtful: list[DoubtAnswer]
     seconds: float
 

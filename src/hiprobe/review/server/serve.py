@@ -20,11 +20,13 @@ from hiprobe.review.server.access import (
     ProxyTrust,
     Role,
     hash_password,
+    plain_address,
     read_accounts,
 )
 
 _STOP_SECONDS = 3
 _ANY = ("0.0.0.0", "::")
+_THIS_MACHINE = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class ServeOptions:
         password_file: people and passwords, as `read_accounts` takes them.
         password: of the person `admin`, from the environment.
         proxy_user_header: header in which a reverse proxy names the person.
-        proxy_addresses: from where that header is believed.
+        proxy_addresses: from where that header is believed; none is this machine.
         names: further names under which the page is opened, as behind a proxy.
     """
 
@@ -45,7 +47,7 @@ class ServeOptions:
     password_file: Path | None = None
     password: str | None = None
     proxy_user_header: str | None = None
-    proxy_addresses: frozenset[str] = frozenset(("127.0.0.1", "::1"))
+    proxy_addresses: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -55,8 +57,10 @@ class ServeOptions:
         if not self.is_loopback and not guarded:
             raise UsageError(
                 f"{self.host} can be reached from other machines; give --password-file, or "
-                "the variable HIPROBE_REVIEW_PASSWORD, as well"
+                "the variable HIPROBE_REVIEW_PASSWORD, or --trust-header, as well"
             )
+        if self.proxy_addresses and self.proxy_user_header is None:
+            raise UsageError("--trust-from goes with --trust-header; give both, or neither")
 
     @property
     def is_loopback(self) -> bool:
@@ -82,14 +86,17 @@ class ServeOptions:
         """Who may do what, and the token of the address; None where people log in themselves.
 
         Raises:
-            UsageError: the password file cannot be used.
+            UsageError: the password file cannot be used, or the proxy is no sound one.
         """
-        accounts = {} if self.password_file is None else read_accounts(self.password_file)
+        proxy = None
+        if self.proxy_user_header is not None:
+            trusted = {plain_address(one) or one for one in self.proxy_addresses}
+            proxy = ProxyTrust(self.proxy_user_header.lower(), frozenset(trusted or _THIS_MACHINE))
+        accounts: dict[str, Account] = {}
+        if self.password_file is not None:
+            accounts = read_accounts(self.password_file, behind_proxy=proxy is not None)
         if self.password:
             accounts["admin"] = Account("admin", Role.ADMIN, hash_password(self.password))
-        proxy = None
-        if self.proxy_user_header:
-            proxy = ProxyTrust(self.proxy_user_header.lower(), self.proxy_addresses)
         open_here = self.is_loopback and not accounts and proxy is None
         token = secrets.token_urlsafe(32) if open_here else None
         reviewer = _own_name()

@@ -83,21 +83,7 @@ def _check_class(given: a.NewLabel | a.NewLabels) -> None:
 def label_many(desk: TheDesk, session: TheSession, given: a.NewLabels) -> Any:
     """Label several events alike; none is labelled where one of them is unknown."""
     _check_class(given)
-    for event_id in given.event_ids:
-        desk.library.event(event_id)
-    made = [
-        desk.library.label(
-            event_id=event_id,
-            video_id=None,
-            start_seconds=None,
-            end_seconds=None,
-            kind=given.kind,
-            class_name=given.class_name,
-            note=given.note,
-            reviewer=session.reviewer,
-        )
-        for event_id in given.event_ids
-    ]
+    made = desk.library.label_events(**given.model_dump(), reviewer=session.reviewer)
     return {"labels": [a.LabelAnswer.model_validate(one) for one in made]}
 
 
@@ -143,7 +129,7 @@ def resegment(desk: TheDesk, video_id: AnId, given: a.NewThreshold) -> Any:
     kept = sum(any(s < one.end_seconds and one.start_seconds < e for s, e in spans) for one in own)
     return {
         "events": [a.EventAnswer.model_validate(e) for e in found],
-        "alarms_per_hour": desk.library.alarms_per_hour(given.threshold),
+        "alarms": desk.library.alarm_rate(given.threshold, video_id=video_id),
         "kept_labels": kept,
         "lost_labels": len(own) - kept,
     }

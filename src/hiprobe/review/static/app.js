@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { Exports } from "./exports.js";
 import { useJudging, useLabels } from "./judging.js";
 import { KeyHelp, useKeys } from "./keys.js";
+import { ClassDialog } from "./labels.js";
 import { Notices, useAttempts } from "./notices.js";
 import { NO_FILTERS, Queue, useEvents } from "./queue.js";
 import { LogIn, rights, useSession } from "./session.js";
@@ -183,7 +184,7 @@ function Review({ session, logOut }) {
     });
   const undone = (label) => {
     reloadLabels();
-    if (label.event_id) readAgain(label.event_id);
+    return label.event_id ? readAgain(label.event_id) : true;
   };
   const takenBack = () => {
     reloadLabels();
@@ -209,7 +210,7 @@ function Review({ session, logOut }) {
     ...(probe?.classes ?? []),
     ...labels.map((label) => label.class_name).filter(Boolean),
   ]);
-  const bar = { ...judging, classes: [...classes], asking, setAsking, clearRange: () => desk.setRange(null) };
+  const bar = { ...judging, ask: () => setAsking(true), clearRange: () => desk.setRange(null) };
   return html`
     <${Head} ...${{ view, setView, session, help, logOut }} />
     <main class=${`view-${view}${video ? " watching" : ""}`}>
@@ -263,6 +264,8 @@ function Review({ session, logOut }) {
       html`<${Exports} attempt=${attempt} changed=${() => (reloadLabels(), events.reload())} may=${may} />`}
     </main>
     <${Notices} attempts=${attempts} />
+    ${asking &&
+    html`<${ClassDialog} classes=${[...classes]} close=${() => setAsking(false)} judge=${judging.judge} />`}
     ${helping && html`<${KeyHelp} table=${table} close=${() => setHelping(false)} />`}
   `;
 }

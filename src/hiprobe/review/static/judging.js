@@ -1,7 +1,7 @@
 // Verdicts as the page keeps them: one event, a marked stretch, or many events at once.
 
 import { api } from "./api.js";
-import { useEffect, useState } from "./ui.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { labelWords } from "./queue.js";
 import { counted } from "./times.js";
 
@@ -15,18 +15,50 @@ export function useLabels(attempt) {
   return [labels, reload];
 }
 
+/** Runs what the keys ask for one after the other, each when the page shows what the last one opened.
+ *
+ * An answer may open another event, so that a key pressed before it comes would judge the wrong one.
+ * Where one fails, those that wait are dropped: they were meant for what it would have opened.
+ */
+function useTurns() {
+  const waiting = useRef([]);
+  const running = useRef(false);
+  const [turn, setTurn] = useState(0);
+  const next = async () => {
+    const act = waiting.current.shift();
+    if (!act) return;
+    running.current = true;
+    const done = await act();
+    running.current = false;
+    if (done === false) waiting.current = [];
+    setTurn((now) => now + 1);
+  };
+  useLayoutEffect(() => {
+    if (!running.current) next();
+  }, [turn]);
+  return (act) => {
+    waiting.current.push(act);
+    if (!running.current) next();
+  };
+}
+
 /** Judging, which shows a verdict only when the server has it.
  *
  * @param place what is open: `{event, video, range, chosen}`
  * @param changed called with the labels that were made
- * @param undone called with the label that was taken back
+ * @param undone called with the label that was taken back; returns when that is on the page
  */
 export function useJudging({ place, attempt, changed, undone }) {
   const [note, setNote] = useState("");
-  const { event, video, range, chosen } = place;
+  const { event, video } = place;
   useEffect(() => setNote(""), [event?.id, video?.id]);
+  const now = useRef(null);
+  now.current = { ...place, note: note.trim(), changed, undone };
+  const inTurn = useTurns();
 
-  const send = (words, verdict) => {
+  const send = (verdict) => {
+    const { event, video, range, chosen, changed } = now.current;
+    const words = "Saving the label";
     if (chosen.size && !range) {
       const many = { ...verdict, event_ids: [...chosen] };
       return attempt(words, () => api.labelMany(many), ({ labels }) => {
@@ -42,17 +74,21 @@ export function useJudging({ place, attempt, changed, undone }) {
       return `Saved: ${labelWords(label)}.`;
     });
   };
-  const judge = (kind, className = undefined) => {
-    const verdict = { kind };
-    if (className) verdict.class_name = className;
-    if (note.trim()) verdict.note = note.trim();
-    return send("Saving the label", verdict);
-  };
+  const judge = (kind, className = undefined) =>
+    inTurn(() => {
+      const verdict = { kind };
+      if (className) verdict.class_name = className;
+      if (now.current.note) verdict.note = now.current.note;
+      return send(verdict);
+    });
   const undo = () =>
-    attempt("Undoing", api.undo, (label) => {
-      if (!label) return "There is nothing to undo.";
-      undone(label);
-      return `Taken back: ${labelWords(label)}.`;
+    inTurn(async () => {
+      let back = null;
+      const done = await attempt("Undoing", api.undo, (label) => {
+        back = label;
+        return label ? `Taken back: ${labelWords(label)}.` : "There is nothing to undo.";
+      });
+      return back ? now.current.undone(back) : done;
     });
   return { note, setNote, judge, undo };
 }

@@ -5,8 +5,11 @@ import { html, useLayoutEffect, useRef } from "./ui.js";
 import { labelWords } from "./queue.js";
 import { madeWords, stretchWords } from "./times.js";
 
-/** Ask for the name of a class; names in use are offered. */
-function ClassDialog({ classes, close, judge }) {
+/** Ask for the name of a class; names in use are offered.
+ *
+ * It belongs to the page, not to the video that is open: that may change while the name is typed.
+ */
+export function ClassDialog({ classes, close, judge }) {
   const dialog = useRef(null);
   // Before the next key arrives: typed quickly, the name's first letters would be verdicts.
   useLayoutEffect(() => dialog.current.showModal(), []);
@@ -44,7 +47,7 @@ const KINDS = [
 ];
 
 /** The bar with the verdicts, for the marked stretch where there is one, else for the event. */
-export function LabelBar({ target, note, setNote, judge, undo, clearRange, classes, asking, setAsking }) {
+export function LabelBar({ target, note, setNote, judge, undo, clearRange, ask }) {
   const { event, range } = target;
   const what = range
     ? `the marked stretch ${stretchWords(range.start_seconds, range.end_seconds)}`
@@ -73,7 +76,7 @@ export function LabelBar({ target, note, setNote, judge, undo, clearRange, class
             </button>
           `,
         )}
-        <button type="button" onClick=${() => setAsking(true)}>Class … <kbd>c</kbd></button>
+        <button type="button" onClick=${ask}>Class … <kbd>c</kbd></button>
         <button type="button" class="quiet" onClick=${undo}>Undo <kbd>u</kbd></button>
         ${range && html`<button type="button" class="quiet" onClick=${clearRange}>Unmark</button>`}
       </div>
@@ -87,8 +90,6 @@ export function LabelBar({ target, note, setNote, judge, undo, clearRange, class
         />
       </label>
     </div>
-    ${asking &&
-    html`<${ClassDialog} classes=${classes} close=${() => setAsking(false)} judge=${judge} />`}
   `;
 }
 

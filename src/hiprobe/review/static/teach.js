@@ -30,8 +30,8 @@ function Progress({ progress, words }) {
 }
 
 function Figures({ refit }) {
-  const before = { ...refit.before, alarms_per_hour: refit.alarms_per_hour_before };
-  const after = { ...refit.after, alarms_per_hour: refit.alarms_per_hour_after };
+  const before = { ...refit.before, alarms_per_hour: refit.alarms_before?.per_hour };
+  const after = { ...refit.after, alarms_per_hour: refit.alarms_after?.per_hour };
   const known = Object.keys(FIGURES).filter((name) => before[name] != null || after[name] != null);
   return html`
     <table>
@@ -50,8 +50,13 @@ function Figures({ refit }) {
         )}
       </tbody>
     </table>
-    ${known.includes("alarms_per_hour") ||
-    html`<p class="soft">Alarms an hour are not known: no hours of normal footage were measured.</p>`}
+    <p class="soft">
+      ${refit.alarms_after
+        ? `Alarms an hour were counted on ${refit.alarms_after.footage}.`
+        : "Alarms an hour cannot be compared: of no video here the events are known."}
+    </p>
+    ${refit.stale_cameras.length > 0 &&
+    html`<p>To be calibrated again when it is accepted: ${refit.stale_cameras.join(", ")}.</p>`}
   `;
 }
 

@@ -30,11 +30,10 @@ function useConsequences(videoId, threshold, moved) {
 function consequenceWords(answer) {
   if (!answer) return "";
   if (answer.problem) return answer.problem;
-  const hourly = answer.alarms_per_hour;
-  const alarms =
-    hourly == null
-      ? "Alarms an hour are not known: no hours of normal footage were measured."
-      : `${hourly.toFixed(hourly < 10 ? 1 : 0)} alarms an hour on the measured normal footage.`;
+  const rate = answer.alarms;
+  const alarms = rate
+    ? `${rate.per_hour.toFixed(rate.per_hour < 10 ? 1 : 0)} alarms an hour on ${rate.footage}.`
+    : "Alarms an hour are not known: no camera was calibrated, and of no video the events are known.";
   const size = (labels) => (Array.isArray(labels) ? labels.length : labels ?? 0);
   const kept = size(answer.kept_labels);
   const lost = size(answer.lost_labels);

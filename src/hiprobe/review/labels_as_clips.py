@@ -1,0 +1,185 @@
+"""Labels of a review as labelled clips, for a fit that reads the videos themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hiprobe.datasets.clips import LabelledClip, LabelledClips, looks_normal, refuse_contradictions
+from hiprobe.datasets.same_content import Digest
+from hiprobe.datasets.video_files import is_states_name
+from hiprobe.errors import StatesError, UsageError, VideoError
+from hiprobe.failures import Failure
+from hiprobe.names import path_text, text_path
+from hiprobe.probe import Probe
+from hiprobe.review.lessons import inside_of, standing
+from hiprobe.review.store import STORE_NAME, ReviewStore
+from hiprobe.review.values import Label
+from hiprobe.store.states_file import read_times
+
+
+@dataclass(frozen=True)
+class KnownClips:
+    """What the other clips of a fit tell about labels.
+
+    Attributes:
+        normal, abnormal: names of classes.
+        sources: recordings.
+    """
+
+    normal: frozenset[str] = frozenset()
+    abnormal: frozenset[str] = frozenset()
+    sources: tuple[str, ...] = ()
+
+    def with_clips(self, clips: LabelledClips) -> KnownClips:
+        """What these clips tell as well."""
+        return KnownClips(
+            normal=self.normal | set(clips.classes(0)),
+            abnormal=self.abnormal | set(clips.classes(1)),
+            sources=(*(clip.source for clip in clips.clips), *self.sources),
+        )
+
+    def with_probe(self, probe: Probe) -> KnownClips:
+        """What the clips of a probe tell as well."""
+        classes: tuple[set[str], ...] = set(), set()
+        for example in probe.examples():
+            classes[example.label].add(example.class_name)
+        return KnownClips(
+            normal=self.normal | classes[0],
+            abnormal=self.abnormal | classes[1],
+            sources=(*self.sources, *probe.sources_),
+        )
+
+    def is_normal(self, label: Label) -> bool:
+        """Whether a label says that nothing happens; a class that no clip has, by its name."""
+        if label.class_name is None:
+            return label.kind == "normal"
+        name = label.class_name.casefold()
+        if name in {known.casefold() for known in self.normal}:
+            return True
+        return label.class_name not in self.abnormal and looks_normal(name)
+
+    def source_of(self, video: Path) -> str:
+        """The recording of a clip whose file has the same name; else the file is its own."""
+        same = [source for source in self.sources if text_path(source).name == video.name]
+        return same[0] if same else path_text(video)
+
+
+@dataclass(frozen=True)
+class JoinedLabels:
+    """Clips with those of a review after them, and the videos whose labels could not be taken."""
+
+    clips: LabelledClips
+    failures: tuple[Failure, ...]
+
+
+def with_labels(
+    found: LabelledClips, review: Path, *, known: KnownClips, digest: Digest
+) -> JoinedLabels:
+    """Labelled clips, and after them the stretches that a review labels.
+
+    As in a refit, the last word on a stretch counts, `unsure` says nothing, and all stretches of a
+    video are of one source: that of the clips of the same file or file name. What the clips hold
+    already counts once.
+
+    Args:
+        review: a folder of results that was reviewed, or the store in it.
+        known: of further clips that the fit has.
+
+    Raises:
+        UsageError: there is no review, or nothing is labelled in it.
+        LabelError: a label contradicts a clip of the same file.
+        StorageError: the store cannot be read.
+    """
+    labels, contents = _read(review)
+    known = known.with_clips(found)
+    names = Counter(text_path(path).name for path, _ in contents.values())
+    clips, failures = [], []
+    for video_id in dict.fromkeys(label.video_id for label in labels):
+        text, content = contents[video_id]
+        path = text_path(text)
+        if why := _why_another(path, content, digest):
+            failures.append(Failure(path, f"{path}: {why}"))
+            continue
+        called = path_text(path.name) if names[path.name] == 1 else text
+        own = [clip for clip in found.clips if clip.video.resolve() == path.resolve()]
+        said = [label for label in labels if label.video_id == video_id]
+        clips += _new([_clip(label, path, called, known) for label in said], own)
+    stretches = "1 stretch" if len(clips) == 1 else f"{len(clips)} stretches"
+    remark = f"taken from the review: {stretches} with labels"
+    return JoinedLabels(
+        LabelledClips((*found.clips, *clips), (*found.remarks, remark)), tuple(failures)
+    )
+
+
+def _read(review: Path) -> tuple[list[Label], dict[str, tuple[str, str | None]]]:
+    """The labels that say something, and path and content of their videos."""
+    file = review / STORE_NAME if review.is_dir() else review
+    if not file.is_file():
+        raise UsageError(
+            f"{review} holds no labels; give a folder of results that was reviewed, which has "
+            f"{STORE_NAME} in it"
+        )
+    with ReviewStore.open(file) as store:
+        labels, contents = standing(store.labels()), store.contents()
+    if not labels:
+        raise UsageError(f"nothing is labelled in {review}; label some events first")
+    return labels, {label.video_id: contents[label.video_id] for label in labels}
+
+
+def _why_another(path: Path, content: str | None, digest: Digest) -> str | None:
+    """Why a file is not what was reviewed; one that is gone says so when it is read."""
+    try:
+        if content is None or digest(path) == content:
+            return None
+    except VideoError:
+        return None
+    return (
+        "is not what was reviewed any more: its content has changed, and its labels say nothing "
+        "of it; score and review it again, or bring the old file back"
+    )
+
+
+def _clip(label: Label, video: Path, called: str, known: KnownClips) -> LabelledClip:
+    start, end = label.start_seconds, label.end_seconds
+    if is_states_name(video):
+        start, end = _of_whole_segments(video, start, end)
+    is_normal = known.is_normal(label)
+    return LabelledClip(
+        video=video,
+        label=0 if is_normal else 1,
+        class_name=label.class_name or ("normal" if is_normal else "anomaly"),
+        source=known.source_of(video),
+        start_seconds=start,
+        end_seconds=end,
+        name=f"{called} [{start:g}, {end:g} s)",
+    )
+
+
+def _of_whole_segments(video: Path, start: float, end: float) -> tuple[float, float]:
+    """A stretch that begins and ends with segments: states cannot be cut anew, as videos are."""
+    try:
+        times = read_times(video)["segments"]
+    except StatesError:  # told when the states are read
+        return start, end
+    starts, ends = times.get("start_seconds"), times.get("end_seconds")
+    if starts is None or ends is None or not len(starts):
+        return start, end
+    rows = inside_of(starts, ends, start, end).nonzero()[0]
+    first, last = int(rows[0]), int(rows[-1])
+    # Segments may overlap: the stretch ends before the next one begins.
+    behind = starts[last + 1] if last + 1 < len(starts) else ends[last]
+    return float(starts[first]), float(min(ends[last], behind))
+
+
+def _new(taken: Sequence[LabelledClip], own: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Those that are not among the clips of the same file, named and grouped as these are."""
+    for clip in taken:  # one by one: among themselves labels may touch
+        refuse_contradictions([*own, clip])
+    have = {(clip.start_seconds, clip.end_seconds) for clip in own}
+    new = [clip for clip in taken if (clip.start_seconds, clip.end_seconds) not in have]
+    if not own:
+        return new
+    return [replace(clip, video=own[0].video, source=own[0].source) for clip in new]
