@@ -15,6 +15,7 @@ from hiprobe.cli.run_files import RunFile
 from hiprobe.cli.session import Session, items_to_extract, open_session, parse_layers
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
+from hiprobe.objects import exists
 from hiprobe.store.text_files import STATES, path_cell, write_table
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _refuse_own_table(named: Sequence[str], out: Path) -> None:
     """The labels are written as `manifest.csv`; a table of that name there would be lost."""
     labels = (out / LABELS_NAME).resolve()
     tables = [t for n in named for t in (Path(n).expanduser(), Path(n).expanduser() / LABELS_NAME)]
-    if any(t.is_file() and t.resolve() == labels for t in tables):
+    if any(exists(t) and t.resolve() == labels for t in tables):
         raise UsageError(
             f"{out / LABELS_NAME} is the table to read from, and would be written over; choose "
             "another folder with --out"
@@ -100,7 +101,7 @@ class _Extraction:
         from hiprobe.pipeline.source import ReadPlan
 
         name = self.run_file.names.find(item.video, part=item.part)
-        if name is not None and replace(item, name=name).target(self.run_file.out).exists():
+        if name is not None and exists(replace(item, name=name).target(self.run_file.out)):
             return None  # if they are of other content, they are read when it is their turn
         return ReadPlan(self.session.backbone, self.session.settings).unit(item.video, item.stretch)
 
@@ -154,7 +155,7 @@ class _Extraction:
         names, out = self.run_file.names, self.run_file.out
         found = [(item, names.find(item.video, part=item.part)) for item in self.items]
         named = [replace(item, name=name) for item, name in found if name is not None]
-        return [item for item in named if item.target(out).exists()]
+        return [item for item in named if exists(item.target(out))]
 
 
 def _write_labels(items: Sequence[Item], out: Path) -> Path:

@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hiprobe.errors import StatesError
+from hiprobe.errors import StatesError, StorageError
 from hiprobe.fingerprint import Fingerprint
-from hiprobe.names import path_text
+from hiprobe.names import is_object, path_text
+from hiprobe.objects import ObjectInfo, objects_below, remove_file
 from hiprobe.states import Reading, States, VideoStates, layers_at
 from hiprobe.store.atomic import sweep
 from hiprobe.store.content_hash import content_hash
@@ -30,7 +31,11 @@ _LEFTOVER_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class StatesCache:
-    """Cached states in one folder, created on first writing."""
+    """Cached states in one folder, created on first writing.
+
+    Attributes:
+        folder: of a disk, or of an object store.
+    """
 
     folder: Path
 
@@ -76,7 +81,7 @@ class StatesCache:
 
         A damaged entry is removed and counts as absent.
         """
-        for path in sorted(self.folder.glob(f"{key}-*.safetensors")):
+        for path in self._of_key(key):
             try:
                 header = read_states_header(path)
                 found = {r for unit in header["readings"].values() for r in unit}
@@ -91,7 +96,7 @@ class StatesCache:
 
     def find(self, key: str, *, layers: Sequence[int], readings: Sequence[Reading]) -> Path | None:
         """The entry from which `get` would take states; only headers are read."""
-        for path in sorted(self.folder.glob(f"{key}-*.safetensors")):
+        for path in self._of_key(key):
             with suppress(StatesError):
                 header = read_states_header(path)
                 found = {r for unit in header["readings"].values() for r in unit}
@@ -116,6 +121,9 @@ class StatesCache:
 
     def entries(self) -> list[CacheEntry]:
         """Every file of the cache, oldest first."""
+        if is_object(self.folder):
+            objects = [o for o in objects_below(self.folder) if o.path.suffix == ".safetensors"]
+            return sorted(map(_object_entry, objects), key=lambda e: (e.modified_seconds, e.path))
         files = [*self.folder.glob(FINISHED), *self.folder.glob(f"*{PARTS_SUFFIX}/{FINISHED}")]
         found = [entry for path in files if (entry := _entry(path)) is not None]
         return sorted(found, key=lambda e: (e.modified_seconds, e.path))
@@ -145,6 +153,8 @@ class StatesCache:
         return removed
 
     def _remove_leftovers(self) -> None:
+        if is_object(self.folder):
+            return
         sweep(self.folder)
         parts = f"*{PARTS_SUFFIX}"
         for pattern in (".*.safetensors", f"{parts}/.*.safetensors"):
@@ -158,7 +168,17 @@ class StatesCache:
     def _entry_path(self, key: str, states: VideoStates) -> Path:
         layers = () if states.leading is None else states.leading.layers
         digest = _digest([*layers], [*states.states, *states.clip])
-        return self.folder / f"{key}-{digest}.safetensors"
+        return self._folder_of_key(key) / f"{key}-{digest}.safetensors"
+
+    def _of_key(self, key: str) -> list[Path]:
+        folder = self._folder_of_key(key)
+        if is_object(folder):
+            return [found.path for found in objects_below(folder)]
+        return sorted(folder.glob(f"{key}-*.safetensors"))
+
+    def _folder_of_key(self, key: str) -> Path:
+        """In an object store each key has a folder: there a folder can only be listed whole."""
+        return self.folder / key if is_object(self.folder) else self.folder
 
 
 def _restrict(
@@ -211,6 +231,21 @@ def _entry(path: Path) -> CacheEntry | None:
     )
 
 
+def _object_entry(found: ObjectInfo) -> CacheEntry:
+    """An entry of which only the listing is known: to look into it, all of it would be copied."""
+    is_part = found.path.parent.suffix == PARTS_SUFFIX
+    return CacheEntry(
+        found.path,
+        found.size_bytes,
+        found.modified_seconds,
+        "(not looked into)",
+        "",
+        "",
+        (),
+        is_part,
+    )
+
+
 @dataclass(frozen=True)
 class PartFiles:
     """The states of an unfinished video, in pieces, each named by its first segment's number."""
@@ -243,6 +278,10 @@ class PartFiles:
 
     def remove(self) -> None:
         """Drop all pieces."""
+        if is_object(self.folder):
+            for found in objects_below(self.folder):
+                remove_entry(found.path)
+            return
         for path in self.folder.glob(FINISHED):
             remove_entry(path)
         _remove_if_empty(self.folder)
@@ -251,11 +290,13 @@ class PartFiles:
 def remove_entry(path: Path) -> bool:
     """Remove whatever lies under an entry's name, a folder with all in it; False if it stays."""
     try:
-        if path.is_dir() and not path.is_symlink():
+        if is_object(path):
+            remove_file(path)
+        elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    except OSError:  # not ours to remove
+    except (OSError, StorageError):  # not ours to remove
         return False
     return True
 
