@@ -31,7 +31,7 @@ from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from hiprobe.errors import StorageError, UsageError
+from hiprobe.errors import StorageError
 from hiprobe.failures import storage_error
 from hiprobe.names import is_object
 from hiprobe.settings import (
@@ -207,6 +207,7 @@ def local_copy(path: Path | str) -> Path:
         if stamp_of(path) != stamp or temporary.stat().st_size != stamp[0]:
             raise OSError(errno.EBUSY, "it was replaced while it was copied; run again", str(path))
         temporary.replace(place)
+        _forget_former(path, place)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EBUSY):
             raise
@@ -214,6 +215,17 @@ def local_copy(path: Path | str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return place
+
+
+_LATEST: dict[Path, Path] = {}
+"""The last copy of each address that this process made."""
+
+
+def _forget_former(path: Path, place: Path) -> None:
+    """A document that is written again and again leaves no row of copies."""
+    former, _LATEST[path] = _LATEST.get(path, place), place
+    if former != place:
+        former.unlink(missing_ok=True)
 
 
 def put(file: Path, path: Path) -> None:
@@ -284,6 +296,8 @@ def _opened(path: Path) -> Any:
         StorageError: the store cannot be asked.
     """
     store, place = _placed(path)
+    if "/" not in place:
+        raise StorageError(f"{path} names a bucket, and no object in it")
     try:
         with _asked(path):
             return store.open_input_file(place)
@@ -332,14 +346,14 @@ def _placed(path: Path) -> tuple[Any, str]:
     """The store of an address, and the place in it.
 
     Raises:
-        UsageError: the address names no bucket, or holds credentials.
-        StorageError: the store cannot be opened.
+        StorageError: the address names no bucket or holds credentials, or the store cannot be
+            opened.
     """
     scheme, *parts = PurePosixPath(path.as_posix()).parts
     if not parts:
-        raise UsageError(f"{scheme}// names no bucket; write {scheme}//bucket/name")
+        raise StorageError(f"{scheme}// names no bucket; write {scheme}//bucket/name")
     if re.search(r"[:@]", parts[0]):
-        raise UsageError(
+        raise StorageError(
             f"an address {scheme}//... holds credentials or a port; credentials belong into the "
             "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), another host into "
             "AWS_ENDPOINT_URL"

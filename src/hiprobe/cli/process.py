@@ -26,7 +26,7 @@ import click
 from hiprobe.cli.console import echo
 from hiprobe.errors import FolderInUseError
 from hiprobe.names import shown
-from hiprobe.objects import local_stand_in
+from hiprobe.objects import exists, local_stand_in
 from hiprobe.store.atomic import alone_in, remove_unless_locked, try_lock
 
 INTERRUPTED_EXIT_CODE = 130
@@ -188,8 +188,10 @@ def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterato
 
     Raises:
         FolderInUseError: a run of other settings is at it; the message names it.
+        StorageError: it lies in an object store that cannot be asked.
     """
     own, named = _Holder.of_this_run(context or click.get_current_context()), folder
+    exists(folder)  # a store that cannot be asked is told before any work is done
     folder = local_stand_in(folder)
     with ExitStack() as stack:
         try:
