@@ -190,8 +190,15 @@ def named(process: psutil.Process) -> str:
         return ""
 
 
+def busy_seconds() -> tuple[float, float]:
+    """Processor time of this process and of its workers so far; other load does not change it."""
+    own = psutil.Process()
+    times = [sum(p.cpu_times()[:2]) for p in (own, *own.children())]
+    return times[0], sum(times[1:])
+
+
 def units(folder: Path, count: int) -> dict[str, Any]:
-    """Ever more units: milliseconds for each, and the memory of this process at the end."""
+    """Ever more units: milliseconds for each, and the memory of this process."""
     rows = []
     for number in (count // 100, count // 10, count):
         place_of = folder / str(number)
@@ -203,10 +210,22 @@ def units(folder: Path, count: int) -> dict[str, Any]:
         with Crew(hands, size=2, place=place) as crew:
             backbone = ElsewhereBackbone.of(crew)
             crew.wait_until_ready(2)
+            before = busy_seconds()
             found, reasons, seconds = run(videos, backbone, cache)
+            busy = [
+                1000 * (now - then) / number
+                for now, then in zip(busy_seconds(), before, strict=True)
+            ]
         assert len(found) == number and not reasons, reasons[:3]
-        memory = psutil.Process().memory_info().rss / 1e6
-        rows.append({"units": number, "ms_each": 1000 * seconds / number, "memory_mb": memory})
+        rows.append(
+            {
+                "units": number,
+                "ms_each": 1000 * seconds / number,
+                "cpu_ms_each_of_the_command": busy[0],
+                "cpu_ms_each_of_the_workers": busy[1],
+                "memory_mb": psutil.Process().memory_info().rss / 1e6,
+            }
+        )
     return {"rows": rows}
 
 
