@@ -19,6 +19,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain, count, takewhile
 from pathlib import Path
 
@@ -144,7 +145,10 @@ class ResultNames:
     def _may_have(self, name: str, identity: Owner) -> bool:
         """True where no file under this name is, or may become, another video's."""
         endings = endings_of(self.kind)
-        if _folded(f"{name}{ending}" for ending in endings) & _reserved(self.owners):
+        files = _folded(f"{name}{ending}" for ending in endings)
+        of_kind = {kind: endings_of(kind) for kind in ENDINGS}
+        taken = (_files_of(owner.name, of_kind[owner.kind]) for owner in self.owners)
+        if not all(map(files.isdisjoint, (_folded([RUN_NAME]), *taken))):
             return False
         there = [inside(self.out, f"{name}{ending}") for ending in endings]
         if not any(map(exists, there)):
@@ -165,14 +169,10 @@ def _folded(files: Iterable[str]) -> set[str]:
     return {unicodedata.normalize("NFC", file).casefold() for file in files}
 
 
-def _reserved(owners: Sequence[Owner]) -> set[str]:
-    """Files of the names that are given out, in all formats, and our own."""
-    return _folded(
-        [
-            RUN_NAME,
-            *(f"{owner.name}{ending}" for owner in owners for ending in endings_of(owner.kind)),
-        ]
-    )
+@cache
+def _files_of(name: str, endings: tuple[str, ...]) -> set[str]:
+    """The files of a name that is given out, in all formats."""
+    return _folded(f"{name}{ending}" for ending in endings)
 
 
 def _known(video: Owner, owners: Sequence[Owner]) -> Owner | None:
