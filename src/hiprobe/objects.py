@@ -112,8 +112,11 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return _stamp(_opened(path))
 
 
-def objects_below(folder: Path) -> list[ObjectInfo]:
-    """Objects at any depth, sorted, without hidden ones. A warning counts those left out.
+def objects_below(folder: Path, *, hidden: bool = False) -> list[ObjectInfo]:
+    """Objects at any depth, sorted; of those whose names are no paths a warning tells.
+
+    Args:
+        hidden: those with a part that begins with a dot too.
 
     Raises:
         StorageError: the store cannot be asked.
@@ -133,7 +136,7 @@ def objects_below(folder: Path) -> list[ObjectInfo]:
             continue
         if set(parts) & {"", ".", ".."}:
             odd.append(below)
-        elif not any(part.startswith(".") for part in parts):
+        elif hidden or not any(part.startswith(".") for part in parts):
             found.append(ObjectInfo(folder / below, info.size, (info.mtime_ns or 0) / 1e9))
     if odd:
         warnings.warn(

@@ -25,8 +25,8 @@ import click
 
 from hiprobe.cli.console import echo
 from hiprobe.errors import FolderInUseError
-from hiprobe.names import shown
-from hiprobe.objects import exists, local_stand_in
+from hiprobe.names import is_object, shown
+from hiprobe.objects import local_stand_in
 from hiprobe.store.atomic import alone_in, remove_unless_locked, try_lock
 
 INTERRUPTED_EXIT_CODE = 130
@@ -183,15 +183,14 @@ _MAX_BYTES = 1 << 20
 def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterator[None]:
     """Within the block this run writes into `folder`, and none of other settings does.
 
-    A folder that was not there and is empty at the end is removed again. Runs of other machines
-    are not seen where the folder lies in an object store.
+    A folder that was not there and is empty at the end is removed again. In a folder of an object
+    store runs of other machines are refused whatever their settings.
 
     Raises:
         FolderInUseError: a run of other settings is at it; the message names it.
         StorageError: it lies in an object store that cannot be asked.
     """
     own, named = _Holder.of_this_run(context or click.get_current_context()), folder
-    exists(folder)  # a store that cannot be asked is told before any work is done
     folder = local_stand_in(folder)
     with ExitStack() as stack:
         try:
@@ -212,6 +211,10 @@ def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterato
             raise
         except OSError:  # whoever writes the first file says what is wrong with the folder
             pass
+        if is_object(named):
+            from hiprobe.store.claim import claimed
+
+            stack.enter_context(claimed(named, words=own.words))
         yield
 
 
