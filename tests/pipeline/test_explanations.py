@@ -118,11 +118,12 @@ def test_the_declared_capability_decides_what_is_asked(
     video: Path, structured: bool, prompts: Prompts
 ) -> None:
     talker = Talker(structured=structured)
-    explain(timeline(), video, backbone=talker)
+    found = explain(timeline(), video, backbone=talker)
     tokens = prompts.max_new_tokens
     expected = [prompts.event, prompts.normal, prompts.summary]
     assert talker.asked == [(prompt, tokens) for prompt in expected]
     assert all(("JSON" in p) == structured for p in expected)
+    assert {item.guess for item in found.explanations} == {not structured}
 
 
 def test_events_have_neighbours_of_their_own_while_there_are_any(video: Path) -> None:

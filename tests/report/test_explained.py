@@ -93,3 +93,16 @@ def test_the_console_shows_the_same(told: Timeline) -> None:
 def test_nothing_asked_shows_nothing(quiet: Timeline) -> None:
     assert other_words_table(quiet) is None
     assert "model's words" not in shown(events_table(quiet, video="v"))
+
+
+def test_words_of_a_small_model_are_shown_as_a_guess(told: Timeline, tmp_path: Path) -> None:
+    guess = Explanation("event", 2.0, 5.0, "?", "Normal: nothing moves.", event=1, guess=True)
+    small = replace(told, explanations=(guess,))
+    path = tmp_path / "t.json"
+    write_json(timeline_document(small, video="v", probe={}), path)
+    assert read_timeline(path).explanations == (guess,)
+    assert "(a guess) Normal" in shown(events_table(small, video="v"))
+    for timeline, found in ((small, True), (told, False)):
+        write_page(tmp_path / "p.html", title="t", videos=[PageVideo("v", timeline)], probe={})
+        page = (tmp_path / "p.html").read_text(encoding="utf-8")
+        assert ("This is a guess of a small model" in page) is found

@@ -131,3 +131,10 @@ def test_a_folder_that_is_something_else_says_what_to_place_where(tmp_path: Path
 
 def test_the_tables_label_one_percent(tmp_path: Path, opener) -> None:
     assert _bench(tmp_path, tmp_path, opener).request.labelled_share == 0.01
+
+
+def test_the_vision_baseline_stands_beside_without_the_papers_number(ucf) -> None:
+    _, found = ucf
+    rows = [r for r in found.rows if r.setting.startswith("Vision change alone")]
+    assert {r.metric for r in rows} >= {"frame AUC", "frame AP"}
+    assert all(r.defined and not r.paper for r in rows)

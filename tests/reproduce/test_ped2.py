@@ -77,6 +77,8 @@ def test_the_experiment_end_to_end(bench: Bench, monkeypatch) -> None:
     # shorter segments follow the spans more closely
     whole = "all other videos labelled, DLSP layer"
     assert ours["Segments of 8 frames", whole, ped2.MICRO].ours > 0.85
+    together = "all other videos labelled, committee"
+    assert ours["Segments of 8 frames", together, ped2.MICRO].ours > 0.85
     assert not any(setting.startswith("4 of 3") for _, setting, _ in ours)
     assert any(r.paper and r.paper[0].value == pytest.approx(0.993) for r in found.rows)
 
@@ -91,7 +93,7 @@ def _made_up() -> SegmentedSet:
         starts = np.arange(len(kinds)) * 10
         frames = np.repeat(np.array(kinds) == 1, 10)
         return SegmentedVideo(name, probe_states.states(values), frames, starts, starts + 10,
-                              np.array(kinds))  # fmt: skip
+                              np.array(kinds), {})  # fmt: skip
 
     tested = [video(f"t{i}", [0, 0, 0, 1, 1, 1]) for i in range(6)]
     return SegmentedSet(tuple(tested), tuple(video(f"n{i}", [0] * 4) for i in range(6)), "made-up")

@@ -23,6 +23,7 @@ from hiprobe.names import shown
 from hiprobe.store.content_hash import content_hash
 
 if TYPE_CHECKING:
+    from hiprobe.backbones.interface import Backbone
     from hiprobe.pipeline import DetectResult
     from hiprobe.pipeline.reading import ReadUnit
     from hiprobe.probe import Probe
@@ -338,45 +339,41 @@ class Detection:
         return result
 
     def _explained(self, timeline: Timeline, file: Path) -> Timeline:
-        """The timeline with words of the uncut backbone, loaded when they are first needed.
+        """The timeline with words of the uncut backbone, which is opened when it is first needed.
 
-        It takes the cut one's place, since both together may not fit into memory; where it does
-        not fit alone, the run goes on without words.
+        Where it does not fit into memory, the run goes on without words.
         """
         from hiprobe.pipeline import explain
 
+        try:
+            backbone = self._whole_backbone()
+        except (BackboneMemoryError, MemoryError) as error:
+            self.failures.add(file, f"{file} was scored but not explained: {error}")
+            if self.session is None and self.cut is not None:
+                self.session = open_for_probe(self.probe, self.cut, whole=False)
+            return timeline
+        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
+            return explain(timeline, file, backbone=backbone, progress=progress)
+
+    def _whole_backbone(self) -> Backbone:
+        """One that can speak: in place of the cut one, since both may not fit into memory.
+
+        Beside workers, each of which holds a cut one, this process opens its own.
+
+        Raises:
+            BackboneMemoryError, MemoryError: it does not fit.
+        """
         if self.session is not None and self.session.crew is not None:
-            return self._explained_here(timeline, file, self.cut or SessionOptions())
-        if self.cut is not None:
-            how, self.session = self.cut, None
-            try:
-                self.session = open_for_probe(self.probe, how, whole=True)
-                self.cut = None
-            except (BackboneMemoryError, MemoryError) as error:
-                self.failures.add(file, f"{file} was scored but not explained: {error}")
-                self.session = open_for_probe(self.probe, how, whole=False)
-                return timeline
-        if self.session is None:  # a video always has one, see prepare
-            raise UsageError(f"{file} cannot be explained without a backbone")
-        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
-            return explain(timeline, file, backbone=self.session.backbone, progress=progress)
-
-    def _explained_here(self, timeline: Timeline, file: Path, how: SessionOptions) -> Timeline:
-        """The timeline with words of a whole backbone of this process, beside the workers' cut.
-
-        Where it does not fit beside them, the run goes on without words.
-        """
-        from hiprobe.pipeline import explain
-
-        if self.speaker is None:
-            here = replace(how, readers=Readers())
-            try:
+            if self.speaker is None:
+                here = replace(self.cut or SessionOptions(), readers=Readers())
                 self.speaker = open_for_probe(self.probe, here, whole=True)
-            except (BackboneMemoryError, MemoryError) as error:
-                self.failures.add(file, f"{file} was scored but not explained: {error}")
-                return timeline
-        with progress_bar(f"explaining {file.name}", quiet=self.quiet) as progress:
-            return explain(timeline, file, backbone=self.speaker.backbone, progress=progress)
+            return self.speaker.backbone
+        if self.cut is not None:
+            self.session = None
+            self.session, self.cut = open_for_probe(self.probe, self.cut, whole=True), None
+        if self.session is None:  # a video always has one, see prepare
+            raise UsageError("without a backbone nothing can be explained")
+        return self.session.backbone
 
 
 LONG_SEGMENT_SECONDS = 1.5

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hiprobe.probe.reading_file import ReadingRecord
     from hiprobe.probe.selection import LayerChoice
     from hiprobe.scorer import Penalty, ScorerName
-    from hiprobe.states import LabelledStates, Reading
+    from hiprobe.states import LabelledStates, Reading, States
     from hiprobe.timeline import SmoothingKind
 
 
@@ -250,6 +250,9 @@ class Fitting:
                 )
         if session is None:
             run.views = [[_as_told(e, how) for e in view] for view in run.views]
+        if settings.layers_up_to is not None:  # states on disk hold all layers that were extracted
+            deepest = settings.layers_up_to
+            run.views = [[_no_deeper(e, deepest) for e in view] for view in run.views]
         for failure in failed:
             run.failures.add(failure.video, failure.reason)
         if len({e.label for e in run.examples}) < len({c.label for c in clips}):
@@ -325,6 +328,27 @@ class Fitting:
         name = probe.fingerprint_.model if opened is None else opened.known_as
         failures = tuple((str(file), reason) for file, reason in self.failures.items)
         return ReadingRecord(name, None if made is None else made.cut.segment_seconds, failures)
+
+
+def _no_deeper(example: LabelledStates, deepest: int) -> LabelledStates:
+    """The same states without the layers below this depth.
+
+    Raises:
+        UsageError: none is left.
+    """
+
+    def cut(states: States | None) -> States | None:
+        if states is None:
+            return None
+        kept = [n for n in states.layers if n <= deepest]
+        if not kept:
+            raise UsageError(
+                f"{example.name} holds no layer up to {deepest}, only {states.layers}; give a "
+                "deeper --layers-up-to, or extract the layers that it should read"
+            )
+        return states.select_layers(kept)
+
+    return replace(example, clip=cut(example.clip), segments=cut(example.segments))
 
 
 def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:

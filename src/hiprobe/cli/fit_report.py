@@ -23,6 +23,9 @@ SHOWN_CLIPS = 8
 MANY_CLIPS = 20
 """With fewer of a kind, more of them help whatever else is wrong."""
 
+HOURS_FOR_A_RATE = 0.25
+"""In a shorter time one false alarm more or less is four an hour or more."""
+
 MODE_WORDS = {
     "clip": "whole clips",
     "segment_mean": "the average of each clip's segments",
@@ -83,6 +86,8 @@ def print_fit(
     _print_auc(probe)
     if paper is not None and paper.cv_auc_ is not None:
         echo(f"the paper's recipe on the same clips: AUC {paper.cv_auc_:.3f}")
+    if paper is None and heads is None and not probe.member_table_ and probe.cv_auc_ is not None:
+        echo("--recipe committee reads more layers and readings, and prints what both recipes give")
     _print_threshold(probe)
     _print_clips(probe)
     for warning in probe.warnings_:
@@ -190,7 +195,40 @@ def _print_clips(probe: Probe) -> None:
         f"with {summary.anomalous} abnormal clips, the share it finds of others like them lies "
         f"between {low:.0%} and {high:.0%} (95 % interval)"
     )
+    echo(alarms_an_hour(summary, normal_hours(probe)))
     echo(_advice(summary))
+
+
+def normal_hours(probe: Probe) -> float:
+    """Hours of normal footage that a probe was fitted on, gaps left out."""
+    import numpy as np
+
+    seconds = 0.0
+    for example in probe.examples():
+        states = example.segments if example.segments is not None else example.clip
+        if example.label == 0 and states is not None:
+            seconds += float(np.sum(states.end_seconds - states.start_seconds))
+    return seconds / 3600
+
+
+def alarms_an_hour(summary: ThresholdSummary, hours: float) -> str:
+    """False alarms to expect, with the exact interval of a Poisson count (Garwood, 1936)."""
+    from scipy.stats import chi2
+
+    minutes = format_number(60 * hours, 1)
+    if hours < HOURS_FOR_A_RATE:
+        return (
+            f"the normal clips are {minutes} minutes in all, too short to say how many false "
+            "alarms to expect an hour; `hiprobe calibrate PROBE NORMAL-FOOTAGE` measures that"
+        )
+    alarms = summary.flagged
+    low = chi2.ppf(0.025, 2 * alarms) / 2 / hours if alarms else 0.0
+    high = chi2.ppf(0.975, 2 * alarms + 2) / 2 / hours
+    return (
+        f"{alarms} of the normal clips ({minutes} minutes) give a false alarm: at least "
+        f"{format_number(alarms / hours, 2)} an hour of footage like theirs (95 % interval "
+        f"{format_number(low, 2)} to {format_number(high, 2)}); `hiprobe calibrate` sets a rate"
+    )
 
 
 def _advice(summary: ThresholdSummary) -> str:

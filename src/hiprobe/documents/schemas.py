@@ -275,6 +275,7 @@ class ExplanationFields(Struct, forbid_unknown_fields=True):
     confidence: float | None = None
     reason: str | None = None
     event: Whole | None = None
+    guess: bool = False
 
 
 class TimelineDocument(Struct):

@@ -123,6 +123,7 @@ def explain(
                 end_seconds=moment.end_seconds,
                 prompt=prompt,
                 event=moment.event,
+                guess=not own.structured,
                 **asdict(answer),
             )
         )

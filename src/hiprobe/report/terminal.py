@@ -22,6 +22,7 @@ from hiprobe.report.words import (
 )
 from hiprobe.timeline import Event, Explanation, Timeline
 
+GUESS_NOTE = "a guess of a small model, whose words often contradict the score; go by the score"
 CONFIDENCE_NOTE = "as the model says itself, not calibrated"
 
 
@@ -118,6 +119,7 @@ def explanation_facts(item: Explanation) -> dict[str, Any]:
         "confidence": None if item.confidence is None else f"{item.confidence:.2f}",
         "confidence_note": CONFIDENCE_NOTE,
         "reason": item.reason,
+        "guess_note": GUESS_NOTE if item.guess and item.text else None,
         "prompt": item.prompt,
     }
 
@@ -139,7 +141,9 @@ def _event_words(timeline: Timeline, number: int) -> str:
 
 
 def _shown_words(item: Explanation) -> str:
-    return f"no words: {item.reason}" if item.outcome == "failed" else item.words
+    if item.outcome == "failed":
+        return f"no words: {item.reason}"
+    return f"(a guess) {item.words}" if item.guess else item.words
 
 
 def _name(item: Explanation) -> str:

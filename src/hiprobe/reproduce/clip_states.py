@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,9 @@ def own_truth(data: DataSource, *, seeds: Sequence[int], share: float) -> OwnTru
     drawn = tuple(draw_subset(manifest, fraction=share, seed=s, split="train") for s in seeds)
     return OwnTruth(manifest, drawn)
 
+
+VISION_BASELINE: Reading = "vision_change_mean"
+"""What the vision tower alone tells; no language model takes part."""
 
 Listen = Callable[[str], AbstractContextManager[Progress | None]]
 """Opens a progress bar of a name."""
@@ -238,6 +241,13 @@ class Extraction:
             )
         return found.states[wanted]
 
+    def holds(self, video: Path, reading: Reading) -> bool:
+        """Whether states at a reading can be had: of a video always, of states where extracted."""
+        if not is_states_name(video):
+            return True
+        (found,) = open_source(video).states(ReadPlan(backbone=None))
+        return reading in found.states
+
     def settings(
         self, key_frames: int = KEY_FRAMES, readings: tuple[Reading, ...] | None = None
     ) -> ExtractionSettings:
@@ -330,6 +340,29 @@ class Bench:
     extraction: Extraction
     finished: FinishedPieces
     say: Callable[[str], None]
+
+    def with_vision(self, videos: Sequence[Path]) -> tuple[Bench, Bench | None]:
+        """This bench and one that reads the vision tower's change, both from one pass.
+
+        Args:
+            videos: one of each set that is read; files of states may lack the reading.
+
+        Returns:
+            A bench of its own first reading, and one of the vision baseline; None in its place
+            where a set does not hold it.
+        """
+        if VISION_BASELINE in self.request.readings or not all(
+            self.extraction.holds(v, VISION_BASELINE) for v in videos
+        ):
+            return self, None
+        own = self.request.readings
+        both = [(*own, VISION_BASELINE), (VISION_BASELINE, *own)]
+        first, second = (self._reading(readings) for readings in both)
+        return first, second
+
+    def _reading(self, readings: tuple[Reading, ...]) -> Bench:
+        request = replace(self.request, readings=readings)
+        return replace(self, request=request, extraction=replace(self.extraction, request=request))
 
     def table(self, data: DataSource, section: str, protocol: str) -> RowMaker:
         """A maker of rows on one data set, under the seeds and draws of the run."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.joined import Member
 from hiprobe.localize import smooth
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.probe.fitting import Parameters
@@ -73,6 +74,7 @@ class Variant:
     Attributes:
         thresholds: whether the few-shot scores are needed, which cost a cross-validation.
         normed: read the last layer after the model's final norm.
+        members: what a committee reads of joined states; layer and scorer mean nothing then.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Variant:
     scorer: ScorerName = "logistic"
     thresholds: bool = False
     normed: bool = False
+    members: tuple[Member, ...] = ()
 
     def recipe(self, request: ReproduceRequest, *, seed: int) -> Recipe:
         """A probe's defaults with this layer and scorer.
@@ -89,6 +92,7 @@ class Variant:
         return Parameters(
             layer="dlsp" if self.layer == "cv" else self.layer,
             scorer=self.scorer,
+            members=self.members,
             mode=request.mode,
             folds=request.folds,
             seed=seed,

@@ -231,6 +231,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("label-budget", "AUC against the number of labelled clips", "label_budget:run"),
     Experiment("committee", "one layer, the mean of layers, and the committee", "two_recipes:run",
                in_all=False),
+    Experiment("background", "a probe on another camera, less its background",
+               "camera_background:run", data_sets=2, in_all=False),
     Experiment("zero-label", "the probe beside what its backbone says without one",
                "without_labels:run"),
     Experiment("options", "what each choice that the paper leaves open does", "open_choices:run"),

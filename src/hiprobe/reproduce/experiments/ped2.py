@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,9 @@ from hiprobe.datasets.manifest import ManifestRow, read_manifest
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames, segments_to_frames
 from hiprobe.evaluation.metrics import Ranking, interval, mean_and_median, within_video_auc
+from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
 from hiprobe.pipeline import extract_video
+from hiprobe.probe.committee import EVIDENCE_CLIPS
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Estimate, RowMaker, Units, auc_estimate, within_estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
@@ -22,7 +24,7 @@ from hiprobe.reproduce.held_out import Fit, Variant, fit_variant
 from hiprobe.reproduce.published_rows import peer_rows, source_note
 from hiprobe.reproduce.request import DataSource, ReproduceRequest
 from hiprobe.segment import without_gaps
-from hiprobe.states import LabelledStates, States
+from hiprobe.states import VISION_READINGS, LabelledStates, Reading, States
 
 SEGMENT_FRAMES = (24, 8)
 """The paper's length, and one that fits events of a few seconds at 10 frames a second."""
@@ -35,6 +37,12 @@ VARIANTS = (
     Variant("last layer", layer="last"),
     Variant("layer by inner cross-validation", layer="cv"),
 )
+TOGETHER: Mapping[str, tuple[Reading, ...]] = {
+    "vision change alone": tuple(r for r in COMMITTEE_READINGS if r in VISION_READINGS),
+    "committee": COMMITTEE_READINGS,
+}
+"""Readings that are fitted together, as `hiprobe fit --recipe committee` does."""
+
 MICRO, MACRO = "frame AUC, all frames (micro)", "AUC within a video (macro)"
 METRICS = {MICRO: "micro", MACRO: "macro"}
 DRAWN = (
@@ -81,15 +89,24 @@ def _length(bench: Bench, data: DataSource, found: SegmentedSet, frames: int) ->
     section = f"Segments of {frames} frames"
     protocol = DRAWN.format(per_seed=DRAWS_OF_A_SEED, most=MOST_OF_A_KIND)
     drawn = bench.table(data, section, protocol)
-    for variant in VARIANTS:
+    for variant, read in _variants(found):
         for budget in BUDGETS:
-            if budget >= len(found.tested):
+            if budget >= len(read.tested):
                 continue
-            seeds = [_draws(bench, found, variant, budget, seed) for seed in bench.request.seeds]
-            setting = f"{budget} of {len(found.tested)} test videos labelled, {variant.name}"
+            seeds = [_draws(bench, read, variant, budget, seed) for seed in bench.request.seeds]
+            setting = f"{budget} of {len(read.tested)} test videos labelled, {variant.name}"
             rows += _drawn_rows(drawn, setting, seeds)
-        rows += _whole_rows(bench, data, found, variant, section)
+        rows += _whole_rows(bench, data, read, variant, section)
     return rows
+
+
+def _variants(found: SegmentedSet) -> Iterator[tuple[Variant, SegmentedSet]]:
+    """Each variant with the states that it reads; joined ones are made when their turn comes."""
+    for variant in VARIANTS:
+        yield variant, found
+    for name, readings in TOGETHER.items():
+        members = members_of([found.tested[0].views[r] for r in readings])
+        yield Variant(name, members=members), found.joined(members)
 
 
 def _draws(
@@ -162,6 +179,7 @@ class SegmentedVideo:
 
     Attributes:
         frame_labels: bool `[frames]`.
+        views: of the readings that are fitted together.
         starts, ends: int64 `[segments]`, half-open, in frames.
         segment_labels: int64 `[segments]`: 0 or 1 where all frames are of one kind, else -1.
     """
@@ -172,6 +190,7 @@ class SegmentedVideo:
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     segment_labels: NDArray[np.int64]
+    views: Mapping[Reading, States]
 
 
 @dataclass(frozen=True)
@@ -181,6 +200,15 @@ class SegmentedSet:
     tested: tuple[SegmentedVideo, ...]
     normal: tuple[SegmentedVideo, ...]
     digest: str
+
+    def joined(self, members: Sequence[Member]) -> SegmentedSet:
+        """The same videos with the states of these members side by side."""
+        tested, normal = (
+            tuple(replace(v, states=join_states(v.views, members)) for v in videos)
+            for videos in (self.tested, self.normal)
+        )
+        names = ", ".join(m.name for m in members)
+        return SegmentedSet(tested, normal, f"{self.digest} {names}, {EVIDENCE_CLIPS}")
 
     def words(self) -> str:
         """What the set is."""
@@ -219,6 +247,8 @@ def segmented_set(bench: Bench, data: DataSource, *, segment_frames: int) -> Seg
     digest = hashlib.sha256()
     for video in found:
         digest.update(video.states.values.tobytes() + video.frame_labels.tobytes())
+        for reading in COMMITTEE_READINGS:
+            digest.update(video.views[reading].values.tobytes())
     count = len(tested)
     return SegmentedSet(tuple(found[:count]), tuple(found[count:]), digest.hexdigest()[:16])
 
@@ -284,16 +314,17 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
     bench.say(f"{row.name}: segments of {segment_frames} frames")
     reading = bench.request.reading
     settings = replace(
-        bench.extraction.settings(readings=(reading,)),
+        bench.extraction.settings(readings=tuple(dict.fromkeys((reading, *COMMITTEE_READINGS)))),
         segment_frames=segment_frames,
         segment_seconds=None,
     )
-    states = extract_video(
+    views = extract_video(
         row.video,
         backbone=bench.extraction.backbone,
         settings=settings,
         cache=bench.extraction.cache,
-    ).states[reading]
+    ).states
+    states = views[reading]
     fps = row.fps or video_info(row.video).fps_from_header or 30.0
     counted, ended = without_gaps(states.start_seconds, states.end_seconds)
     frames = row.frame_count or int(seconds_to_frames(ended[-1], fps=fps))
@@ -304,7 +335,7 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
     ends = np.append(starts[1:], frames)
     owned = [labels[a:b] for a, b in zip(starts, ends, strict=True)]
     kinds = [1 if own.all() else -int(own.any()) for own in owned]
-    return SegmentedVideo(row.name, states, labels, starts, ends, np.array(kinds, np.int64))
+    return SegmentedVideo(row.name, states, labels, starts, ends, np.array(kinds, np.int64), views)
 
 
 def _labelled(video: SegmentedVideo, segment: int) -> LabelledStates:

@@ -44,6 +44,7 @@ from hiprobe.reproduce.scored import Scored, score_variants
 from hiprobe.states import LabelledStates
 
 DLSP = Variant("DLSP layer", thresholds=True)
+VISION = Variant("vision change alone", layer=1)
 LAST, NORMED = Variant("last layer", layer="last"), "last layer, after the final norm"
 LAYERS = (
     DLSP,
@@ -78,11 +79,14 @@ def run(bench: Bench) -> Findings:
     figures: list[Figure] = []
     steps = Steps(bench.say, "table4", len(bench.request.data) * len(bench.request.seeds))
     for data in bench.request.data:
+        bench, vision = bench.with_vision([bench.extraction.clips(data)[0].video])
         variants, found = _variants(bench, data), []
         for seed in bench.request.seeds:
             found.append(score_variants(bench, data, variants, seed=seed))
             steps.step(f"{data.name}, seed {seed}")
         rows += _layer_rows(bench, data, found)
+        if vision is not None:
+            rows += _vision_rows(vision, data)
         rows += _scorer_rows(bench, data, found)
         pools = pools_of(found, DLSP.name)
         rows += _threshold_rows(bench, data, pools)
@@ -115,6 +119,15 @@ def _layer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> list
         table = numbered[0].table(bench, data, "Layer", "logistic regression")
         rows += _over_layers(table, numbered)
     return [*rows, *_differences(bench, data, found)]
+
+
+def _vision_rows(bench: Bench, data: DataSource) -> list[ResultRow]:
+    """The same folds on what the vision tower alone tells."""
+    found = [score_variants(bench, data, [VISION], seed=s) for s in bench.request.seeds]
+    pools = pools_of(found, VISION.name)
+    table = pools.table(bench, data, "Layer", "logistic regression")
+    rows = ranking_rows(table, VISION.name, pools)
+    return [r for r in rows if r.metric != LAYER]
 
 
 def _over_layers(table: RowMaker, numbered: Sequence[SeedPools]) -> list[ResultRow]:

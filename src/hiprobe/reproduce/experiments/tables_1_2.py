@@ -22,6 +22,7 @@ from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
 from hiprobe.reproduce.pooled import SeedFit, pool_frames, score_videos
 from hiprobe.reproduce.published_rows import (
+    OURS_VISION,
     Protocol,
     Tested,
     floor_rows,
@@ -60,8 +61,14 @@ def run_protocol(bench: Bench, protocol: Protocol) -> Findings:
     notes: list[str] = []
     words: dict[str, str] = {}
     for data in bench.request.data:
-        tested = _test(bench, protocol, data, _manifest(bench, protocol, data))
-        rows += [*own_rows(tested, protocol, bench.request), *floor_rows(tested)]
+        manifest = _manifest(bench, protocol, data)
+        plain, vision = bench.with_vision([row.video for row in manifest.rows[:1]])
+        tested = _test(plain, protocol, data, manifest)
+        rows += own_rows(tested, protocol, bench.request)
+        if vision is not None:
+            seen = _test(vision, protocol, data, manifest)
+            rows += own_rows(seen, protocol, bench.request, method=OURS_VISION)
+        rows += floor_rows(tested)
         notes += protocol_notes(tested, bench.request)
         train = len(tested.manifest.split("train"))
         words[data.name] = f"{title}: {train} training, {len(tested.rows)} test videos"

@@ -24,6 +24,7 @@ from hiprobe.reproduce.scored import Scored, score_tests, score_variants
 from hiprobe.reproduce.video_folds import tests_of
 
 PROBE = Variant("probe", thresholds=True)
+VISION = Variant("vision change alone", layer=1, thresholds=True)
 OTHER_SET_NOTES = (
     "Layer, scorer and threshold come from the first set alone. The diagonal is fitted on other "
     "folds of the same set, for comparison.",
@@ -34,20 +35,31 @@ OTHER_SET_NOTES = (
 def table3(bench: Bench) -> Findings:
     """All ordered pairs of data sets, and each set by itself."""
     rows: list[ResultRow] = []
-    sets, seeds = bench.request.data, bench.request.seeds
+    sets = bench.request.data
+    bench, vision = bench.with_vision([bench.extraction.clips(d)[0].video for d in sets])
     steps = Steps(bench.say, "table3", len(sets) ** 2)
     for target in sets:
-        found = [score_variants(bench, target, [PROBE], seed=s) for s in seeds]
-        rows += _moved_rows(bench, target, target, found)
-        steps.step(f"{target.name} by itself")
-        for origin in (d for d in sets if d.name != target.name):
-            found = [
-                score_tests(bench, _moved_tests(bench, origin, target, s), [PROBE], seed=s)
-                for s in seeds
-            ]
-            rows += _moved_rows(bench, origin, target, found)
-            steps.step(f"{origin.name} to {target.name}")
+        for origin in (target, *(d for d in sets if d.name != target.name)):
+            rows += _pair_rows(bench, origin, target, PROBE)
+            if vision is not None:
+                rows += _pair_rows(vision, origin, target, VISION)
+            same = origin.name == target.name
+            steps.step(f"{target.name} by itself" if same else f"{origin.name} to {target.name}")
     return Findings(tuple(rows), notes=OTHER_SET_NOTES)
+
+
+def _pair_rows(
+    bench: Bench, origin: DataSource, target: DataSource, variant: Variant
+) -> list[ResultRow]:
+    """Rows of what is fitted on one set and tested on another, or on other folds of its own."""
+    found = []
+    for seed in bench.request.seeds:
+        if origin.name == target.name:
+            found.append(score_variants(bench, target, [variant], seed=seed))
+        else:
+            tests = _moved_tests(bench, origin, target, seed)
+            found.append(score_tests(bench, tests, [variant], seed=seed))
+    return _moved_rows(bench, origin, target, found, variant)
 
 
 def _moved_tests(
@@ -70,13 +82,20 @@ def _videos(test: FrameTest) -> str:
 
 
 def _moved_rows(
-    bench: Bench, origin: DataSource, target: DataSource, found: Sequence[Scored]
+    bench: Bench,
+    origin: DataSource,
+    target: DataSource,
+    found: Sequence[Scored],
+    variant: Variant,
 ) -> list[ResultRow]:
-    pools = pools_of(found, PROBE.name)
+    pools = pools_of(found, variant.name)
     table = pools.table(bench, target, f"Tested on {target.name}")
     same = origin.name == target.name
     setting = f"fitted on {origin.name}" + (", other folds" if same else "")
-    rows = ranking_rows(table, setting, pools, paper=paper_numbers("full" if same else "zero-shot"))
+    if variant is VISION:
+        setting += f", {VISION.name}"
+    paper = paper_numbers("full" if same else "zero-shot") if variant is PROBE else ()
+    rows = ranking_rows(table, setting, pools, paper=paper)
     if pools.frames:
         events = event_scores(pools.frames, lambda p: p.threshold(KAPPA))
         rows.append(table.row(setting, EVENT_F1, events))

@@ -52,7 +52,8 @@ class LazyModel:
                 self._backbone = self._open()
         stretch = Stretch(start_seconds, end_seconds)
         shown, _ = read_clip_and_outcome(video, Cut(), stretch)
-        asked = prompts_for(speech_of(self._backbone))
+        speech = speech_of(self._backbone)
+        asked = prompts_for(speech)
         text = self._backbone.describe(
             shown.frames,
             prompt=asked.event,
@@ -63,7 +64,8 @@ class LazyModel:
         if answer.reason is not None:
             return f"({answer.reason})"
         parts = (answer.title, answer.what_happens, answer.why_unusual)
-        return ". ".join(part.rstrip(". ") for part in parts if part) or answer.text
+        words = ". ".join(part.rstrip(". ") for part in parts if part) or answer.text
+        return words if speech.structured else f"(a guess of a small model) {words}"
 
 
 def tell_in_words(event_id: str, library: ReviewLibrary, model: ReviewModel, job: Job) -> None:
