@@ -11,6 +11,7 @@ from numpy import array
 from numpy.random import default_rng
 from test_fit_and_detect import good, run
 
+from hiprobe.cli.doctor import _disk
 from hiprobe.cli.session import expand_videos, items_to_extract
 from hiprobe.datasets.clips import read_clips
 from hiprobe.names import path_text
@@ -106,6 +107,17 @@ def test_a_place_for_results_is_tried_before_the_work(
     told = run("detect", f"{far}/probe", f"{far}/day", "-o", f"{far}/out")
     assert told.exit_code == 10 and "it cannot be reached" in told.output
     assert "secret" not in told.output and "AKIA" not in told.output
+
+
+def test_doctor_says_what_is_wrong_with_a_cache_in_a_store(
+    bucket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIPROBE_CACHE", f"{path_text(bucket)}-none/cache")
+    wrong, *_ = _disk()
+    assert (wrong.name, wrong.level) == ("cache of states", "missing")
+    assert "there is no such bucket" in wrong.text
+    monkeypatch.setenv("HIPROBE_CACHE", f"{path_text(bucket)}/cache")
+    assert "cache of states" not in [check.name for check in _disk()]
 
 
 def test_the_cache_command_shows_and_empties_one(
