@@ -47,6 +47,7 @@ fuzz-api: setup
 
 docs: setup
 	$(BIN)/python scripts/write_docs.py
+	$(BIN)/python scripts/write_performance.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build

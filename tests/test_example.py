@@ -17,7 +17,7 @@ def test_the_cells_run_in_order(
     lite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cells = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(cells) == 14
+    assert len(cells) == 15
     monkeypatch.chdir(tmp_path)
     frames = np.random.default_rng(0).integers(0, 255, (60, 96, 128, 3), dtype=np.uint8)
     write_video(Path("camera.mp4"), frames, fps=24)
@@ -36,3 +36,4 @@ def test_the_cells_run_in_order(
     assert any("6 clips: one that is known" in line for line in printed)
     assert any("contain a join" in line for line in printed)
     assert any("gaussian" in line.lower() and " / " in line for line in printed)
+    assert "7 windows, mean / last" in printed

@@ -150,6 +150,27 @@ def test_a_program_that_has_loaded_torch_keeps_its_threads() -> None:
     assert all(found[name] is None for name in OWN)
 
 
+@linux
+@pytest.mark.parametrize("told", [1, 3])
+def test_a_command_keeps_to_its_threads(told: int) -> None:
+    """What is loaded after its options were read: torch, numpy, OpenCV and a decoder."""
+    code = (
+        "from hiprobe.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n    import cv2, torch\n"
+        "    from hiprobe.settings import decoding_threads\n"
+        "    print('told', torch.get_num_threads(), cv2.getNumThreads(), decoding_threads())"
+    )
+    plain = {name: value for name, value in os.environ.items() if name not in OWN}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "doctor", "--backbone", "/nowhere", "--threads", str(told)],
+        capture_output=True, text=True, check=False, env=plain,
+    )  # fmt: skip
+    torch, opencv, decoding = map(int, done.stdout.split()[-3:])
+    assert (opencv, decoding) == (told, told), done.stderr
+    assert torch <= told  # MKL takes no more than there are cores
+
+
 def test_opening_a_backbone_does_so_before_it_loads_torch(tmp_path: Path) -> None:
     """The folder is no model, and so the error comes before any of torch."""
     code = (

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
+from hiprobe.overlap import spans_of_windows
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.segment import pieces
 from hiprobe.timeline import EMA_WEIGHT, Event, SmoothingKind, Timeline
@@ -237,6 +238,47 @@ def find_events(
     above = np.greater(score, threshold)
     runs = [run for piece in pieces(start, end) for run in _runs(above, piece)]
     return tuple(_event(first, stop, start, end, score) for first, stop in runs)
+
+
+def scored_timeline(
+    start_seconds: ArrayLike,
+    end_seconds: ArrayLike,
+    scores: ArrayLike,
+    *,
+    smoothing: Smoothing,
+    threshold: float,
+    reused: NDArray[np.bool_] | None = None,
+) -> Timeline:
+    """From scores of segments, or of windows that overlap, to smoothed scores and events.
+
+    Windows become spans first (`hiprobe.overlap`), by the mean where the smoothing looks ahead, so
+    that a causal smoothing stays causal.
+
+    Args:
+        start_seconds, end_seconds, scores: `[segments]`, NaN where the backbone gave up.
+        threshold: T, on the smoothed score.
+        reused: `[segments]`, which were still and not read; of windows that overlap it is not told.
+
+    Raises:
+        UsageError: as `smooth_as` and `find_events`.
+    """
+    spans = spans_of_windows(start_seconds, end_seconds, scores, is_causal=smoothing.is_causal)
+    start, end = spans.start_seconds, spans.end_seconds
+    smoothed = smooth_as(spans.scores, smoothing, start_seconds=start, end_seconds=end)
+    known = reused if reused is not None and spans.overlap == "none" else np.zeros(0, np.bool_)
+    return Timeline(
+        start_seconds=start,
+        end_seconds=end,
+        scores=spans.scores,
+        smoothed=smoothed,
+        threshold=threshold,
+        sigma_segments=smoothing.gaussian_segments,
+        smoothing=smoothing.kind,
+        ema_weight=smoothing.ema_weight,
+        overlap=spans.overlap,
+        reused_segments=tuple(np.flatnonzero(known).tolist()),
+        events=find_events(start, end, smoothed, threshold),
+    )
 
 
 def _runs(above: NDArray[np.bool_], piece: slice) -> list[tuple[int, int]]:

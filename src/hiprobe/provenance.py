@@ -23,10 +23,12 @@ class Provenance:
         backbone: name or folder and how it was opened, without prompt, layer and device, which
             are not needed to find it again; None where it was not opened through a spec.
         cut: how the videos were cut into segments.
+        skip_still: whether segments in which nothing changed have the state of one before them.
     """
 
     backbone: BackboneSpec | None = None
     cut: Cut = field(default_factory=Cut)
+    skip_still: bool = False
 
     def __post_init__(self) -> None:
         if self.backbone is not None:
@@ -36,7 +38,7 @@ class Provenance:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary of JSON values."""
         backbone = None if self.backbone is None else asdict(self.backbone)
-        return {"backbone": backbone, **asdict(self.cut)}
+        return {"backbone": backbone, **asdict(self.cut), "skip_still": self.skip_still}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -47,6 +49,8 @@ class Provenance:
         """
         backbone, seconds = document["backbone"], document["segment_seconds"]
         side = document["max_side_pixels"]
+        # Documents from before hops were known do not have these.
+        hop_frames, hop_seconds = document.get("hop_frames"), document.get("hop_seconds")
         if backbone is not None:
             wrong = [n for n, v in backbone.items() if not (v is None or isinstance(v, str))]
             if wrong:
@@ -59,7 +63,11 @@ class Provenance:
                     segment_seconds=None if seconds is None else float(seconds),
                     key_frames=int(document["key_frames"]),
                     max_side_pixels=None if side is None else int(side),
+                    hop_frames=None if hop_frames is None else int(hop_frames),
+                    hop_seconds=None if hop_seconds is None else float(hop_seconds),
                 ),
+                # absent from what earlier versions wrote
+                skip_still=bool(document.get("skip_still", False)),
             )
         except UsageError as error:
             raise ValueError(str(error)) from error

@@ -19,8 +19,14 @@ MAX_SIDE_PIXELS = 1280
 SEGMENT_SECONDS_RANGE = (0.001, 86_400.0)
 """Least and greatest length of a segment in seconds: shorter than any frame, and a day."""
 
+MOST_WINDOWS = 256
+"""Most windows over one frame: each of them costs a pass of the model over the same pictures."""
+
 GAP_RULE = 1
 """Counted up when segments of videos with gaps are cut in another way (`hiprobe.video.times`)."""
+
+STILL_RULE = 1
+"""Counted up when other segments are taken for still ones (`hiprobe.video.still`)."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +62,25 @@ class Cut:
         segment_frames: frames of a segment; not used where `segment_seconds` is given.
         segment_seconds: length of a segment in seconds, for cameras of few frames a second; None
             for a number of frames.
+        hop_frames, hop_seconds: a window of a segment's length begins so often, by the number of
+            frames or by the clock; None for both where segments follow one another. A hop of the
+            segment's own length is the same as none, and becomes None.
         key_frames: K, frames shown to the backbone for one segment or clip.
         max_side_pixels: key frames are shrunk to this longer side; None keeps them as they are.
 
     Raises:
-        UsageError: a number is out of its range.
+        UsageError: a number is out of its range, or the hop does not go with the length.
     """
 
     segment_frames: int = SEGMENT_FRAMES
     segment_seconds: float | None = None
     key_frames: int = KEY_FRAMES
     max_side_pixels: int | None = MAX_SIDE_PIXELS
+    hop_frames: int | None = None
+    hop_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("segment_frames", "key_frames", "max_side_pixels"):
+        for name in ("segment_frames", "key_frames", "max_side_pixels", "hop_frames"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} is {value}; give 1 or more")
@@ -78,12 +89,40 @@ class Cut:
             raise UsageError(
                 f"segment_seconds is {self.segment_seconds}; give {low:g} to {high:,.0f} seconds"
             )
+        if self.hop_seconds is not None and not low <= self.hop_seconds <= high:
+            raise UsageError(f"hop_seconds is {self.hop_seconds}; give {low:g} to {high:,.0f}")
+        self._check_hop()
+
+    def _check_hop(self) -> None:
+        """Where length and hop are in one unit; the reader of a video checks frames by seconds."""
+        if self.hop_frames is not None:
+            if self.hop_seconds is not None or self.segment_seconds is not None:
+                raise UsageError(
+                    f"hop_frames is {self.hop_frames}, and the other lengths are in seconds; give "
+                    "hop_seconds"
+                )
+            name, hop, length = "hop_frames", float(self.hop_frames), float(self.segment_frames)
+        elif self.hop_seconds is not None and self.segment_seconds is not None:
+            name, hop, length = "hop_seconds", self.hop_seconds, self.segment_seconds
+        else:
+            return
+        check_hop(hop, length, named=f"{name} is {hop:g}")
+        if hop == length:
+            object.__setattr__(self, name, None)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a frame may lie in several segments."""
+        return self.hop_frames is not None or self.hop_seconds is not None
 
     @property
     def segment_words(self) -> str:
-        """Length of a segment, in words."""
+        """Length of a segment, in words, and how often one begins where they overlap."""
         seconds = self.segment_seconds
-        return f"{self.segment_frames} frames" if seconds is None else f"{seconds:g} s"
+        length = f"{self.segment_frames} frames" if seconds is None else f"{seconds:g} s"
+        if self.hop_frames is not None:
+            return f"{length}, one every {self.hop_frames} frames"
+        return length if self.hop_seconds is None else f"{length}, one every {self.hop_seconds:g} s"
 
     @property
     def words(self) -> str:
@@ -109,7 +148,10 @@ class Cut:
     def key_parts_without_gaps(self, unit: str, stretch: Stretch) -> KeyParts:
         """The same before segments were cut at gaps; older states are found under it."""
         by_frames = unit == "segments" and self.segment_seconds is None
-        return {
+        # Only where there is one: the keys from before hops were known stay as they are.
+        hops = {"hop_frames": self.hop_frames, "hop_seconds": self.hop_seconds}
+        own: KeyParts = {n: v for n, v in hops.items() if v is not None and unit == "segments"}
+        return own | {
             "unit": unit,
             "key_frames": self.key_frames,
             "start_seconds": stretch.start_seconds,
@@ -118,6 +160,28 @@ class Cut:
             "segment_frames": self.segment_frames if by_frames else None,
             "segment_seconds": self.segment_seconds if unit == "segments" else None,
         }
+
+
+def check_hop(hop: float, length: float, *, named: str) -> None:
+    """Refuse a hop that leaves frames out, or makes more windows than anyone can have read.
+
+    Args:
+        hop, length: in the same unit.
+        named: how the message begins.
+
+    Raises:
+        UsageError: the hop is longer than the length, or far shorter.
+    """
+    if hop > length:
+        raise UsageError(
+            f"{named}, and a segment's length {length:g}: frames between two windows would be "
+            f"left out; give {length:g} or less"
+        )
+    if hop * MOST_WINDOWS < length:
+        raise UsageError(
+            f"{named}, and a segment's length {length:g}: each frame would lie in more than "
+            f"{MOST_WINDOWS} windows; give {length / MOST_WINDOWS:.4g} or more"
+        )
 
 
 TOUCH_SECONDS = 1e-3
@@ -155,9 +219,10 @@ def pieces(start_seconds: ArrayLike, end_seconds: ArrayLike) -> list[slice]:
 
 
 def covered_seconds(start_seconds: ArrayLike, end_seconds: ArrayLike) -> float:
-    """How much time the segments cover, without the gaps."""
+    """How much time the segments cover, without the gaps; what several share counts once."""
     start, end = _times(start_seconds, end_seconds)
-    return float((end - start).sum())
+    following = np.append(start[1:], np.inf)
+    return float((np.minimum(end, following) - start).sum())
 
 
 def without_gaps(
@@ -201,7 +266,8 @@ class Segment:
 
     Times come from presentation timestamps. `start_pts` and `end_pts` are in units of
     `time_base_seconds`. `frames` are the K key frames in order of time, `frame_seconds` their
-    times; the same array object may occur twice when the stretch is shorter than K.
+    times; the same array object may occur twice when the stretch is shorter than K. A segment
+    that `is_still` shows the very pictures of the one before it (`hiprobe.video.still`).
     """
 
     index: int
@@ -214,6 +280,7 @@ class Segment:
     frame_count: int
     frames: tuple[Frame, ...]
     frame_seconds: tuple[float, ...]
+    is_still: bool = False
 
     def __post_init__(self) -> None:
         if not self.end_seconds > self.start_seconds:

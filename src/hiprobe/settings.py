@@ -17,6 +17,12 @@ takes the processor from whatever else runs on the machine."""
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
+_OTHER_THREADS = ("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+"""Of numpy and OpenCV, which by themselves take as many as there are processors."""
+
+MAX_DECODING_THREADS = 16
+"""As FFmpeg takes by itself: each holds pictures of its own."""
+
 _TRUE = {"1", "true", "yes", "on"}
 
 _Quota = Callable[[Path], float | None]
@@ -128,8 +134,24 @@ def share_processors(root: Path = Path("/")) -> None:
 
 
 def use_threads(count: int) -> None:
-    """Let torch use so many threads; for a new process, before torch is loaded."""
-    os.environ.update(dict.fromkeys(_THREADS, str(count)))
+    """Let torch, numpy, OpenCV and decoders use so many threads each, here and in child processes.
+
+    Torch, numpy and OpenCV read this when they are loaded.
+    """
+    os.environ.update(dict.fromkeys((*_THREADS, *_OTHER_THREADS), str(count)))
+
+
+def decoding_threads(root: Path = Path("/")) -> int:
+    """Threads that decode a video: as many as `use_threads` or `OMP_NUM_THREADS` says.
+
+    Where neither does, as many as there are usable processors; at most `MAX_DECODING_THREADS`.
+
+    Args:
+        root: where `proc` and `sys` lie.
+    """
+    told = os.environ.get(_THREADS[0], "").strip()
+    count = int(told) if told.isascii() and told.isdigit() else 0
+    return min(count or usable_processors(root), MAX_DECODING_THREADS)
 
 
 def ray_address() -> str | None:

@@ -93,6 +93,8 @@ class States:
         layer_count: L, the number of decoder layers of the whole backbone; 1 for a vision reading.
         failed: bool `[segments]`, True where the backbone gave up (out of memory); such a
             segment has no score, it is never counted as normal or abnormal.
+        reused: bool `[segments]`, True where nothing had changed and the state of the segment
+            before was taken for this one too (`hiprobe.video.still`); nowhere unless given.
 
     Raises:
         StatesError: shapes do not fit together, a value is not finite, or the times are not those
@@ -107,9 +109,12 @@ class States:
     fingerprint: Fingerprint
     layer_count: int
     failed: NDArray[np.bool_]
+    reused: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     def __post_init__(self) -> None:
         n = len(self.values)
+        if not len(self.reused):
+            object.__setattr__(self, "reused", np.zeros(n, np.bool_))
         if self.values.ndim != 3 or self.values.shape[1] != len(self.layers):
             raise StatesError(
                 f"states have shape {self.values.shape}, expected [segments, "
@@ -123,7 +128,7 @@ class States:
             raise StatesError(
                 f"layers {self.layers} are not ascending within 0..{self.layer_count}"
             )
-        for name in ("start_seconds", "end_seconds", "failed"):
+        for name in ("start_seconds", "end_seconds", "failed", "reused"):
             if getattr(self, name).shape != (n,):
                 raise StatesError(f"{name} has shape {getattr(self, name).shape}, expected ({n},)")
         _check_times(self.start_seconds, self.end_seconds)
@@ -206,6 +211,7 @@ class States:
             start_seconds=self.start_seconds[rows],
             end_seconds=self.end_seconds[rows],
             failed=self.failed[rows],
+            reused=self.reused[rows],
         )
 
 

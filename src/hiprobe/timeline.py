@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import UsageError
-from hiprobe.segment import Span, gap_spans
+from hiprobe.segment import Span, after_gap, gap_spans
 
 Kind = Literal["event", "normal", "summary"]
 
 SmoothingKind = Literal["gaussian", "ema", "none"]
 """How scores are smoothed over time: over both neighbours, looking back only, or not at all."""
+
+Overlap = Literal["none", "mean", "last"]
+"""How windows that overlap gave each moment one score (`hiprobe.overlap`): there were none, their
+mean, or the last one that had ended."""
 
 EMA_WEIGHT = 0.25
 """Of the newest segment: it lost nothing against a Gaussian on published scores of UCF-Crime."""
@@ -116,9 +120,10 @@ class Timeline:
 
     Attributes:
         start_seconds, end_seconds: float64 `[segments]`, half-open; a segment ends where the next
-            one starts, except before a gap.
+            one starts, except before a gap. Where the video was cut into windows that overlap, its
+            segments are the spans between their edges, mostly of the length of the hop.
         scores: float64 `[segments]`, anomaly probability of each segment (paper, eq. 9);
-            NaN where the backbone gave up on a segment.
+            NaN where the backbone gave up on a segment, or it is `waiting`.
         smoothed: float64 `[segments]`, after smoothing.
         threshold: T (paper, eq. 10), which smoothed scores above it exceed.
         sigma_segments: width of the Gaussian, in segments; 0 where there was none.
@@ -128,6 +133,9 @@ class Timeline:
         explanations: the model's words about events, normal stretches and the whole video.
         smoothing: how the scores were smoothed.
         ema_weight: of the newest segment where that was the exponential mean; not used otherwise.
+        overlap: how windows that overlap gave each segment its score.
+        reused_segments: numbers of the segments in which nothing changed, ascending; each has the
+            state, and so the score, of the last one before it that is not among them.
     """
 
     start_seconds: NDArray[np.float64]
@@ -141,6 +149,8 @@ class Timeline:
     explanations: tuple[Explanation, ...] = field(default=())
     smoothing: SmoothingKind = "gaussian"
     ema_weight: float = EMA_WEIGHT
+    overlap: Overlap = "none"
+    reused_segments: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         shapes = {
@@ -148,8 +158,26 @@ class Timeline:
         }
         if len(shapes) != 1 or self.scores.ndim != 1:
             raise UsageError(f"timeline arrays differ in shape: {shapes}")
+        reused = self.reused_segments
+        if list(reused) != sorted(set(reused)) or not set(reused) <= set(range(len(self))):
+            raise UsageError(
+                f"reused segments {list(reused[:5])} are not ascending numbers of segments, of "
+                f"which there are {len(self)}"
+            )
         if self.ended not in ("end", "truncated", "interrupted"):
             raise UsageError(f"ended is {self.ended!r}; expected end, truncated or interrupted")
+        if self.overlap not in get_args(Overlap):
+            raise UsageError(f"overlap is {self.overlap!r}; expected one of {get_args(Overlap)}")
+
+    @property
+    def waiting(self) -> NDArray[np.bool_]:
+        """Segments, bool `[segments]`, before whose end no window has ended: no score is due."""
+        return waiting_segments(self.start_seconds, self.end_seconds, self.scores, self.overlap)
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """Segments, bool `[segments]`, that have no score since the backbone gave up."""
+        return np.isnan(self.scores) & ~self.waiting
 
     @property
     def gaps(self) -> tuple[Span, ...]:
@@ -158,3 +186,17 @@ class Timeline:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+def waiting_segments(
+    start_seconds: ArrayLike, end_seconds: ArrayLike, scores: ArrayLike, overlap: str
+) -> NDArray[np.bool_]:
+    """Segments that wait for the first window after a gap or the start to end, bool `[segments]`.
+
+    Args:
+        start_seconds, end_seconds, scores: `[segments]`, NaN where there is no score.
+        overlap: one of `Overlap`.
+    """
+    first = after_gap(start_seconds, end_seconds)
+    first[:1] = True
+    return first & np.isnan(np.asarray(scores, dtype=np.float64)) & (overlap == "last")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,16 @@ def _lite_reference(backbone: Backbone, segment: Segment) -> NDArray[np.float32]
         for hook in hooks:
             hook.remove()
     return np.stack(caught)
+
+
+def library_twin(backbone: LiteBackbone) -> LlamaForCausalLM:
+    """The library's decoder with the weights of this backbone's own."""
+    sizes = asdict(backbone.stack.config)
+    rope = {"rope_theta": sizes.pop("rope_theta"), "rope_type": "default"}
+    config = LlamaConfig(**sizes, rope_parameters=rope, tie_word_embeddings=True)
+    twin = LlamaForCausalLM(config).eval().requires_grad_(False)
+    twin.load_state_dict(backbone.decoder.state_dict())
+    return twin
 
 
 def _poison_lite(backbone: Backbone) -> None:

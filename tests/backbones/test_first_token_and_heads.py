@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from backbone_cases import BackboneCase, moving_square
+from backbone_cases import BackboneCase, library_twin, moving_square
 from numpy.typing import NDArray
 
 from hiprobe.backbones.decoder_outputs import check_head_layers, first_ids, log_probabilities
@@ -37,15 +37,17 @@ def whole(case: BackboneCase) -> Backbone:
     return case.open(DETECT_PROMPT, None)
 
 
-def decoder_of(backbone: Backbone) -> Any:
-    if isinstance(backbone, LiteBackbone):
-        return backbone.decoder.model
-    assert isinstance(backbone, HfBackbone)
-    return backbone.decoder
+@pytest.fixture(scope="module")
+def library(whole: Backbone) -> Any:
+    """The library's model with the backbone's weights, which has a `generate`."""
+    if isinstance(whole, LiteBackbone):
+        return library_twin(whole)
+    assert isinstance(whole, HfBackbone)
+    return whole.model
 
 
 @torch.inference_mode()
-def generated(backbone: Backbone, segment: Any, prompt: str) -> tuple[Any, Any]:
+def generated(library: Any, backbone: Backbone, segment: Any, prompt: str) -> tuple[Any, Any]:
     """The library's own first step: logits of the next token, and a function text -> ids."""
     common = {
         "max_new_tokens": 1,
@@ -56,18 +58,18 @@ def generated(backbone: Backbone, segment: Any, prompt: str) -> tuple[Any, Any]:
     if isinstance(backbone, LiteBackbone):
         embedded, _ = backbone.embedded(backbone.visual_tokens([segment.frames]), prompt=prompt)
         mask = torch.ones(embedded.shape[:2], dtype=torch.long)
-        made = backbone.decoder.generate(inputs_embeds=embedded, attention_mask=mask, **common)
+        made = library.generate(inputs_embeds=embedded, attention_mask=mask, **common)
         return made.logits[0][0], lambda text: backbone.tokenizer.encode(text).ids
     assert isinstance(backbone, HfBackbone)
     times = segment.frame_offsets_seconds
     shown = backbone.prepare(segment.frames, prompt=prompt, frame_seconds=times)
     inputs = backbone.inputs([shown])
     mask = torch.ones_like(inputs["input_ids"])
-    made = backbone.model.generate(**inputs, attention_mask=mask, **common)
+    made = library.generate(**inputs, attention_mask=mask, **common)
     return made.logits[0][0], backbone.wording.plain_ids
 
 
-def test_first_token_is_that_of_generate(whole: Backbone) -> None:
+def test_first_token_is_that_of_generate(whole: Backbone, library: Any) -> None:
     assert isinstance(whole, FirstToken)
     found = whole.first_token(SEGMENTS, prompts=QUESTIONS, words=WORDS)
     assert found.shape == (len(QUESTIONS), len(SEGMENTS), len(WORDS))
@@ -75,7 +77,7 @@ def test_first_token_is_that_of_generate(whole: Backbone) -> None:
     for (question, rows), (row, segment) in product(
         zip(QUESTIONS, found, strict=True), enumerate(SEGMENTS)
     ):
-        logits, encode = generated(whole, segment, question)
+        logits, encode = generated(library, whole, segment, question)
         expected = torch.softmax(logits.double(), dim=-1)
         for value, spellings in zip(rows[row], WORDS, strict=True):
             tokens = {encode(s)[0] for s in spellings}
@@ -96,18 +98,21 @@ def test_a_cut_backbone_gives_no_first_token(case: BackboneCase) -> None:
         cut.first_token(SEGMENTS[:1], prompts=QUESTIONS, words=WORDS)
 
 
-def test_heads_are_what_the_output_projection_takes_in_generate(whole: Backbone) -> None:
+def test_heads_are_what_the_output_projection_takes_in_generate(
+    whole: Backbone, library: Any
+) -> None:
     assert isinstance(whole, HeadStates)
     layers = range(1, whole.layer_count + 1)
     caught: list[NDArray[np.float32]] = []
+    decoder = library.model if isinstance(whole, LiteBackbone) else whole.decoder
     hooks = [
         layer.self_attn.o_proj.register_forward_pre_hook(
             lambda _, given: caught.append(given[0][0, -1].float().numpy().copy())
         )
-        for layer in decoder_of(whole).layers
+        for layer in decoder.layers
     ]
     try:
-        generated(whole, SEGMENTS[0], QUESTION)
+        generated(library, whole, SEGMENTS[0], QUESTION)
     finally:
         for hook in hooks:
             hook.remove()

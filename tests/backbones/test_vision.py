@@ -62,6 +62,28 @@ def test_feature_map_has_a_cell_for_each_32_pixels(pixels: int, side: int) -> No
     assert fine.shape == (2, FINE_CHANNELS, -(-pixels // 16), -(-pixels // 16))
 
 
+def test_folded_norms_change_a_map_by_rounding_only() -> None:
+    torch.manual_seed(0)
+    net = EfficientNetLite0().eval()
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):  # the usual start lets nothing through 50 layers
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for values in (module.weight, module.running_var):
+                values.data.uniform_(0.7, 1.4)
+            for values in (module.bias, module.running_mean):
+                values.data.uniform_(-0.3, 0.3)
+    picture = torch.rand(1, 3, 64, 96) * 2 - 1
+    with torch.inference_mode():
+        before = net(picture)
+        net.fold_norms()
+        after = net(picture)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
+    for one, other in zip(before, after, strict=True):
+        assert one.std() > 0.01
+        assert (one - other).abs().max() < 1e-4 * one.abs().max()
+
+
 def test_pictures_are_scaled_and_squashed_to_a_square() -> None:
     dark, bright = np.zeros((30, 50, 3), np.uint8), np.full((300, 200, 3), 255, np.uint8)
     dark[..., 0] = 127  # red stays the first channel

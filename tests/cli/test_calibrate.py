@@ -9,6 +9,9 @@ from cli_states import states, write_clip_folder
 from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
+from hiprobe.cli.calibrate import as_calibrated
+from hiprobe.cli.options import SessionOptions
+from hiprobe.probe.camera_file import read_camera
 from hiprobe.report.documents import read_timeline
 from hiprobe.store.states_file import write_states
 
@@ -95,6 +98,26 @@ def test_cameras_stand_side_by_side_until_the_probe_is_fitted_again(
     (probe / "calibration.json").write_text('{"format": "hiprobe-calibration"}')
     damaged = run("detect", probe, seen, "--camera", "hall", "-o", tmp_path / "out")
     assert damaged.exit_code and "calibration.json is damaged" in damaged.stderr
+
+
+def test_a_camera_keeps_the_length_and_hop_it_was_calibrated_with(
+    probe: Path, tmp_path: Path
+) -> None:
+    seen = footage(tmp_path / "seen.safetensors", 600, seed=1)
+    good(run("calibrate", probe, seen, *ASKED, "--segment-frames", 48, "--hop-seconds", 0.5))
+    kept = read_camera(probe, "camera")
+    assert (kept.segment_frames, kept.segment_seconds, kept.hop_seconds) == (48, None, 0.5)
+    how = as_calibrated(kept, SessionOptions(hop_seconds=0.5))
+    assert (how.segment_frames, how.hop_seconds) == (48, 0.5)
+    for other in (("--hop-seconds", 1), ("--segment-seconds", 2)):
+        words = ("detect", probe, seen, "--camera", "camera", "-o", tmp_path / "out")
+        refused = run(*words, *other)
+        assert refused.exit_code == 2 and f"{other[0]} {other[1]} is not possible" in refused.stderr
+    known = json.loads((probe / "calibration.json").read_text())
+    for name in ("segment_frames", "hop_seconds"):  # as a version that knew no hop wrote it
+        del known["cameras"]["camera"][name]
+    (probe / "calibration.json").write_text(json.dumps(known))
+    assert read_camera(probe, "camera").hop_seconds is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from hiprobe.cli import options
 from hiprobe.cli.app import Commands
 from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.process import plain_warnings
+from hiprobe.errors import UsageError
 from hiprobe.prompts import PRESETS
+from hiprobe.segment import Cut
 from hiprobe.spec import BackboneSpec
 
 
@@ -40,6 +42,8 @@ def test_one_value_holds_how_videos_are_read() -> None:
         "motion",
         "--segment-seconds",
         "0.5",
+        "--hop-seconds",
+        "0.25",
         "--no-cache",
         "-q",
     )
@@ -47,8 +51,25 @@ def test_one_value_holds_how_videos_are_read() -> None:
     assert result.exit_code == 0, result.output
     (how,) = seen
     assert how.backbone == BackboneSpec("b", prompt=PRESETS["motion"])
-    assert how.segment_seconds == 0.5
+    assert (how.segment_seconds, how.hop_seconds, how.segment_frames) == (0.5, 0.25, None)
     assert (how.cached, how.quiet) == (False, True)
+
+
+def test_lengths_that_were_asked_for_are_laid_over_those_of_a_probe() -> None:
+    own = Cut(segment_seconds=2.0, hop_seconds=0.5)
+    assert SessionOptions().cut_of(own) == own
+    assert SessionOptions(hop_seconds=2.0).cut_of(own) == Cut(segment_seconds=2.0)
+    by_frames = SessionOptions(segment_frames=48).cut_of(own)
+    assert by_frames == Cut(segment_frames=48, hop_seconds=0.5)
+    assert SessionOptions(hop_seconds=0.2).cut_of(Cut(hop_frames=8)) == Cut(hop_seconds=0.2)
+    with pytest.raises(UsageError, match="or less"):
+        SessionOptions(segment_seconds=0.4).cut_of(own)
+
+
+def test_two_lengths_of_a_segment_are_refused() -> None:
+    words = ("--segment-frames", "24", "--segment-seconds", "1")
+    result = CliRunner().invoke(command([]), ["read", *words])
+    assert result.exit_code == 2 and "are two lengths of a segment; give one" in result.stderr
 
 
 @pytest.mark.parametrize(

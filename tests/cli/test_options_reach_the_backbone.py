@@ -36,6 +36,7 @@ ARGUMENTS = {
     "reproduce": ("table4", "--data", "clips", "-o", "out"),
     "doctor": (),
     "backbones compare": ("some/model", "v.mp4"),
+    "plan": ("v.mp4", "--measure"),
 }
 """Words that bring each command to the point where it opens a backbone."""
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from hiprobe.errors import ProbeFolderError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
@@ -22,7 +21,7 @@ from hiprobe.joined import (
     slices_of,
 )
 from hiprobe.probe import Probe
-from hiprobe.probe.committee import CommitteeScorer, fit_duals
+from hiprobe.probe.committee import CommitteeScorer
 from hiprobe.states import LabelledStates, Reading, States
 
 MADE_BY = Fingerprint("model", "weights", "float32", "prompt", {})
@@ -64,19 +63,6 @@ def make_views(count: int = 12, *, seed: int = 0) -> list[list[LabelledStates]]:
 
 def fitted(views: Sequence[Sequence[LabelledStates]], **settings: object) -> Probe:
     return Probe(recipe="committee", **settings).fit_views(views)  # type: ignore[arg-type]
-
-
-def test_all_regressions_at_once_are_those_of_scikit_learn() -> None:
-    rng = np.random.default_rng(3)
-    y = np.array([0] * 9 + [1] * 5)
-    parts = [rng.normal(size=(14, width)) + y[:, None] for width in (4, 40)]
-    kernels = np.stack([p @ p.T for p in parts])
-    alpha, bias = fit_duals(kernels, y, np.array([2.0, 10.0]))
-    for part, c, a, b in zip(parts, (1 / 2.0, 1 / 10.0), alpha, bias, strict=True):
-        model = LogisticRegression(C=c, class_weight="balanced", tol=1e-10, max_iter=10_000)
-        model.fit(part, y)
-        np.testing.assert_allclose(part.T @ a, model.coef_[0], atol=1e-5)
-        np.testing.assert_allclose(b, model.intercept_[0], atol=1e-5)
 
 
 def test_members_are_every_third_layer_from_the_last_and_one_of_the_tower() -> None:

@@ -1,4 +1,8 @@
-"""Folds and AUC against scikit-learn and by properties."""
+"""Folds and AUC against scikit-learn and by properties, and the mode that is chosen on them."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from hiprobe.probe.training_set import grouped_folds, roc_auc
+from hiprobe.probe.selection import best_mode
+from hiprobe.probe.training_set import grouped_folds, roc_auc, training_set
+from hiprobe.states import States
+
+sys.path.append(str(Path(__file__).parent))
+import probe_states
 
 clips = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=60)
 
@@ -59,3 +68,25 @@ def test_area_equals_scikit_learn(pairs):
 
 def test_area_leaves_out_clips_without_a_score():
     assert roc_auc(np.array([0, 1, 1]), np.array([0.2, 0.9, np.nan])) == 1
+
+
+@pytest.mark.parametrize(("seconds", "usual"), [(0.5, "clip"), (4.0, "mil")])
+def test_long_clips_are_taken_to_be_abnormal_in_part(seconds: float, usual: str) -> None:
+    def stretched(states: States) -> States:
+        every = seconds / len(states)
+        start = np.arange(len(states)) * every
+        return replace(states, start_seconds=start, end_seconds=start + every)
+
+    clips = [
+        replace(e, segments=stretched(e.segments))
+        for e in probe_states.examples(count=12, gap=0.0)
+        if e.segments is not None
+    ]
+    data = training_set(clips)
+    assert data.typical_seconds == pytest.approx(seconds)
+    assert data.usual_mode == usual
+    level = {mode: np.linspace(0, 1, len(data)) for mode in data.modes}
+    assert best_mode(data.labels, level, usual=data.usual_mode) == usual
+    unknown = {mode: np.full(len(data), np.nan) for mode in data.modes}
+    assert best_mode(data.labels, unknown, usual=data.usual_mode) == usual
+    assert best_mode(data.labels, {"segment": level["segment"]}, usual="mil") == "segment"

@@ -55,6 +55,7 @@ def test_document_names_times_scores_and_probe(timeline, tmp_path):
         "score": 0.9,
         "smoothed": 0.85,
         "event": 1,
+        "reused": 0,
     }
 
 

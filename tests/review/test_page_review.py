@@ -261,6 +261,24 @@ def test_a_label_that_was_not_saved_says_so_and_can_be_tried_again(
     assert "unsure" in page.inner_text(f"#{current}")
 
 
+def test_pictures_leave_connections_to_what_is_asked_for(browser: Any, fresh_address: str) -> None:
+    page = browser.new_page()
+    running: set[str] = set()
+    most = [0]
+
+    def begun(request: Any) -> None:
+        if request.url.endswith(".jpg"):
+            running.add(request.url)
+            most[0] = max(most[0], len(running))
+
+    page.on("request", begun)
+    page.on("requestfinished", lambda request: running.discard(request.url))
+    page.goto(fresh_address)
+    wait_until(page, "document.querySelectorAll('.strip img').length === 12")
+    wait_until(page, "[...document.querySelectorAll('.strip img')].every((one) => one.complete)")
+    assert most[0] == 2
+
+
 def test_many_events_are_judged_at_once(browser: Any, fresh_address: str) -> None:
     page = opened(browser, fresh_address)
     for key in ("j", "x", "j", "x"):

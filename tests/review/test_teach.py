@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from hiprobe.settings import states_folder
 from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states, write_states
+from hiprobe.timeline import SmoothingKind
 
 
 @pytest.fixture
@@ -127,15 +129,16 @@ def test_states_of_one_layer_keep_that_layer(case: ReviewCase) -> None:
         assert base is not None and base.layers == LAYERS  # the clips lose nothing
 
 
+@pytest.mark.parametrize("skip_still", [False, True])
 def test_states_of_videos_are_found_in_the_cache(
-    tmp_path: Path, case: ReviewCase, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, case: ReviewCase, monkeypatch: pytest.MonkeyPatch, skip_still: bool
 ) -> None:
     monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
     video, cache = tmp_path / "yard.mp4", StatesCache(states_folder())
     video.write_bytes(b"stands for a video: only its hash is looked at")
     probe = Probe.load(case.probe)
     found = read_states(case.results.parent / "videos" / "yard.safetensors")
-    parts = ExtractionSettings().key_parts("segments", WHOLE)
+    parts = ExtractionSettings(skip_still=skip_still).key_parts("segments", WHOLE)
     key = cache.key(video, settings=parts, fingerprint=probe.fingerprint_)
     cache.put(key, found, video=video)
     timeline = probe.detect(found.states["last"])
@@ -145,6 +148,29 @@ def test_states_of_videos_are_found_in_the_cache(
         video.unlink()  # the scores and states are enough
         library.label(event_id=dog_in(library, "yard").id, kind="normal", reviewer="ann")
         assert Teacher(library).refit().after.label_count == 1
+
+
+@pytest.mark.parametrize("smoothing", ["gaussian", "ema", "none"])
+def test_windows_that_overlap_are_scored_anew_as_they_were(
+    tmp_path: Path, case: ReviewCase, smoothing: SmoothingKind
+) -> None:
+    kept = read_states(case.results.parent / "videos" / "yard.safetensors")
+    start = kept.states["last"].start_seconds
+    windows = {
+        r: replace(s, start_seconds=start / 2, end_seconds=start / 2 + 1)
+        for r, s in kept.states.items()
+    }
+    video, probe = tmp_path / "yard.safetensors", Probe.load(case.probe)
+    write_states(video, VideoStates(states=windows))
+    timeline = probe.detect(windows["last"], smoothing=smoothing)
+    document = timeline_document(timeline, video=str(video), probe=probe.facts())
+    write_json(document, tmp_path / "scored" / "yard.json")
+    with Library.open([tmp_path / "scored"], probe=case.probe) as library:
+        (video_id,) = library.video_ids()
+        again = library.probe_in_use().scored(library.result(video_id))
+        assert again is not None
+        assert again.overlap == ("mean" if smoothing == "gaussian" else "last")
+        np.testing.assert_allclose(again.smoothed, timeline.smoothed)
 
 
 def test_labels_of_videos_without_states_are_told(case: ReviewCase, library: Library) -> None:

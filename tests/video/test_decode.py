@@ -7,6 +7,7 @@ import pytest
 from video_media import HEIGHT, WIDTH, cut_file, level, make_video, near
 
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.video.container import open_video
 from hiprobe.video.decode import FrameReader
 
 
@@ -38,6 +39,17 @@ def test_stretch_is_half_open(tmp_path: Path, suffix: str, gop: str) -> None:
     assert all(near(f.rgb(), level(20 + i)) for i, f in enumerate(frames))
     assert [f.index for f in frames] == list(range(10))
     assert reader.outcome == "end"
+
+
+@pytest.mark.parametrize(("told", "threads"), [("1", 1), ("3", 3), ("400", 16)])
+def test_decoding_keeps_to_the_threads_it_is_given(
+    told: str, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    with open_video(make_video(tmp_path / "a.mp4")) as (container, stream):
+        frames = sum(1 for _ in container.decode(stream))
+        assert stream.codec_context.thread_count == threads
+    assert frames == 50
 
 
 def test_stretch_without_frames(tmp_path: Path) -> None:

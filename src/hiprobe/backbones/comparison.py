@@ -67,7 +67,7 @@ def timed_states(
     if not values:
         raise StatesError("0 segments: give one or more to read")
     return TimedStates(
-        backbone.fingerprint, tuple(layers), np.concatenate(values), median(seconds), _gpu_peak()
+        backbone.fingerprint, tuple(layers), np.concatenate(values), median(seconds), gpu_peak()
     )
 
 
@@ -88,13 +88,14 @@ def open_and_time(
         BackboneError: the model cannot be opened in this way.
         StatesError, BackboneMemoryError: as `timed_states`.
     """
-    _forget_gpu_peak()
+    forget_gpu_peak()
     backbone = spec.open(say=say)
     chosen = layers(backbone) if callable(layers) else layers
     return timed_states(backbone, segments, layers=chosen, reading=reading)
 
 
-def _forget_gpu_peak() -> None:
+def forget_gpu_peak() -> None:
+    """Let go of memory that nothing uses, and count the GPU's most memory from here on."""
     import torch
 
     gc.collect()  # models hold themselves in cycles
@@ -103,11 +104,19 @@ def _forget_gpu_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def _gpu_peak() -> int | None:
+def gpu_peak() -> int | None:
+    """Most memory of the GPU that torch has held so far, in bytes; None without one."""
     import torch
 
     most = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     return most or None
+
+
+def gpu_held() -> int:
+    """Bytes of the GPU that tensors hold now; 0 without one."""
+    import torch
+
+    return torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
 
 
 Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]

@@ -22,7 +22,7 @@ from hiprobe.baselines.asked import (
 from hiprobe.baselines.attention_heads import ChosenHeadsView, FittedHeads, HeadsView
 from hiprobe.errors import UsageError
 from hiprobe.joined import Member
-from hiprobe.localize import check_threshold, find_events, smooth
+from hiprobe.localize import Smoothing, check_threshold, scored_timeline
 from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.pipeline import DetectResult, ExtractionSettings, Progress, detect_video
 from hiprobe.pipeline.reading import DEFAULTS
@@ -154,16 +154,10 @@ class _Detector:
 
     def detect(self, states: States) -> Timeline:
         scores = self.answers(states).scores
-        start, end = states.start_seconds, states.end_seconds
-        smoothed = smooth(
-            scores, sigma_segments=self.sigma_segments, start_seconds=start, end_seconds=end
-        )
-        return Timeline(
-            start_seconds=start,
-            end_seconds=end,
-            scores=scores,
-            smoothed=smoothed,
+        return scored_timeline(
+            states.start_seconds,
+            states.end_seconds,
+            scores,
+            smoothing=Smoothing(sigma_segments=self.sigma_segments),
             threshold=self.threshold,
-            sigma_segments=self.sigma_segments,
-            events=find_events(start, end, smoothed, self.threshold),
         )

@@ -8,6 +8,7 @@ import click
 
 from hiprobe import __version__
 from hiprobe.cli.backbones import backbones
+from hiprobe.cli.bench import bench
 from hiprobe.cli.cache import cache
 from hiprobe.cli.calibrate import calibrate
 from hiprobe.cli.console import echo
@@ -24,6 +25,7 @@ from hiprobe.cli.info import info
 from hiprobe.cli.labels import labels
 from hiprobe.cli.layers import layers
 from hiprobe.cli.options import refuse_repeats
+from hiprobe.cli.plan import plan
 from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
 from hiprobe.cli.reproduce import reproduce
 from hiprobe.cli.review import review
@@ -136,12 +138,14 @@ for command in (
     labels,
     layers,
     extract,
+    plan,
     evaluate,
     data,
     reproduce,
     zero_label,
     info,
     doctor,
+    bench,
     backbones,
     cache,
     demo,

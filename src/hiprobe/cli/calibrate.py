@@ -141,7 +141,7 @@ class FootageReader:
     help="Newer footage: say whether the promise still holds. Without FOOTAGE before it, for the "
     "calibration that the probe has. May be given several times.",
 )
-@options.how_to_read(with_prompt=False)
+@options.how_to_read(with_prompt=False, with_still=True)
 def calibrate(
     probe: Path,
     footage: tuple[str, ...],
@@ -191,19 +191,27 @@ def calibrate(
 
 
 def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptions:
-    """How footage is read for a calibrated camera: in segments of the same length.
+    """How footage is read for a calibrated camera: in segments of the same length and hop, and
+    still ones skipped if they were.
 
     Raises:
-        UsageError: another length is asked for.
+        UsageError: another length or hop is asked for, or still ones skipped where they were not.
     """
-    if how.segment_seconds not in (None, camera.segment_seconds):
-        own = camera.segment_seconds
-        length = "the probe's length" if own is None else f"{own:g} s"
+    for name, option in options.LENGTHS.items():
+        value, own = getattr(how, name), getattr(camera, name)
+        if value not in (None, own):
+            known = "the probe's own" if own is None else f"{option} {own:g}"
+            raise UsageError(
+                f"the camera was calibrated on segments of another length or hop ({known}), so "
+                f"{option} {value:g} is not possible; leave it out, or calibrate again with it"
+            )
+    if how.skip_still and not camera.skip_still:
         raise UsageError(
-            f"the camera was calibrated on segments of {length}, so --segment-seconds "
-            f"{how.segment_seconds:g} is not possible; leave it out, or calibrate again with it"
+            "the camera was calibrated on footage that was read in full, so its threshold promises "
+            "nothing with --skip-still; leave it out, or calibrate again with it"
         )
-    return replace(how, segment_seconds=camera.segment_seconds)
+    lengths = {name: getattr(camera, name) for name in options.LENGTHS}
+    return replace(how, **lengths, skip_still=camera.skip_still)
 
 
 def _session(probe: Probe, files: Sequence[Path], how: SessionOptions) -> Session | None:
@@ -237,7 +245,8 @@ def _calibrated(
         promise=promise,
         maxima=tuple(maxima[np.isfinite(maxima)].tolist()),
         ema_weight=reader.ema_weight,
-        segment_seconds=how.segment_seconds,
+        **{name: getattr(how, name) for name in options.LENGTHS},
+        skip_still=how.skip_still,
     )
 
 

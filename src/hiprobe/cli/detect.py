@@ -14,12 +14,14 @@ from hiprobe.cli.calibrate import as_calibrated
 from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
 from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, Readers, SessionOptions
 from hiprobe.cli.options import formats as output_formats
+from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_files import Failures, RunFile
 from hiprobe.cli.session import Session, expand_videos, open_for_probe, say_how_it_is_cut
 from hiprobe.cli.zero_label import Asked, score_without_probe
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.names import shown
+from hiprobe.paper import SEGMENT_FRAMES
 from hiprobe.store.content_hash import content_hash
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
     "camera.",
 )
 @click.option("--clips", is_flag=True, help="Save each event as a video clip.")
-@options.how_to_read(with_prompt=False)
+@options.how_to_read(with_prompt=False, with_still=True)
 def detect(
     probe: Path,
     videos: tuple[str, ...],
@@ -109,6 +111,10 @@ def detect(
             raise UsageError(
                 "--explain, --clips, --kappa, --smoothing, --ema-weight and --camera need a "
                 "probe; leave them out with --zero-label"
+            )
+        if how.skip_still:
+            raise UsageError(
+                "--skip-still reuses hidden states, and --zero-label reads none; leave it out"
             )
         how.readers.refuse_elsewhere("--zero-label")
         asked = Asked("ordinal", threshold=threshold, sigma=sigma)
@@ -230,9 +236,14 @@ class Detection:
             failures=self.failures,
         )
         made = self.probe.provenance_
-        noted = None if made is None else made.cut.segment_seconds
-        asked = self.session.settings.segment_seconds if self.session else noted
-        self.report = DetectReport(self.quiet, asked, shown=self.run_file.shown(self.files))
+        noted = None if made is None else made.cut
+        cut = self.session.settings if self.session else noted
+        self.report = DetectReport(
+            self.quiet,
+            None if cut is None else cut.segment_seconds,
+            SEGMENT_FRAMES if cut is None else cut.segment_frames,
+            shown=self.run_file.shown(self.files),
+        )
 
     @classmethod
     def prepare(
@@ -266,10 +277,13 @@ class Detection:
         for line in reach_warning(threshold):
             say(f"warning: {line}")
         files = expand_videos(named, out=wanted.out, tell=None if how.quiet else say)
-        if not any(open_source(file).has_pictures for file in files):
+        videos = [file for file in files if open_source(file).has_pictures]
+        if not videos:
             return cls(probe, files, wanted, scoring, None, how.quiet)
         say_how_it_is_cut(probe, how)
         session = open_for_probe(probe, how, whole=False)
+        if not how.quiet:
+            say_first_line(videos, Wish.of_probe(how.backbone, probe, session.settings))
         return cls(probe, files, wanted, scoring, session, how.quiet, cut=how)
 
     def unit_of(self, file: Path) -> ReadUnit | None:
@@ -385,12 +399,14 @@ class DetectReport:
     """Tells of one video after the other, and of all at the end.
 
     Attributes:
-        segment_seconds: length of segments that was asked for, None for 24 frames.
+        segment_seconds: length of segments that was asked for, None for a number of frames.
+        segment_frames: that number.
         shown: what files are called where their name alone does not tell them apart.
     """
 
     quiet: bool
     segment_seconds: float | None = None
+    segment_frames: int = SEGMENT_FRAMES
     rows: list[tuple[str, ...]] = field(default_factory=list)
     shown: Mapping[Path, str] = field(default_factory=dict)
 
@@ -418,7 +434,7 @@ class DetectReport:
         if others is not None:
             print_rich(others)
         if not self.quiet:
-            for line in remarks(timeline, result, self.segment_seconds):
+            for line in remarks(timeline, result, self.segment_seconds, self.segment_frames):
                 say(f"{name}: {line}")
         self.rows.append(_row(name, timeline))
 
@@ -436,11 +452,14 @@ class DetectReport:
 
 
 def remarks(
-    timeline: Timeline, result: DetectResult, segment_seconds: float | None = None
+    timeline: Timeline,
+    result: DetectResult,
+    segment_seconds: float | None = None,
+    segment_frames: int = SEGMENT_FRAMES,
 ) -> list[str]:
     """Speed, and what a user should know of this video.
 
-    `segment_seconds` is the length that was asked for, None for segments of 24 frames.
+    `segment_seconds` is the length that was asked for, None for one of so many frames.
     """
     import numpy as np
 
@@ -451,16 +470,15 @@ def remarks(
     if result.outcome == "end" and result.seconds_since_change is not None:
         found += filter(None, [still_written_words(result.seconds_since_change)])
     if typical >= LONG_SEGMENT_SECONDS:
-        found.append(f"a segment lasts {typical:.1f} s here, {_why_long(typical, segment_seconds)}")
+        why = _why_long(typical, segment_seconds, segment_frames)
+        found.append(f"a segment lasts {typical:.1f} s here, {why}")
     return found
 
 
-def _why_long(typical_seconds: float, asked_seconds: float | None) -> str:
-    from hiprobe.paper import SEGMENT_FRAMES
-
+def _why_long(typical_seconds: float, asked_seconds: float | None, frames: int) -> str:
     if asked_seconds is None:
         return (
-            f"since {SEGMENT_FRAMES} frames last so long at this frame rate; --segment-seconds in "
+            f"since {frames} frames last so long at this frame rate; --segment-seconds in "
             "fit and detect cuts finer"
         )
     if typical_seconds > LONG_SEGMENT_SECONDS * asked_seconds:

@@ -41,7 +41,7 @@ LABELS_NAME = "manifest.csv"
     help="Layers to keep: all, or numbers and ranges such as 1,12-20 (0 = embeddings).",
 )
 @options.reading(several=True)
-@options.how_to_read()
+@options.how_to_read(with_still=True)
 def extract(
     videos: tuple[str, ...],
     out: Path,

@@ -14,6 +14,7 @@ from hiprobe.cli import options
 from hiprobe.cli.console import progress_bar, say
 from hiprobe.cli.fit_report import print_fit
 from hiprobe.cli.options import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, SessionOptions, Whole
+from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import (
     Session,
@@ -32,6 +33,7 @@ from hiprobe.store.atomic import alone_in_new
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
     from hiprobe.datasets.clips import LabelledClip
+    from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.probe import Mode, Probe
     from hiprobe.probe.fit_results import Basis
     from hiprobe.probe.fitting import RecipeName
@@ -223,11 +225,12 @@ class Fitting:
                 say_how_it_is_cut(known, how)
                 session = open_for_probe(known, how, whole=True)
         run = cls(tuple(clips), settings, how, session, known)
+        cache = session.cache if session else None
+        plain = session.settings if session else ExtractionSettings()
         if not how.quiet:
             counts = [sum(c.label == v for c in clips) for v in (0, 1)]
             say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
-        cache = session.cache if session else None
-        plain = session.settings if session else ExtractionSettings()
+            run._say_what_it_takes(plain)
         with progress_bar("clips", quiet=how.quiet) as progress:
             if settings.reads_heads:
                 run.views, failed = head_states_of(
@@ -262,6 +265,21 @@ class Fitting:
                 "replace the files named above"
             )
         return run
+
+    def _say_what_it_takes(self, cut: ExtractionSettings) -> None:
+        from hiprobe.pipeline.source import open_source
+        from hiprobe.segment import Stretch
+
+        layers, readings = self.settings.layers_of(self.session), self.settings.readings
+        wish = Wish(
+            self.how.backbone.over(self.known.backbone_spec() if self.known else BackboneSpec()),
+            replace(cut, layers=layers, readings=readings),
+            with_clips=True,
+            prompt_count=max(1, len(self.settings.prompts)),
+        )
+        clips = [c for c in self.clips if open_source(c.video).has_pictures]
+        stretches = [Stretch(c.start_seconds, c.end_seconds) for c in clips]
+        say_first_line([c.video for c in clips], wish, stretches=stretches)
 
     @property
     def examples(self) -> list[LabelledStates]:
@@ -360,15 +378,16 @@ def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
     from hiprobe.provenance import Provenance
     from hiprobe.segment import Cut
 
-    made, seconds = example.provenance, how.segment_seconds
-    if made is None and seconds is None and how.backbone == BackboneSpec():
+    made, asked = example.provenance, how.lengths_asked
+    if made is None and not asked and how.backbone == BackboneSpec():
         return example
-    if made is not None and seconds not in (None, made.cut.segment_seconds):
+    if made is not None and how.cut_of(made.cut) != made.cut:
+        words = " ".join(f"{option} {value:g}" for option, value in asked.items())
         raise UsageError(
-            f"{example.name} holds states of {made.cut.words}, so --segment-seconds {seconds:g} "
-            "is not possible; leave it out, or give the video"
+            f"{example.name} holds states of {made.cut.words}, so {words} is not possible; leave "
+            "it out, or give the video"
         )
-    known = made or Provenance(cut=Cut(segment_seconds=seconds))
+    known = made or Provenance(cut=how.cut_of(Cut()))
     backbone = how.backbone.over(known.backbone or BackboneSpec(example_model(example)))
     return replace(example, provenance=replace(known, backbone=backbone))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,9 @@ from hiprobe.errors import UsageError
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
 from hiprobe.report.writers import FORMATS, format_names
 from hiprobe.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
+
+if TYPE_CHECKING:
+    from hiprobe.segment import Cut
 
 
 def chosen_formats(
@@ -72,6 +75,7 @@ MAX_SCORE = 1e9
 MAX_DRAWS = 100_000
 MAX_LAYER = 10_000
 MAX_WORKERS = 4096
+MAX_THREADS = 1024
 
 ENGINES = ("local", "ray")
 
@@ -202,11 +206,30 @@ prompt: Decorator = click.option(
     help="What the model is asked: a text, or one of "
     f"{', '.join(PRESETS)}; a probe works with its own prompt only [default: {DEFAULT_PROMPT}].",
 )
+segment_frames: Decorator = click.option(
+    "--segment-frames",
+    type=Whole(1, MAX_FRAMES),
+    help="Length of a segment in frames [default: 24, or what the probe was fitted with].",
+)
 segment_seconds: Decorator = click.option(
     "--segment-seconds",
     type=Number(MIN_SECONDS, MAX_SECONDS),
     help="Length of a segment in seconds, for cameras with few frames a second [default: 24 "
     "frames, or what the probe was fitted with].",
+)
+hop_seconds: Decorator = click.option(
+    "--hop-seconds",
+    type=Number(MIN_SECONDS, MAX_SECONDS),
+    help="Begin a window of a segment's length so often, so that windows overlap and events are "
+    "placed finer; length over hop is how many times the work it is [default: none, or what the "
+    "probe was fitted with].",
+)
+
+skip_still: Decorator = click.option(
+    "--skip-still",
+    is_flag=True,
+    help="Do not read segments in which nothing changes: they have the score of the last one that "
+    "was read. For cameras that mostly show the same picture.",
 )
 no_cache: Decorator = click.option(
     "--no-cache",
@@ -281,6 +304,24 @@ address: Decorator = click.option(
     metavar="ADDRESS",
     help="Of the Ray cluster, host:port or auto [default: what RAY_ADDRESS says, else Ray is "
     "started on this machine].",
+)
+
+
+def _use_threads(ctx: click.Context, param: click.Parameter, count: int | None) -> int | None:
+    """Said here and not in the command: what counts threads is loaded there."""
+    if count is not None:
+        from hiprobe.settings import use_threads
+
+        use_threads(count)
+    return count
+
+
+threads: Decorator = click.option(
+    "--threads",
+    type=Whole(1, MAX_THREADS),
+    callback=_use_threads,
+    help="Threads that the backbone uses on the CPU, and as many at most for decoding; with "
+    "--workers, in each of them [default: the processors that this process may use].",
 )
 
 
@@ -362,39 +403,59 @@ def how_opened(*chosen: Decorator) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def called(**given: Any) -> Any:
+            del given["threads"]  # heeded by its callback
             return command(spec=spec_of_options(given), **given)
 
         decorated: Callable[..., Any] = called
-        for option in reversed(chosen):
+        for option in reversed((*chosen, threads)):
             decorated = option(decorated)
         return decorated
 
     return decorate
 
 
-def how_to_read(*, with_prompt: bool = True, with_workers: bool = True) -> Decorator:
+def how_to_read(
+    *,
+    with_prompt: bool = True,
+    with_workers: bool = True,
+    with_windows: bool = True,
+    with_still: bool = False,
+) -> Decorator:
     """The options that say how videos are read, handed to the command as one `how`.
 
     The command takes `how: SessionOptions` in place of --backbone, --prompt (unless a probe
-    says it), --segment-seconds, --dtype, --device, --quantise, --resize, --frames-as, --workers,
-    --engine, --address (unless `with_workers` is false), --no-cache and --quiet.
+    says it), --segment-seconds, --segment-frames and --hop-seconds (unless `with_windows` is
+    false), --skip-still (where `with_still` is true), --dtype, --device, --quantise, --resize,
+    --frames-as, --workers, --engine, --address (unless `with_workers` is false), --threads,
+    --no-cache and --quiet.
     """
     asked = [prompt] if with_prompt else []
-    others = [workers, engine, address] if with_workers else []
-    stack = [backbone, *asked, segment_seconds, *numbers, *others, no_cache, quiet]
+    others = [workers, engine, address, threads] if with_workers else [threads]
+    windows = [segment_frames, hop_seconds] if with_windows else []
+    skipping = [skip_still] if with_still else []
+    cuts = [segment_seconds, *windows, *skipping]
+    stack = [backbone, *asked, *cuts, *numbers, *others, no_cache, quiet]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
-        def called(
-            *, segment_seconds: float | None, no_cache: bool, quiet: bool, **given: Any
-        ) -> Any:
+        def called(*, no_cache: bool, quiet: bool, **given: Any) -> Any:
             readers = Readers(
                 given.pop("workers", None),
                 given.pop("engine", ENGINES[0]),
                 given.pop("address", None),
+                given.pop("threads"),
             )
+            lengths = {name: given.pop(name, None) for name in LENGTHS}
             spec = spec_of_options(given)
-            how = SessionOptions(spec, segment_seconds, not no_cache, quiet, readers)
+            still = given.pop("skip_still", False)
+            how = SessionOptions(
+                spec,
+                **lengths,
+                cached=not no_cache,
+                quiet=quiet,
+                readers=readers,
+                skip_still=still,
+            )
             try:
                 return command(how=how, **given)
             except KeyboardInterrupt as stop:
@@ -430,6 +491,7 @@ class Readers:
         workers: how many; None for one here, or for as many as a cluster has room for.
         engine: one of `ENGINES`.
         address: of a Ray cluster.
+        threads: of each of them; None for a fair share of the processors.
 
     Raises:
         UsageError: an address without a cluster.
@@ -438,6 +500,7 @@ class Readers:
     workers: int | None = None
     engine: str = ENGINES[0]
     address: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.address is not None and self.engine != "ray":
@@ -462,18 +525,60 @@ class Readers:
             )
 
 
+LENGTHS = {
+    "segment_frames": "--segment-frames",
+    "segment_seconds": "--segment-seconds",
+    "hop_seconds": "--hop-seconds",
+}
+"""What `SessionOptions` says of segments, and its options."""
+
+_Cut = TypeVar("_Cut", bound="Cut")
+
+
 @dataclass(frozen=True)
 class SessionOptions:
     """How videos are read, as the user said it; None is the default, or the probe's own way.
 
     `backbone` holds what was chosen of it, and nothing of what was left open.
+
+    Raises:
+        UsageError: the length of segments is given twice.
     """
 
     backbone: BackboneSpec = field(default_factory=BackboneSpec)
     segment_seconds: float | None = None
+    segment_frames: int | None = None
+    hop_seconds: float | None = None
     cached: bool = True
     quiet: bool = False
     readers: Readers = field(default_factory=Readers)
+    skip_still: bool = False
+
+    def __post_init__(self) -> None:
+        if None not in (self.segment_frames, self.segment_seconds):
+            raise UsageError(
+                f"--segment-frames {self.segment_frames} and --segment-seconds "
+                f"{self.segment_seconds:g} are two lengths of a segment; give one"
+            )
+
+    @property
+    def lengths_asked(self) -> dict[str, float]:
+        """Option -> value, of those that say how long segments are and how often one begins."""
+        found = {option: getattr(self, name) for name, option in LENGTHS.items()}
+        return {option: value for option, value in found.items() if value is not None}
+
+    def cut_of(self, own: _Cut) -> _Cut:
+        """A cut with the lengths that were asked for in place of its own.
+
+        Raises:
+            UsageError: the hop does not go with the length of segments.
+        """
+        changes: dict[str, Any] = {n: v for n in LENGTHS if (v := getattr(self, n)) is not None}
+        if self.segment_frames is not None:
+            changes["segment_seconds"] = None
+        if changes.keys() & {"segment_seconds", "hop_seconds"}:
+            changes["hop_frames"] = None
+        return replace(own, **changes)
 
     @property
     def after_interrupt(self) -> str:

@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="More results of other runs for --docs.",
 )
-@options.how_to_read(with_workers=False)
+@options.how_to_read(with_workers=False, with_windows=False)
 def reproduce(
     experiments: tuple[str, ...],
     data: tuple[Path, ...],

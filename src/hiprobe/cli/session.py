@@ -237,9 +237,8 @@ def open_session(
     else:
         opened = how.backbone.open(say=None if how.quiet else say)
         opened = opened if view is None else view(opened)
-    settings = ExtractionSettings.like(like)
-    if how.segment_seconds is not None:
-        settings = replace(settings, segment_seconds=how.segment_seconds)
+    settings = how.cut_of(ExtractionSettings.like(like))
+    settings = replace(settings, skip_still=how.skip_still)
     return Session(opened, settings, cache, how.quiet)
 
 
@@ -253,7 +252,8 @@ def _held_by_workers(how: SessionOptions, view: View | None, cache: StatesCache 
     from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenSpec
     from hiprobe.pipeline.workers_crew import Crew, Hands
 
-    readers, opened, place = how.readers, OpenSpec(how.backbone, view), CachePlace.of(cache)
+    readers, threads = how.readers, how.readers.threads
+    opened, place = OpenSpec(how.backbone, view, threads), CachePlace.of(cache)
     hands: Hands
     if readers.engine == "ray":
         from hiprobe.pipeline.ray_hands import RayHands
@@ -268,7 +268,8 @@ def _held_by_workers(how: SessionOptions, view: View | None, cache: StatesCache 
         # A download is made once and shown here, before each worker would make it.
         backbone_folder(how.backbone.known_as, say=None if how.quiet else say)
         size = readers.workers or 1
-        hands = ProcessHands(opened, place, threads=max(1, usable_processors() // size))
+        share = max(1, usable_processors() // size)
+        hands = ProcessHands(opened, place, threads=threads or share)
     crew = Crew(hands, size=size, place=place)
     click.get_current_context().call_on_close(crew.close)
     return ElsewhereBackbone.of(crew)
@@ -286,17 +287,18 @@ def say_how_it_is_cut(probe: Probe, how: SessionOptions) -> None:
     """Say which segments are taken, where these may not be those of the probe's clips."""
     from hiprobe.paper import SEGMENT_FRAMES
 
-    made, seconds = probe.provenance_, how.segment_seconds
+    made, asked = probe.provenance_, how.lengths_asked
     if how.quiet:
         return
-    if made is None and seconds is None:
+    if made is None and not asked:
         say(
             f"the probe does not say how its clips were cut: {SEGMENT_FRAMES} frames are taken for "
             "a segment; --segment-seconds gives another length"
         )
-    elif made is not None and seconds not in (None, made.cut.segment_seconds):
+    elif made is not None and how.cut_of(made.cut) != made.cut:
+        wanted = how.cut_of(made.cut).segment_words
         say(
-            f"note: segments of {seconds:g} s are asked for, and the probe was fitted on segments "
+            f"note: segments of {wanted} are asked for, and the probe was fitted on segments "
             f"of {made.cut.segment_words}; its scores are meant for those"
         )
 

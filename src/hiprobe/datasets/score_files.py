@@ -32,6 +32,10 @@ from hiprobe.evaluation.metrics import mean_and_median, within_video_auc
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.localize import Smoothing, smooth_as
 from hiprobe.segment import after_gap, without_gaps
+from hiprobe.timeline import Overlap, waiting_segments
+
+NO_ALARM = 0.0
+"""What counts for frames before any score is due: no probability is lower."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class RawScores:
 
     `unsmoothed` are those of a detection before its own smoothing; None where the file has one
     kind only. `gap_before` is True for a segment behind a gap, None where the file knows of none.
+    `overlap` says how windows that overlap gave a segment its score; `waiting` is True for one
+    before whose end no window has ended, where no alarm can be raised.
     """
 
     scores: NDArray[np.float64]
@@ -48,9 +54,20 @@ class RawScores:
     in_seconds: bool = False
     unsmoothed: NDArray[np.float64] | None = None
     gap_before: NDArray[np.bool_] | None = None
+    overlap: Overlap = "none"
+    waiting: NDArray[np.bool_] | None = None
 
     def smoothed(self, smoothing: Smoothing) -> RawScores:
-        """The scores before any smoothing, smoothed in this way; not across a gap."""
+        """The scores before any smoothing, smoothed in this way; not across a gap.
+
+        Raises:
+            EvaluationError: the smoothing is causal, and these scores look ahead already.
+        """
+        if self.overlap == "mean" and smoothing.is_causal:
+            raise EvaluationError(
+                "its scores are means of the windows over each moment, which look ahead; for "
+                "causal ones detect with --smoothing ema, and evaluate the scores as they are"
+            )
         scores = self.scores if self.unsmoothed is None else self.unsmoothed
         behind = () if self.gap_before is None else np.flatnonzero(self.gap_before)
         parts = [smooth_as(part, smoothing) for part in np.split(scores, behind)]
@@ -118,19 +135,21 @@ def _read_json(source: Path) -> dict[str, RawScores]:
         raise EvaluationError(f"{source} cannot be read as scores: give {{video: [scores]}}")
     if found.get("format") == "hiprobe-timeline":
         check_schema(found, TimelineScores)
-        return {str(found["video"]): _of_timeline(found["segments"])}
+        overlap = found.get("overlap", "none")
+        return {str(found["video"]): _of_timeline(found["segments"], overlap)}
     check_schema(found, dict[str, list[float | list[float | None] | None]])
     return {str(name): _of_list(values) for name, values in found.items()}
 
 
-def _of_timeline(segments: Sequence[Mapping[str, Any]]) -> RawScores:
+def _of_timeline(segments: Sequence[Mapping[str, Any]], overlap: Overlap) -> RawScores:
     columns = [[s[key] for s in segments] for key in ("smoothed", "start_seconds", "end_seconds")]
     scores, starts, ends = (np.array(c, dtype=np.float64) for c in columns)
     unsmoothed = np.array([s.get("score") for s in segments], dtype=np.float64)
     behind = after_gap(starts, ends)
+    waiting = waiting_segments(starts, ends, scores, overlap)
     # Frames are counted, and there are none in a gap.
     starts, ends = without_gaps(starts, ends)
-    return RawScores(scores, starts, ends, True, unsmoothed, behind)
+    return RawScores(scores, starts, ends, True, unsmoothed, behind, overlap, waiting)
 
 
 def _of_list(values: Sequence[Any]) -> RawScores:
@@ -292,6 +311,7 @@ def _to_frames(
             tail_frames=tail_frames,
         )
     starts, ends = raw.starts, raw.ends
+    scores = raw.scores if raw.waiting is None else np.where(raw.waiting, NO_ALARM, raw.scores)
     if raw.in_seconds:
         starts, ends = (seconds_to_frames(t, fps=fps).astype(np.float64) for t in (starts, ends))
     elif any((bounds != np.floor(bounds)).any() for bounds in (starts, ends)):
@@ -299,7 +319,7 @@ def _to_frames(
     return segments_to_frames(
         starts=starts,
         ends=ends,
-        scores=raw.scores,
+        scores=scores,
         frames=video.frames,
         name=video.name,
         tail_frames=tail_frames,

@@ -30,6 +30,7 @@ Label = Literal[0, 1]
 Setting = str | int | float | bool
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
 SmoothingName = Literal["gaussian", "ema", "none"]
+OverlapName = Literal["none", "mean", "last"]
 Share = Annotated[float, Meta(gt=0, le=1)]
 
 
@@ -63,6 +64,7 @@ class ProbeSettings(Struct, forbid_unknown_fields=True):
     sigma_segments: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     smoothing: SmoothingName = "gaussian"
     ema_weight: Share = 0.25
+    overlap: OverlapName = "none"
     threshold: Number | None = None
     threshold_scores: Literal["cross_validated", "training"] = "cross_validated"
     folds: Annotated[int, Meta(ge=2, le=1_000_000)] = 2
@@ -217,6 +219,9 @@ class CameraFields(Struct, forbid_unknown_fields=True):
     maxima: list[Number]
     ema_weight: Share
     segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
+    segment_frames: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    hop_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    skip_still: bool = False
 
 
 class CalibrationDocument(Struct):
@@ -245,6 +250,7 @@ class SegmentFields(Struct):
     end_seconds: Seconds
     score: Number | None
     smoothed: Number | None
+    reused: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class EventFields(Struct, forbid_unknown_fields=True):
@@ -290,6 +296,7 @@ class TimelineDocument(Struct):
     explanations: list[ExplanationFields]
     smoothing: SmoothingName = "gaussian"
     ema_weight: Share = 0.25
+    overlap: OverlapName = "none"
 
 
 class SegmentScore(Struct):
@@ -306,6 +313,7 @@ class TimelineScores(Struct):
 
     video: str
     segments: list[SegmentScore]
+    overlap: OverlapName = "none"
 
 
 class SpanFields(Struct):
@@ -503,3 +511,30 @@ class LabelsDocument(Struct):
     """What `hiprobe labels export` writes."""
 
     labels: list[ReviewLabelFields]
+
+
+Positive = Annotated[float, Meta(gt=0, le=1e18)]
+Side = Annotated[int, Meta(ge=1, le=100_000)]
+"""Of a picture, in pixels."""
+
+
+class RateDocument(Struct):
+    """How fast a backbone was on a machine, as `hiprobe plan` keeps it."""
+
+    format: Literal["hiprobe-rate"]
+    version: Literal[1]
+    machine: str
+    backbone: str
+    measured_at: str
+    layer_count: Annotated[int, Meta(ge=1, le=10_000)]
+    width: Width
+    frame_pixels: Annotated[
+        list[Annotated[int, Meta(ge=1, le=100_000)]], Meta(min_length=2, max_length=2)
+    ]
+    key_frames: Annotated[int, Meta(ge=1, le=100_000)]
+    base_seconds: Annotated[float, Meta(ge=0, le=1e9)]
+    layer_seconds: Annotated[float, Meta(ge=0, le=1e9)]
+    decoding_factor: Positive
+    process_bytes: Whole
+    gpu_bytes: Whole
+    load: Annotated[float, Meta(ge=0, le=1e6)]

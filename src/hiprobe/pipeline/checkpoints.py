@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -61,40 +61,72 @@ class StatesRequest:
         )
 
 
+MOST_TOGETHER = 64
+"""Segments that are handed on together at most: still ones do not wait for others that move."""
+
+
 def run_batches(
     segments: Iterable[Segment], request: StatesRequest
 ) -> Iterator[tuple[list[Segment], Values | None]]:
-    """Batches in order with their states; None in place of states for a failed segment.
+    """Batches in order with the states of those that are not still; None where these failed.
 
     When the backbone runs out of memory, the batch is halved, for the rest of the run too; a
-    single segment that still does not fit is failed.
+    single segment that still does not fit is failed. After it the next still one is read, though
+    nothing has changed: a lack of memory may pass.
     """
-    backbone, layers, readings = request.backbone, request.layers, request.readings
-    own = backbone.fingerprint.prompt
-    size, iterator = request.batch, iter(segments)
-    while batch := list(islice(iterator, size)):
+    size, iterator, is_lost = request.batch, iter(segments), False
+    while batch := list(_together(iterator, size, is_lost)):
         waiting, largest = [batch], 1
         while waiting:
             piece = waiting.pop()
-            values: Values | None = None
-            with suppress(BackboneMemoryError, MemoryError):
-                if request.prompts == (own,):
-                    values = {own: backbone.states(piece, layers=layers, readings=readings)}
-                elif isinstance(backbone, PromptsBackbone):
-                    values = backbone.states_by_prompt(
-                        piece, prompts=request.prompts, layers=layers, readings=readings
-                    )
-                else:  # `StatesRequest.of` has refused it
-                    raise UsageError("this backbone reads its own prompt only")
-            if values is None and len(piece) > 1:
-                middle = len(piece) // 2
+            fresh = [s for s in piece if not s.is_still]
+            values = _values_of(fresh, request)
+            if values is None and len(fresh) > 1:
+                half = fresh[len(fresh) // 2]
+                middle = next(i for i, segment in enumerate(piece) if segment is half)
                 waiting += [piece[middle:], piece[:middle]]
                 continue
-            if values is not None:
-                _refuse_other_shapes(values, request, len(piece))
-            largest = max(largest, len(piece))
+            if fresh:
+                largest, is_lost = max(largest, len(fresh)), values is None
             yield piece, values
-        size = largest if largest < len(batch) else size
+        count = sum(not s.is_still for s in batch)
+        size = largest if largest < count else size
+
+
+def _together(iterator: Iterator[Segment], size: int, is_lost: bool) -> Iterator[Segment]:
+    """The next segments of which `size` are not still, and no more than `MOST_TOGETHER` in all.
+
+    `is_lost` says that there is no state before them: the first of them is read in any case.
+    """
+    fresh = 0
+    for segment in islice(iterator, max(size, MOST_TOGETHER)):
+        is_still = segment.is_still and not is_lost
+        is_lost = False
+        fresh += not is_still
+        yield segment if is_still == segment.is_still else replace(segment, is_still=is_still)
+        if fresh == size:
+            return
+
+
+def _values_of(segments: Sequence[Segment], request: StatesRequest) -> Values | None:
+    """Their states; None where they do not fit into memory together."""
+    if not segments:
+        return {}
+    backbone, layers, readings = request.backbone, request.layers, request.readings
+    own = backbone.fingerprint.prompt
+    values: Values | None = None
+    with suppress(BackboneMemoryError, MemoryError):
+        if request.prompts == (own,):
+            values = {own: backbone.states(segments, layers=layers, readings=readings)}
+        elif isinstance(backbone, PromptsBackbone):
+            values = backbone.states_by_prompt(
+                segments, prompts=request.prompts, layers=layers, readings=readings
+            )
+        else:  # `StatesRequest.of` has refused it
+            raise UsageError("this backbone reads its own prompt only")
+    if values is not None:
+        _refuse_other_shapes(values, request, len(segments))
+    return values
 
 
 def _refuse_other_shapes(values: Values, request: StatesRequest, count: int) -> None:
@@ -122,6 +154,7 @@ class Rows:
     start_seconds: list[float] = field(default_factory=list)
     end_seconds: list[float] = field(default_factory=list)
     failed: list[bool] = field(default_factory=list)
+    reused: list[bool] = field(default_factory=list)
     _values: dict[_Key, list[NDArray[np.float32] | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -133,13 +166,20 @@ class Rows:
         return covered_seconds(self.start_seconds, self.end_seconds)
 
     def add(self, segments: Sequence[Segment], values: Values | None) -> None:
-        """Append segments; without values they are failed rows."""
+        """Append segments with the values of those that are not still; None are failed rows.
+
+        A still one has the row before it once more.
+        """
         for prompt, reading in self._keys():
-            rows = [None] * len(segments) if values is None else values[prompt][reading]
-            self._values.setdefault((prompt, reading), []).extend(rows)
-        self.start_seconds += [s.start_seconds for s in segments]
-        self.end_seconds += [s.end_seconds for s in segments]
-        self.failed += [values is None] * len(segments)
+            rows = self._values.setdefault((prompt, reading), [])
+            fresh = iter(values[prompt][reading]) if values else repeat(None)
+            for segment in segments:
+                rows.append(rows[-1] if segment.is_still else next(fresh))
+        for segment in segments:
+            self.start_seconds.append(segment.start_seconds)
+            self.end_seconds.append(segment.end_seconds)
+            self.failed.append(self.failed[-1] if segment.is_still else values is None)
+            self.reused.append(segment.is_still)
 
     def restore(self, kept: Mapping[str, Mapping[Reading, States]], *, count: int) -> None:
         """Append the first `count` rows kept from an earlier run, by prompt and reading."""
@@ -150,6 +190,7 @@ class Rows:
         self.start_seconds += first.start_seconds[:count].tolist()
         self.end_seconds += first.end_seconds[:count].tolist()
         self.failed += first.failed[:count].tolist()
+        self.reused += first.reused[:count].tolist()
 
     def states(self, prompt: str, *, first_row: int = 0) -> dict[Reading, States]:
         """The rows of one prompt from `first_row` on; failed ones are zeros.
@@ -168,6 +209,7 @@ class Rows:
                 fingerprint=replace(backbone.fingerprint, prompt=prompt),
                 layer_count=depth_at(reading, backbone.layer_count),
                 failed=np.array(self.failed[first_row:], bool),
+                reused=np.array(self.reused[first_row:], bool),
             )
             for reading in self.request.readings
         }

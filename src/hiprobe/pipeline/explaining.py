@@ -13,7 +13,7 @@ from hiprobe.errors import BackboneMemoryError, UsageError, VideoError
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.pipeline.answers import Answer, read_answer
 from hiprobe.progress import Clock, Progress
-from hiprobe.segment import MAX_SIDE_PIXELS, Cut, Stretch
+from hiprobe.segment import MAX_SIDE_PIXELS, Cut, Stretch, after_gap
 from hiprobe.timeline import Event, Explanation, Kind, Timeline
 from hiprobe.video.clip import read_clip_and_outcome
 
@@ -84,9 +84,10 @@ def explain(
 ) -> Timeline:
     """The timeline with the backbone's own words: every event, a normal neighbour, a summary.
 
-    Each event is described from key frames around its peak; beside it, the nearest segment
-    outside of all events, each used once; and last, key frames over the whole timeline. What
-    cannot be read, does not fit into memory or is no JSON is an outcome of its explanation.
+    Each event is described from key frames around its peak, of what was seen to score it; beside
+    it, the nearest segment outside of all events, each used once; and last, key frames over the
+    whole timeline. What cannot be read, does not fit into memory or is no JSON is an outcome of
+    its explanation.
 
     Args:
         prompts: what is asked; by what the backbone declares where None.
@@ -161,7 +162,8 @@ def _moments(timeline: Timeline) -> list[_Moment]:
             near = min(free, key=lambda i, e=event: _distance(i, e))  # type: ignore[misc]
             free.remove(near)
             found.append(_Moment("normal", *_times(timeline, near, near + 1), number))
-    found.append(_Moment("summary", *_times(timeline, 0, len(timeline))))
+    whole = float(timeline.start_seconds[0]), float(timeline.end_seconds[-1])
+    found.append(_Moment("summary", *whole))
     return found
 
 
@@ -190,4 +192,14 @@ def _distance(segment: int, event: Event) -> int:
 
 
 def _times(timeline: Timeline, first: int, end: int) -> tuple[float, float]:
-    return float(timeline.start_seconds[first]), float(timeline.end_seconds[end - 1])
+    """What was seen to score some segments.
+
+    Where a score is that of the last window that ended, it stands behind what the window shows.
+    """
+    waited = (timeline.end_seconds - timeline.start_seconds)[timeline.waiting]
+    begins = first == 0 or bool(after_gap(timeline.start_seconds, timeline.end_seconds)[first])
+    if begins or not len(waited):
+        return float(timeline.start_seconds[first]), float(timeline.end_seconds[end - 1])
+    window_seconds = float(waited.max())
+    seen = float(timeline.start_seconds[first]) - window_seconds
+    return max(0.0, seen), float(timeline.start_seconds[end - 1])

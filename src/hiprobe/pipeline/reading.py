@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from hiprobe.errors import UsageError
 from hiprobe.provenance import Provenance
-from hiprobe.segment import WHOLE, Cut, Stretch
+from hiprobe.segment import STILL_RULE, WHOLE, Cut, KeyParts, Stretch
 from hiprobe.spec import spec_of
 from hiprobe.states import READINGS, Reading, layer_numbers
 
@@ -29,6 +29,8 @@ class ExtractionSettings(Cut):
         readings: positions at which the layers are read, in one pass.
         batch_segments: segments per forward pass; halved when memory runs out.
         checkpoint_segments: segments after which an unfinished video's states are kept.
+        skip_still: where nothing changes, segments have the state of the last one that was read
+            (`hiprobe.video.still`). It is about segments; a whole clip has one row anyway.
 
     Raises:
         UsageError: a number is out of its range, or a reading is unknown.
@@ -38,6 +40,7 @@ class ExtractionSettings(Cut):
     readings: tuple[Reading, ...] = ("last",)
     batch_segments: int = BATCH_SEGMENTS
     checkpoint_segments: int = CHECKPOINT_SEGMENTS
+    skip_still: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,7 +58,12 @@ class ExtractionSettings(Cut):
     def provenance(self, backbone: object) -> Provenance:
         """What goes with the states that a backbone gives under these settings."""
         cut = Cut(**{field.name: getattr(self, field.name) for field in fields(Cut)})
-        return Provenance(backbone=spec_of(backbone), cut=cut)
+        return Provenance(backbone=spec_of(backbone), cut=cut, skip_still=self.skip_still)
+
+    def key_parts_without_gaps(self, unit: str, stretch: Stretch) -> KeyParts:
+        """As of the cut; with still segments skipped, the states are others."""
+        parts = super().key_parts_without_gaps(unit, stretch)
+        return parts | {"still": STILL_RULE} if self.skip_still and unit == "segments" else parts
 
     def layers_of(self, layer_count: int) -> tuple[int, ...]:
         """The layers to read of a backbone with `layer_count` layers, ascending, each once.

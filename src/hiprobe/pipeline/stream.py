@@ -20,6 +20,7 @@ from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.segments import ClipAndSegments, SegmentReader
+from hiprobe.video.still import StillGate
 from hiprobe.video.video_info import video_info
 
 T = TypeVar("T")
@@ -122,14 +123,22 @@ def _estimated_count(
 ) -> int | None:
     """How many segments there will be, by the header; None where it does not say."""
     info = video_info(video)
-    if info.frame_count_from_header and stretch == WHOLE and settings.segment_seconds is None:
-        return -(-info.frame_count_from_header // settings.segment_frames)
+    by_clock = settings.segment_seconds or settings.hop_seconds
+    if info.frame_count_from_header and stretch == WHOLE and not by_clock:
+        frames, hop = settings.segment_frames, settings.hop_frames or settings.segment_frames
+        return _windows(info.frame_count_from_header, frames, hop)
     length, fps = info.duration_seconds_from_header, info.fps_from_header
     if length is None or fps is None:
         return None
     end = length if stretch.end_seconds is None else min(length, stretch.end_seconds)
     seconds = settings.segment_seconds or settings.segment_frames / fps
-    return max(1, -int(-(end - (stretch.start_seconds or 0.0)) // seconds))
+    every = settings.hop_seconds or (settings.hop_frames / fps if settings.hop_frames else seconds)
+    return _windows(end - (stretch.start_seconds or 0.0), seconds, every)
+
+
+def _windows(whole: float, length: float, hop: float) -> int:
+    """How many windows there are until one reaches the end; all in frames, or in seconds."""
+    return 1 + max(0, -int(-(whole - length) // hop))
 
 
 def _pass_over_clip(kept: KeptStates, segment: Segment, outcome: str) -> dict[str, VideoStates]:
@@ -154,7 +163,8 @@ def _pass_over_segments(
         checkpoints = Checkpoints(rows, kept, settings.checkpoint_segments, len(rows))
         clock.skipped = len(rows)
         try:
-            with in_background(reader, depth=READ_AHEAD_SEGMENTS) as segments:
+            seen = StillGate().over(reader) if settings.skip_still else reader
+            with in_background(seen, depth=READ_AHEAD_SEGMENTS) as segments:
                 try:
                     for piece, values in run_batches(_without_done(segments, rows), rows.request):
                         rows.add(piece, values)

@@ -27,7 +27,7 @@ from hiprobe.pipeline.reading import ReadUnit
 from hiprobe.pipeline.stream import extract_units
 from hiprobe.progress import Progress, ProgressEvent
 from hiprobe.segment import Frame, Segment
-from hiprobe.settings import share_processors, states_folder
+from hiprobe.settings import share_processors, states_folder, use_threads
 from hiprobe.spec import BackboneSpec, spec_of
 from hiprobe.states import Reading, VideoStates
 from hiprobe.store.atomic import own_mark
@@ -49,10 +49,12 @@ class OpenSpec:
 
     Attributes:
         view: what is put around the backbone, such as a choice of its heads.
+        threads: of each worker; None for what it has been given.
     """
 
     spec: BackboneSpec
     view: Callable[[Backbone], Backbone] | None = None
+    threads: int | None = None
 
     def __call__(self, number: int) -> Backbone:
         """The backbone of a worker.
@@ -60,6 +62,8 @@ class OpenSpec:
         Raises:
             BackboneError, DownloadError: as `BackboneSpec.open`.
         """
+        if self.threads is not None:
+            use_threads(self.threads)
         share_processors()
         from hiprobe.backbones.hf.hardware import take_gpu  # loads torch
 

@@ -29,13 +29,19 @@ class CalibratedCamera:
         promise: the threshold, and what it promises.
         maxima: highest causal score of each block, in order of time, for telling drift.
         ema_weight: of the exponential mean that smoothed the scores.
-        segment_seconds: length of a segment; None for what the probe was fitted with.
+        segment_seconds, segment_frames: length of a segment; None for both for what the probe was
+            fitted with.
+        hop_seconds: how often one begins; None for what the probe was fitted with.
+        skip_still: whether still segments had the score of the one before; `detect` reads so too.
     """
 
     promise: AlarmPromise
     maxima: tuple[float, ...]
     ema_weight: float
     segment_seconds: float | None = None
+    segment_frames: int | None = None
+    hop_seconds: float | None = None
+    skip_still: bool = False
 
     @property
     def smoothing(self) -> Smoothing:
@@ -87,6 +93,9 @@ def read_camera(folder: Path, name: str) -> CalibratedCamera:
         maxima=tuple(found["maxima"]),
         ema_weight=found["ema_weight"],
         segment_seconds=found["segment_seconds"],
+        segment_frames=found.get("segment_frames"),
+        hop_seconds=found.get("hop_seconds"),
+        skip_still=found.get("skip_still", False),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.dual_logistic import DualFits, fit_duals
 from hiprobe.joined import Member, readings_of, slices_of
 from hiprobe.probe.training_set import grouped_folds, roc_auc
 from hiprobe.scorer import (
@@ -22,7 +23,6 @@ from hiprobe.scorer import (
     checked_rows,
     class_weights,
     mean_and_scale,
-    sigmoid,
 )
 
 INNER_FOLDS = 5
@@ -36,8 +36,6 @@ CALIBRATION_C = 10.0
 """Inverse strength of the penalty on the slope of the calibration: few clips that happen to be
 parted perfectly would else give probabilities of 0 and 1."""
 
-_ITERATIONS = 50
-_FARTHEST_LOGIT = 30.0
 _Floats = NDArray[np.float64]
 
 
@@ -104,11 +102,11 @@ class CommitteeScorer(Scorer):
         kernels = np.stack([part @ part.T for part in parts])
         # As the probe's own scorer: C falls with the summed variance of the dimensions.
         penalties = np.array([max(p.var(axis=0).sum(), 1e-9) for p in parts]) / DEFAULT_STRENGTH
-        alpha, bias = fit_duals(kernels, labels, penalties)
+        whole = _fit(kernels, labels, penalties)
         own = groups if groups is not None else [str(i) for i in range(len(labels))]
         held = self._held_out(kernels, labels, penalties, own, order=z.sum(axis=1))
         if held is None:
-            held = np.einsum("mnk,mk->mn", kernels, alpha) + bias[:, None]
+            held = np.einsum("mnk,mk->mn", kernels, whole.alpha) + whole.bias[:, None]
             areas = np.full(len(parts), np.nan)
         else:
             areas = np.array([roc_auc(labels, scores) for scores in held])
@@ -116,8 +114,8 @@ class CommitteeScorer(Scorer):
         shares = self._shares(areas, labels)
         slope, offset = _calibration(shares @ ((held - centre[:, None]) / spread[:, None]), labels)
         factors = shares / spread
-        weights = [f * (p.T @ a) for f, p, a in zip(factors, parts, alpha, strict=True)]
-        shift = float((factors * (bias - centre)).sum())
+        weights = [f * (p.T @ a) for f, p, a in zip(factors, parts, whole.alpha, strict=True)]
+        shift = float((factors * (whole.bias - centre)).sum())
         return FittedCommittee(
             kind="linear",
             mean=mean,
@@ -150,9 +148,9 @@ class CommitteeScorer(Scorer):
         held = np.zeros(kernels.shape[:2])
         for train, test in pairs:
             own = kernels[:, train[:, None], train]
-            alpha, bias = fit_duals(own, labels[train], penalties)
+            found = _fit(own, labels[train], penalties)
             across = kernels[:, test[:, None], train]
-            held[:, test] = np.einsum("mnk,mk->mn", across, alpha) + bias[:, None]
+            held[:, test] = np.einsum("mnk,mk->mn", across, found.alpha) + found.bias[:, None]
         return held
 
     def _shares(self, areas: _Floats, labels: NDArray[np.int64]) -> _Floats:
@@ -170,47 +168,10 @@ class CommitteeScorer(Scorer):
         return np.asarray(blended / blended.sum())
 
 
-def fit_duals(
-    kernels: _Floats, targets: NDArray[Any], penalties: _Floats
-) -> tuple[_Floats, _Floats]:
-    """Logistic regressions with an L2 penalty, all at once, by Newton's method on kernels.
-
-    The minimum is that of scikit-learn's `LogisticRegression(C=1/penalty,
-    class_weight="balanced")`; a test compares them. With few clips of wide states it is found some
-    twenty times as fast, since its matrices are as large as there are clips, not dimensions, and
-    folds reuse one product of all vectors.
-
-    Args:
-        kernels: `[members, n, n]`, products of the standardised vectors.
-        targets: `[n]`, 0..1.
-        penalties: `[members]`, 1 / C.
-
-    Returns:
-        `[members, n]` and `[members]`: log-odds of a row are its products with the n rows, times
-        the first, plus the second.
-    """
-    t = np.asarray(targets, dtype=np.float64)
-    sample = class_weights((t > 0.5).astype(np.int64))
-    count = kernels.shape[1]
-    logits = np.zeros(kernels.shape[:2])
-    alpha, bias = np.zeros_like(logits), np.zeros(len(kernels))
-    for _ in range(_ITERATIONS):
-        p = sigmoid(logits)
-        curvature = np.maximum(sample * p * (1 - p), 1e-10)
-        working = logits + sample * (t - p) / curvature
-        root = np.sqrt(curvature)
-        system = root[:, :, None] * kernels * root[:, None, :]
-        system += penalties[:, None, None] * np.eye(count)
-        right = np.stack([root * working, root], axis=-1)
-        solved = np.linalg.solve(system, right)
-        bias = (root * solved[..., 0]).sum(axis=1) / (root * solved[..., 1]).sum(axis=1)
-        alpha = root * (solved[..., 0] - bias[:, None] * solved[..., 1])
-        before = logits
-        logits = np.einsum("mnk,mk->mn", kernels, alpha) + bias[:, None]
-        logits = np.clip(logits, -_FARTHEST_LOGIT, _FARTHEST_LOGIT)
-        if np.abs(logits - before).max() < 1e-7:
-            break
-    return alpha, bias
+def _fit(kernels: _Floats, targets: NDArray[Any], penalties: _Floats) -> DualFits:
+    """Both classes with the same total weight."""
+    weights = class_weights((targets > 0.5).astype(np.int64))
+    return fit_duals(kernels, targets, penalties, weights=weights)
 
 
 def _calibration(scores: _Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
@@ -223,7 +184,7 @@ def _calibration(scores: _Floats, labels: NDArray[np.int64]) -> tuple[float, flo
     high, low = (counts[1] + 1) / (counts[1] + 2), 1 / (counts[0] + 2)
     targets = np.where(labels == 1, high, low)
     kernel = np.outer(scores, scores)[None]
-    alpha, bias = fit_duals(kernel, targets, np.array([1 / CALIBRATION_C]))
-    slope = float(alpha[0] @ scores)
+    found = _fit(kernel, targets, np.array([1 / CALIBRATION_C]))
+    slope = float(found.alpha[0] @ scores)
     # A committee that is worse than chance on held-out clips must not be turned round.
-    return max(slope, 1e-3), float(bias[0])
+    return max(slope, 1e-3), float(found.bias[0])

@@ -156,8 +156,11 @@ class Parameters:
         told = [f"{n}={v!r}" for n, v in own if repr(v) != repr(defaults[n].default)]
         return f"{type(self).__name__}({', '.join(told)})"
 
-    def settled(self) -> Recipe:
+    def settled(self, *, usual_mode: Mode = "clip") -> Recipe:
         """The settings that decide a fit, checked.
+
+        Args:
+            usual_mode: what a committee is fitted on unless told otherwise, by the clips' length.
 
         Raises:
             UsageError: one of them cannot be used.
@@ -187,11 +190,13 @@ class Parameters:
             balance=self.balance,
             seed=self._seed(),
         )
+        # A committee does not compare modes: with few sources that choice is noise, and on clips of
+        # unseen people every other mode than whole clips did worse.
         if self.members:
             scorer = CommitteeScorer(classifier=None, members=self.members, name="committee")
         return Recipe(
             layer=1 if self.members else self.layer,
-            mode=self._mode(),
+            mode=usual_mode if self.members and self.mode == "auto" else self.mode,
             scorer=scorer,
             smoothing=self.smoothing_for(),
             bins=self.bins,
@@ -224,11 +229,6 @@ class Parameters:
             sigma_segments=self.sigma_segments if sigma_segments is None else sigma_segments,
             ema_weight=self.ema_weight if ema_weight is None else ema_weight,
         )
-
-    def _mode(self) -> Mode | Literal["auto"]:
-        """A committee is fitted on clip vectors unless told otherwise: with few sources the choice
-        among modes is noise, and on clips of unseen people every other mode did worse."""
-        return "clip" if self.members and self.mode == "auto" else self.mode
 
     def _seed(self) -> int:
         """`random_state`, scikit-learn's word for it, over `seed`."""
@@ -320,7 +320,8 @@ def fit_examples(examples: Sequence[LabelledStates], parameters: Parameters) -> 
         LabelError, FingerprintError, StatesError, UsageError: as `Probe.fit`.
     """
     data = training_set_for(examples, parameters)
-    return fit_training_set(data, cross_validate(data, parameters.settled()), parameters)
+    recipe = parameters.settled(usual_mode=data.usual_mode)
+    return fit_training_set(data, cross_validate(data, recipe), parameters)
 
 
 def training_set_for(examples: Sequence[LabelledStates], parameters: Parameters) -> TrainingSet:
@@ -339,7 +340,7 @@ def fit_training_set(
     data: TrainingSet, held_out: CrossValidation, parameters: Parameters
 ) -> Fitted:
     """Fit on all clips, with the held-out scores of `cross_validate` on the same clips."""
-    recipe = parameters.settled()
+    recipe = parameters.settled(usual_mode=data.usual_mode)
     choice = _on_all_clips(data, held_out, recipe)
     threshold, basis = _threshold(choice.scores, parameters)
     cv_auc = roc_auc(data.labels, held_out.nested) if held_out.layers else None
@@ -377,7 +378,8 @@ def fit_training_set(
 
 def _on_all_clips(data: TrainingSet, held_out: CrossValidation, recipe: Recipe) -> _Choice:
     clips = np.arange(len(data))
-    layer, mode = choose_layer(data, clips, recipe=recipe), best_mode(data.labels, held_out.by_mode)
+    layer = choose_layer(data, clips, recipe=recipe)
+    mode = best_mode(data.labels, held_out.by_mode, usual=data.usual_mode)
     scorer = fit_mode(data, clips, mode=mode, layer=layer, scorer=recipe.scorer)
     smoothing = recipe.smoothing
     training = detection_scores(data, clips, layer=layer, scorer=scorer, smoothing=smoothing)

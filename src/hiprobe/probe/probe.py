@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.joined import join_examples, members_of
-from hiprobe.localize import check_threshold, find_events, smooth_as
+from hiprobe.localize import check_threshold, scored_timeline
 from hiprobe.probe.clip_arrays import Clips, are_examples, checked_array, labelled_clips
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import (
@@ -405,18 +405,13 @@ class Probe(Parameters):
             smoothing=smoothing, sigma_segments=sigma_segments, ema_weight=ema_weight
         )
         threshold = self.threshold_for(threshold=threshold, kappa=kappa)
-        start, end = states.start_seconds, states.end_seconds
-        smoothed = smooth_as(scores, chosen, start_seconds=start, end_seconds=end)
-        return Timeline(
-            start_seconds=start,
-            end_seconds=end,
-            scores=scores,
-            smoothed=smoothed,
+        return scored_timeline(
+            states.start_seconds,
+            states.end_seconds,
+            scores,
+            smoothing=chosen,
             threshold=threshold,
-            sigma_segments=chosen.gaussian_segments,
-            smoothing=chosen.kind,
-            ema_weight=chosen.ema_weight,
-            events=find_events(start, end, smoothed, threshold),
+            reused=states.reused,
         )
 
     def threshold_for(self, *, threshold: float | None = None, kappa: float | None = None) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.localize import Smoothing, smooth_as
+from hiprobe.overlap import spans_of_windows
 from hiprobe.plugins import Registry
 from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, grouped_folds, roc_auc
 from hiprobe.saliency import SaliencyTable, layer_saliency
@@ -118,7 +119,7 @@ def _one_draw(data: TrainingSet, recipe: Recipe, *, compared: bool) -> CrossVali
         if compared or len(modes) > 1:
             inner = folds_within(data, train, folds=INNER_FOLDS, seed=recipe.seed)
             scores = _by_mode(data, inner, [layer] * len(inner), modes, recipe)
-            mode = best_mode(data.labels, scores)
+            mode = best_mode(data.labels, scores, usual=data.usual_mode)
             area = roc_auc(data.labels, scores[mode])
         nested[held] = by_mode[mode][held]
         chosen.append(mode)
@@ -238,14 +239,21 @@ def detection_scores(
     if data.segments is None:
         return scorer.probability(data.vectors("clip", layer)[clips])
     x, owner = data.segment_rows(clips, layer)
-    scores, piece = scorer.probability(x), data.pieces_of(clips)
+    scores, piece, times = scorer.probability(x), data.pieces_of(clips), data.times_of(clips)
 
     def highest(clip: int) -> float:
-        mine, parts = scores[owner == clip], piece[owner == clip]
-        runs = [mine[parts == number] for number in np.unique(parts)]
-        return max(float(smooth_as(run, smoothing).max()) for run in runs)
+        own = owner == clip
+        runs = [own & (piece == number) for number in np.unique(piece[own])]
+        return max(_highest(scores[run], times[run], smoothing) for run in runs)
 
     return np.array([highest(clip) for clip in clips])
+
+
+def _highest(scores: _Floats, times: _Floats, smoothing: Smoothing) -> float:
+    """Of segments without a gap between them, which may overlap, `times` being `[segments, 2]`."""
+    start, end = times.T
+    spans = spans_of_windows(start, end, scores, is_causal=smoothing.is_causal)
+    return float(np.nanmax(smooth_as(spans.scores, smoothing)))
 
 
 def candidate_layers(data: TrainingSet) -> tuple[int, ...]:
@@ -269,17 +277,21 @@ def candidate_modes(data: TrainingSet, wanted: Mode | Literal["auto"]) -> tuple[
     return (wanted,)
 
 
-def best_mode(labels: NDArray[np.int64], by_mode: Mapping[Mode, _Floats]) -> Mode:
-    """The first mode, clip vectors where there are any, unless another is clearly better.
+def best_mode(
+    labels: NDArray[np.int64], by_mode: Mapping[Mode, _Floats], *, usual: Mode | None = None
+) -> Mode:
+    """The usual mode, the first one where None, unless another is clearly better.
 
     With few sources the highest AUC among four modes is noise: on clips of unseen people it took
     the one that gave 0.585, where clip vectors gave 0.788. So the best other mode is taken only
     where its gain in AUC of held-out detection scores exceeds one standard error of that gain.
     """
     areas = {m: roc_auc(labels, scores) for m, scores in by_mode.items()}
-    first = next(iter(areas))
+    first = usual if usual in areas else next(iter(areas))
     best = max(areas, key=lambda m: -1.0 if np.isnan(areas[m]) else areas[m])
-    if best == first or np.isnan(areas[first]):
+    if best == first or np.isnan(areas[best]):
+        return first
+    if np.isnan(areas[first]):
         return best
     error = _gain_error(labels, by_mode[best], by_mode[first])
     return best if areas[best] - areas[first] > error else first
@@ -289,12 +301,25 @@ def _gain_error(labels: NDArray[np.int64], ours: _Floats, theirs: _Floats) -> fl
     """Standard error of the difference of two AUCs on the same clips, by bootstrap over clips of
     each kind; the draws are fixed, so that the same clips always give the same choice."""
     rng = np.random.default_rng(0)
-    kinds = [np.flatnonzero(labels == c) for c in (0, 1)]
-    gains = []
-    for _ in range(BOOTSTRAPS):
-        rows = np.concatenate([rng.choice(kind, size=len(kind)) for kind in kinds])
-        gains.append(roc_auc(labels[rows], ours[rows]) - roc_auc(labels[rows], theirs[rows]))
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    drawn = np.zeros((BOOTSTRAPS, len(labels)))
+    for weights in drawn:
+        for kind in (0, 1):
+            clips = np.flatnonzero(labels == kind)
+            np.add.at(weights, rng.choice(clips, size=len(clips)), 1)
+    labels, drawn, ours, theirs = labels[known], drawn[:, known], ours[known], theirs[known]
+    gains = _weighted_aucs(labels, ours, drawn) - _weighted_aucs(labels, theirs, drawn)
     return float(np.std(gains))
+
+
+def _weighted_aucs(labels: NDArray[np.int64], scores: _Floats, weights: _Floats) -> _Floats:
+    """ROC-AUC of each row of weights, ties counted half; NaN where a class has no weight."""
+    normal, anomalous = labels == 0, labels == 1
+    above = 0.5 + np.sign(scores[anomalous][:, None] - scores[normal]) / 2
+    won = ((weights[:, anomalous] @ above) * weights[:, normal]).sum(axis=1)
+    pairs = weights[:, anomalous].sum(axis=1) * weights[:, normal].sum(axis=1)
+    areas: _Floats = np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return areas
 
 
 @dataclass(frozen=True)

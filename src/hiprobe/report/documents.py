@@ -23,7 +23,15 @@ VERSION = 2
 READABLE_VERSIONS = (1, 2)
 """Explanations of version 1 have a text and no fields."""
 
-SEGMENT_COLUMNS = ("segment", "start_seconds", "end_seconds", "score", "smoothed", "event")
+SEGMENT_COLUMNS = (
+    "segment",
+    "start_seconds",
+    "end_seconds",
+    "score",
+    "smoothed",
+    "event",
+    "reused",
+)
 EVENT_COLUMNS = (
     "event",
     "start_seconds",
@@ -81,16 +89,24 @@ def _write_rows(
 
 
 def segment_rows(timeline: Timeline) -> list[list[Any]]:
-    """The values of `SEGMENT_COLUMNS` for every segment; None where there is no score or event."""
+    """The values of `SEGMENT_COLUMNS` for every segment; None where there is no score or event.
+
+    `reused` is 1 where nothing changed and the score is that of the segment before, else 0.
+    """
+    reused = set(timeline.reused_segments)
     numbers: list[int | None] = [None] * len(timeline)
     for number, event in enumerate(timeline.events, start=1):
         for segment in range(event.first_segment, min(event.end_segment, len(timeline))):
             numbers[segment] = number
     columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
     return [
-        [index, *(v if math.isfinite(v) else None for v in map(float, values)), numbers[index]]
+        [index, *(_finite(v) for v in values), numbers[index], int(index in reused)]
         for index, values in enumerate(zip(*columns, strict=True))
     ]
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +126,8 @@ def timeline_document(
     """A timeline as a dictionary of JSON values, with its format and version.
 
     In the document `score` and `smoothed` are None for a segment without a score, `event` counts
-    from 1, and `gaps` are stretches without pictures.
+    from 1, `overlap` says how windows that overlap gave a segment its score, and `gaps` are
+    stretches without pictures.
 
     Args:
         timeline: what to write.
@@ -140,12 +157,14 @@ def timeline_document(
         "smoothing": timeline.smoothing,
         "sigma_segments": float(timeline.sigma_segments),
         "ema_weight": float(timeline.ema_weight),
+        "overlap": timeline.overlap,
         "probe": dict(probe),
         "notes": [*notes, STANDING_NOTE],
         "truth_spans": truth,
         "cuts": None if cuts is None else dict(cuts),
         "gaps": [list(span) for span in timeline.gaps],
-        "failed_segments": int(np.isnan(timeline.scores).sum()),
+        "failed_segments": int(timeline.failed.sum()),
+        "reused_segments": len(timeline.reused_segments),
         "events": [_plain(asdict(event)) for event in timeline.events],
         "explanations": [_plain(asdict(item)) for item in timeline.explanations],
         "segments": [
@@ -191,9 +210,13 @@ def read_timeline(path: Path | str) -> Timeline:
             sigma_segments=float(document["sigma_segments"]),
             smoothing=document.get("smoothing", "gaussian"),
             ema_weight=float(document.get("ema_weight", EMA_WEIGHT)),
+            overlap=document.get("overlap", "none"),
             events=tuple(Event(**event) for event in document["events"]),
             ended=document["ended"],
             explanations=tuple(Explanation(**item) for item in document["explanations"]),
+            reused_segments=tuple(
+                i for i, segment in enumerate(document["segments"]) if segment.get("reused")
+            ),
         )
     except (KeyError, TypeError, ValueError, OverflowError, HiProbeError) as error:
         raise UsageError(

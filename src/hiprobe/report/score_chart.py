@@ -102,7 +102,7 @@ def _draw_scores(axes: Any, timeline: Timeline, axis: ShownTime, theme: Theme) -
         label = "detected" if index == 0 else None
         span = axis.span((event.start_seconds, event.end_seconds))
         axes.axvspan(*span, label=label, zorder=0, **shown)
-    failed = np.isnan(timeline.scores)
+    failed = timeline.failed
     spans = zip(timeline.start_seconds[failed], timeline.end_seconds[failed], strict=True)
     for count, span in enumerate(spans):
         label = "no score (backbone gave up)" if count == 0 else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -63,7 +62,7 @@ def events_table(
 
 def events_caption(timeline: Timeline) -> str:
     """How many events, how the video ended, and what could not be scored, in one line."""
-    count, failed = len(timeline.events), int(np.isnan(timeline.scores).sum())
+    count, failed = len(timeline.events), int(timeline.failed.sum())
     events = {0: "no event", 1: "1 event"}.get(count, f"{count} events")
     segments = "1 segment" if len(timeline) == 1 else f"{len(timeline)} segments"
     parts = [f"{events} in {segments}", ENDED_WORDS[timeline.ended]]
@@ -71,6 +70,8 @@ def events_caption(timeline: Timeline) -> str:
         parts.append(f"{gap_words(timeline)} without pictures")
     if failed:
         parts.append(f"{failed} without a score")
+    if timeline.reused_segments:
+        parts.append(f"{len(timeline.reused_segments)} still, with the score before them")
     return "; ".join(parts)
 
 

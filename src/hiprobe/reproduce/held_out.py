@@ -179,7 +179,7 @@ def fit_set(data: TrainingSet, variant: Variant, *, request: ReproduceRequest, s
     held_out, mode = None, recipe.mode
     if variant.thresholds or mode == "auto":
         checked = cross_validate(data, recipe)
-        mode = best_mode(data.labels, checked.by_mode)
+        mode = best_mode(data.labels, checked.by_mode, usual=data.usual_mode)
         held_out = Moments.of(checked.by_mode[mode]) if checked.layers else None
     fitted = fit_mode(data, every, mode=mode, layer=layer, scorer=recipe.scorer)
     smoothing = recipe.smoothing

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from hiprobe.errors import UsageError
+from hiprobe.machine import processor_name
 from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.experiment_result import ExperimentResult
 from hiprobe.reproduce.request import (
@@ -131,7 +132,7 @@ def machine_words() -> str:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = "1 core" if usable == 1 else f"{usable} cores"
     versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
-    return f"{_processor()}, {cores}, Python {platform.python_version()}, {versions}"
+    return f"{processor_name()}, {cores}, Python {platform.python_version()}, {versions}"
 
 
 def _version(name: str) -> str:
@@ -139,12 +140,3 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "absent"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()

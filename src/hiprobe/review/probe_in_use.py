@@ -12,7 +12,9 @@ import numpy as np
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import HiProbeError
 from hiprobe.joined import join_states, layers_of, readings_of
+from hiprobe.localize import Smoothing
 from hiprobe.names import shown, text_path
+from hiprobe.overlap import spans_of_windows
 from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.probe import Probe
 from hiprobe.probe.fit_results import basis_of
@@ -88,12 +90,18 @@ class ProbeInUse:
             return None
         cache = StatesCache(states_folder())
         cut = ExtractionSettings.like(self.probe.provenance_)
-        key = cache.key_of_content(
-            video.content,
-            settings=cut.key_parts("segments", WHOLE),
-            fingerprint=self.probe.fingerprint_,
-        )
-        return cache.get(key, layers=layers, readings=readings)
+        skipping = replace(cut, skip_still=True)
+        # scores with reused segments come from a run that skipped them; others may
+        for how in (skipping,) if video.timeline.reused_segments else (cut, skipping):
+            key = cache.key_of_content(
+                video.content,
+                settings=how.key_parts("segments", WHOLE),
+                fingerprint=self.probe.fingerprint_,
+            )
+            found = cache.get(key, layers=layers, readings=readings)
+            if found is not None:
+                return found
+        return None
 
     def scored(
         self, video: ResultVideo, probe: Probe | None = None, *, threshold: float | None = None
@@ -108,8 +116,13 @@ class ProbeInUse:
         states = self.states(video, (chosen.layer_,))
         if states is None:
             return None
+        own = Smoothing.of(video.timeline)
         timeline = chosen.detect(
-            states, threshold=threshold, sigma_segments=video.timeline.sigma_segments
+            states,
+            threshold=threshold,
+            smoothing=own.kind,
+            sigma_segments=own.sigma_segments if own.kind == "gaussian" else None,
+            ema_weight=own.ema_weight if own.kind == "ema" else None,
         )
         return replace(timeline, ended=video.timeline.ended)
 
@@ -187,9 +200,16 @@ def kappa_of(probe: Probe, threshold: float) -> float | None:
 
 
 def _same_segments(states: States, timeline: Timeline) -> bool:
+    """Whether the scores are of these segments, or of the spans that windows become."""
+    spans = spans_of_windows(
+        states.start_seconds,
+        states.end_seconds,
+        np.zeros(len(states)),
+        is_causal=Smoothing.of(timeline).is_causal,
+    )
     pairs = (
-        (states.start_seconds, timeline.start_seconds),
-        (states.end_seconds, timeline.end_seconds),
+        (spans.start_seconds, timeline.start_seconds),
+        (spans.end_seconds, timeline.end_seconds),
     )
     return all(len(a) == len(b) and np.allclose(a, b, rtol=0, atol=1e-3) for a, b in pairs)
 

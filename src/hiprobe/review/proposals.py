@@ -28,7 +28,14 @@ _Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
+    """A stretch that could be labelled.
+
+    Attributes:
+        event_id: None for a peak below the threshold.
+        vector: its states at the probe's layer, scaled as its scorer does.
+    """
+
     event_id: str | None
     video_id: str
     start_seconds: float
@@ -55,7 +62,7 @@ def propose(library: Library, count: int) -> tuple[Proposal, ...]:
         UsageError: the library has no probe, or it cannot be extended.
     """
     probe = library.probe_in_use().probe
-    found = list(_candidates(library))
+    found = list(candidates(library))
     if not found:
         return ()
     vectors = np.stack([candidate.vector for candidate in found])
@@ -121,8 +128,12 @@ def _distances(one: _Floats, other: _Floats) -> _Floats:
     return np.asarray(np.sqrt(np.maximum(squares, 0) / one.shape[1]))
 
 
-def _candidates(library: Library) -> Iterator[_Candidate]:
-    """Events without a label, and the highest peaks below the threshold, where states are kept."""
+def candidates(library: Library) -> Iterator[Candidate]:
+    """Events without a label, and the highest peaks below the threshold, where states are kept.
+
+    Raises:
+        UsageError: the library has no probe.
+    """
     in_use, labels = library.probe_in_use(), library.labels()
     for video_id in library.video_ids():
         result = library.result(video_id)
@@ -136,7 +147,7 @@ def _candidates(library: Library) -> Iterator[_Candidate]:
             if not _is_labelled(own, start, end):
                 vector = _mean(in_use.probe, rows_within(states, start, end))
                 threshold = result.timeline.threshold
-                yield _Candidate(event_id, video_id, start, end, score, threshold, vector)
+                yield Candidate(event_id, video_id, start, end, score, threshold, vector)
 
 
 def _peaks(timeline: Timeline) -> list[tuple[None, float, float, float]]:
@@ -154,7 +165,7 @@ def _is_labelled(labels: list[Label], start: float, end: float) -> bool:
     return any(one.start_seconds < end and start < one.end_seconds for one in labels)
 
 
-def _proposal(candidate: _Candidate, distance: float) -> Proposal:
+def _proposal(candidate: Candidate, distance: float) -> Proposal:
     """In words, with the distance in medians."""
     side = "above" if candidate.score > candidate.threshold else "below"
     gap = abs(candidate.score - candidate.threshold)

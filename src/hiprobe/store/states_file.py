@@ -1,7 +1,8 @@
 """States of one video as one safetensors file: readable without torch, checked when read.
 
 Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, width]`, with
-`UNIT/start_seconds`, `UNIT/end_seconds`, `UNIT/failed`; one metadata entry `hiprobe` with JSON.
+`UNIT/start_seconds`, `UNIT/end_seconds`, `UNIT/failed`, `UNIT/reused`; one metadata entry
+`hiprobe` with JSON.
 Its `layers` and `layer_count` are those of the decoder where a reading of the decoder is in the
 file; readings of the vision tower have one layer, 1 of 1, beside them too.
 """
@@ -31,8 +32,8 @@ FORMAT_VERSION = 1
 
 Arrays = dict[str, NDArray[Any]]
 
-TIMES = ("start_seconds", "end_seconds", "failed")
-"""Arrays of a unit besides its states, one value for each row."""
+TIMES = ("start_seconds", "end_seconds", "failed", "reused")
+"""Arrays of a unit besides its states, one value for each row; earlier versions reused none."""
 
 
 def read_states_header(path: Path | str) -> dict[str, Any]:
@@ -211,6 +212,7 @@ def _refuse_mixture(video: VideoStates, first: States) -> None:
 
 
 def _unpack(unit: str, arrays: Arrays, header: Mapping[str, Any]) -> dict[Reading, States]:
+    reused = f"{unit}/reused"
     return {
         reading: States(
             values=arrays[f"{unit}/{reading}"],
@@ -221,6 +223,7 @@ def _unpack(unit: str, arrays: Arrays, header: Mapping[str, Any]) -> dict[Readin
             fingerprint=Fingerprint(**header["fingerprint"]),
             layer_count=depth_at(reading, int(header["layer_count"])),
             failed=arrays[f"{unit}/failed"],
+            **({"reused": arrays[reused]} if reused in arrays else {}),
         )
         for reading in header["readings"][unit]
     }

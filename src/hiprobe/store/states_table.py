@@ -30,8 +30,9 @@ def write_states_manifest(folder: Path | str) -> Path:
     One row for each reading of each segment, and of each whole clip (`unit` "clip", without a
     segment number). Columns: video, sha256, unit, segment, start_seconds, end_seconds,
     start_pts, end_pts, time_base_seconds, layers, reading, file (relative to the folder),
-    tensor and row (where the state lies: float32 `[rows, layers, width]`), failed, outcome,
-    fingerprint, label, class, source. The schema's metadata holds the fingerprints in full.
+    tensor and row (where the state lies: float32 `[rows, layers, width]`), failed, reused (nothing
+    had changed, so the state is that of the segment before), outcome, fingerprint, label, class,
+    source. The schema's metadata holds the fingerprints in full.
 
     Raises:
         StatesError: a file is damaged.
@@ -94,6 +95,7 @@ def _rows(
                     "tensor": f"{unit}/{reading}",
                     "row": row,
                     "failed": bool(times[unit]["failed"][row]),
+                    "reused": "reused" in times[unit] and bool(times[unit]["reused"][row]),
                     **_times(times[unit], row, notes),
                 }
 
@@ -131,6 +133,7 @@ def _schema(pa: Any) -> Any:
             ("layers", pa.list_(pa.int16())),
             ("row", pa.int32()),
             ("failed", pa.bool_()),
+            ("reused", pa.bool_()),
             ("label", pa.int8()),
             ("class", pa.string()),
             ("source", pa.string()),

@@ -17,6 +17,7 @@ import av
 from hiprobe.errors import VideoError
 from hiprobe.names import is_object, why_no_file
 from hiprobe.objects import local_copy, stamp_of
+from hiprobe.settings import decoding_threads
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture that is decoded, in pixels; a small file may claim a huge one."""
@@ -120,6 +121,7 @@ def _video_stream(container: Any, *, file: Path, max_pixels: int) -> Any:
     codec.options = {"max_pixels": str(max_pixels)}  # the size may also grow in mid-stream
     # Threads that work on a picture each hold some pictures each.
     codec.thread_type = "SLICE" if codec.width * codec.height > _LARGE_PIXELS else "AUTO"
+    codec.thread_count = decoding_threads()
     return stream
 
 

@@ -4,72 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import floor, inf
+from math import inf
 from pathlib import Path
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
-from hiprobe.segment import WHOLE, Cut, Segment, Stretch, key_frame_positions
+from hiprobe.segment import WHOLE, Cut, Segment, Stretch
 from hiprobe.video.clip import PickedFrames, make_segment, read_clip_and_outcome
 from hiprobe.video.decode import FrameReader, Outcome
-from hiprobe.video.frames import DecodedFrame, HeldBytes, without_picture
+from hiprobe.video.frames import DecodedFrame
+from hiprobe.video.open_windows import OpenWindows, Thinned, check_hop_of
 from hiprobe.video.times import Pace
 from hiprobe.video.video_info import video_info
-
-
-class Thinned:
-    """Frames of one growing segment, thinned out so that few of them are held.
-
-    Every `step`-th frame is kept, and the step doubles when more than `limit` would be held;
-    `pinned` positions, where the key frames of a full segment lie, are never dropped. So a key
-    frame is exact up to `limit` frames and in full segments of known length, and otherwise
-    off by at most half a step, an eighth of the distance between key frames. Pictures beyond
-    the budget in bytes are held shrunk to `max_side_pixels`, as they will be shown; where they
-    are still too large, fewer are held.
-    """
-
-    def __init__(
-        self, *, limit: int, pinned: frozenset[int], max_side_pixels: int | None = None
-    ) -> None:
-        self._limit = limit
-        self._budget = HeldBytes(max_side_pixels)
-        self._pinned = pinned
-        self._step = 1
-        self.kept: dict[int, DecodedFrame] = {}
-        self.count = 0
-
-    def add(self, frame: DecodedFrame) -> None:
-        """Take the next frame; it is kept, or counted only."""
-        self.last = without_picture(frame)
-        if not self.count:
-            self.first = self.last
-        if self._is_kept(self.count):
-            self.kept[self.count] = self._budget.taken(frame, beside=self.kept.values())
-        self.count += 1
-        if len(self.kept) > self._most():
-            self._step *= 2
-            self.kept = {i: f for i, f in self.kept.items() if self._is_kept(i)}
-
-    def _most(self) -> int:
-        limit = self._limit
-        if self._budget.is_far_exceeded(self.kept.values()):
-            limit //= 2
-        return limit + len(self._pinned)
-
-    def _is_kept(self, position: int) -> bool:
-        return position % self._step == 0 or position in self._pinned
-
-    def key_frames(self, count: int) -> list[DecodedFrame]:
-        """The kept frames nearest to the centres of `count` equal bins."""
-        wanted = key_frame_positions(frame_count=self.count, key_frames=count)
-        return [self._nearest(position) for position in wanted]
-
-    def _nearest(self, position: int) -> DecodedFrame:
-        return self.kept[min(self.kept, key=lambda i: abs(i - position))]
-
-
-_KEPT_FRAMES = 32
-"""Frames kept of a segment whose length is not known beforehand (at least 4 per key frame)."""
 
 
 def read_segments(
@@ -81,6 +27,8 @@ def read_segments(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     max_side_pixels: int | None = None,
+    hop_frames: int | None = None,
+    hop_seconds: float | None = None,
 ) -> SegmentReader:
     """Segments of a video, read as a stream; nothing is decoded before the iteration.
 
@@ -91,15 +39,23 @@ def read_segments(
     is one), which may be shorter too: no segment spans a gap. Key frames are shrunk to
     `max_side_pixels` if given.
 
+    With a hop, in frames or in seconds of the clock, a segment of that length begins so often, and
+    segments overlap. The last one of the video, and of each stretch between gaps, is the first that
+    reaches its end: later ones would hold nothing but a part of it.
+
     Raises:
-        UsageError: a number is below 1, or the stretch is empty.
-        VideoError: while iterating, where the file cannot be read.
+        UsageError: a number is below 1, the hop does not go with the length, or the stretch is
+            empty.
+        VideoError: while iterating, where the file cannot be read, or a hop in seconds does not go
+            with its frames.
     """
     cut = Cut(
         segment_frames=segment_frames,
         segment_seconds=segment_seconds,
         key_frames=key_frames,
         max_side_pixels=max_side_pixels,
+        hop_frames=hop_frames,
+        hop_seconds=hop_seconds,
     )
     return SegmentReader(path, cut, Stretch(start_seconds, end_seconds))
 
@@ -115,7 +71,7 @@ class SegmentReader:
     def __init__(self, path: Path | str, cut: Cut, stretch: Stretch = WHOLE) -> None:
         self._frames = self._frames_of(path, stretch)
         self._cut = cut
-        self.held_frames = 0
+        self._windows: OpenWindows | None = None
 
     @staticmethod
     def _frames_of(path: Path | str, stretch: Stretch) -> FrameReader:
@@ -138,57 +94,48 @@ class SegmentReader:
         """Frames decoded so far."""
         return self._frames.frame_count
 
+    @property
+    def held_frames(self) -> int:
+        """Pictures held now."""
+        return 0 if self._windows is None else self._windows.held_frames
+
     def __iter__(self) -> Iterator[Segment]:
         pace = Pace(self._frames.path, max_pixels=self._frames.max_pixels)
-        stretch, index = self._new_stretch(), 0
+        windows = OpenWindows(self._cut, start_seconds=self._frames.start_seconds or 0.0)
+        self._windows, index = windows, 0
         for frame in self._frames:
-            is_cut = pace.is_after_gap(frame)
-            if stretch.count and (is_cut or self._is_full(stretch, frame)):
-                following = None if is_cut else frame
-                yield self._segment(stretch, index=index, following=following, pace=pace)
-                stretch, index = self._new_stretch(), index + 1
-            stretch.add(frame)
-            self.held_frames = len(stretch.kept)
-        if stretch.count:
-            yield self._segment(stretch, index=index, following=None, pace=pace)
-
-    def _is_full(self, stretch: Thinned, following: DecodedFrame) -> bool:
-        """Whether a frame belongs to the next segment, by their number or by the clock."""
-        seconds = self._cut.segment_seconds
-        if seconds is None:
-            return stretch.count == self._cut.segment_frames
-        windows = (self._window_of(f, seconds) for f in (stretch.first, following))
-        return len(set(windows)) > 1
-
-    def _window_of(self, frame: DecodedFrame, segment_seconds: float) -> int:
-        # Rounding times to 1 ns keeps a frame at 0.3 s out of the window that ends at 3 * 0.1 s.
-        elapsed = frame.seconds - (self._frames.start_seconds or 0.0)
-        return floor(round(elapsed / segment_seconds, 9))
-
-    def _new_stretch(self) -> Thinned:
-        pinned: tuple[int, ...] = ()
-        if self._cut.segment_seconds is None:
-            pinned = key_frame_positions(
-                frame_count=self._cut.segment_frames, key_frames=self._cut.key_frames
-            )
-        return Thinned(
-            limit=max(_KEPT_FRAMES, 4 * self._cut.key_frames),
-            pinned=frozenset(pinned),
-            max_side_pixels=self._cut.max_side_pixels,
-        )
+            if pace.is_after_gap(frame):
+                last = windows.end()
+                if last is not None:
+                    yield self._segment(windows, last, index=index, following=None, pace=pace)
+                    index += 1
+            for window in windows.full_before(frame):
+                yield self._segment(windows, window, index=index, following=frame, pace=pace)
+                index += 1
+            if not frame.index:
+                check_hop_of(self._cut, pace=pace, first=frame)
+            windows.add(frame)
+        last = windows.end()
+        if last is not None:
+            yield self._segment(windows, last, index=index, following=None, pace=pace)
 
     def _segment(
-        self, stretch: Thinned, *, index: int, following: DecodedFrame | None, pace: Pace
+        self,
+        windows: OpenWindows,
+        window: Thinned,
+        *,
+        index: int,
+        following: DecodedFrame | None,
+        pace: Pace,
     ) -> Segment:
-        shown = stretch.key_frames(self._cut.key_frames)
         return make_segment(
-            shown,
+            windows.shown_of(window),
             index=index,
-            first=stretch.first,
-            last=stretch.last,
-            frame_count=stretch.count,
+            first=window.first,
+            last=window.last,
+            frame_count=window.count,
             following=following,
-            last_seconds=pace.shown_seconds(stretch.last) if following is None else None,
+            last_seconds=pace.shown_seconds(window.last) if following is None else None,
             max_side_pixels=self._cut.max_side_pixels,
         )
 

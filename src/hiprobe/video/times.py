@@ -177,18 +177,22 @@ class Pace:
         own = frame.duration_seconds
         if own <= GAP_SECONDS or own <= self._far_seconds(frame):
             return own
-        return self._usual_seconds(frame)
+        return self.usual_seconds(frame)
 
     def _far_seconds(self, frame: DecodedFrame) -> float:
-        return max(GAP_SECONDS, GAP_DISTANCES * self._usual_seconds(frame))
+        return max(GAP_SECONDS, GAP_DISTANCES * self.usual_seconds(frame))
 
-    def _usual_seconds(self, frame: DecodedFrame) -> float:
+    def usual_seconds(self, frame: DecodedFrame) -> float:
+        """The usual distance of frames around here; without any, how long the frame lasts."""
+        return median(self.known_distances() or [frame.duration_seconds])
+
+    def known_distances(self) -> list[float]:
+        """The last distances of frames; at first those that the first packets tell."""
         missing = _REMEMBERED - len(self._distances)
         if missing and self._path is not None:
             self._first_distances = _first_distances(self._path, self._max_pixels)
             self._path = None  # once is enough
-        known = [*self._first_distances[:missing], *self._distances]
-        return median(known) if known else frame.duration_seconds
+        return [*self._first_distances[:missing], *self._distances]
 
 
 def pictured_seconds(frames: Iterable[DecodedFrame], path: Path) -> float:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,12 +13,17 @@ import torch
 
 from hiprobe.backbones.catalogue import CatalogueEntry, find_entry
 from hiprobe.backbones.cost import count_segment
+from hiprobe.backbones.hf import random_model
+from hiprobe.backbones.hf.random_model import random_backbone
 from hiprobe.backbones.shape import GridTower
+from hiprobe.backbones.usual_ways import LibraryModel, check_equal, positions_of
+from hiprobe.bench.large import measure_large
+from hiprobe.errors import BackboneError, StatesError
+from hiprobe.pipeline.measured_rate import noise_segments
 
 sys.path.append(str(Path(__file__).resolve().parents[3] / "scripts"))
 import write_costs
 
-BENCHMARKS = str(Path(__file__).resolve().parents[3] / "benchmarks")
 NAMES = (
     *("internvl2.5-8b", "internvl3.5-8b", "smolvlm2-256m"),
     *("qwen2.5-vl-7b", "qwen3-vl-8b", "llava-onevision-7b"),
@@ -44,17 +47,6 @@ SMALL_TOWER = {
     "deepstack_visual_indexes": [0, 1],
     "out_hidden_size": 256,
 }
-
-
-@pytest.fixture
-def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ModuleType, ModuleType]]:
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import measure
-    import random_model
-
-    yield random_model, measure
-    for name in ("measure", "random_model"):
-        sys.modules.pop(name, None)
 
 
 def small(name: str) -> CatalogueEntry:
@@ -88,13 +80,10 @@ def _small_pictures(vision: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_random_model_takes_the_tokens_that_are_counted(
-    benchmarks: tuple[ModuleType, ModuleType], name: str
-) -> None:
-    random_model, _ = benchmarks
+def test_a_random_model_takes_the_tokens_that_are_counted(name: str) -> None:
     entry = small(name)
-    backbone = random_model.random_backbone(entry, device="cpu", dtype=torch.float32)
-    segment = random_model.random_segment(height=60, width=80, seed=1)
+    backbone = random_backbone(entry, device="cpu", dtype=torch.float32)
+    (segment,) = noise_segments(1, seed=1, frame_pixels=(60, 80))
     prepared = backbone.prepare(
         segment.frames, prompt=backbone.prompt, frame_seconds=segment.frame_offsets_seconds
     )
@@ -103,38 +92,59 @@ def test_a_random_model_takes_the_tokens_that_are_counted(
     assert visual in (counted, counted - 1)  # LLaVA-OneVision's line break shows nothing
     # one block for a video has no frame labels; SmolVLM2's frames each have a time of five tokens
     assert 10 < prepared.length - visual < 130
+    assert positions_of(backbone, segment) == prepared.length
     states = backbone.states([segment], layers=[1, 3])["last"]
     assert states.shape == (1, 2, 256)
     assert np.isfinite(states).all()
-    cut = random_model.random_backbone(entry, device="cpu", dtype=torch.float32, cut_at_layer=1)
+    cut = random_backbone(entry, device="cpu", dtype=torch.float32, cut_at_layer=1)
     assert cut.states([segment], layers=[1])["last"].shape == (1, 1, 256)
     assert cut.layer_count == 3
 
 
-def test_the_ways_on_a_cpu_are_timed_in_turn(
-    benchmarks: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, measure = benchmarks
-    monkeypatch.setattr(measure, "entry_of", lambda name: small(name))
-    said: list[str] = []
-    rows = list(measure.cpu_rows(repeats=1, seed=0, say=said.append))
-    assert len(rows) == 8
-    assert all(len(row["seconds"]) == 1 and min(row["seconds"]) > 0 for row in rows)
-    assert {row["dtype"] for row in rows} == {"float32", "bfloat16"}
-    assert measure.gemm_tflops(size=64, device="cpu", dtype=torch.float32, repeats=2) > 0
+@pytest.mark.parametrize("name", NAMES)
+def test_the_usual_ways_give_the_same_states(name: str) -> None:
+    backbone = random_backbone(small(name), device="cpu", dtype=torch.float32)
+    (segment,) = noise_segments(1, seed=1, frame_pixels=(60, 80))
+    assert check_equal(LibraryModel(backbone), segment) < 1e-4
 
 
-def test_large_models_are_measured_whole_and_cut(
-    benchmarks: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, measure = benchmarks
-    monkeypatch.setattr(measure, "entry_of", lambda name: small(name))
-    monkeypatch.setattr(measure, "GPU_MODELS", ("qwen2.5-vl-7b",))
+def test_other_states_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = random_backbone(small("smolvlm2-256m"), device="cpu", dtype=torch.float32)
+    (segment,) = noise_segments(1, seed=1, frame_pixels=(60, 80))
+    library, plain = LibraryModel(backbone), backbone.states
+    monkeypatch.setattr(
+        backbone, "states", lambda *a, **k: {"last": plain(*a, **k)["last"] + np.float32(0.1)}
+    )
+    with pytest.raises(StatesError, match="differ between HiProbe and the library"):
+        check_equal(library, segment)
+
+
+def test_a_model_that_is_not_here_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path))
+    monkeypatch.setattr(random_model, "find_entry", lambda name: small("smolvlm2-256m"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    found = random_model.open_or_build("smolvlm2-256m")
+    assert found.is_random and found.shape is not None
+    assert found.backbone.layer_count == 3
+    monkeypatch.setattr(random_model, "find_entry", lambda name: None)
+    with pytest.raises(BackboneError, match="neither a known name nor a folder"):
+        random_model.open_or_build("smolvlm2-265m")
+
+
+def test_large_models_are_measured_whole_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hiprobe.bench.large.find_entry", small)
     rows = list(
-        measure.large_rows(
-            device="cpu", batches=(1, 2), repeats=1, seed=0, peak_tflops=1.0, say=lambda _: None
+        measure_large(
+            device="cpu",
+            product_flops=1e12,
+            turns=1,
+            say=lambda _: None,
+            names=("qwen2.5-vl-7b",),
+            batches=(1, 2),
         )
     )
-    assert len(rows) == 2 * 2  # depths, batches
-    assert {row["layer"] for row in rows} == {2, 3}
-    assert all(0 < row["fraction"] < 1 and row["segments_a_second"] > 0 for row in rows)
+    assert [(row.layer, row.batch) for row in rows] == [(2, 1), (2, 2), (3, 1), (3, 2)]
+    assert all(0 < r.share_of_floor < 1 and r.segments_a_second > 0 for r in rows)
+    assert [r.batch_distance is None for r in rows] == [True, False, True, False]
+    assert all(r.cut_distance is None for r in rows[:2])
+    assert rows[3].cut_distance == 0.0 and rows[3].batch_distance < 1e-4

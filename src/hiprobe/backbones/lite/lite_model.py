@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    LogitsProcessorList,
-    NoRepeatNGramLogitsProcessor,
-    RepetitionPenaltyLogitsProcessor,
-)
 
 from hiprobe.backbones.decoder import DecoderBackbone, in_turn
 from hiprobe.backbones.decoder_outputs import read_texts, vision_readings
@@ -36,6 +29,7 @@ from hiprobe.backbones.lite.parts import (
     merge_adapter,
     network_input,
 )
+from hiprobe.backbones.lite.small_llama import DecoderShape, SmallLlama
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import BackboneError
 from hiprobe.fingerprint import Fingerprint
@@ -96,7 +90,7 @@ class LiteBackbone(DecoderBackbone):
     def __init__(
         self,
         *,
-        decoder: LlamaForCausalLM,
+        decoder: Any,
         layer_count: int,
         vision: EfficientNetLite0,
         projector: Projector,
@@ -216,13 +210,12 @@ class LiteBackbone(DecoderBackbone):
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
     def choosing(self, speech: Speech) -> dict[str, Any]:
-        """Processors as `generate` would make them: it warns that an embedded prompt has no ids."""
-        made, stop = LogitsProcessorList(), self.tokenizer.token_to_id(END_OF_TURN)
-        if speech.repetition_penalty != 1.0:
-            made.append(RepetitionPenaltyLogitsProcessor(speech.repetition_penalty))
-        if speech.no_repeat_tokens:
-            made.append(NoRepeatNGramLogitsProcessor(speech.no_repeat_tokens))
-        return {"logits_processor": made, "eos_token_id": stop, "pad_token_id": stop}
+        """Arguments of the decoder's `generate`."""
+        return {
+            "repetition_penalty": speech.repetition_penalty,
+            "no_repeat_tokens": speech.no_repeat_tokens,
+            "eos_token_id": self.tokenizer.token_to_id(END_OF_TURN),
+        }
 
     def _feature_maps(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
         # one by one: what a picture's layers hand on then stays in the processor's cache
@@ -257,11 +250,12 @@ def load_lite(
         config = read_json(folder / "config.json", nan=True)
         manifest = (folder / "manifest.json").read_bytes()
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        decoder_config = LlamaConfig(**config["decoder"])
-        layer_count = decoder_config.num_hidden_layers
-        decoder_config.num_hidden_layers = min(cut_at_layer or layer_count, layer_count)
-        decoder, vision = LlamaForCausalLM(decoder_config), EfficientNetLite0()
+        shape = DecoderShape.of_config(config["decoder"])
+        layer_count = shape.num_hidden_layers
+        shape = replace(shape, num_hidden_layers=min(cut_at_layer or layer_count, layer_count))
+        decoder, vision = SmallLlama(shape), EfficientNetLite0()
         _load_parts(folder / "model.safetensors", decoder, vision)
+        vision.fold_norms()
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BackboneError(
             f"the lite backbone in {folder} cannot be loaded: {error}; remove the folder and "
@@ -282,15 +276,16 @@ def load_lite(
     )
 
 
-def _load_parts(path: Path, decoder: LlamaForCausalLM, vision: EfficientNetLite0) -> None:
-    wanted = {f"decoder.{k}": v for k, v in decoder.state_dict().items() if k != "lm_head.weight"}
-    wanted |= {f"vision.{k}": v for k, v in vision.state_dict().items()}
-    with safe_open(path, framework="pt") as tensors, torch.no_grad():
-        missing = set(wanted) - set(tensors.keys())
-        if missing:
-            raise KeyError(f"{len(missing)} tensors are missing, {sorted(missing)[0]} the first")
-        for name, place in wanted.items():
-            place.copy_(tensors.get_tensor(name))
+def _load_parts(path: Path, decoder: SmallLlama, vision: EfficientNetLite0) -> None:
+    with safe_open(path, framework="pt") as tensors:
+        stored = set(tensors.keys())
+        for part, prefix in ((decoder, "decoder."), (vision, "vision.")):
+            wanted = {k: prefix + k for k in part.state_dict() if k != "lm_head.weight"}
+            missing = set(wanted.values()) - stored
+            if missing:
+                raise KeyError(f"{len(missing)} tensors are missing, {min(missing)} the first")
+            found = {name: tensors.get_tensor(key) for name, key in wanted.items()}
+            part.load_state_dict(found, strict=False, assign=True)
     decoder.tie_weights()
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import LlamaForCausalLM
 
 from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
@@ -37,7 +37,7 @@ BATCH_NORM_EPS = 1e-3
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution without bias and with TensorFlow's "SAME" padding."""
+    """Convolution with TensorFlow's "SAME" padding; without bias until a norm is folded into it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1):
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
@@ -53,7 +53,20 @@ class SameConv2d(nn.Conv2d):
             x, pads = nn.functional.pad(x, (left, pads[1] - left, top, pads[0] - top)), [0, 0]
         # equal sides are left to the convolution, which pads without a copy
         sides = (pads[0] // 2, pads[1] // 2)
-        return nn.functional.conv2d(x, self.weight, None, self.stride, sides, 1, self.groups)
+        return nn.functional.conv2d(x, self.weight, self.bias, self.stride, sides, 1, self.groups)
+
+    @torch.no_grad()
+    def fold(self, norm: nn.BatchNorm2d) -> None:
+        """Take over a norm that follows: the same numbers but for rounding."""
+        mean, variance = (norm.get_buffer(n).double() for n in ("running_mean", "running_var"))
+        scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
+        folded = self.weight.double() * scale[:, None, None, None]
+        self.weight = nn.Parameter(folded.float(), requires_grad=False)
+        self.bias = nn.Parameter((norm.bias - mean * scale).float(), requires_grad=False)
+
+
+def _clipped(x: Tensor) -> Tensor:
+    return nn.functional.relu6(x, inplace=True)  # nobody else holds what a convolution gave
 
 
 class Block(nn.Module):
@@ -74,8 +87,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Expand, filter each channel, project."""
-        y = nn.functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
-        y = nn.functional.relu6(self._bn1(self._depthwise_conv(y)))
+        y = _clipped(self._bn0(self._expand_conv(x))) if self.expands else x
+        y = _clipped(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
         out: Tensor = x + y if self.residual else y
         return out
@@ -98,17 +111,34 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = nn.BatchNorm2d(FEATURE_CHANNELS, eps=BATCH_NORM_EPS)
         self._fc = nn.Linear(FEATURE_CHANNELS, CLASSES)
 
+    def fold_norms(self) -> None:
+        """Put each batch norm into the convolution before it, which takes a quarter off the time.
+
+        For reading only: `load_state_dict` does not know the folded net.
+        """
+        places: list[tuple[nn.Module, str, str]] = [
+            (self, "_conv_stem", "_bn0"),
+            (self, "_conv_head", "_bn1"),
+        ]
+        for block in self._blocks:
+            if block.expands:
+                places.append((block, "_expand_conv", "_bn0"))
+            places += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+        for module, convolution, norm in places:
+            getattr(module, convolution).fold(getattr(module, norm))
+            module.register_module(norm, nn.Identity())
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Two feature maps, float32: what the head sees, and a finer one from mid-way.
 
         `[n, 1280, height / 32, width / 32]` and `[n, 112, height / 16, width / 16]`.
         """
-        x = nn.functional.relu6(self._bn0(self._conv_stem(x)))
+        x = _clipped(self._bn0(self._conv_stem(x)))
         for number, block in enumerate(self._blocks):
             x = block(x)
             if number == FINE_BLOCK:
                 fine = x
-        return nn.functional.relu6(self._bn1(self._conv_head(x))), fine
+        return _clipped(self._bn1(self._conv_head(x))), fine
 
     def classify(self, x: Tensor) -> Tensor:
         """ImageNet logits, float32 `[n, 1000]`."""
@@ -279,7 +309,7 @@ ADAPTED = (
 
 
 @torch.no_grad()
-def merge_adapter(decoder: LlamaForCausalLM, tensors: Mapping[str, Tensor]) -> None:
+def merge_adapter(decoder: Any, tensors: Mapping[str, Tensor]) -> None:
     """Add `b @ a` to each adapted weight, in place (Hu et al. 2022); a cut decoder takes its part.
 
     Raises:
@@ -290,7 +320,9 @@ def merge_adapter(decoder: LlamaForCausalLM, tensors: Mapping[str, Tensor]) -> N
             module = layer.get_submodule(name)
             if not isinstance(module, nn.Linear):
                 raise BackboneError(f"the LLM's {name} is no linear layer; reinstall hiprobe")
-            module.weight += _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
+            update = _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
+            # in memory of its own: weights may be mapped from their file, page by page
+            module.weight = nn.Parameter(update.add_(module.weight), requires_grad=False)
 
 
 def _update(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:

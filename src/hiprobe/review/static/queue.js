@@ -1,6 +1,7 @@
 // The queue: events of all videos, loaded as they scroll by, judged one by one or many at once.
 
 import { api } from "./api.js";
+import { Picture } from "./pictures.js";
 import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { clockWords, counted, stretchWords } from "./times.js";
 
@@ -78,13 +79,7 @@ function Thumbnails({ event, resting }) {
     <div class="strip" aria-hidden="true">
       ${numbers.map(
         (number) =>
-          html`<img
-            key=${number}
-            alt=""
-            loading="lazy"
-            src=${api.thumbnailAddress(event.id, number)}
-            onError=${(e) => (e.target.hidden = true)}
-          />`,
+          html`<${Picture} key=${number} source=${api.thumbnailAddress(event.id, number)} />`,
       )}
     </div>
   `;

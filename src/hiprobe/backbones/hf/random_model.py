@@ -6,24 +6,27 @@ makes one token of a word or mark, so that a prompt is about as long as with the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
-from hiprobe.backbones.catalogue import CatalogueEntry
+from hiprobe.backbones.catalogue import CatalogueEntry, find_entry, stored_shapes
 from hiprobe.backbones.hf.families import build_family
 from hiprobe.backbones.hf.family import Parts, Wording
 from hiprobe.backbones.hf.generic import model_class
 from hiprobe.backbones.hf.hf_load import without_head
 from hiprobe.backbones.hf.hf_model import HfBackbone
+from hiprobe.backbones.hf.measured import measured_shape
 from hiprobe.backbones.hf.original import native_config
 from hiprobe.backbones.hf.pictures import encode_distinct_frames
-from hiprobe.backbones.interface import DETECT_PROMPT
-from hiprobe.backbones.shape import GridTower
-from hiprobe.segment import Segment
+from hiprobe.backbones.interface import DETECT_PROMPT, Backbone
+from hiprobe.backbones.shape import GridTower, Shape
+from hiprobe.errors import BackboneError
+from hiprobe.spec import BackboneSpec
 
 MARKS = (
     *("<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<image>", "<video>"),
@@ -120,19 +123,52 @@ def random_backbone(
     )
 
 
-def random_segment(*, height: int, width: int, seed: int, distinct: int = 8) -> Segment:
-    """Eight key frames of noise, of which `distinct` differ."""
-    rng = np.random.default_rng(seed)
-    made = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(distinct)]
-    return Segment(
-        index=0,
-        start_seconds=0.0,
-        end_seconds=1.0,
-        start_pts=0,
-        end_pts=1,
-        time_base_seconds=1.0,
-        first_frame=0,
-        frame_count=24,
-        frames=tuple(made[k * distinct // 8] for k in range(8)),
-        frame_seconds=tuple(k / 8 for k in range(8)),
-    )
+def random_backbone_of(
+    entry: CatalogueEntry, *, device: str, cut_at_layer: int | None = None, seed: int = 0
+) -> HfBackbone:
+    """The same in the format that the device is fast in: bfloat16 on a GPU, else float32."""
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    return random_backbone(entry, device=device, dtype=dtype, cut_at_layer=cut_at_layer, seed=seed)
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A backbone that is about to be measured.
+
+    Attributes:
+        shape: for counting what it needs; None where its tower is not counted.
+        is_random: built from its config, with random weights, since it is not on this disk.
+        device, dtype: where and in which format it runs.
+    """
+
+    name: str
+    backbone: Backbone
+    shape: Shape | None
+    is_random: bool
+    device: str
+    dtype: str
+
+
+def open_or_build(name: str, *, seed: int = 0) -> OpenedModel:
+    """A backbone by name or folder; one of the catalogue that is not here gets random weights.
+
+    Raises:
+        BackboneError: there is no such backbone.
+        DownloadError: `lite` cannot be fetched.
+    """
+    spec, entry = BackboneSpec(name), find_entry(name)
+    shape = stored_shapes().get(name) if entry is None else entry.shape
+    try:
+        backbone, is_random = spec.open(), False
+    except BackboneError:
+        if entry is None:
+            raise
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        backbone, is_random = random_backbone_of(entry, device=device, seed=seed), True
+    if shape is None and isinstance(backbone, HfBackbone):
+        shape = measured_shape(backbone.model)
+    stack = getattr(backbone, "stack", None)
+    device = "cpu" if stack is None else str(next(stack.parameters()).device.type)
+    # Of a folder the last part is its name: where it lies is nobody's matter.
+    known = Path(name).name if Path(name).is_dir() else name
+    return OpenedModel(known, backbone, shape, is_random, device, backbone.fingerprint.dtype)

@@ -1,0 +1,133 @@
+"""Memory against the length of a video: everything around the model, in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiprobe.backbones.interface import Speech
+from hiprobe.bench.ways import Say
+from hiprobe.errors import StatesError
+from hiprobe.fingerprint import Fingerprint
+from hiprobe.segment import Frame, Segment
+from hiprobe.states import Reading
+from hiprobe.video.loop import write_looped
+
+WIDTH = 576
+"""Of the states, as of lite."""
+
+
+class MeanBackbone:
+    """Gives the mean colour of the key frames, in no time: what is measured lies around it."""
+
+    layer_count, width = 1, WIDTH
+    fingerprint = Fingerprint("mean", "", "float32", "none")
+
+    def states(
+        self,
+        segments: Sequence[Segment],
+        *,
+        layers: Sequence[int],
+        readings: Sequence[Reading] = ("last",),
+    ) -> Mapping[Reading, NDArray[np.float32]]:
+        """The same number in every dimension."""
+        means = np.array([np.mean(s.frames[0]) for s in segments], np.float32)
+        rows = np.broadcast_to(means[:, None, None], (len(segments), len(layers), WIDTH))
+        return {reading: rows.copy() for reading in readings}
+
+    def describe(
+        self,
+        frames: Sequence[Frame],
+        *,
+        prompt: str,
+        max_new_tokens: int = 64,
+        speech: Speech | None = None,
+        frame_seconds: Sequence[float] | None = None,
+    ) -> str:
+        """It has no words."""
+        return ""
+
+
+@dataclass(frozen=True)
+class LengthFound:
+    """One length.
+
+    Attributes:
+        minutes: of the video.
+        peak_bytes: most resident memory of the process that read it.
+        state_bytes: of the states, which are held until the video is done.
+        seconds: that reading took.
+    """
+
+    minutes: float
+    peak_bytes: int
+    state_bytes: int
+    seconds: float
+
+
+def measure_length(video: Path, *, minutes: Sequence[float], say: Say) -> list[LengthFound]:
+    """Read looped copies of a video.
+
+    Raises:
+        VideoError: the video cannot be looped.
+        StatesError: the process that reads it failed; with what it said.
+    """
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for length in minutes:
+            say(f"memory of a video of {length:g} minutes")
+            looped = write_looped(Path(folder) / "looped.mp4", video, seconds=60 * length)
+            peak, rows, seconds = _read_elsewhere(looped)
+            found.append(LengthFound(length, int(peak), int(rows) * WIDTH * 4, seconds))
+    return found
+
+
+def _read_elsewhere(video: Path) -> tuple[float, float, float]:
+    code = f"from hiprobe.bench.length import tell_peak; tell_peak({str(video)!r})"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = done.stdout.split()
+    if done.returncode or len(words) != 3:
+        said = done.stderr.strip().splitlines() or ["nothing"]
+        raise StatesError(f"the process that read {video.name} ended: {said[-1]}")
+    peak, rows, seconds = map(float, words)
+    return peak, rows, seconds
+
+
+def tell_peak(video: str) -> None:
+    """Read a video and print the most memory that this process held, the segments and the time."""
+    import time
+
+    from hiprobe.pipeline import extract_video
+    from hiprobe.pipeline.reading import ExtractionSettings
+
+    began = time.perf_counter()
+    settings = ExtractionSettings(layers=(1,))
+    found = extract_video(Path(video), backbone=MeanBackbone(), settings=settings)
+    seconds = time.perf_counter() - began
+    print(peak_bytes(), len(found.states["last"]), seconds)
+
+
+def peak_bytes() -> int:
+    """Most resident memory of this process so far."""
+    # Linux counts what the parent held at the fork into the child's `ru_maxrss`.
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,308 @@
+"""Labels on what the review proposes against labels at random: what do rounds of them gain?"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiprobe.errors import LabelError, StatesError
+from hiprobe.names import path_text
+from hiprobe.probe import Probe
+from hiprobe.probe.fitting import usable_in_all
+from hiprobe.probe.training_set import grouped_folds
+from hiprobe.reproduce.clip_states import Bench
+from hiprobe.reproduce.drawing import Panel, curve_of_rows, panels_drawing
+from hiprobe.reproduce.estimate import (
+    HIGHEST_AUC,
+    Estimate,
+    Units,
+    Weigh,
+    auc_estimate,
+    clip_units,
+    difference,
+    estimate,
+    mean_auc,
+)
+from hiprobe.reproduce.experiment_result import Figure, Findings, ResultRow
+from hiprobe.reproduce.experiments.label_budget import draw_clips
+from hiprobe.reproduce.request import DataSource, ReproduceRequest, Steps
+from hiprobe.reproduce.scored import states_digest
+from hiprobe.review.library import Library
+from hiprobe.review.probe_in_use import ProbeInUse
+from hiprobe.review.proposals import Candidate, candidates
+from hiprobe.review.result_videos import ResultVideo
+from hiprobe.review.store import STORE_NAME, ReviewStore
+from hiprobe.review.teach import Teacher
+from hiprobe.review.values import Proposal
+from hiprobe.states import LabelledStates, States, VideoStates
+from hiprobe.store.states_file import write_states
+
+START, LABELS_A_ROUND, ROUNDS = 4, 8, 5
+PARTS = 3
+"""One of so many parts of the sources is held apart, by seed."""
+
+REVIEWER = "oracle"
+PROTOCOL = (
+    f"{START} clips of each kind to start with, {LABELS_A_ROUND} labels a round on the other clips "
+    f"of two thirds of the sources, each answered with the label of its clip; tested on the third "
+    f"that is held apart by seed"
+)
+NOTES = (
+    "Proposals, refits and versions are those of the review itself, on a library of its own for "
+    "each seed. At random means: drawn evenly from the stretches that are candidates for a "
+    "proposal, events and peaks below the threshold.",
+    "Only the label of a whole clip is known. It need not be true of each stretch of it, so some "
+    "answers are wrong where those of a person would be right, on both sides.",
+    "The interval of a difference is over the same draws of sources for both sides and all seeds; "
+    "seeds differ in which sources are held apart, in the first clips, and in what is drawn.",
+    "A refit's time is that of the processor, one thread: reading states, choosing the layer among "
+    "all of them, cross-validation, the table of layers, and scoring all videos anew.",
+)
+
+Pick = Callable[[Teacher, np.random.Generator], Sequence[Proposal | Candidate]]
+"""The next stretches to label."""
+
+
+def _proposed(teacher: Teacher, _: np.random.Generator) -> Sequence[Proposal]:
+    return teacher.proposals(LABELS_A_ROUND)
+
+
+def _at_random(teacher: Teacher, rng: np.random.Generator) -> Sequence[Candidate]:
+    found = list(candidates(teacher.library))
+    return [found[i] for i in rng.permutation(len(found))[:LABELS_A_ROUND]]
+
+
+PROPOSED, AT_RANDOM = "proposed", "at random"
+WAYS: dict[str, Pick] = {PROPOSED: _proposed, AT_RANDOM: _at_random}
+
+
+@dataclass(frozen=True)
+class LabelCourse:
+    """One way of choosing under one seed.
+
+    Attributes:
+        rounds: the held-out clips with their scores, at the start and after each round.
+        seconds: processor time of each refit.
+    """
+
+    rounds: tuple[Units, ...]
+    seconds: tuple[float, ...]
+
+
+def run(bench: Bench) -> Findings:
+    """Both ways on every data set.
+
+    Raises:
+        LabelError: too few clips or sources of a kind to start with and to hold apart.
+        StatesError: a clip has no segments.
+    """
+    rows: list[ResultRow] = []
+    for data in bench.request.data:
+        rows += _rows(bench, data)
+    return Findings(tuple(rows), (_figure(bench, rows),), NOTES)
+
+
+def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
+    (examples,) = usable_in_all([bench.extraction.examples(data)])
+    digest, seeds = states_digest(examples), bench.request.seeds
+    steps = Steps(bench.say, f"teach, {data.name}", len(seeds) * len(WAYS))
+    found: dict[str, list[LabelCourse]] = {way: [] for way in WAYS}
+    with _states_on_disk(examples) as places:
+        for seed in seeds:
+            pool, held = _split(examples, seed)
+            loop = _Loop(bench.request, pool, places, held, seed)
+            for way in WAYS:
+                key = {"states": digest, "seed": seed, "way": way, **loop.settings()}
+                piece = bench.finished.piece(key, partial(loop.course, way))
+                found[way].append(_course(piece, held))
+                steps.step(way)
+    return _table_rows(bench, data, found)
+
+
+def _split(
+    examples: Sequence[LabelledStates], seed: int
+) -> tuple[list[LabelledStates], list[LabelledStates]]:
+    """The clips to teach with and those of other sources that are tested."""
+    labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
+    for train, rest in grouped_folds(labels, sources, folds=PARTS, seed=seed):
+        pool, held = [examples[i] for i in train], [examples[i] for i in rest]
+        counts = [sum(e.label == kind for e in pool) for kind in (0, 1)]
+        if min(counts) > START and {e.label for e in held} == {0, 1}:
+            return pool, held
+    raise LabelError(
+        f"{len(examples)} clips of {len({e.source for e in examples})} sources: too few to start "
+        f"with {START} of each kind and to hold a third of the sources apart; add clips"
+    )
+
+
+@contextmanager
+def _states_on_disk(examples: Sequence[LabelledStates]) -> Iterator[dict[str, Path]]:
+    """Name of a clip to the file of its segments' states, as the review scores videos."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = {e.name: Path(folder) / f"{n}.safetensors" for n, e in enumerate(examples)}
+        for example in examples:
+            states = _segments(example)
+            write_states(places[example.name], VideoStates(states={states.reading: states}))
+        yield places
+
+
+def _segments(example: LabelledStates) -> States:
+    if example.segments is None:
+        raise StatesError(f"{example.name} has no segments to review; extract it with segments")
+    return example.segments
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """A review of the clips of a pool, from the first few labels on.
+
+    Attributes:
+        places: files of states, by name of the clip.
+        held: clips of other sources, which are tested.
+    """
+
+    request: ReproduceRequest
+    pool: Sequence[LabelledStates]
+    places: dict[str, Path]
+    held: Sequence[LabelledStates]
+    seed: int
+
+    def settings(self) -> dict[str, Any]:
+        """What decides a course besides states, seed and way."""
+        counts = {"start": START, "labels": LABELS_A_ROUND, "rounds": ROUNDS, "parts": PARTS}
+        return {**counts, "mode": self.request.mode, "folds": self.request.folds}
+
+    def course(self, way: str) -> dict[str, Any]:
+        """Scores of the held-out clips and processor seconds of the refits, as JSON values."""
+        rng = np.random.default_rng([self.seed, 1])
+        with self._opened() as (library, kinds):
+            teacher = Teacher(library)
+            scores, seconds = [self._scores(library)], []
+            for _ in range(ROUNDS):
+                for one in WAYS[way](teacher, rng):
+                    library.label(
+                        kind="anomaly" if kinds[one.video_id] else "normal",
+                        reviewer=REVIEWER,
+                        event_id=one.event_id,
+                        video_id=one.video_id,
+                        start_seconds=one.start_seconds,
+                        end_seconds=one.end_seconds,
+                    )
+                began = time.process_time()
+                refit = teacher.refit()
+                seconds.append(time.process_time() - began)
+                teacher.accept(refit.id, REVIEWER)
+                scores.append(self._scores(library))
+        return {"scores": scores, "seconds": seconds}
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Library, dict[str, int]]]:
+        """A review of all clips but the first ones, and the label of each of its videos."""
+        drawn = draw_clips(self.pool, per_class=START, rng=np.random.default_rng(self.seed))
+        others = [e for e in self.pool if e.name not in {d.name for d in drawn}]
+        request = self.request
+        probe = Probe(mode=request.mode, folds=request.folds, seed=self.seed).fit(drawn)
+        with tempfile.TemporaryDirectory() as folder:
+            probe.save(Path(folder) / "probe")
+            videos = [self._video(e, probe) for e in others]
+            store = ReviewStore.open(Path(folder) / STORE_NAME)
+            ids = store.add_videos([(v.path, v.content) for v in videos])
+            found = dict(zip(ids, videos, strict=True))
+            with Library(store, found, ProbeInUse.open(Path(folder) / "probe")) as library:
+                library.show({name: video.timeline for name, video in found.items()})
+                yield library, {name: e.label for name, e in zip(ids, others, strict=True)}
+
+    def _video(self, example: LabelledStates, probe: Probe) -> ResultVideo:
+        return ResultVideo(
+            path=path_text(self.places[example.name]),
+            content=None,
+            timeline=probe.detect(_segments(example)),
+            probe=probe.facts(),
+            truth=None,
+        )
+
+    def _scores(self, library: Library) -> list[float]:
+        probe = library.probe_in_use().probe
+        return [float(np.nanmax(probe.detect(_segments(e)).smoothed)) for e in self.held]
+
+
+def _course(piece: dict[str, Any], held: Sequence[LabelledStates]) -> LabelCourse:
+    labels, sources = [e.label for e in held], [e.source for e in held]
+    rounds = tuple(clip_units(scores, labels, sources) for scores in piece["scores"])
+    return LabelCourse(rounds, tuple(piece["seconds"]))
+
+
+def _table_rows(
+    bench: Bench, data: DataSource, found: dict[str, list[LabelCourse]]
+) -> list[ResultRow]:
+    table = bench.table(data, "What labels of a review gain", PROTOCOL)
+    draws, rows = bench.request.draws, []
+    for number in range(ROUNDS + 1):
+        setting = _words(number)
+        units = {way: [c.rounds[number] for c in found[way]] for way in WAYS}
+        for way in WAYS:
+            rows.append(table.row(setting, _metric(way), auc_estimate(units[way], draws=draws)))
+        if number:
+            gain = difference(units[PROPOSED], units[AT_RANDOM], draws=draws)
+            rows += _gain_rows(table.row, setting, gain)
+    rows += _gain_rows(table.row, "mean of all rounds", _mean_gain(found, draws=draws))
+    seconds = [s for courses in found.values() for c in courses for s in c.seconds]
+    refits = bench.table(data, "Refits", "all refits of both ways and all seeds")
+    values = {"median": np.median(seconds), "longest": np.max(seconds)}
+    for name, value in values.items():
+        rows.append(refits.row("processor seconds of a refit", name, float(value), count=True))
+    return rows
+
+
+GAIN, AHEAD = "proposed minus at random", "seeds ahead"
+
+
+def _gain_rows(row: Callable[..., ResultRow], setting: str, gain: Estimate) -> list[ResultRow]:
+    ahead = float((np.array(gain.by_seed) > 0).mean())
+    return [row(setting, GAIN, gain), row(setting, AHEAD, ahead)]
+
+
+def _mean_gain(found: dict[str, list[LabelCourse]], *, draws: int) -> Estimate:
+    """Of the AUCs after each round, the start left out."""
+    means = {way: [mean_auc(c.rounds[1:]) for c in found[way]] for way in WAYS}
+
+    def minus(one: Weigh, other: Weigh) -> Weigh:
+        return lambda weights: one(weights) - other(weights)
+
+    gains = [minus(*pair) for pair in zip(means[PROPOSED], means[AT_RANDOM], strict=True)]
+    sources = [c.rounds[0].sources for c in found[PROPOSED]]
+    return estimate(gains, sources, draws=draws)
+
+
+def _metric(way: str) -> str:
+    return f"{HIGHEST_AUC}, {way}"
+
+
+def _words(number: int) -> str:
+    """Labels given after so many rounds."""
+    return f"{number * LABELS_A_ROUND} labels"
+
+
+def _figure(bench: Bench, rows: Sequence[ResultRow]) -> Figure:
+    counts = [number * LABELS_A_ROUND for number in range(ROUNDS + 1)]
+    panels = []
+    for data in bench.request.data:
+        curves = []
+        for way in WAYS:
+            own = [r for r in rows if r.data == data.name and r.metric == _metric(way)]
+            curves.append(curve_of_rows(way, counts, own))
+        panels.append(Panel(data.name, "labels given in the review", HIGHEST_AUC, tuple(curves)))
+    caption = (
+        f"{HIGHEST_AUC} on sources held apart against labels given in the review, after a start "
+        f"with {START} clips of each kind; the band is over sources."
+    )
+    drawing = panels_drawing(panels, columns=2)
+    return Figure("teach", caption, drawing, (4.6 * len(panels) + 0.4, 3.6))

@@ -1,0 +1,188 @@
+"""What to fit on when labelled clips are long and abnormal only in part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiprobe.datasets.video_files import is_states_name
+from hiprobe.errors import UsageError
+from hiprobe.paper import KEY_FRAMES
+from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.selection import cross_validate
+from hiprobe.probe.training_set import MODES, grouped_folds, roc_auc, training_set
+from hiprobe.reproduce.clip_states import Bench
+from hiprobe.reproduce.estimate import HIGHEST_AUC, Estimate
+from hiprobe.reproduce.experiment_result import Findings, ResultRow
+from hiprobe.reproduce.request import DataSource, Steps
+from hiprobe.reproduce.scored import states_digest
+from hiprobe.segment import Segment
+from hiprobe.states import LabelledStates, Reading, States
+from hiprobe.video.clip import read_clip
+
+CLIPS_OF_A_VIDEO = (1, 2, 4, 8)
+"""Each divides the number of key frames, so that all clips of a video are shown equally."""
+
+GROUPS = 4
+VIDEOS_OF_A_KIND = 6
+"""In each group, where it has so many abnormal clips."""
+
+PROTOCOL = (
+    "an abnormal video is one abnormal clip among normal ones, a normal video normal clips alone; "
+    "{groups} groups of sources, up to {videos} videos of each kind from each; each group is "
+    "scored by a fit on the others, layer by DLSP; the seeds draw the videos"
+)
+NOTE = (
+    "Segments are those of the clips; the vector of a video is read from eight key frames over "
+    "all of it. A video holds no segment across a cut."
+)
+
+
+def run(bench: Bench) -> Findings:
+    """Every number of clips, every mode, on every data set.
+
+    Raises:
+        UsageError: a data set consists of extracted states, which have no pictures to show.
+    """
+    rows: list[ResultRow] = []
+    steps = Steps(bench.say, "long-clips", len(bench.request.data) * len(CLIPS_OF_A_VIDEO))
+    for data in bench.request.data:
+        if any(is_states_name(c.video) for c in bench.extraction.clips(data)):
+            raise UsageError(f"{data.name}: long videos are made of clips; give videos, not states")
+        for count in CLIPS_OF_A_VIDEO:
+            rows += _rows(bench, data, count)
+            steps.step(f"{data.name}, {count} clips a video")
+    return Findings(rows=tuple(rows), notes=(NOTE,))
+
+
+def _rows(bench: Bench, data: DataSource, count: int) -> list[ResultRow]:
+    examples = bench.extraction.examples(data)
+    lengths = [_seconds(e) for e in examples]
+    setting = f"{count} clips a video, {count * float(np.median(lengths)):.0f} s"
+    key: dict[str, Any] = {"states": states_digest(examples), "count": count}
+    pieces = []
+    for seed in bench.request.seeds:
+        drawn = draw_videos(examples, count=count, seed=seed)
+        pieces.append(
+            bench.finished.piece(
+                {**key, "seed": seed, "videos": [[e.name for e in v.parts] for v in drawn]},
+                lambda drawn=drawn: _areas(bench, data, drawn),  # type: ignore[misc]
+            )
+        )
+    protocol = PROTOCOL.format(groups=GROUPS, videos=VIDEOS_OF_A_KIND)
+    table = bench.table(data, "What is fitted on", protocol)
+    return [
+        table.row(setting, f"{HIGHEST_AUC}, {mode}", Estimate.of_seeds(p[mode] for p in pieces))
+        for mode in MODES
+    ]
+
+
+@dataclass(frozen=True)
+class DrawnVideo:
+    """Clips in the order in which they follow each other, all of one group of sources."""
+
+    parts: tuple[LabelledStates, ...]
+    group: int
+
+    @property
+    def label(self) -> int:
+        """1 where any of the clips is abnormal."""
+        return max(e.label for e in self.parts)
+
+    @property
+    def name(self) -> str:
+        """The names of its clips."""
+        return "+".join(e.name for e in self.parts)
+
+
+def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) -> list[DrawnVideo]:
+    """Videos of so many clips each; no clip comes twice in one, no group shares a source.
+
+    Raises:
+        UsageError: a group has fewer normal clips than a video needs.
+    """
+    rng = np.random.default_rng([seed, count])
+    labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
+    found: list[DrawnVideo] = []
+    groups = grouped_folds(labels, sources, folds=GROUPS, seed=0)
+    for number, (_, held) in enumerate(groups):
+        normal = [examples[i] for i in held if not labels[i]]
+        abnormal = [examples[i] for i in held if labels[i]]
+        if len(normal) < count:
+            raise UsageError(
+                f"a group of sources has {len(normal)} normal clips, and a video takes {count}; "
+                "bring more normal clips"
+            )
+        kinds = min(VIDEOS_OF_A_KIND, len(abnormal))
+        for event in rng.permutation(len(abnormal))[:kinds]:
+            others = [normal[i] for i in rng.permutation(len(normal))[: count - 1]]
+            others.insert(int(rng.integers(count)), abnormal[event])
+            found.append(DrawnVideo(tuple(others), number))
+            quiet = [normal[i] for i in rng.permutation(len(normal))[:count]]
+            found.append(DrawnVideo(tuple(quiet), number))
+    return found
+
+
+def _areas(bench: Bench, data: DataSource, drawn: Sequence[DrawnVideo]) -> dict[str, float]:
+    """AUC of each mode by the highest segment score of each video."""
+    files = {c.name: c.video for c in bench.extraction.clips(data)}
+    videos = [_read(bench, video, files) for video in drawn]
+    found = training_set(videos)
+    checked = cross_validate(found, Parameters(mode="auto", folds=GROUPS).settled())
+    return {mode: roc_auc(found.labels, scores) for mode, scores in checked.by_mode.items()}
+
+
+def _read(bench: Bench, video: DrawnVideo, files: dict[str, Path]) -> LabelledStates:
+    reading = bench.request.reading
+    segments = _in_a_row([e.segments for e in video.parts if e.segments is not None])
+    if len(video.parts) == 1:
+        clip = video.parts[0].clip
+    else:
+        clip = _whole(bench, [files[e.name] for e in video.parts], reading, like=segments)
+    return LabelledStates(video.name, video.label, f"group {video.group}", clip, segments)
+
+
+def _in_a_row(parts: Sequence[States]) -> States:
+    """The segments of all parts, each part starting where the one before ended."""
+    starts, ends, offset = [], [], 0.0
+    for part in parts:
+        starts.append(part.start_seconds - part.start_seconds[0] + offset)
+        ends.append(part.end_seconds - part.start_seconds[0] + offset)
+        offset = float(ends[-1][-1])
+    return replace(
+        parts[0],
+        values=np.concatenate([p.values for p in parts]),
+        start_seconds=np.concatenate(starts),
+        end_seconds=np.concatenate(ends),
+        failed=np.concatenate([p.failed for p in parts]),
+    )
+
+
+def _whole(bench: Bench, files: Sequence[Path], reading: Reading, *, like: States) -> States:
+    """States of one segment over all files: their key frames side by side."""
+    shown = [read_clip(f, key_frames=KEY_FRAMES // len(files)) for f in files]
+    end = float(like.end_seconds[-1])
+    count = sum(s.frame_count for s in shown)
+    frames = tuple(frame for s in shown for frame in s.frames)
+    whole = Segment(
+        index=0, start_seconds=0.0, end_seconds=end, start_pts=0, end_pts=count,
+        time_base_seconds=end / count, first_frame=0, frame_count=count, frames=frames,
+        frame_seconds=tuple((i + 0.5) * end / len(frames) for i in range(len(frames))),
+    )  # fmt: skip
+    values = bench.extraction.backbone.states([whole], layers=like.layers, readings=(reading,))
+    return replace(
+        like,
+        values=values[reading],
+        start_seconds=np.zeros(1),
+        end_seconds=np.full(1, end),
+        failed=np.zeros(1, np.bool_),
+    )
+
+
+def _seconds(example: LabelledStates) -> float:
+    states = example.segments if example.segments is not None else example.clip
+    return 0.0 if states is None else float(states.end_seconds[-1] - states.start_seconds[0])
