@@ -1,7 +1,7 @@
 """Measures many workers: speed of two, deaths of workers and of a node, many units, memory.
 
     python benchmarks/scale.py speed --clips 24
-    python benchmarks/scale.py kills --kills 50 [--ray]
+    python benchmarks/scale.py kills --kills 50 [--ray] [--at s3://bucket/folder]
     python benchmarks/scale.py units --units 10000
 
 Each prints one line of JSON.
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone, Speech
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.objects import put
 from hiprobe.pipeline.engine import Engine, FailuresOnly, FileItem
 from hiprobe.pipeline.extraction import extract_video
 from hiprobe.pipeline.ray_hands import RayHands
@@ -143,10 +144,18 @@ def speed(folder: Path, clips: int) -> dict[str, Any]:
     return {"clips": clips, "seconds": seconds, "times_faster": seconds[1] / seconds[2]}
 
 
-def kills(folder: Path, count: int, *, on_ray: bool) -> dict[str, Any]:
-    """Kill a worker at random while units are read, so many times; of a cluster also a node."""
-    videos = write_clips(folder, 4 * count, frames=72, side=64)
-    opened, cache = partial(mean_colour, 0.02), StatesCache(folder / "cache")
+def kills(folder: Path, count: int, *, on_ray: bool, at: Path | None) -> dict[str, Any]:
+    """Kill a worker at random while units are read, so many times; of a cluster also a node.
+
+    Args:
+        at: a folder of an object store, where clips and cache lie then.
+    """
+    videos = here = write_clips(folder, 4 * count, frames=72, side=64)
+    if at is not None:
+        videos = [at / video.name for video in here]
+        for video, place in zip(here, videos, strict=True):
+            put(video, place)
+    opened, cache = partial(mean_colour, 0.02), StatesCache((at or folder) / "cache")
     place, nodes, rng, done = CachePlace.of(cache), [], random.Random(0), [0, 0]
     if on_ray:
         import ray
@@ -172,7 +181,7 @@ def kills(folder: Path, count: int, *, on_ray: bool) -> dict[str, Any]:
 
     with Crew(hands, size=2 + on_ray, place=place) as crew:
         found, reasons, seconds = run(videos, ElsewhereBackbone.of(crew), cache, kill)
-    plain, _, _ = run(videos, mean_colour(0.0, 0), StatesCache(folder / "plain"))
+    plain, _, _ = run(here, mean_colour(0.0, 0), StatesCache(folder / "plain"))
     return {
         "units": len(videos),
         "killed": done[1],
@@ -190,8 +199,15 @@ def named(process: psutil.Process) -> str:
         return ""
 
 
+def busy_seconds() -> tuple[float, float]:
+    """Processor time of this process and of its workers so far; other load does not change it."""
+    own = psutil.Process()
+    times = [sum(p.cpu_times()[:2]) for p in (own, *own.children())]
+    return times[0], sum(times[1:])
+
+
 def units(folder: Path, count: int) -> dict[str, Any]:
-    """Ever more units: milliseconds for each, and the memory of this process at the end."""
+    """Ever more units: milliseconds for each, and the memory of this process."""
     rows = []
     for number in (count // 100, count // 10, count):
         place_of = folder / str(number)
@@ -203,10 +219,22 @@ def units(folder: Path, count: int) -> dict[str, Any]:
         with Crew(hands, size=2, place=place) as crew:
             backbone = ElsewhereBackbone.of(crew)
             crew.wait_until_ready(2)
+            before = busy_seconds()
             found, reasons, seconds = run(videos, backbone, cache)
+            busy = [
+                1000 * (now - then) / number
+                for now, then in zip(busy_seconds(), before, strict=True)
+            ]
         assert len(found) == number and not reasons, reasons[:3]
-        memory = psutil.Process().memory_info().rss / 1e6
-        rows.append({"units": number, "ms_each": 1000 * seconds / number, "memory_mb": memory})
+        rows.append(
+            {
+                "units": number,
+                "ms_each": 1000 * seconds / number,
+                "cpu_ms_each_of_the_command": busy[0],
+                "cpu_ms_each_of_the_workers": busy[1],
+                "memory_mb": psutil.Process().memory_info().rss / 1e6,
+            }
+        )
     return {"rows": rows}
 
 
@@ -218,13 +246,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--units", type=int, default=10_000)
     parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--at", type=Path, help="a folder of an object store for clips and cache")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if asked.what == "speed":
             found = speed(folder, asked.clips)
         elif asked.what == "kills":
-            found = kills(folder, asked.kills, on_ray=asked.ray)
+            found = kills(folder, asked.kills, on_ray=asked.ray, at=asked.at)
         else:
             found = units(folder, asked.units)
     print(json.dumps({"what": asked.what, **found}), flush=True)

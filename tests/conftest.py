@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,3 +77,36 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(CodecPictures, "_decoded", counting)
     return seen
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """The address of a real object store that speaks S3, in this process."""
+    server_of = pytest.importorskip("moto.server").ThreadedMotoServer
+    server = server_of(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bucket of its own for a test, which reaches the store as users do; as a path."""
+    from pyarrow.fs import S3FileSystem
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": object_store,
+        "AWS_ACCESS_KEY_ID": "AKIAHIPROBE",
+        "AWS_SECRET_ACCESS_KEY": "very/secret+key",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HIPROBE_CACHE": str(tmp_path / "cache-here"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{secrets.token_hex(6)}"
+    maker = S3FileSystem(
+        endpoint_override=object_store, region="us-east-1", allow_bucket_creation=True
+    )
+    maker.create_dir(name)
+    return Path(f"s3://{name}")

@@ -90,7 +90,7 @@ class BackboneMemoryError(BackboneError):
 
 
 class StorageError(HiProbeError):
-    """Something could not be written (disk full, folder not writable or in use by another run)."""
+    """A disk is full, a folder is not writable or in use, or an object store cannot be used."""
 
     exit_code = 10
 

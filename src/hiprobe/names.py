@@ -22,13 +22,42 @@ _UNSEEN = re.compile(
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
+OBJECT_SCHEMES = ("s3", "gs")
+"""Object stores that are read and written; an address there travels as a path, `s3:/bucket/a.mp4`,
+for that is what `Path` makes of it."""
+
+_OBJECT_STARTS = tuple(f"{scheme}:{slash}" for scheme in OBJECT_SCHEMES for slash in "/\\")
+
+_OBJECT = re.compile(rf"(?<![\w/.-])({'|'.join(OBJECT_SCHEMES)}):[/\\](?=[^/\\\s])")
+
+
+def is_object(path: PurePath | str) -> bool:
+    """Whether a path is an address in an object store (`s3://bucket/a.mp4`)."""
+    return str(path).startswith(_OBJECT_STARTS)
+
+
+def absolute(path: PurePath | str) -> Path:
+    """A path from the root, without `..`; links stay. An address in an object store is one."""
+    return Path(path) if is_object(path) else Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def beside(folder: Path, path: Path) -> Path:
+    """A path that is meant from a folder, unless it is an address or begins at the root."""
+    return path if is_object(path) else folder / path
+
+
+def whole_addresses(text: str) -> str:
+    """The text with both slashes in the addresses of object stores, of which paths keep one."""
+    return _OBJECT.sub(r"\1://", text) if ":" in text else text
+
+
 def path_text(path: PurePath | str) -> str:
     r"""A path for a document, which `text_path` turns back; always valid UTF-8.
 
     A byte that is not UTF-8 becomes `\xe9`. A backslash that stands before such a text in the name
     itself becomes `\x5c`; every other character stays.
     """
-    return utf8_text(_LOOKS_ESCAPED.sub(r"\\x5c", str(path)))
+    return utf8_text(_LOOKS_ESCAPED.sub(r"\\x5c", whole_addresses(str(path))))
 
 
 def text_path(text: str) -> Path:
@@ -93,17 +122,21 @@ _IN_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/{1,2}[^\s'\"<>]+", re.IGNORECASE)
 
 
 def is_address(name: object) -> bool:
-    """Whether a name is the address of something on a network, not the path of a file."""
-    return _ADDRESS.match(str(name)) is not None and not os.path.lexists(str(name))
+    """Whether a name is the address of something on a network that is read neither as a file nor
+    from an object store."""
+    text = str(name)
+    return bool(_ADDRESS.match(text)) and not is_object(text) and not os.path.lexists(text)
 
 
 def hide_credentials(text: str) -> str:
     """The text without user names and passwords of the addresses in it.
 
-    `rtsp://user:password@camera/1?token=x` becomes `rtsp://camera/1?token=...`.
+    `rtsp://user:password@camera/1?token=x` becomes `rtsp://camera/1?token=...`. Addresses of
+    object stores get both their slashes.
     """
     if ":/" not in text:
         return text
+    text = whole_addresses(text)
     text = _USER.sub(r"\1", text)
     return _IN_ADDRESS.sub(lambda found: _SECRET.sub(r"\1...", found[0]), text)
 

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hiprobe.errors import UsageError
+from hiprobe.names import is_object
+
 _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """A thread that waits sleeps, in GNU's OpenMP and in Intel's and LLVM's: by default it spins, and
 takes the processor from whatever else runs on the machine."""
@@ -30,10 +33,11 @@ _V1_FOLDERS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
 def cache_folder() -> Path:
     """Folder for weights and states: `HIPROBE_CACHE`, else the user's cache folder.
 
-    It is not created here.
+    It is always one of this machine: where `HIPROBE_CACHE` is the address of an object store, that
+    is for states, and the rest stays in the user's cache folder. It is not created here.
     """
-    chosen = os.environ.get("HIPROBE_CACHE", "").strip()
-    if chosen:
+    chosen = _chosen_cache()
+    if chosen and not is_object(chosen):
         return Path(chosen).expanduser().absolute()
     import platformdirs  # only where the default is asked for: keeps `import hiprobe` light
 
@@ -41,13 +45,58 @@ def cache_folder() -> Path:
 
 
 def states_folder() -> Path:
-    """Folder of the cached states."""
-    return cache_folder() / "states"
+    """Folder of the cached states, which may lie in an object store."""
+    chosen = _chosen_cache()
+    return (Path(chosen) if is_object(chosen) else cache_folder()) / "states"
+
+
+def _chosen_cache() -> str:
+    return os.environ.get("HIPROBE_CACHE", "").strip()
 
 
 def backbones_folder() -> Path:
     """Folder of the backbones' weights."""
     return cache_folder() / "backbones"
+
+
+def copies_folder() -> Path:
+    """Folder of the local copies of what lies in object stores."""
+    return cache_folder() / "copies"
+
+
+def copies_limit_bytes() -> int:
+    """Bytes that those copies may take: `HIPROBE_COPIES_GB`, else 20 GB.
+
+    Raises:
+        UsageError: it is no number above 0.
+    """
+    text = os.environ.get("HIPROBE_COPIES_GB", "").strip() or "20"
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < 1e6:
+        raise UsageError(f"HIPROBE_COPIES_GB is {text!r}; give a number of GB above 0")
+    return int(limit * 1e9)
+
+
+def object_store_settings(scheme: str) -> tuple[str | None, str | None]:
+    """Endpoint and region of an object store, as the usual variables name them; None for its own.
+
+    Those are `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `AWS_REGION` and `AWS_DEFAULT_REGION` for
+    `s3`, and `STORAGE_EMULATOR_HOST` for `gs`. Credentials are left to the library, which finds
+    them in variables, in files of the user or on the machine.
+    """
+
+    def first(*names: str) -> str | None:
+        return next((found for name in names if (found := os.environ.get(name, "").strip())), None)
+
+    if scheme == "gs":
+        return first("STORAGE_EMULATOR_HOST"), None
+    return (
+        first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        first("AWS_REGION", "AWS_DEFAULT_REGION"),
+    )
 
 
 def offline() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hiprobe.store import text_files
 from hiprobe.store.text_files import (
     RESULTS,
     RUN_NAME,
@@ -28,7 +29,30 @@ def test_owners_are_read_back_as_they_were(tmp_path: Path) -> None:
     )
     write_run(tmp_path, interrupted=False, results=[], failures=[], owners=owners)
     assert read_owners(tmp_path) == owners
+    text_files._KNOWN.clear()  # as another process reads them
+    assert read_owners(tmp_path) == owners
     assert "käse" in (tmp_path / RUN_NAME).read_text(encoding="utf-8")
+
+
+def test_a_run_file_is_read_again_where_someone_else_has_written_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, plain = list[Path](), text_files.read_json
+
+    def counted(path: Path, **more: Any) -> Any:
+        read.append(path)
+        return plain(path, **more)
+
+    monkeypatch.setattr(text_files, "read_json", counted)
+    mine, theirs = (Owner(name, f"/v/{name}.mp4", "ab", 5) for name in ("one", "two"))
+    write_run(tmp_path, interrupted=True, results=[], failures=[], owners=[mine])
+    assert read_owners(tmp_path) == read_owners(tmp_path) == (mine,) and not read
+    other = tmp_path / "other"
+    write_run(other, interrupted=True, results=[], failures=[], owners=[theirs])
+    (other / RUN_NAME).replace(tmp_path / RUN_NAME)
+    assert read_owners(tmp_path) == read_owners(tmp_path) == (theirs,) and len(read) == 1
+    (tmp_path / RUN_NAME).unlink()
+    assert read_owners(tmp_path) == ()
 
 
 def test_there_are_none_without_a_run_file_or_in_one_that_keeps_none(tmp_path: Path) -> None:

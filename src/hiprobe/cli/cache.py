@@ -13,7 +13,8 @@ def cache() -> None:
     """Show or remove cached states.
 
     What the backbone made of a video is kept, so that fitting again or resuming an interrupted run
-    does not read the video twice. Folder: HIPROBE_CACHE, or hiprobe in the user's cache folder.
+    does not read the video twice. Folder: HIPROBE_CACHE, which may be
+    s3://bucket/name, or the user's cache folder.
     """
 
 

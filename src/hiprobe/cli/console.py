@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from hiprobe.names import hide_credentials, shown, shown_lines
+from hiprobe.names import hide_credentials, shown, shown_lines, whole_addresses
 from hiprobe.progress import Progress, ProgressEvent
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def echo(text: str = "", *, err: bool = False, bold: bool = False) -> None:
     """Lines on stdout, or stderr where `err`; control characters in them are written out."""
     # The stream is named: by itself click writes UTF-8 to a terminal that has said it is ASCII.
     stream: TextIO = sys.stderr if err else sys.stdout
-    safe = shown_lines(text)
+    safe = shown_lines(whole_addresses(text))
     click.echo(click.style(safe, bold=True) if bold else safe, file=stream, err=err)
 
 

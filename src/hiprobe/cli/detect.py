@@ -92,11 +92,11 @@ def detect(
 ) -> None:
     """Score videos and list their abnormal events.
 
-    Takes files, folders and patterns, or states extracted before. Results are named after each
-    video; a second video of the same name gets a number, and keeps it. Files in folders and
-    patterns that HiProbe wrote itself are skipped. A file that cannot be read is listed at the
-    end and in hiprobe-run.json, the others are still done, and the exit code is 3. Run the same
-    command again to resume an interrupted run.
+    Takes files, folders and patterns, also of object stores (s3://bucket/...), or states
+    extracted before. Results are named after each video; a second video of the same name gets a
+    number, and keeps it. Files in folders and patterns that HiProbe wrote itself are skipped. A
+    file that cannot be read is listed at the end and in hiprobe-run.json, the others are still
+    done, and the exit code is 3. Run the same command again to resume an interrupted run.
 
     \b
     Examples:

@@ -17,7 +17,8 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_bytes, say
-from hiprobe.errors import UsageError
+from hiprobe.errors import StorageError, UsageError
+from hiprobe.names import is_object
 from hiprobe.spec import BackboneSpec
 
 Level = Literal["ok", "note", "missing"]
@@ -179,8 +180,13 @@ def _disk() -> Iterator[Check]:
 
     folder = cache_folder()
     existing = next(p for p in (folder, *folder.parents) if p.exists())
-    free, used = shutil.disk_usage(existing).free, StatesCache(states_folder()).size_bytes()
-    text = f"{folder}: {format_bytes(used)} of states, {format_bytes(free)} free"
+    free, states, used = shutil.disk_usage(existing).free, states_folder(), 0
+    try:
+        used = StatesCache(states).size_bytes()
+    except StorageError as error:
+        yield Check("cache of states", "missing", str(error), "see docs/object-stores.md")
+    where = f" in {states}" if is_object(states) else ""
+    text = f"{folder}: {format_bytes(used)} of states{where}, {format_bytes(free)} free"
     if free < 1e9:
         remedy = "hiprobe cache prune, or set HIPROBE_CACHE to a folder on another disk"
         yield Check("cache", "note", text, remedy)

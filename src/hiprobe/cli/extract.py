@@ -15,6 +15,7 @@ from hiprobe.cli.run_files import RunFile
 from hiprobe.cli.session import Session, items_to_extract, open_session, parse_layers
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
+from hiprobe.objects import exists
 from hiprobe.store.text_files import STATES, path_cell, write_table
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def extract(
 ) -> None:
     """Write the hidden states of videos as safetensors, one file for each, with a manifest.
 
-    VIDEO is a file, a folder, a pattern, or a CSV of labelled clips. Each file of states holds
-    one row per segment and one over the whole clip; states.parquet lists every row with its
-    times. Everything after it runs without a model: `hiprobe fit` and `hiprobe detect` take
-    the files, or the folder, in place of videos. Files that are there already are not made again.
+    VIDEO is a file, a folder, a pattern, or a CSV of labelled clips; s3:// is read too. Each file
+    of states holds one row per segment and one over the whole clip; states.parquet lists every row
+    with its times. Everything after it runs without a model: `hiprobe fit` and `hiprobe detect`
+    take the files, or the folder, in place of videos. Files that are there already are not made
+    again.
 
     \b
     Examples:
@@ -80,7 +82,7 @@ def _refuse_own_table(named: Sequence[str], out: Path) -> None:
     """The labels are written as `manifest.csv`; a table of that name there would be lost."""
     labels = (out / LABELS_NAME).resolve()
     tables = [t for n in named for t in (Path(n).expanduser(), Path(n).expanduser() / LABELS_NAME)]
-    if any(t.is_file() and t.resolve() == labels for t in tables):
+    if any(exists(t) and t.resolve() == labels for t in tables):
         raise UsageError(
             f"{out / LABELS_NAME} is the table to read from, and would be written over; choose "
             "another folder with --out"
@@ -100,7 +102,7 @@ class _Extraction:
         from hiprobe.pipeline.source import ReadPlan
 
         name = self.run_file.names.find(item.video, part=item.part)
-        if name is not None and replace(item, name=name).target(self.run_file.out).exists():
+        if name is not None and exists(replace(item, name=name).target(self.run_file.out)):
             return None  # if they are of other content, they are read when it is their turn
         return ReadPlan(self.session.backbone, self.session.settings).unit(item.video, item.stretch)
 
@@ -154,7 +156,7 @@ class _Extraction:
         names, out = self.run_file.names, self.run_file.out
         found = [(item, names.find(item.video, part=item.part)) for item in self.items]
         named = [replace(item, name=name) for item, name in found if name is not None]
-        return [item for item in named if item.target(out).exists()]
+        return [item for item in named if exists(item.target(out))]
 
 
 def _write_labels(items: Sequence[Item], out: Path) -> Path:

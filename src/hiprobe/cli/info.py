@@ -9,6 +9,7 @@ import click
 
 from hiprobe.cli.console import echo
 from hiprobe.names import shown
+from hiprobe.objects import is_folder
 
 if TYPE_CHECKING:
     from hiprobe.video.video_info import VideoInfo
@@ -47,7 +48,7 @@ def _print(facts: dict[str, Any]) -> None:
 def _facts(path: Path) -> dict[str, Any]:
     from hiprobe.datasets.video_files import is_states_name
 
-    if path.is_dir():
+    if is_folder(path):
         return _probe_facts(path)
     return _states_facts(path) if is_states_name(path) else _video_facts(path)
 

@@ -25,7 +25,8 @@ import click
 
 from hiprobe.cli.console import echo
 from hiprobe.errors import FolderInUseError
-from hiprobe.names import shown
+from hiprobe.names import is_object, shown
+from hiprobe.objects import local_stand_in
 from hiprobe.store.atomic import alone_in, remove_unless_locked, try_lock
 
 INTERRUPTED_EXIT_CODE = 130
@@ -182,12 +183,15 @@ _MAX_BYTES = 1 << 20
 def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterator[None]:
     """Within the block this run writes into `folder`, and none of other settings does.
 
-    A folder that was not there and is empty at the end is removed again.
+    A folder that was not there and is empty at the end is removed again. In a folder of an object
+    store runs of other machines are refused whatever their settings.
 
     Raises:
         FolderInUseError: a run of other settings is at it; the message names it.
+        StorageError: it lies in an object store that cannot be asked.
     """
-    own = _Holder.of_this_run(context or click.get_current_context())
+    own, named = _Holder.of_this_run(context or click.get_current_context()), folder
+    folder = local_stand_in(folder)
     with ExitStack() as stack:
         try:
             missing = [f for f in (folder, *folder.parents) if not f.exists()]
@@ -198,7 +202,7 @@ def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterato
                     holder = _living(path)
                     if holder is not None and holder.settings != own.settings:
                         raise FolderInUseError(
-                            f"{folder} is in use by another run with different settings: "
+                            f"{named} is in use by another run with different settings: "
                             f"{holder.words}; wait for it to end, or choose another folder for "
                             "the results"
                         )
@@ -207,6 +211,10 @@ def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterato
             raise
         except OSError:  # whoever writes the first file says what is wrong with the folder
             pass
+        if is_object(named):
+            from hiprobe.store.claim import claimed
+
+            stack.enter_context(claimed(named, words=own.words))
         yield
 
 

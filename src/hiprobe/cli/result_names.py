@@ -15,16 +15,17 @@ A name belongs to a video's path and content. The run file of the output folder 
 from __future__ import annotations
 
 import hashlib
-import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain, count, takewhile
 from pathlib import Path
 
 from hiprobe.errors import HiProbeError
-from hiprobe.names import fits_file_name
+from hiprobe.names import absolute, fits_file_name
+from hiprobe.objects import exists, local_copy, stamp_of
 from hiprobe.store.atomic import alone_in_new
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.text_files import (
@@ -136,7 +137,7 @@ class ResultNames:
         """The video as an owner whose name is not known yet; without a hash if unreadable."""
         try:
             digest = made_from(video) or self.hash_of(video)
-            size = video.stat().st_size
+            size = stamp_of(video)[0]
         except (HiProbeError, OSError):  # told by whoever reads it
             digest, size = "", 0
         return Owner("", _absolute(video), digest, size, self.kind, part)
@@ -144,10 +145,13 @@ class ResultNames:
     def _may_have(self, name: str, identity: Owner) -> bool:
         """True where no file under this name is, or may become, another video's."""
         endings = endings_of(self.kind)
-        if _folded(f"{name}{ending}" for ending in endings) & _reserved(self.owners):
+        files = _folded(f"{name}{ending}" for ending in endings)
+        of_kind = {kind: endings_of(kind) for kind in ENDINGS}
+        taken = (_files_of(owner.name, of_kind[owner.kind]) for owner in self.owners)
+        if not all(map(files.isdisjoint, (_folded([RUN_NAME]), *taken))):
             return False
         there = [inside(self.out, f"{name}{ending}") for ending in endings]
-        if not any(os.path.lexists(path) for path in there):
+        if not any(map(exists, there)):
             return True
         return _names_itself(there[0], identity)
 
@@ -157,7 +161,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _absolute(video: Path) -> str:
-    return os.path.abspath(video)  # noqa: PTH100 - `..` goes, links stay
+    return str(absolute(video))
 
 
 def _folded(files: Iterable[str]) -> set[str]:
@@ -165,14 +169,10 @@ def _folded(files: Iterable[str]) -> set[str]:
     return {unicodedata.normalize("NFC", file).casefold() for file in files}
 
 
-def _reserved(owners: Sequence[Owner]) -> set[str]:
-    """Files of the names that are given out, in all formats, and our own."""
-    return _folded(
-        [
-            RUN_NAME,
-            *(f"{owner.name}{ending}" for owner in owners for ending in endings_of(owner.kind)),
-        ]
-    )
+@cache
+def _files_of(name: str, endings: tuple[str, ...]) -> set[str]:
+    """The files of a name that is given out, in all formats."""
+    return _folded(f"{name}{ending}" for ending in endings)
 
 
 def _known(video: Owner, owners: Sequence[Owner]) -> Owner | None:
@@ -185,7 +185,7 @@ def _known(video: Owner, owners: Sequence[Owner]) -> Owner | None:
     grown = next((o for o in reversed(here) if _has_grown(o, video)), None)
     if grown is not None:
         return grown
-    moved = [o for o in mine if o.sha256 == video.sha256 and not Path(o.video).exists()]
+    moved = [o for o in mine if o.sha256 == video.sha256 and not exists(Path(o.video))]
     return max(moved, key=lambda o: _common_end(o.video, video.video), default=None)
 
 
@@ -195,7 +195,7 @@ def _has_grown(before: Owner, now: Owner) -> bool:
         return False
     digest, left = hashlib.sha256(), before.size_bytes
     try:
-        with Path(now.video).open("rb") as file:
+        with local_copy(now.video).open("rb") as file:
             while left and (piece := file.read(min(left, 1 << 20))):
                 digest.update(piece)
                 left -= len(piece)

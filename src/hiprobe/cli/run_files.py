@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from hiprobe.cli.console import echo
 from hiprobe.cli.result_names import HashOf, ResultNames
 from hiprobe.errors import HiProbeError, VideoError
 from hiprobe.failures import Failure, failure_of
-from hiprobe.names import hide_credentials, path_text, shown
+from hiprobe.names import absolute, hide_credentials, path_text, shown, whole_addresses
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.text_files import RESULTS, Owner, read_owners, write_run
 
@@ -170,7 +169,7 @@ def shown_names(files: Sequence[Path], *, beside: Sequence[Path] = ()) -> Mappin
     Args:
         beside: files that are not shown, and are not to be taken for one of those that are.
     """
-    paths = {file: Path(os.path.abspath(file)) for file in files}  # noqa: PTH100 - links stay
+    paths = {file: absolute(file) for file in files}
     by_name: dict[str, set[Path]] = defaultdict(set)
     for path in (*paths.values(), *beside):
         by_name[path.name].add(path)
@@ -183,4 +182,4 @@ def _shortest(path: Path, every: set[Path]) -> str:
         end = path.parts[-count:]
         if sum(other.parts[-count:] == end for other in every) == 1:
             return "/".join(end)
-    return str(path)
+    return whole_addresses(str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,8 @@ from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.result_names import wanted_name
 from hiprobe.datasets.video_files import count_words, untimed_words
 from hiprobe.errors import BackboneError, BackboneMemoryError, UsageError
-from hiprobe.names import fits_file_name, is_address, why_no_file
+from hiprobe.names import absolute, fits_file_name, is_address, why_no_file
+from hiprobe.objects import exists, is_folder, matching
 from hiprobe.store.content_hash import content_hash
 
 if TYPE_CHECKING:
@@ -80,15 +80,15 @@ def _found(name: str, remarks: list[str]) -> list[tuple[Path, Path | None]]:
     if is_address(name):
         raise UsageError(why_no_file(name))
     path = Path(name).expanduser()
-    if path.is_dir():
+    if is_folder(path):
         inside = look_into(path)
         if not inside.videos:
             aside = "".join(f" ({remark})" for remark in inside.remarks())
             raise UsageError(f"folder {path} holds no video; give files, or another folder{aside}")
         remarks += inside.remarks()
         return [(video, path) for video in inside.videos]
-    if not path.exists() and glob.has_magic(name):
-        matches = sorted(Path(m) for m in glob.glob(str(path), recursive=True))  # noqa: PTH207
+    if glob.has_magic(name) and not exists(path):
+        matches = matching(path)
         if not matches:
             raise UsageError(f"nothing matches {name}; check the pattern and the folder")
         return [(match, _before_magic(path)) for match in matches]
@@ -121,7 +121,7 @@ def items_to_extract(
     items: dict[tuple[Path, Stretch], Item] = {}
     for name in named:
         path = Path(name).expanduser()
-        root = path if path.is_dir() else path.parent
+        root = path if is_folder(path) else path.parent
         for item in _items_of(name, path, out, tell):
             named_so = replace(item, name=_below(item, root))
             items.setdefault((item.video, item.stretch), named_so)
@@ -133,14 +133,15 @@ def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> lis
     from hiprobe.pipeline.source import open_source
     from hiprobe.pipeline.states_folder import Item
 
-    if path.suffix.lower() in TABLE_SUFFIXES or (path / "manifest.csv").is_file():
+    if path.suffix.lower() in TABLE_SUFFIXES or exists(path / "manifest.csv"):
         labelled = read_labelled(path, both_kinds=False, split="all")
         if tell is not None:
             for remark in labelled.remarks:
                 tell(remark)
         return [Item(clip.video, "", clip) for clip in labelled.clips]
     videos = expand_videos([name], out=out, tell=tell)
-    extracted = {v for v in videos if path.is_dir() and not open_source(v).has_pictures}
+    is_searched = is_folder(path)
+    extracted = {v for v in videos if is_searched and not open_source(v).has_pictures}
     if extracted and tell is not None:
         tell(f"passed over: {len(extracted)} files of states in {path}")
     return [Item(video, "") for video in videos if video not in extracted]
@@ -151,7 +152,7 @@ def _below(item: Item, root: Path) -> str:
 
     A video that lies elsewhere has its name alone.
     """
-    video, folder = (Path(os.path.abspath(path)) for path in (item.video, root))  # noqa: PTH100
+    video, folder = map(absolute, (item.video, root))
     below = video.relative_to(folder) if video.is_relative_to(folder) else Path(video.name)
     name = wanted_name(below) + (f"_{item.part}" if item.part else "")
     return "/".join(map(fits_file_name, below.with_name(name).parts))

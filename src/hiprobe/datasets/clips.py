@@ -15,6 +15,7 @@ from hiprobe.datasets.video_files import count_words, look_into, pass_over_own, 
 from hiprobe.datasets.video_tables import meant_by, unused_words, video_and_class
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import is_address, path_text, why_no_file
+from hiprobe.objects import exists, folders_in, is_folder
 
 SPLIT_CHOICES = ("train", "val", "test", "all")
 
@@ -149,10 +150,10 @@ def _read(root: Path) -> LabelledClips:
     Raises:
         LabelError: nothing there, or a table that cannot be read.
     """
-    if root.is_dir():
+    if is_folder(root):
         table = root / "manifest.csv"
-        return _of_table(table) if table.is_file() else _of_folder(root)
-    if not root.exists():
+        return _of_table(table) if exists(table) else _of_folder(root)
+    if not exists(root):
         wrong = why_no_file(root) or f"{root} does not exist"
         raise LabelError(f"{wrong}; give a folder of clips or a CSV file")
     if root.suffix.lower() != ".parquet":
@@ -164,9 +165,8 @@ def _read(root: Path) -> LabelledClips:
 
 
 def _of_folder(root: Path) -> LabelledClips:
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and p.name[0] != ".")
-    inside = {folder: look_into(folder) for folder in folders}
-    found = [(video, folder) for folder in folders for video in inside[folder].videos]
+    inside = {folder: look_into(folder) for folder in folders_in(root)}
+    found = [(video, folder) for folder, held in inside.items() for video in held.videos]
     own: list[str] = []
     taken = set(pass_over_own(found, say=own.append))
     clips = []

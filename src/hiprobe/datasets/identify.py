@@ -11,10 +11,11 @@ from hiprobe.datasets.data_set import KnownSet, Published, VideoFacts
 from hiprobe.datasets.files_found import FoundVideo
 from hiprobe.datasets.findings import CheckFinding
 from hiprobe.datasets.ground_truth import load_truth, training_videos
-from hiprobe.datasets.manifest import ManifestRow, absolute, read_csv
+from hiprobe.datasets.manifest import ManifestRow, read_csv
 from hiprobe.datasets.video_files import without_ending
 from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
+from hiprobe.names import absolute
 
 Identified = Sequence[tuple[FoundVideo, ManifestRow]]
 """Files with what they are: rows without what only reading the file will show."""

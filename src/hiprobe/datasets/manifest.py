@@ -7,7 +7,6 @@ videos that has no stretches can be read as one.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from hiprobe.documents.schemas import ManifestAbout, ManifestCells
 from hiprobe.errors import EvaluationError, LabelError, UsageError
 from hiprobe.evaluation.frame_scores import MAX_FRAMES
 from hiprobe.evaluation.truth import NORMAL, EndConvention, Truth, VideoTruth
-from hiprobe.names import path_text, text_path
+from hiprobe.names import absolute, path_text, text_path
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.text_files import path_cell, write_rows
 
@@ -245,11 +244,6 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
         source=f"manifest; the ends of its spans were read as {manifest.end}",
         split=split or "",
     )
-
-
-def absolute(path: Path) -> Path:
-    """The full path; a link to a disk elsewhere stays the link that the user made."""
-    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _cells(row: ManifestRow, folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from hiprobe.datasets.clips import LabelledClip, LabelledClips, overlap
 from hiprobe.datasets.video_files import count_words, is_states_name
 from hiprobe.errors import LabelError, StatesError, VideoError
+from hiprobe.objects import stamp_of
 
 _SHOWN = 4
 """Pairs that a sentence names."""
@@ -89,8 +91,10 @@ def _contents(clips: Iterable[LabelledClip], digest: Digest) -> Mapping[Path, _C
             found[file] = made
     by_size: dict[int, list[Path]] = defaultdict(list)
     for file in files:
-        if not is_states_name(file) and file.is_file():
-            by_size[file.stat().st_size].append(file)
+        if is_states_name(file):
+            continue
+        with suppress(OSError):  # not there: whoever reads it says so
+            by_size[stamp_of(file)[0]].append(file)
     for group in by_size.values():
         # States may belong to any of the videos.
         for file in group if found or len(group) > 1 else ():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from hiprobe.documents.checked import files_below
+from hiprobe.names import absolute, is_object
 from hiprobe.store.text_files import RESULTS, STATES, Owner, names_of_file, read_owners
 
 _BARE = ".264 .265 .266 .avc .h264 .h265 .h266 .hevc .m1v .m2v .mjpeg .mjpg .vc1 .vvc "
@@ -98,16 +98,18 @@ def look_into(folder: Path) -> FolderContents:
     """Videos and states at any depth below a folder, without hidden ones, and what was passed over.
 
     Links to folders are followed, each folder once. A link that leads nowhere and a folder that may
-    not be listed are among the videos, so that reading them gives the reason.
+    not be listed are among the videos, so that reading them gives the reason. Of objects in a store
+    only the ending is looked at: to look into one, all of it would be copied.
     """
     unreadable: list[Path] = []
     videos, others = [], []
     for path in files_below(folder, unreadable=unreadable):
-        if not (path.is_file() or (path.is_symlink() and not path.exists())):
+        is_far = is_object(path)
+        if not (is_far or path.is_file() or (path.is_symlink() and not path.exists())):
             continue  # a pipe or a device
         if is_video_name(path) or is_states_name(path):
             videos.append(path)
-        elif path.suffix.lower() not in _NEVER_VIDEO and begins_as_video(path):
+        elif not is_far and path.suffix.lower() not in _NEVER_VIDEO and begins_as_video(path):
             others.append(path)
     return FolderContents(tuple(sorted((*videos, *unreadable))), tuple(sorted(others)))
 
@@ -189,11 +191,11 @@ def pass_over_own(
         out: folder for the results of this run.
         say: called with a sentence on how many files were passed over.
     """
-    here = {_absolute(path) for path, _ in found}
+    here = {absolute(path) for path, _ in found}
     owners = cache(_owners)
     taken, written, in_out = [], 0, 0
     for file, searched in found:
-        path = _absolute(file)
+        path = absolute(file)
         if searched is not None and _is_own(path, owners, here):
             written += 1
         elif searched is not None and out is not None and _is_in_out(path, searched, out):
@@ -207,10 +209,6 @@ def pass_over_own(
     return taken
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - `..` goes, links stay
-
-
 def _owners(folder: Path) -> dict[tuple[str, str], Owner]:
     """The owners of a folder's names by kind and name; none where no run has written there."""
     return {(o.kind, o.name): o for o in read_owners(folder) or ()}
@@ -221,6 +219,8 @@ def _is_own(
 ) -> bool:
     """True for a result, and for states whose video is here too."""
     for folder in path.parents:
+        if is_object(path) and len(folder.parts) < 2:
+            break  # above the bucket
         owners = owners_of(folder)
         if not owners:
             continue
@@ -234,5 +234,5 @@ def _is_own(
 
 
 def _is_in_out(path: Path, searched: Path, out: Path) -> bool:
-    folder = _absolute(out)
-    return path.is_relative_to(folder) and not _absolute(searched).is_relative_to(folder)
+    folder = absolute(out)
+    return path.is_relative_to(folder) and not absolute(searched).is_relative_to(folder)

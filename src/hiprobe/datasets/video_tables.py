@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hiprobe.datasets.table_text import TableRow, TextTable
 from hiprobe.errors import LabelError
-from hiprobe.names import text_path
+from hiprobe.names import beside, text_path
 
 CLIP_COLUMNS = (
     "video",
@@ -88,7 +88,7 @@ def video_and_class(
             f"{table.where(row)}: video {text!r}, label {needed!r}; both must be filled in"
         )
     stated = int(label) if label in ("0", "1") else None
-    return table.path.parent / text_path(text), class_name, stated
+    return beside(table.path.parent, text_path(text)), class_name, stated
 
 
 def unused_words(columns: Iterable[str], table: Path) -> list[str]:

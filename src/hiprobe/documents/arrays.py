@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.documents.checked import MIB, DocumentError, check_plain, open_plain
+from hiprobe.objects import local_copy
 
 STATES_LIMIT_BYTES = 65_536 * MIB
 """Of a file of states: eleven days of segments of one layer and width 4096 have 16 GB."""
@@ -80,6 +81,7 @@ def open_tensors(path: Path, *, limit_bytes: int = STATES_LIMIT_BYTES) -> Iterat
     """
     from safetensors import safe_open
 
+    path = local_copy(path)
     check_plain(path, limit_bytes=limit_bytes)
     with _readable():
         opened = safe_open(str(path), framework="numpy")
@@ -205,6 +207,7 @@ def read_parquet_table(path: Path) -> ParquetTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = local_copy(path)
     check_plain(path, limit_bytes=LIMIT_BYTES)
     try:
         with pq.ParquetFile(path) as file:

@@ -16,7 +16,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, TextIO
 
-from hiprobe.names import other_than_file
+from hiprobe.names import is_object, other_than_file
+from hiprobe.objects import local_copy, objects_below
 
 MIB = 1 << 20
 
@@ -35,7 +36,7 @@ class UnfitFileError(OSError):
 
 
 def open_plain(path: Path | str, *, limit_bytes: int | None = None) -> BufferedReader:
-    """Open a regular file for reading; links to one are followed.
+    """Open a regular file for reading, or an object's local copy; links to one are followed.
 
     Args:
         limit_bytes: refuse a larger file; None where the size says nothing (weights, states).
@@ -44,8 +45,9 @@ def open_plain(path: Path | str, *, limit_bytes: int | None = None) -> BufferedR
         UnfitFileError: a folder, pipe, socket or device, or a file above the limit.
         OSError: it is not there or may not be read.
     """
+    path = local_copy(path)
     try:
-        _refuse_unfit(path, Path(path).stat(), limit_bytes)  # before opening: that alone can block
+        _refuse_unfit(path, path.stat(), limit_bytes)  # before opening: that alone can block
     except ValueError as error:  # a NUL character in the name
         raise UnfitFileError(path, f"{str(path)!r} can be no file's name: {error}") from error
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -137,6 +139,9 @@ def files_below(folder: Path, *, unreadable: list[Path] | None = None) -> Iterat
     Args:
         unreadable: folders that cannot be listed are skipped, and appended here.
     """
+    if is_object(folder):
+        yield from (found.path for found in objects_below(folder))
+        return
     seen = _folders_above(Path(folder))
     waiting = [Path(folder)]
     linked: list[Path] = []

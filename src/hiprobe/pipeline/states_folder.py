@@ -13,6 +13,7 @@ from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.video_files import STATES_SUFFIX
 from hiprobe.errors import StatesError
 from hiprobe.names import path_text
+from hiprobe.objects import exists
 from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings
 from hiprobe.pipeline.stream import extract_units
 from hiprobe.progress import Progress
@@ -113,7 +114,7 @@ def _request_digest(
 
 
 def _made_by(path: Path) -> str | None:
-    if not path.exists():
+    if not exists(path):
         return None
     try:
         return str(read_states_header(path)["notes"].get("request"))

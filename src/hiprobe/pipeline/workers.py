@@ -21,6 +21,7 @@ from hiprobe.backbones.interface import Backbone, PromptsBackbone, Speech
 from hiprobe.errors import BackboneError, HiProbeError, VideoError
 from hiprobe.failures import failure_of
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.names import is_object
 from hiprobe.pipeline.checkpoints import KeptStates, StatesRequest
 from hiprobe.pipeline.reading import ReadUnit
 from hiprobe.pipeline.stream import extract_units
@@ -131,8 +132,8 @@ class CachePlace:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is a folder of this machine."""
-        return self.machine == own_mark().machine
+        """Whether this machine sees the folder; one in an object store is seen by all."""
+        return is_object(self.folder or "") or self.machine == own_mark().machine
 
     def opened(self) -> StatesCache | None:
         """The cache to use: the caller's, on another machine that machine's own."""

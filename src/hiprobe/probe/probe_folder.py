@@ -29,6 +29,7 @@ from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.joined import layers_of, readings_of
+from hiprobe.objects import remove_file
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import Fitted, LayerTable, ThresholdSummary, ViewRow
 from hiprobe.probe.fitting import Parameters
@@ -334,7 +335,7 @@ def write_probe(
         temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", "utf-8")
     remove_record(folder)  # of the probe that was here before
     if digest is None:
-        kept.unlink(missing_ok=True)
+        remove_file(kept)
         return None
     return kept, digest
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from hiprobe.documents.checked import read_json
 from hiprobe.documents.schemas import ReadingDocument
-from hiprobe.errors import ProbeFolderError, StorageError, UsageError
+from hiprobe.errors import ProbeFolderError, UsageError
+from hiprobe.objects import remove_file
 from hiprobe.provenance import Provenance
 from hiprobe.segment import Cut
 from hiprobe.spec import BackboneSpec
@@ -76,10 +77,7 @@ def remove_record(folder: Path) -> None:
     Raises:
         StorageError: it cannot be removed.
     """
-    try:
-        (folder / FILE_NAME).unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot remove {folder / FILE_NAME}: {error.strerror}") from error
+    remove_file(folder / FILE_NAME)
 
 
 def read_record(folder: Path) -> ReadingRecord | None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hiprobe.errors import UsageError
-from hiprobe.failures import storage_error
 from hiprobe.names import LONGEST_ENDING, fits_file_name, path_text
+from hiprobe.objects import make_folder
 from hiprobe.plugins import Registry
 from hiprobe.store.text_files import WRITERS_GROUP, inside
 
@@ -166,10 +166,7 @@ def write_result(
     for known, writer in writers.items():
         places = {inside(Path(folder), f"{called}{ending}") for ending in writer.endings}
         for place in places:
-            try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise storage_error(place, error) from error
+            make_folder(place.parent)
         files = writer(scored, Path(folder), called)
         strangers = sorted(str(file) for file in files if file not in places)
         if strangers:

@@ -17,6 +17,9 @@ from functools import cache
 from pathlib import Path
 
 from hiprobe.failures import storage_error
+from hiprobe.names import is_object
+from hiprobe.objects import local_stand_in, put
+from hiprobe.settings import copies_folder
 
 _TEMPORARY = re.compile(
     r"\.hiprobe-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{8}"
@@ -40,13 +43,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     The temporary has the suffix of `path`, since writers choose a format by it. It is synced
     to disk before the rename, and removed when the block raises. Files and folders get the
-    permissions that the umask leaves. What killed runs left in the folder is swept.
+    permissions that the umask leaves. What killed runs left in the folder is swept. For a place in
+    an object store it is a file of this machine, which is sent when the block ends.
 
     Raises:
         StorageError: the folder cannot be written or the disk is full.
         FileNameError: the file system does not take this name.
     """
-    target = Path(path)
+    place = Path(path)
+    target = copies_folder() / "sent" / place.name if is_object(place) else place
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep_once(target.parent.absolute())
@@ -55,7 +60,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise storage_error(target, error) from error
     try:
         yield temporary.path
-        temporary.take_place_of(target)
+        if target is place:
+            temporary.take_place_of(target)
+        else:
+            put(temporary.path, place)
     except OSError as error:
         raise storage_error(target, error) from error
     finally:
@@ -66,9 +74,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 def alone_in_new(folder: Path) -> Iterator[None]:
     """Within the block no other process is in such a block for `folder`, which is made first.
 
+    For a folder in an object store this holds among the processes of this machine.
+
     Raises:
         StorageError: the folder cannot be made or opened.
     """
+    folder = local_stand_in(folder)
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,15 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import OutsideFolderError, UsageError
-from hiprobe.names import HALF_CHARACTER, path_text, text_path, utf8_text
+from hiprobe.names import HALF_CHARACTER, is_object, path_text, text_path, utf8_text
+from hiprobe.objects import stamp_of
 from hiprobe.plugins import Registry
 from hiprobe.store.atomic import atomic_path
 
@@ -59,8 +60,13 @@ def json_text(document: Any, *, indent: int | None = None) -> str:
     Raises:
         TypeError, ValueError: a value is not JSON.
     """
-    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
-    return HALF_CHARACTER.sub(lambda half: json.dumps(utf8_text(half[0]))[1:-1], text)
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    text = HALF_CHARACTER.sub(lambda half: json.dumps(utf8_text(half[0]))[1:-1], text)
+    if indent is None:
+        return text
+    import msgspec  # the standard library lays out ten times as slowly, and here a run waits
+
+    return str(msgspec.json.format(text, indent=indent))
 
 
 def write_table(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -194,13 +200,22 @@ def names_of_file(file: str, kind: str) -> Iterator[str]:
 def read_owners(folder: Path) -> tuple[Owner, ...] | None:
     """The owners of an output folder's names; None where its run file is damaged.
 
-    There are none where there is no run file, or one that keeps no owners.
+    There are none where there is no run file, or one that keeps no owners. A file that this process
+    has read or written, and nobody else since, is not read again: in a run over thousands of videos
+    it is asked for at each.
     """
+    path = folder / RUN_NAME
     try:
-        document = read_json(folder / RUN_NAME, names=True)
+        stamp = _stamp(path)
+        known = _KNOWN.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        document = read_json(path, names=True)
         if document["format"] != RUN_FORMAT or document["version"] != RUN_VERSION:
             return None
-        return tuple(_owner(entry) for entry in document.get("owners", ()))
+        owners = tuple(_owner(entry) for entry in document.get("owners", ()))
+        _KNOWN[path] = stamp, owners
+        return owners
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -226,9 +241,30 @@ def write_run(
         "interrupted": interrupted,
         "results": [*results],
         "failures": [*failures],
-        "owners": [asdict(replace(owner, video=path_text(owner.video))) for owner in owners],
+        "owners": [_owner_json(owner) for owner in owners],
     }
-    write_text(folder / RUN_NAME, json_text(document, indent=1) + "\n")
+    path = folder / RUN_NAME
+    with atomic_path(path) as temporary:
+        temporary.write_text(json_text(document, indent=1) + "\n", encoding="utf-8")
+        stamp = None if is_object(path) else _stamp(temporary)
+    if stamp is not None:  # the file keeps it under its new name
+        _KNOWN[path] = stamp, tuple(owners)
+
+
+_KNOWN: dict[Path, tuple[tuple[int, ...], tuple[Owner, ...]]] = {}
+"""Of each run file that this process has read or written, its stamp and the owners in it."""
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    if is_object(path):
+        return stamp_of(path)
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+@cache
+def _owner_json(owner: Owner) -> dict[str, Any]:
+    return {**vars(owner), "video": path_text(owner.video)}
 
 
 def _owner(entry: Mapping[str, Any]) -> Owner:

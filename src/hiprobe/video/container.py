@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
@@ -14,7 +15,8 @@ from typing import Any
 import av
 
 from hiprobe.errors import VideoError
-from hiprobe.names import why_no_file
+from hiprobe.names import is_object, why_no_file
+from hiprobe.objects import local_copy, stamp_of
 from hiprobe.settings import decoding_threads
 
 MAX_PIXELS = 8192 * 8192
@@ -63,7 +65,7 @@ def open_video(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Iterator[tu
     _check_file(file)
     try:
         container = av.open(
-            str(file.resolve()),
+            str(local_copy(file).resolve()),
             options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
             metadata_errors="replace",
         )
@@ -87,7 +89,7 @@ def _check_file(file: Path) -> None:
         if file.is_dir():
             os.listdir(file)  # noqa: PTH208 - a folder that may not be read is no wrong argument
             raise VideoError(f"{file} is a folder; give a video file, or the files inside it")
-        with file.open("rb") as handle:
+        with local_copy(file).open("rb") as handle:
             is_empty = not handle.read(1)
     except FileNotFoundError as error:
         raise VideoError(f"{file} does not exist; check the path") from error
@@ -176,7 +178,10 @@ def frame_rate(stream: Any) -> float | None:
 
 @dataclass(frozen=True)
 class FileStamp:
-    """Size and time of change of a file at one moment; equal stamps mean equal content."""
+    """Size and time of change of a file at one moment; equal stamps mean equal content.
+
+    Of an object in a store the number is made of the store's own mark of its content.
+    """
 
     size_bytes: int
     modified_ns: int
@@ -185,10 +190,9 @@ class FileStamp:
     def of(cls, path: Path | str) -> FileStamp:
         """The stamp of a file as it is now; one that cannot be looked at has that of nothing."""
         try:
-            found = Path(path).stat()
+            return cls(*stamp_of(Path(path)))
         except OSError:  # opening it says what is wrong
             return cls(-1, 0)
-        return cls(found.st_size, found.st_mtime_ns)
 
     def is_outdated(self, path: Path | str) -> bool:
         """Whether the file has changed since, or is gone."""
@@ -196,7 +200,12 @@ class FileStamp:
 
 
 def seconds_since_change(path: Path | str) -> float:
-    """How long ago a file was last changed; a clock that runs ahead counts as now."""
+    """How long ago a file was last changed; a clock that runs ahead counts as now.
+
+    An object of a store is never still being written: it appears whole.
+    """
+    if is_object(path):
+        return math.inf
     return max(0.0, time.time() - FileStamp.of(path).modified_ns / 1e9)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.objects import local_copy
 from hiprobe.video.container import BARE_FORMATS, MAX_PIXELS, READ_ERRORS, FileStamp, open_video
 from hiprobe.video.frames import DecodedFrame, pixel_aspect_of, sane_aspect
 from hiprobe.video.times import PictureClock, StatedDuration, stated_duration
@@ -261,6 +262,7 @@ def promise_of(path: Path, container: Any, stream: Any) -> Promise:
 
 
 def _ends_inside_packet(path: Path) -> bool:
+    path = local_copy(path)
     with path.open("rb") as file:
         head = file.read(4 * max(_TS_PACKET_BYTES))
     for length in _TS_PACKET_BYTES:
@@ -271,6 +273,7 @@ def _ends_inside_packet(path: Path) -> bool:
 
 
 def _lacks_bytes_of_asf(path: Path) -> bool:
+    path = local_copy(path)
     with path.open("rb") as file:
         head = file.read(_ASF_HEAD_BYTES)
     fields = head[head.find(_ASF_PROPERTIES) :][:92]

@@ -12,6 +12,7 @@ from hiprobe.video.container import (
     BARE_FORMATS,
     MAX_PIXELS,
     READ_ERRORS,
+    FileStamp,
     frame_rate,
     nominal_frame_seconds,
     open_video,
@@ -162,7 +163,7 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
         length = None if stated is None else stated.length_seconds(start_seconds=start)
         return VideoInfo(
             path=file,
-            size_bytes=file.stat().st_size,
+            size_bytes=FileStamp.of(file).size_bytes,
             container=container.format.name,
             codec=stream.codec_context.name,
             width=frame.size[0],

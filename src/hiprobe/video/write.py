@@ -138,7 +138,10 @@ def redraw_video(
 def _redraw(
     frames: FrameReader, path: Path, *, draw: Callable[[Frame, float], Frame], crf: int
 ) -> WrittenVideo:
-    if path.exists() and frames.path.exists() and path.samefile(frames.path):
+    is_same = path == frames.path or (
+        path.exists() and frames.path.exists() and path.samefile(frames.path)
+    )
+    if is_same:
         raise UsageError(f"{path} is the source itself; choose another name for the result")
     source = iter(frames)
     first = last = next(source)  # opening errors come before anything is written
