@@ -22,8 +22,8 @@ from hiprobe.timeline import Timeline
 
 _Floats = NDArray[np.float64]
 
+# Exponents of the power martingale; their mean is a martingale too.
 BETS = np.linspace(0.1, 0.9, 9)
-"""Exponents of the power martingale; their mean is a martingale too."""
 
 
 def block_maxima(

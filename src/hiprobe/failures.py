@@ -17,11 +17,11 @@ from pathlib import Path
 from hiprobe.errors import FileNameError, HiProbeError, StorageError
 from hiprobe.names import shown, utf8_text
 
+# File in the cache folder with the tracebacks of errors that nobody expected.
 LOG_NAME = "errors.log"
-"""File in the cache folder with the tracebacks of errors that nobody expected."""
 
+# A longer log is begun again: one bad folder may have thousands of files.
 _LOG_BYTES = 1_000_000
-"""A longer log is begun again: one bad folder may have thousands of files."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def _log(file: Path, error: Exception) -> Path:
     return path
 
 
+# No space left on the disk, in the user's share of it, or for one file.
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-"""No space left on the disk, in the user's share of it, or for one file."""
 
 _OF_THE_NAME = {
     errno.ENAMETOOLONG: "the name or its path is too long; choose a folder with a shorter path",

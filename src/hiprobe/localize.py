@@ -17,8 +17,8 @@ from hiprobe.timeline import EMA_WEIGHT, Event, SmoothingKind, Timeline
 
 MAX_SIGMA_SEGMENTS = 1e6
 
+# The Gaussian ends after so many sigmas (two segments on either side at the default sigma).
 TRUNCATE_SIGMAS = 4.0
-"""The Gaussian ends after so many sigmas (two segments on either side at the default sigma)."""
 
 
 @dataclass(frozen=True, kw_only=True)

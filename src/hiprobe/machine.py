@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What decides how fast matrix products are, and in which number format.
 KNOWN_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-"""What decides how fast matrix products are, and in which number format."""
 
+# Large enough for the full rate: 6 ms on two cores.
 _PRODUCT_SIDE = 1024
-"""Large enough for the full rate: 6 ms on two cores."""
 
 
 def processor_name() -> str:

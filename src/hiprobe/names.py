@@ -9,22 +9,22 @@ import stat
 import sys
 from pathlib import Path, PurePath
 
+# A surrogate: Python holds a byte of a name that is no UTF-8 as one, and no file can.
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-"""A surrogate: Python holds a byte of a name that is no UTF-8 as one, and no file can."""
 
 _LOOKS_ESCAPED = re.compile(r"\\(?=x(?:[89a-f][0-9a-f]|5c))")
 _ESCAPED = re.compile(r"\\x([89a-f][0-9a-f]|5c)")
+# Control characters, line ends, marks that turn the direction of writing, half characters.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-"""Control characters, line ends, marks that turn the direction of writing, half characters."""
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
+# Object stores that are read and written; an address there travels as a path, `s3:/bucket/a.mp4`,
+# for that is what `Path` makes of it.
 OBJECT_SCHEMES = ("s3", "gs")
-"""Object stores that are read and written; an address there travels as a path, `s3:/bucket/a.mp4`,
-for that is what `Path` makes of it."""
 
 _OBJECT_STARTS = tuple(f"{scheme}:{slash}" for scheme in OBJECT_SCHEMES for slash in "/\\")
 
@@ -106,11 +106,11 @@ _SCHEMES = (
 # A path object makes one slash of two, so one is enough behind a scheme that is known.
 _ADDRESS = re.compile(rf"^\s*(?:(?:{_SCHEMES}):/|[a-z][a-z0-9+.-]+://)", re.IGNORECASE)
 
+# Up to the @ before the host. Cameras have passwords with @, : and / in them, so where the text
+# behind the first colon is no port, everything up to the last @ of the word goes.
 _USER = re.compile(
     r"([a-z][a-z0-9+.-]+:/{1,2})(?:[^/\s:@]*:(?!\d+(?:[/?#\s]|$))\S*@|[^/\s]*@)", re.IGNORECASE
 )
-"""Up to the @ before the host. Cameras have passwords with @, : and / in them, so where the text
-behind the first colon is no port, everything up to the last @ of the word goes."""
 
 _SECRET = re.compile(
     r"((?:password|passwd|passphrase|pwd|pass|user|username|login|token|secret|auth|key|sig"
@@ -185,19 +185,19 @@ def why_no_file(name: object) -> str:
     )
 
 
+# Longest name of one file on the usual file systems.
 NAME_BYTES = 255
-"""Longest name of one file on the usual file systems."""
 
+# What is added to a video's name in its results, with a number where names repeat.
 LONGEST_ENDING = len("-9999.event-9999.mp4")
-"""What is added to a video's name in its results, with a number where names repeat."""
 
 ON_WINDOWS = sys.platform == "win32"
 
+# Windows takes a colon for a stream within a file, cuts off a last dot or space, and opens a device
+# for `con` and its kind, whatever ending follows.
 _NOT_ON_WINDOWS = re.compile(
     r'[<>:"|?*]|[. ]$|^(?=(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.|$))', re.IGNORECASE
 )
-"""Windows takes a colon for a stream within a file, cuts off a last dot or space, and opens a
-device for `con` and its kind, whatever ending follows."""
 
 
 def fits_file_name(name: str, suffix_room: int = LONGEST_ENDING) -> str:

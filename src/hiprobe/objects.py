@@ -45,13 +45,13 @@ _PIECE_BYTES = 16 << 20
 
 _CONNECT_SECONDS, _REQUEST_SECONDS, _TRIES = 10.0, 60.0, 4
 
+# A copy that was used this lately is not removed: its reader may be about to open it.
 _KEPT_SECONDS = 60.0
-"""A copy that was used this lately is not removed: its reader may be about to open it."""
 
 _LEFTOVER_SECONDS = 3600.0
 
+# Looking through a folder of more takes too long.
 _MAX_COPIES = 50_000
-"""Looking through a folder of more takes too long."""
 
 _REFUSED = (
     "the object store refuses access: there are no credentials, or they are wrong, expired or not "
@@ -220,8 +220,8 @@ def local_copy(path: Path | str) -> Path:
     return place
 
 
+# The last copy of each address that this process made.
 _LATEST: dict[Path, Path] = {}
-"""The last copy of each address that this process made."""
 
 
 def _forget_former(path: Path, place: Path) -> None:
@@ -330,8 +330,8 @@ def _kind(path: Path) -> str:
     return kind
 
 
+# Those that are known to be there.
 _BUCKETS: set[Path] = set()
-"""Those that are known to be there."""
 
 
 def _refuse_missing_bucket(path: Path) -> None:
@@ -411,8 +411,8 @@ def _refuse_absent(path: Path) -> NoReturn:
     raise FileNotFoundError(errno.ENOENT, "No such object", str(path)) from None
 
 
+# Bytes of each copy that this process made since it last looked through the folder.
 _copied_bytes: list[int] = []
-"""Bytes of each copy that this process made since it last looked through the folder."""
 
 
 def _make_room(folder: Path, size_bytes: int) -> None:

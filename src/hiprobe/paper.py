@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+# Frames of one segment.
 SEGMENT_FRAMES = 24
-"""Frames of one segment."""
 
+# Key frames K shown to the backbone for one segment.
 KEY_FRAMES = 8
-"""Key frames K shown to the backbone for one segment."""
 
+# Width of the Gaussian that smooths scores, in segments.
 SIGMA_SEGMENTS = 0.4
-"""Width of the Gaussian that smooths scores, in segments."""
 
+# Factor of the spread in the threshold T = mu + kappa sigma.
 KAPPA = 0.2
-"""Factor of the spread in the threshold T = mu + kappa sigma."""

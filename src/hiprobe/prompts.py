@@ -14,6 +14,7 @@ from pathlib import Path
 from hiprobe.documents.checked import MIB, check_schema, parse_json, read_plain
 from hiprobe.errors import UsageError
 
+# Name -> text. The paper names no prompt; "hazards" is the wording of its author's later work.
 PRESETS = {
     "hazards": "Identify any abnormal events or safety hazards in this video.",
     "yes-no": "Is anything abnormal happening in this video? Answer yes or no.",
@@ -22,15 +23,14 @@ PRESETS = {
     "operator": "You watch a surveillance camera. Would you call an operator now, and why?",
     "kinds": "Does this video show violence, an accident, fire, theft or another emergency?",
 }
-"""Name -> text. The paper names no prompt; "hazards" is the wording of its author's later work."""
 
 DEFAULT_PROMPT = "hazards"
 
+# Of a file of prompts: each is asked of every video.
 LIMIT_BYTES = MIB
-"""Of a file of prompts: each is asked of every video."""
 
+# In place of a file: compare all presets.
 ALL_PRESETS = "presets"
-"""In place of a file: compare all presets."""
 
 
 @dataclass(frozen=True)

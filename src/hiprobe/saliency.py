@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
 
+# Default number of entropy bins; the paper gives none.
 ENTROPY_BINS = 50
-"""Default number of entropy bins; the paper gives none."""
 
+# Least variance of a class, and eps of LDR, as a part of the variance over all samples.
 RELATIVE_FLOOR = 1e-6
-"""Least variance of a class, and eps of LDR, as a part of the variance over all samples."""
 
 _Floats = NDArray[np.float64]
 

@@ -22,8 +22,8 @@ from hiprobe.dual_logistic import ITERATIONS, fit_duals
 from hiprobe.errors import ProbeFolderError, StatesError, UsageError
 from hiprobe.plugins import Registry, installed
 
+# How classes of different size are made equal.
 Balance = Literal["weights", "resample", "none"]
-"""How classes of different size are made equal."""
 
 BALANCES: tuple[Balance, ...] = get_args(Balance)
 
@@ -31,18 +31,18 @@ Penalty = Literal["l2", "none"]
 
 PENALTIES: tuple[Penalty, ...] = get_args(Penalty)
 
+# A name in `SCORERS`.
 ScorerName = str
-"""A name in `SCORERS`."""
 
+# C times the summed variance of all dimensions, where no C is given: 0.01 for 576 standardised
+# dimensions. C alone means more the wider a state is, since a logit sums over its dimensions.
 DEFAULT_STRENGTH = 5.76
-"""C times the summed variance of all dimensions, where no C is given: 0.01 for 576 standardised
-dimensions. C alone means more the wider a state is, since a logit sums over its dimensions."""
 
+# Up to so many rows a fit goes by their products; with more, L-BFGS takes no longer.
 MOST_DUAL_ROWS = 200
-"""Up to so many rows a fit goes by their products; with more, L-BFGS takes no longer."""
 
+# Most iterations of L-BFGS (paper, section 4.1).
 MAX_ITERATIONS = 1000
-"""Most iterations of L-BFGS (paper, section 4.1)."""
 
 _Floats = NDArray[np.float64]
 
@@ -62,10 +62,10 @@ class ScorerSettings:
     seed: int = 0
 
 
+# What makes the classifier of a name: a class or function. It is called with `settings`, a
+# `ScorerSettings`, if it has a parameter of that name; with `random_state`, as scikit-learn's own
+# classes, if it has that one; else with nothing.
 SCORERS: Registry[Callable[..., Any]] = Registry("hiprobe.scorers", "scorer")
-"""What makes the classifier of a name: a class or function. It is called with `settings`, a
-`ScorerSettings`, if it has a parameter of that name; with `random_state`, as scikit-learn's own
-classes, if it has that one; else with nothing."""
 
 
 def make_classifier(name: str, settings: ScorerSettings) -> Any:
@@ -384,8 +384,8 @@ class FittedScorer:
         return np.asarray((x.astype(np.float64) - self.mean) / self.scale)
 
 
+# Before the names of a classifier's own arrays.
 _INSIDE = "classifier/"
-"""Before the names of a classifier's own arrays."""
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import UsageError
 from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
 
+# Key frames are shrunk to this longer side: backbones look at far less, memory holds them.
 MAX_SIDE_PIXELS = 1280
-"""Key frames are shrunk to this longer side: backbones look at far less, memory holds them."""
 
+# Least and greatest length of a segment in seconds: shorter than any frame, and a day.
 SEGMENT_SECONDS_RANGE = (0.001, 86_400.0)
-"""Least and greatest length of a segment in seconds: shorter than any frame, and a day."""
 
+# Most windows over one frame: each of them costs a pass of the model over the same pictures.
 MOST_WINDOWS = 256
-"""Most windows over one frame: each of them costs a pass of the model over the same pictures."""
 
+# Counted up when segments of videos with gaps are cut in another way (`hiprobe.video.times`).
 GAP_RULE = 1
-"""Counted up when segments of videos with gaps are cut in another way (`hiprobe.video.times`)."""
 
+# Counted up when other segments are taken for still ones (`hiprobe.video.still`).
 STILL_RULE = 1
-"""Counted up when other segments are taken for still ones (`hiprobe.video.still`)."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Stretch:
 
 WHOLE = Stretch()
 
+# What goes into a key of the cache of states, as JSON values.
 KeyParts = dict[str, str | int | float | None]
-"""What goes into a key of the cache of states, as JSON values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +189,8 @@ def check_hop(hop: float, length: float, *, named: str) -> None:
         )
 
 
+# Segments this near to each other touch: times in files are rounded.
 TOUCH_SECONDS = 1e-3
-"""Segments this near to each other touch: times in files are rounded."""
 
 Span = tuple[float, float]
 
@@ -246,8 +246,8 @@ def _times(start_seconds: Any, end_seconds: Any) -> tuple[NDArray[np.float64], N
     return np.asarray(start_seconds, np.float64), np.asarray(end_seconds, np.float64)
 
 
+# One picture: uint8 RGB, shape [height, width, 3], already turned upright.
 Frame = NDArray[np.uint8]
-"""One picture: uint8 RGB, shape [height, width, 3], already turned upright."""
 
 
 def key_frame_positions(*, frame_count: int, key_frames: int = KEY_FRAMES) -> tuple[int, ...]:

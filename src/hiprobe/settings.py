@@ -11,17 +11,17 @@ from pathlib import Path
 from hiprobe.errors import UsageError
 from hiprobe.names import is_object
 
+# A thread that waits sleeps, in GNU's OpenMP and in Intel's and LLVM's: by default it spins, and
+# takes the processor from whatever else runs on the machine.
 _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
-"""A thread that waits sleeps, in GNU's OpenMP and in Intel's and LLVM's: by default it spins, and
-takes the processor from whatever else runs on the machine."""
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
+# Of numpy and OpenCV, which by themselves take as many as there are processors.
 _OTHER_THREADS = ("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-"""Of numpy and OpenCV, which by themselves take as many as there are processors."""
 
+# As FFmpeg takes by itself: each holds pictures of its own.
 MAX_DECODING_THREADS = 16
-"""As FFmpeg takes by itself: each holds pictures of its own."""
 
 _TRUE = {"1", "true", "yes", "on"}
 

@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 DEFAULT_BACKBONE = "lite"
 
 DTYPES = ("float32", "bfloat16", "float16")
+# Whole numbers with a scale for each output, or 8-bit floats (e4m3) with one.
 QUANTISED = ("int8", "fp8")
-"""Whole numbers with a scale for each output, or 8-bit floats (e4m3) with one."""
 
 TRAINED_RESIZE, AREA_RESIZE = "trained", "area"
+# `trained`: Pillow's filter that the model was trained with; `area`: OpenCV's INTER_AREA, faster,
+# with other pixels and so other states.
 RESIZES = (TRAINED_RESIZE, AREA_RESIZE)
-"""`trained`: Pillow's filter that the model was trained with; `area`: OpenCV's INTER_AREA, faster,
-with other pixels and so other states."""
 
 AS_VIDEO, AS_PICTURES = "video", "pictures"
+# `video`: the key frames of a segment as one video with its times, as the model was trained on
+# videos; `pictures`: each by itself, labelled `Frame1:` and so on.
 FRAMES_AS = (AS_VIDEO, AS_PICTURES)
-"""`video`: the key frames of a segment as one video with its times, as the model was trained on
-videos; `pictures`: each by itself, labelled `Frame1:` and so on."""
 
+# Fields that are one of a few names. All of them are part of the fingerprint.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "dtype": DTYPES,
     "resize": RESIZES,
     "quantise": QUANTISED,
     "frames_as": FRAMES_AS,
 }
-"""Fields that are one of a few names. All of them are part of the fingerprint."""
 
+# Attribute of an opened backbone that says how it was opened, see `spec_of`.
 SPEC = "spec"
-"""Attribute of an opened backbone that says how it was opened, see `spec_of`."""
 
+# Field -> option of the command line. The layer has none: a command knows where it may stop.
 OPTIONS = {
     "name": "--backbone",
     "prompt": "--prompt",
     **{name: f"--{name.replace('_', '-')}" for name in ("device", *CHOICES)},
 }
-"""Field -> option of the command line. The layer has none: a command knows where it may stop."""
 
 
 @dataclass(frozen=True)

@@ -47,16 +47,16 @@ def _layer_number(layer: object) -> int:
         ) from None
 
 
+# Where a layer is read: the last prompt position (the paper), the last visual token, or a mean over
+# the visual tokens, or over all prompt tokens.
 DecoderReading = Literal["last", "last_visual", "visual_mean", "prompt_mean"]
-"""Where a layer is read: the last prompt position (the paper), the last visual token, or a mean
-over the visual tokens, or over all prompt tokens."""
 
+# What the vision tower alone gives, before the language model: the mean over the key frames, and
+# the mean and the maximum of the change from one to the next. Each is one vector of its own width.
 VisionReading = Literal["vision_mean", "vision_change_mean", "vision_change_max"]
-"""What the vision tower alone gives, before the language model: the mean over the key frames, and
-the mean and the maximum of the change from one to the next. Each is one vector of its own width."""
 
+# Several of the others side by side in one vector, as a committee reads them; see `joined.py`.
 JoinedReading = Literal["joined"]
-"""Several of the others side by side in one vector, as a committee reads them; see `joined.py`."""
 
 Reading = DecoderReading | VisionReading | JoinedReading
 
@@ -65,9 +65,9 @@ DECODER_READINGS: tuple[DecoderReading, ...] = get_args(DecoderReading)
 VISION_READINGS: tuple[VisionReading, ...] = get_args(VisionReading)
 READINGS: tuple[Reading, ...] = (*DECODER_READINGS, *VISION_READINGS)
 
+# Layers of the states of a vision reading, as if it were read off a model of one layer: what
+# chooses among layers then needs to know nothing of vision.
 VISION_LAYERS = (1,)
-"""Layers of the states of a vision reading, as if it were read off a model of one layer: what
-chooses among layers then needs to know nothing of vision."""
 
 
 def layers_at(reading: str, layers: Sequence[int]) -> tuple[int, ...]:

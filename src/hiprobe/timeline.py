@@ -13,23 +13,23 @@ from hiprobe.segment import Span, after_gap, gap_spans
 
 Kind = Literal["event", "normal", "summary"]
 
+# How scores are smoothed over time: over both neighbours, looking back only, or not at all.
 SmoothingKind = Literal["gaussian", "ema", "none"]
-"""How scores are smoothed over time: over both neighbours, looking back only, or not at all."""
 
+# How windows that overlap gave each moment one score (`hiprobe.overlap`): there were none, their
+# mean, or the last one that had ended.
 Overlap = Literal["none", "mean", "last"]
-"""How windows that overlap gave each moment one score (`hiprobe.overlap`): there were none, their
-mean, or the last one that had ended."""
 
+# Of the newest segment: it lost nothing against a Gaussian on published scores of UCF-Crime.
 EMA_WEIGHT = 0.25
-"""Of the newest segment: it lost nothing against a Gaussian on published scores of UCF-Crime."""
 
+# How an answer came out: "parsed" as JSON with fields, "text" as plain words, "refused" as words
+# that decline, "failed" without any words.
 Outcome = Literal["parsed", "text", "refused", "failed"]
-"""How an answer came out: "parsed" as JSON with fields, "text" as plain words, "refused" as words
-that decline, "failed" without any words."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+# Fields of the JSON that a backbone is asked for, besides `confidence`.
 FIELDS = ("title", "what_happens", "why_unusual")
-"""Fields of the JSON that a backbone is asked for, besides `confidence`."""
 
 
 @dataclass(frozen=True)

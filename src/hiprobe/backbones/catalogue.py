@@ -13,8 +13,8 @@ from hiprobe.backbones.shape import Shape
 
 Config = Mapping[str, Any]
 
+# Name of the decoder's part in a config.json, where it is not text_config.
 _PARTS = {"internvl_chat": "llm_config"}
-"""Name of the decoder's part in a config.json, where it is not text_config."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from hiprobe.segment import Segment
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import Reading
 
+# Layers to read, or what chooses them once the backbone is open.
 Layers = Sequence[int] | Callable[[Backbone], Sequence[int]]
-"""Layers to read, or what chooses them once the backbone is open."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def gpu_held() -> int:
     return torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
 
 
+# States `[n, width]` of one layer to scores `[n]`, such as a fitted probe's.
 Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
-"""States `[n, width]` of one layer to scores `[n]`, such as a fitted probe's."""
 
 
 @dataclass(frozen=True)

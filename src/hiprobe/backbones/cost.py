@@ -14,10 +14,10 @@ from hiprobe.errors import UsageError
 from hiprobe.paper import KEY_FRAMES
 from hiprobe.spec import AS_VIDEO
 
+# Height and width of a frame where none is given: those of UCF-Crime and of many cameras.
 FRAME_PIXELS = (240, 320)
-"""Height and width of a frame where none is given: those of UCF-Crime and of many cameras."""
+# Where the paper's layer l* lies, as a share of the decoder's depth.
 LAYER_SHARE = 20 / 32
-"""Where the paper's layer l* lies, as a share of the decoder's depth."""
 
 
 @dataclass(frozen=True)

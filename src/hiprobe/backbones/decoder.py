@@ -62,9 +62,9 @@ def in_turn(
     return waiting
 
 
+# Takes the number of a prompt, rows of segments, inputs of the model, and where its visual tokens
+# stand, bool `[segments, positions]`.
 _Forward = Callable[[int, slice, Mapping[str, Tensor], Tensor], None]
-"""Takes the number of a prompt, rows of segments, inputs of the model, and where its visual tokens
-stand, bool `[segments, positions]`."""
 
 
 class DecoderBackbone(ABC):

@@ -276,8 +276,8 @@ def _first(spelling: str, encode: Callable[[str], Sequence[int]]) -> int:
     return int(ids[0])
 
 
+# Texts in one pass, for which the decoder's weights are read from memory once.
 TOGETHER = 4
-"""Texts in one pass, for which the decoder's weights are read from memory once."""
 
 _Pieces = tuple[Sequence[int], Sequence[int], Sequence[int]]
 

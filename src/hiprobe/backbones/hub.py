@@ -239,8 +239,8 @@ def weights(files: Sequence[RemoteFile], folder: Path, *, hub: str) -> tuple[Rem
         ) from error
 
 
+# Takes the bytes that are there and those there will be.
 DownloadProgress = Callable[[int, int], None]
-"""Takes the bytes that are there and those there will be."""
 _SPARE_BYTES = 200_000_000
 _ASIDE = "replaced"
 

@@ -15,12 +15,12 @@ from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Reading
 
+# Default prompt; the paper gives none, this is the wording of its author's later work.
 DETECT_PROMPT = PRESETS[DEFAULT_PROMPT]
-"""Default prompt; the paper gives none, this is the wording of its author's later work."""
 
 
+# Where a layer is read: the last position of the prompt, or a mean over the text's own tokens.
 TextReading = Literal["last", "text_mean"]
-"""Where a layer is read: the last position of the prompt, or a mean over the text's own tokens."""
 
 TEXT_READINGS: tuple[TextReading, ...] = get_args(TextReading)
 

@@ -40,9 +40,9 @@ GPUS: Mapping[str, Gpu] = {
     "h200": Gpu(989, 141 * 10**9),
     "b200": Gpu(2250, 180 * 10**9),
 }
+# Share of the data sheet's number that a large plain matrix product reaches: 790 of 989 on an H100.
+# No model goes faster, so this is the floor of its time.
 REACHED = 0.8
-"""Share of the data sheet's number that a large plain matrix product reaches: 790 of 989 on an
-H100. No model goes faster, so this is the floor of its time."""
 
 
 @dataclass(frozen=True)

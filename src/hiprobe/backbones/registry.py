@@ -34,13 +34,13 @@ from hiprobe.plugins import added_by_packages, load_entry, package_of
 from hiprobe.settings import backbones_folder, share_processors
 from hiprobe.spec import DEFAULT_BACKBONE, SPEC, TRAINED_RESIZE, BackboneSpec
 
+# Entry points of other packages: `NAME = "module:function"`, the function an `Opener`.
 GROUP = "hiprobe.backbones"
-"""Entry points of other packages: `NAME = "module:function"`, the function an `Opener`."""
 
 LITE = "lite"
 
+# Takes a spec whose `name` is the registered name, or the path of a model folder.
 Opener = Callable[[BackboneSpec], Backbone]
-"""Takes a spec whose `name` is the registered name, or the path of a model folder."""
 
 _by_name: dict[str, Opener] = {}
 _by_model_type: dict[str, Opener] = {}

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from hiprobe.errors import UsageError
 
+# About what frame labels, question and chat marks take up; tokenizers differ.
 TEXT_POSITIONS = 64
-"""About what frame labels, question and chat marks take up; tokenizers differ."""
 
 
 @dataclass(frozen=True)

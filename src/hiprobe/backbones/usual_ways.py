@@ -21,9 +21,9 @@ from hiprobe.errors import BackboneError, StatesError
 from hiprobe.machine import Took, took
 from hiprobe.segment import Segment
 
+# Largest distance of two states, as a share of their length, that rounding explains: the order of
+# sums differs between the ways.
 EQUAL = {"float32": 1e-4, "bfloat16": 3e-2, "float16": 1e-2}
-"""Largest distance of two states, as a share of their length, that rounding explains: the order of
-sums differs between the ways."""
 
 
 class LibraryModel:

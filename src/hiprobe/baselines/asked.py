@@ -25,17 +25,19 @@ YES = ("Yes", "yes", "YES", " Yes", " yes")
 NO = ("No", "no", "NO", " No", " no")
 
 ODD_QUESTION = "Is anything abnormal or dangerous happening in this video? Answer Yes or No."
+# The first question turned round: some models say Yes to anything, and the difference of both
+# answers does not hold that.
 CALM_QUESTION = "Is everything in this video normal and safe? Answer Yes or No."
-"""The first question turned round: some models say Yes to anything, and the difference of both
-answers does not hold that."""
 
 NUMBER_QUESTION = (
     "On a scale from 0 to 1, how abnormal or dangerous is what happens in this video? "
     "0 is normal, 1 is abnormal. Answer with one number only."
 )
+# Longest answer: a number, and a few words around it.
 NUMBER_TOKENS = 16
-"""Longest answer: a number, and a few words around it."""
 
+# Ten steps of growing seriousness. One question has one point at which a model turns from No to
+# Yes; the mean over ten steps ranks what lies above and below that point too.
 LADDER = (
     "anything moving or changing",
     "anything that is unusual for this place",
@@ -48,8 +50,6 @@ LADDER = (
     "a danger to several people",
     "an emergency that needs the police, the fire brigade or an ambulance now",
 )
-"""Ten steps of growing seriousness. One question has one point at which a model turns from No to
-Yes; the mean over ten steps ranks what lies above and below that point too."""
 
 
 def ladder_question(step: str) -> str:
@@ -57,12 +57,12 @@ def ladder_question(step: str) -> str:
     return f"Is there {step} in this video? Answer Yes or No."
 
 
+# Over these a head has to be stable; the first is the one that is then scored with.
 HEAD_PROMPTS = (
     DETECT_PROMPT,
     "Is anything abnormal happening in this video?",
     "Describe what happens in this video.",
 )
-"""Over these a head has to be stable; the first is the one that is then scored with."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ _AFTER_NAME = re.compile(
     r"\b(?:score|rating|answer|value|level|probability|scale)\b[^\d.]{0,24}?(?<![\w/-])" + _NUMBER,
     re.IGNORECASE,
 )
+# The first point of a list is no score.
 _LIST = re.compile(r"^\s*1[.)]\s+\S")
-"""The first point of a list is no score."""
 _ALONE = re.compile(r"^[\s\[(<\"'*`]*" + _NUMBER + r"\s*(?:$|[\])>\"'*`.,;:\n])", re.IGNORECASE)
 _RANGE = re.compile(
     r"\b(?:from|between)?\s*0(?:\.0)?\s*(?:to|and|-|–|\.\.)\s*(?:1(?:\.0)?|10|100)\b(?!\s*%)",
@@ -133,11 +133,11 @@ def _value(found: re.Match[str]) -> float | None:
     return number if 0.0 <= number <= 1.0 else None
 
 
+# Raised when a view gives other values, so that cached ones are not taken.
 VERSION = 1
-"""Raised when a view gives other values, so that cached ones are not taken."""
 
+# Brightness of the blank clip.
 GREY = 127
-"""Brightness of the blank clip."""
 
 FIRST_TOKEN_COLUMNS = ("odd", "odd_mass", "calm", "calm_mass", "blank_odd", "blank_calm")
 ORDINAL_COLUMNS = ("yes", "mass")

@@ -23,14 +23,14 @@ from hiprobe.segment import Segment
 from hiprobe.states import LabelledStates, Reading
 from hiprobe.store.states_cache import StatesCache
 
+# Heads that are read (their authors' choice).
 TOP_HEADS = 5
-"""Heads that are read (their authors' choice)."""
 
+# Fewest clips that saliency can be measured on.
 LEAST_CLIPS = 3
-"""Fewest clips that saliency can be measured on."""
 
+# Weight of a head's deviation over prompts (their authors' choice).
 STABILITY = 0.5
-"""Weight of a head's deviation over prompts (their authors' choice)."""
 
 _Floats = NDArray[np.float64]
 _Heads = NDArray[np.float32]
@@ -172,8 +172,8 @@ def _to_unit(measure: _Floats) -> _Floats:
     return (measure - low) / (high - low) if high > low else np.zeros_like(measure)
 
 
+# Setting of a fingerprint that names the heads, as layer.number.
 _HEADS = "heads"
-"""Setting of a fingerprint that names the heads, as layer.number."""
 
 
 def named_heads(fingerprint: Fingerprint) -> tuple[Head, ...]:

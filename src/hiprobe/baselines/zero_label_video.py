@@ -31,8 +31,8 @@ from hiprobe.states import Reading, States
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.timeline import Timeline
 
+# No labels, so no few-shot scores to take a threshold from: the middle of the scale.
 THRESHOLD = 0.5
-"""No labels, so no few-shot scores to take a threshold from: the middle of the scale."""
 
 
 @dataclass(frozen=True)

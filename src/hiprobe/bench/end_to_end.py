@@ -29,8 +29,8 @@ from hiprobe.video.decode import FrameReader
 from hiprobe.video.segments import SegmentReader
 from hiprobe.video.write import save_clip
 
+# What `detect` writes by default.
 FORMATS = ("json", "csv", "png")
-"""What `detect` writes by default."""
 
 _POLL_SECONDS = 0.02
 

@@ -21,8 +21,8 @@ from hiprobe.segment import Frame, Segment
 from hiprobe.states import Reading
 from hiprobe.video.loop import write_looped
 
+# Of the states, as of lite.
 WIDTH = 576
-"""Of the states, as of lite."""
 
 
 class MeanBackbone:

@@ -37,8 +37,8 @@ from hiprobe.spec import DEFAULT_BACKBONE, BackboneSpec
 
 FORMAT, VERSION = "hiprobe-bench", 1
 PARTS = ("extraction", "end-to-end", "memory", "workers", "neighbour")
+# Measured beside lite: a model as they come from the hub, small enough for a processor.
 SMALL_MODEL = "smolvlm2-256m"
-"""Measured beside lite: a model as they come from the hub, small enough for a processor."""
 LIBRARIES = ("torch", "transformers", "av", "opencv-python-headless", "numpy")
 _LEAST_SEGMENTS = 8
 

@@ -20,8 +20,8 @@ from hiprobe.video.segments import SegmentReader
 if TYPE_CHECKING:
     from hiprobe.backbones.hf.random_model import OpenedModel
 
+# A segment that takes longer is read alone and not in batches, in a third of the turns.
 SLOW_SECONDS = 2.0
-"""A segment that takes longer is read alone and not in batches, in a third of the turns."""
 
 _FRAME_TURNS = 5
 

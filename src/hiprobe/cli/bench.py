@@ -13,8 +13,8 @@ from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table, say
 from hiprobe.cli.options import Whole
 
+# As in `hiprobe.bench.run_bench`, which is not loaded for a help text.
 PARTS = ("extraction", "end-to-end", "memory", "workers", "neighbour")
-"""As in `hiprobe.bench.run_bench`, which is not loaded for a help text."""
 
 
 @click.command()

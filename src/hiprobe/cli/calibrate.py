@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 HOURS = {"hour": 1, "day": 24, "week": 168}
 
+# From here on drift is told: while the promise holds, it gets so far once in twenty cameras.
 EVIDENCE = 20.0
-"""From here on drift is told: while the promise holds, it gets so far once in twenty cameras."""
 
 MOST_NAMED = 10
 MAX_NAME = 200

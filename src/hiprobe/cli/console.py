@@ -105,8 +105,8 @@ def _is_number(cell: str) -> bool:
 
 Listener = TypeVar("Listener")
 
+# Distance in time of the lines that stand for the bar in a log file.
 LINE_SECONDS = 15.0
-"""Distance in time of the lines that stand for the bar in a log file."""
 
 
 @contextmanager

@@ -390,8 +390,8 @@ class Detection:
         return self.session.backbone
 
 
+# From here on an event of a second or two is drowned in its segment.
 LONG_SEGMENT_SECONDS = 1.5
-"""From here on an event of a second or two is drowned in its segment."""
 
 
 @dataclass

@@ -34,8 +34,8 @@ class Check:
     remedy: str = ""
 
 
+# Decoders that cameras and phones need.
 CODECS = ("h264", "hevc", "av1", "mpeg4", "mjpeg", "vp9")
-"""Decoders that cameras and phones need."""
 
 _TRY_TORCH = (
     "import json, torch; g = torch.cuda.is_available(); print(json.dumps({"
@@ -49,8 +49,8 @@ _TRY_AV = (
     "'h264_encoder': 'libx264' in av.codecs_available}))"
 )
 _TRY_PLAIN = "import json, {name}; print(json.dumps({{'version': '{version}'}}))"
+# A busy or cold machine takes minutes to load torch.
 _TRY_SECONDS = 300
-"""A busy or cold machine takes minutes to load torch."""
 
 
 def check_torch() -> Iterator[Check]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hiprobe.timeline import SmoothingKind
 
 
+# Below this a bootstrap is too sure of itself, and the output says so.
 FEW_VIDEOS = 30
-"""Below this a bootstrap is too sure of itself, and the output says so."""
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 

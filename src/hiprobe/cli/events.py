@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from hiprobe.review.library import Library
     from hiprobe.review.values import KeptEvent, Label
 
+# Digits of an id on screen: a line then fits into 40 columns.
 SHORT_ID = 8
-"""Digits of an id on screen: a line then fits into 40 columns."""
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from hiprobe.states import Reading
 
 
+# Labels of the extracted clips, under the name by which `fit` finds them in a folder.
 LABELS_NAME = "manifest.csv"
-"""Labels of the extracted clips, under the name by which `fit` finds them in a folder."""
 
 
 @click.command()

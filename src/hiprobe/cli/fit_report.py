@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from hiprobe.probe.fit_results import ThresholdSummary
     from hiprobe.report.layer_chart import LayerCurves
 
+# Clips named in a line; the rest are counted.
 SHOWN_CLIPS = 8
-"""Clips named in a line; the rest are counted."""
 
+# With fewer of a kind, more of them help whatever else is wrong.
 MANY_CLIPS = 20
-"""With fewer of a kind, more of them help whatever else is wrong."""
 
+# In a shorter time one false alarm more or less is four an hour or more.
 HOURS_FOR_A_RATE = 0.25
-"""In a shorter time one false alarm more or less is four an hour or more."""
 
 MODE_WORDS = {
     "clip": "whole clips",

@@ -58,19 +58,19 @@ formats: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 )
 
 
+# What the random generators of numpy and scikit-learn take.
 MAX_SEED = 2**32 - 1
-"""What the random generators of numpy and scikit-learn take."""
 
+# Frames of one video: five weeks at 30 a second.
 MAX_FRAMES = 100_000_000
-"""Frames of one video: five weeks at 30 a second."""
 
 MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
 """Of one segment, as in `hiprobe.segment`, which is not loaded for a help text."""
 
 MAX_SIGMA = 1e6
 MAX_KAPPA = 1e6
+# Scores of others have ranges of their own; a threshold beyond this is a slip.
 MAX_SCORE = 1e9
-"""Scores of others have ranges of their own; a threshold beyond this is a slip."""
 
 MAX_DRAWS = 100_000
 MAX_LAYER = 10_000
@@ -171,11 +171,11 @@ def refuse_repeats(
 
 
 READING_NAMES = ("last", "last_visual", "visual_mean", "prompt_mean")
+# The readings of `hiprobe.states`, which is not loaded for a help text.
 VISION_NAMES = ("vision_mean", "vision_change_mean", "vision_change_max")
-"""The readings of `hiprobe.states`, which is not loaded for a help text."""
 
+# Names that stand for several readings.
 SHORT_NAMES = {"vision": VISION_NAMES, "auto": READING_NAMES}
-"""Names that stand for several readings."""
 
 
 def readings_named(*names: str) -> tuple[Any, ...]:
@@ -281,8 +281,8 @@ frames_as: Decorator = click.option(
     "model can take one].",
 )
 
+# How a backbone's numbers are held and its pictures made.
 numbers: tuple[Decorator, ...] = (dtype, device, quantise, resize, frames_as)
-"""How a backbone's numbers are held and its pictures made."""
 
 
 workers: Decorator = click.option(
@@ -525,12 +525,12 @@ class Readers:
             )
 
 
+# What `SessionOptions` says of segments, and its options.
 LENGTHS = {
     "segment_frames": "--segment-frames",
     "segment_seconds": "--segment-seconds",
     "hop_seconds": "--hop-seconds",
 }
-"""What `SessionOptions` says of segments, and its options."""
 
 _Cut = TypeVar("_Cut", bound="Cut")
 

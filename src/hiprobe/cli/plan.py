@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from hiprobe.segment import Stretch
 
 FORMAT, VERSION = "hiprobe-plan", 1
+# Files that the first line of a run looks into: on a network share each takes a moment.
 FIRST_LINE_HEADERS = 50
-"""Files that the first line of a run looks into: on a network share each takes a moment."""
 
 
 @click.command()

@@ -29,8 +29,8 @@ from hiprobe.names import is_object, shown
 from hiprobe.objects import local_stand_in
 from hiprobe.store.atomic import alone_in, remove_unless_locked, try_lock
 
+# What shells return for a command ended by Ctrl-C.
 INTERRUPTED_EXIT_CODE = 130
-"""What shells return for a command ended by Ctrl-C."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -74,8 +74,8 @@ def signals_stop() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+# The reader has left (`| head -1`), or the terminal is closed. A full disk is none of these.
 _GONE = frozenset((errno.EPIPE, errno.EBADF, errno.EIO, errno.ENXIO, errno.ECONNRESET))
-"""The reader has left (`| head -1`), or the terminal is closed. A full disk is none of these."""
 
 
 class _Outlet(io.FileIO):
@@ -171,10 +171,10 @@ def plain_warnings() -> Iterator[None]:
 
 _PATTERN = ".hiprobe-run-*.lock"
 
+# Parameters in which runs that share a folder may differ: what is read, and what is said.
 _NOT_SETTINGS = frozenset(
     ("videos", "experiments", "docs", "join", "quiet", "workers", "engine", "address")
 )
-"""Parameters in which runs that share a folder may differ: what is read, and what is said."""
 
 _MAX_BYTES = 1 << 20
 

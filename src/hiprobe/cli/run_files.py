@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from hiprobe.pipeline.reading import ReadUnit
     from hiprobe.pipeline.workers_crew import Crew
 
+# What a command returns when some files failed and the others are done.
 EXIT_CODE = VideoError.exit_code
-"""What a command returns when some files failed and the others are done."""
 
 
 @dataclass

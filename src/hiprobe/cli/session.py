@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from hiprobe.store.states_cache import StatesCache
 
 
+# Endings of tables of labelled clips.
 TABLE_SUFFIXES = frozenset((".csv", ".parquet"))
-"""Endings of tables of labelled clips."""
 
+# Takes a sentence for the user.
 Tell = Callable[[str], None]
-"""Takes a sentence for the user."""
 
 
 def expand_videos(
@@ -209,8 +209,8 @@ class Session:
         return content_hash(video) if self.cache is None else self.cache.content_hash(video)
 
 
+# What is put around a backbone.
 View = Callable[["Backbone"], "Backbone"]
-"""What is put around a backbone."""
 
 
 def open_session(

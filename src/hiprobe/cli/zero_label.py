@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from hiprobe.baselines.zero_label_video import ZeroLabelResult
 
 
+# The methods of `hiprobe.baselines`, which is not loaded for a help text.
 METHOD_NAMES = ("first-token", "ordinal", "decoded", "heads")
-"""The methods of `hiprobe.baselines`, which is not loaded for a help text."""
 
 
 @click.command("zero-label")

@@ -32,8 +32,8 @@ from hiprobe.evaluation.truth import EndConvention
 from hiprobe.names import path_text, shown, text_path
 from hiprobe.progress import Progress
 
+# The stretch of a film in the names of XD-Violence: `Film__#00-01-45_00-02-50_label_A`.
 _TIMES = re.compile(r"__#(\d+)-(\d+)-(\d+)_(\d+)-(\d+)-(\d+)_label_")
-"""The stretch of a film in the names of XD-Violence: `Film__#00-01-45_00-02-50_label_A`."""
 
 
 def check_dataset(

@@ -19,8 +19,8 @@ from hiprobe.objects import exists, folders_in, is_folder
 
 SPLIT_CHOICES = ("train", "val", "test", "all")
 
+# Label of a clip as read, until its class is known to be normal or not.
 _NOT_STATED = -1
-"""Label of a clip as read, until its class is known to be normal or not."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +280,9 @@ def overlap(a: LabelledClip, b: LabelledClip) -> bool:
     return max(a_start, b_start) < min(a_end, b_end)
 
 
+# Class names taken as normal where none is given, compared without case, spaces, - and _. A name
+# that begins with "normal", or has it as a word of its own, counts too. Every other class is
+# anomalous.
 NORMAL_NAMES = frozenset(
     (
         "0",
@@ -311,9 +314,6 @@ NORMAL_NAMES = frozenset(
         "nonfire",
     )
 )
-"""Class names taken as normal where none is given, compared without case, spaces, - and _.
-A name that begins with "normal", or has it as a word of its own, counts too. Every other class is
-anomalous."""
 
 _NEGATIONS = frozenset(("no", "not", "non", "un", "ab", "anti", "sub", "para", "never"))
 

@@ -15,8 +15,8 @@ from hiprobe.errors import DatasetError
 
 PICTURE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"))
 
+# Folders whose pictures are annotations.
 _NO_FRAMES = re.compile(r"_gt$|_annotations?$|mask|ground_?truth|optical|flow", re.IGNORECASE)
-"""Folders whose pictures are annotations."""
 
 _SPLITS = (
     ("train", re.compile(r"(?:^|[^a-z])train", re.IGNORECASE)),

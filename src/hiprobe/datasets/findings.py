@@ -27,6 +27,7 @@ class FindingKind(NamedTuple):
 
 _MISSING, _LEAK, _DIFFERS = DatasetError, DatasetLeakError, DatasetDiffersError
 
+# In the order of the report.
 KINDS: Mapping[str, FindingKind] = {
     "missing": FindingKind("missing videos", "missing", _MISSING),
     "unreadable": FindingKind(
@@ -55,19 +56,18 @@ KINDS: Mapping[str, FindingKind] = {
     "shared": FindingKind("recordings with videos in two splits, as published"),
     "unknown": FindingKind("files that are not part of the data set (not used)"),
 }
-"""In the order of the report."""
 
+# What cannot be used, what makes results wrong, what moves them.
 _BY_GRAVITY = (_MISSING, _LEAK, _DIFFERS)
-"""What cannot be used, what makes results wrong, what moves them."""
 
 
+# What each exit code of a check says.
 EXIT_WORDS: Mapping[int, str] = {
     0: "all is well",
     DatasetError.exit_code: "something is missing or cannot be read",
     DatasetLeakError.exit_code: "a video is in two splits",
     DatasetDiffersError.exit_code: "something differs from what is published",
 }
-"""What each exit code of a check says."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from hiprobe.errors import DatasetError
 from hiprobe.evaluation.truth import EndConvention
 from hiprobe.names import absolute
 
+# Files with what they are: rows without what only reading the file will show.
 Identified = Sequence[tuple[FoundVideo, ManifestRow]]
-"""Files with what they are: rows without what only reading the file will show."""
 
 
 def published(

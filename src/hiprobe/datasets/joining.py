@@ -13,14 +13,14 @@ import numpy as np
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import LabelError
 
+# Anomalous clips in a joined video, where there are enough.
 EVENTS = 6
-"""Anomalous clips in a joined video, where there are enough."""
 
+# Largest share of a class's clips that is kept from fitting.
 HELD_OUT_SHARE = 0.4
-"""Largest share of a class's clips that is kept from fitting."""
 
+# Longer side of a joined video: a demonstration needs no more.
 MAX_SIDE_PIXELS = 640
-"""Longer side of a joined video: a demonstration needs no more."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from hiprobe.documents.checked import files_below, read_text
 from hiprobe.errors import DatasetError, UsageError
 from hiprobe.evaluation.truth import NORMAL
 
+# Entry points of packages that add a data set; each names a `KnownSet`.
 GROUP = "hiprobe.datasets"
-"""Entry points of packages that add a data set; each names a `KnownSet`."""
 
 
 def known_sets() -> tuple[KnownSet, ...]:
@@ -73,9 +73,10 @@ def known_set(name: str) -> KnownSet:
     raise UsageError(f"no data set {name!r}; choose {names}")
 
 
+# Name of the user's own set.
 FOLDER = "folder"
-"""Name of the user's own set."""
 
+# Codes of the XD-Violence names, `..._label_B2-G-0`.
 XD_CLASSES = {
     "A": NORMAL,
     "B1": "fighting",
@@ -85,7 +86,6 @@ XD_CLASSES = {
     "B6": "car-accident",
     "G": "explosion",
 }
-"""Codes of the XD-Violence names, `..._label_B2-G-0`."""
 
 
 def _row(
@@ -227,6 +227,7 @@ def _name_lists(root: Path, pattern: str) -> Iterator[tuple[str, str]]:
                 yield name, split
 
 
+# Whether a folder's videos are normal.
 _TWO_FOLDERS = {
     "fight": False,
     "nofight": True,
@@ -235,7 +236,6 @@ _TWO_FOLDERS = {
     "bd_choques": False,
     "bd_no_choques": True,
 }
-"""Whether a folder's videos are normal."""
 
 
 def _two_folders(found: FoundVideo, published: Published) -> ManifestRow | None:

@@ -32,15 +32,15 @@ FORMAT = "hiprobe-manifest"
 VERSION = 1
 SUFFIXES = (".csv", ".parquet")
 
+# Where a Parquet file holds the facts of the set, in the metadata of its schema.
 _KEY = b"hiprobe"
-"""Where a Parquet file holds the facts of the set, in the metadata of its schema."""
 
 _OTHER_VERSION = (
     f"{{}} is {{}}; this version reads {FORMAT} {VERSION}: write it again with `hiprobe data check`"
 )
 
+# Empty where a data set has no split.
 SPLITS = ("", "train", "val", "test")
-"""Empty where a data set has no split."""
 
 
 @dataclass(frozen=True)

@@ -30,30 +30,28 @@ if TYPE_CHECKING:
 PICTURES, SIDE = 8, 16
 SHAPE = (PICTURES, SIDE, SIDE)
 
+# Cosine from which on the change within two videos is taken as the same. On the real clips at hand,
+# other recordings stay below 0.65, of one camera too; copies that are encoded again, half as large,
+# darker or two frames shorter stay above 0.94.
 ALIKE = 0.85
-"""Cosine from which on the change within two videos is taken as the same.
 
-On the real clips at hand, other recordings stay below 0.65, of one camera too; copies that are
-encoded again, half as large, darker or two frames shorter stay above 0.94.
-"""
-
+# Below this root mean square, in grey levels of 255, the change is the codec's own.
 STILL_LEVELS = 1.0
-"""Below this root mean square, in grey levels of 255, the change is the codec's own."""
 
 STILL_ALIKE = 0.999
 
+# Videos that are compared with all others at once.
 _BLOCK = 1024
-"""Videos that are compared with all others at once."""
 
 
+# Larger side of the key frames: more than enough for a fingerprint.
 _SIDE_PIXELS = 64
-"""Larger side of the key frames: more than enough for a fingerprint."""
 
+# Version 1 called recordings broken that begin late, and counted holes into the frame rate.
 VERSION = 2
-"""Version 1 called recordings broken that begin late, and counted holes into the frame rate."""
 
+# A line has 3 kB: the set would have 300,000 videos.
 LIMIT_BYTES = 1024 * MIB
-"""A line has 3 kB: the set would have 300,000 videos."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,11 @@ from hiprobe.datasets.video_files import count_words, is_states_name
 from hiprobe.errors import LabelError, StatesError, VideoError
 from hiprobe.objects import stamp_of
 
+# Pairs that a sentence names.
 _SHOWN = 4
-"""Pairs that a sentence names."""
 
+# SHA-256 of a file's content; raises VideoError where it cannot be read.
 Digest = Callable[[Path], str]
-"""SHA-256 of a file's content; raises VideoError where it cannot be read."""
 
 
 def settle_copies(clips: Sequence[LabelledClip], *, digest: Digest) -> LabelledClips:

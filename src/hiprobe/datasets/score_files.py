@@ -34,8 +34,8 @@ from hiprobe.localize import Smoothing, smooth_as
 from hiprobe.segment import after_gap, without_gaps
 from hiprobe.timeline import Overlap, waiting_segments
 
+# What counts for frames before any score is due: no probability is lower.
 NO_ALARM = 0.0
-"""What counts for frames before any score is due: no probability is lower."""
 
 
 @dataclass(frozen=True)
@@ -367,8 +367,8 @@ def _bare(name: str) -> str:
     return without_ending(name.replace("\\", "/"), *SCORE_SUFFIXES, STATES_SUFFIX)
 
 
+# In the order of the table.
 FLOORS = ("video-label oracle", "oracle x centre prior", "centre prior", "constant")
-"""In the order of the table."""
 
 
 def floors(truth: Truth) -> dict[str, ScoredFrames]:

@@ -16,20 +16,20 @@ from hiprobe.datasets.video_files import is_states_name
 from hiprobe.datasets.video_tables import SECONDS_OR_FRAMES
 from hiprobe.errors import LabelError, VideoError
 
+# Abnormal stretches of one video: half-open, in frames counted from 0, in order.
 Spans = tuple[tuple[int, int], ...]
-"""Abnormal stretches of one video: half-open, in frames counted from 0, in order."""
 
+# The user's own spans, in the folder of a data set.
 SPANS_FILE = "spans.csv"
-"""The user's own spans, in the folder of a data set."""
 
+# Of one video: start, end, and whether they are seconds.
 OwnSpan = list[tuple[float, float, bool]]
-"""Of one video: start, end, and whether they are seconds."""
 
+# By the path of the video below the root.
 OwnSpans = dict[str, OwnSpan]
-"""By the path of the video below the root."""
 
+# Ends are often rounded.
 _END_SLACK_SECONDS = 0.05
-"""Ends are often rounded."""
 
 
 def frame_seconds(path: Path) -> NDArray[np.float64]:

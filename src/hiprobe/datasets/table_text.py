@@ -17,8 +17,8 @@ from hiprobe.documents.checked import TABLE_LIMIT_BYTES, read_plain
 from hiprobe.errors import HiProbeError, LabelError
 from hiprobe.store.text_files import plain_cell
 
+# Tried in this order on the header; a semicolon comes from spreadsheets with a decimal comma.
 _DELIMITERS = (",", ";", "\t")
-"""Tried in this order on the header; a semicolon comes from spreadsheets with a decimal comma."""
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from hiprobe.store.text_files import inside
 
 Tell = Callable[[str], None]
 
+# A transfer below 1 kB/s for so long is given up.
 STALLED_SECONDS = 60
-"""A transfer below 1 kB/s for so long is given up."""
 
 
+# Finer than for watching: these are the frames that will be measured.
 CRF = 14
-"""Finer than for watching: these are the frames that will be measured."""
 
 
 def how_to_get(known: KnownSet, root: Path | str = "ROOT") -> str:

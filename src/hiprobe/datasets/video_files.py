@@ -19,17 +19,17 @@ _CONTAINERS = (
     ".vob .webm .wmv .wtv .y4m "
 )
 
+# Coded pictures without a container: nothing in them says when a picture was taken.
 BARE_SUFFIXES = frozenset(_BARE.split())
-"""Coded pictures without a container: nothing in them says when a picture was taken."""
 
+# Endings taken as video inside folders; a table or a command line may name any file.
 VIDEO_SUFFIXES = BARE_SUFFIXES | frozenset(_CONTAINERS.split())
-"""Endings taken as video inside folders; a table or a command line may name any file."""
 
+# Ending of extracted states, accepted wherever a video is.
 STATES_SUFFIX = ".safetensors"
-"""Ending of extracted states, accepted wherever a video is."""
 
+# Endings of files of scores, which carry the name of their video.
 SCORE_SUFFIXES = (".npy", ".npz", ".json", ".csv")
-"""Endings of files of scores, which carry the name of their video."""
 
 
 def is_video_name(path: Path | PurePosixPath | str) -> bool:
@@ -118,8 +118,8 @@ _OTHERS = (
     ".txt .csv .json .md .html .xml .py .yaml .yml .log .npy .npz .parquet .jpg .jpeg .png "
     ".bmp .tif .tiff .heic .avif .webp .mp3 .wav .m4a .aac .flac .ogg .oga .zip .gz .tar .pdf "
 )
+# Not even looked at: folders of data sets hold hundreds of thousands of such files.
 _NEVER_VIDEO = frozenset(_OTHERS.split())
-"""Not even looked at: folders of data sets hold hundreds of thousands of such files."""
 
 _STARTS = (
     b"\x1aE\xdf\xa3",  # Matroska, WebM

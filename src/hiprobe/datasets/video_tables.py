@@ -16,6 +16,7 @@ from hiprobe.datasets.table_text import TableRow, TextTable
 from hiprobe.errors import LabelError
 from hiprobe.names import beside, text_path
 
+# What a fit takes from a table.
 CLIP_COLUMNS = (
     "video",
     "label",
@@ -27,20 +28,20 @@ CLIP_COLUMNS = (
     "start_frame",
     "end_frame",
 )
-"""What a fit takes from a table."""
 
+# What a manifest says of each video.
 MANIFEST_COLUMNS = ("video", "name", "split", "class", "label", "source", "frames", "fps", "spans")
-"""What a manifest says of each video."""
 
+# The same in every row: a comment line would break other readers, and names contain `#`.
 SET_COLUMNS = ("dataset", "span_set", "end", "note", "format")
-"""The same in every row: a comment line would break other readers, and names contain `#`."""
 
+# The two ways to write where a stretch begins and ends.
 SECONDS_OR_FRAMES = {
     "seconds": ("start_seconds", "end_seconds"),
     "frames": ("start_frame", "end_frame"),
 }
-"""The two ways to write where a stretch begins and ends."""
 
+# Other names of each column, in lower case, without spaces and underscores.
 _MEANT = {
     "video": "file path filename filepath videoname videopath videofile clip clippath uri url",
     "class": "category type kind classname event eventtype anomalytype action",
@@ -54,13 +55,12 @@ _MEANT = {
     "start_frame": "startframes framestart firstframe beginframe fromframe startindex startidx",
     "end_frame": "endframes frameend lastframe stopframe toframe endindex endidx",
 }
-"""Other names of each column, in lower case, without spaces and underscores."""
 
+# Words that do not say whether they count seconds or frames.
 _WITHOUT_UNIT = {
     "start": ("start", "begin", "from", "onset"),
     "end": ("end", "stop", "to", "offset", "until"),
 }
-"""Words that do not say whether they count seconds or frames."""
 
 
 def video_and_class(

@@ -20,26 +20,26 @@ from numpy.typing import NDArray
 from hiprobe.documents.checked import MIB, DocumentError, check_plain, open_plain
 from hiprobe.objects import local_copy
 
+# Of a file of states: eleven days of segments of one layer and width 4096 have 16 GB.
 STATES_LIMIT_BYTES = 65_536 * MIB
-"""Of a file of states: eleven days of segments of one layer and width 4096 have 16 GB."""
 
+# Of a file of plain numbers, and of what a compressed one unfolds to: 10^8 frames and more.
 NUMBERS_LIMIT_BYTES = 1024 * MIB
-"""Of a file of plain numbers, and of what a compressed one unfolds to: 10^8 frames and more."""
 
 _KINDS_OF_NUMBERS = "biuf"
 
+# An encrypted member is a RuntimeError, an unknown compression a NotImplementedError.
 _ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, KeyError),
     *(OverflowError, struct.error),
     *(RuntimeError, NotImplementedError),
 )
-"""An encrypted member is a RuntimeError, an unknown compression a NotImplementedError."""
 
+# Numpy reads a header as Python's own literals, and lets through what the parser raises.
 _HEADER_ERRORS = (
     *(ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError),
     tokenize.TokenError,
 )
-"""Numpy reads a header as Python's own literals, and lets through what the parser raises."""
 
 
 class TensorFile:
@@ -178,8 +178,8 @@ def _short(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
+# Of the file, and of what it unfolds to: some million rows.
 LIMIT_BYTES = 1024 * MIB
-"""Of the file, and of what it unfolds to: some million rows."""
 
 LIMIT_ROWS = 20_000_000
 

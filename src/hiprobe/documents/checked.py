@@ -21,8 +21,8 @@ from hiprobe.objects import local_copy, objects_below
 
 MIB = 1 << 20
 
+# Of a list or table of videos: a million rows.
 TABLE_LIMIT_BYTES = 256 * MIB
-"""Of a list or table of videos: a million rows."""
 
 
 class UnfitFileError(OSError):
@@ -182,19 +182,19 @@ def _folders_above(folder: Path) -> set[tuple[int, int]]:
     return found
 
 
+# Of a document that we write; ours have a few kB, a timeline of a day some MB.
 LIMIT_BYTES = 64 * MIB
-"""Of a document that we write; ours have a few kB, a timeline of a day some MB."""
 
+# Ours are nested 5 deep; a deeper document would exhaust the stack of whoever walks over it.
 MAX_DEPTH = 32
-"""Ours are nested 5 deep; a deeper document would exhaust the stack of whoever walks over it."""
 
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
+# Whole numbers beyond it fit in no array, and overflow when one makes a float of them.
 MAX_WHOLE = 2**63 - 1
-"""Whole numbers beyond it fit in no array, and overflow when one makes a float of them."""
 
+# What msgspec refuses and the standard library reads: NaN, and halves of characters.
 _LAX = re.compile(rb"\b(NaN|Infinity)\b|\\u[dD][89a-fA-F]")
-"""What msgspec refuses and the standard library reads: NaN, and halves of characters."""
 
 
 class DocumentError(ValueError):

@@ -12,19 +12,19 @@ from msgspec import Meta, Struct, field
 
 from hiprobe.states import Reading
 
+# Counts and sizes; above it a float cannot hold them.
 Whole = Annotated[int, Meta(ge=0, le=2**53)]
-"""Counts and sizes; above it a float cannot hold them."""
 
 Layer = Annotated[int, Meta(ge=0, le=10_000)]
 Width = Annotated[int, Meta(ge=1, le=10_000_000)]
+# Scores and thresholds: room is left for what is computed from them.
 Number = Annotated[float, Meta(ge=-1e300, le=1e300)]
-"""Scores and thresholds: room is left for what is computed from them."""
 
+# Thirty years on either side of a clock's zero.
 Seconds = Annotated[float, Meta(ge=-1e9, le=1e9)]
-"""Thirty years on either side of a clock's zero."""
 
+# Of a scorer or a layer rule, which other packages may add to.
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-"""Of a scorer or a layer rule, which other packages may add to."""
 
 Label = Literal[0, 1]
 Setting = str | int | float | bool
@@ -514,8 +514,8 @@ class LabelsDocument(Struct):
 
 
 Positive = Annotated[float, Meta(gt=0, le=1e18)]
+# Of a picture, in pixels.
 Side = Annotated[int, Meta(ge=1, le=100_000)]
-"""Of a picture, in pixels."""
 
 
 class RateDocument(Struct):

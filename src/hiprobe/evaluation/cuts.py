@@ -19,8 +19,8 @@ from hiprobe.timeline import Timeline
 
 Span = tuple[float, float]
 
+# A cut this near to the edge of a segment or of an event lies on it.
 TOUCH_SECONDS = 1e-3
-"""A cut this near to the edge of a segment or of an event lies on it."""
 
 _Bools = NDArray[np.bool_]
 

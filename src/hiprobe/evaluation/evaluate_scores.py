@@ -42,6 +42,7 @@ from hiprobe.evaluation.truth import Truth
 FORMAT = "hiprobe-evaluation"
 VERSION = 1
 
+# Metrics of the table and their headings.
 TABLE_METRICS = {
     "auc": "ROC-AUC",
     "average_precision": "AP",
@@ -51,13 +52,12 @@ TABLE_METRICS = {
     "within_video_median": "median",
     "video_auc": "AUC by video",
 }
-"""Metrics of the table and their headings."""
 
 DEFAULT_IOUS = (0.1, 0.3, 0.5)
 DEFAULT_RECALLS = (0.5, 0.8)
 
+# After an alarm a person looks for about a minute; another one in that time tells nothing new.
 COOLDOWN_SECONDS = 60.0
-"""After an alarm a person looks for about a minute; another one in that time tells nothing new."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.truth import Truth
 
+# Of one video: five weeks at 30 frames a second.
 MAX_FRAMES = 100_000_000
-"""Of one video: five weeks at 30 frames a second."""
 
+# Above it a float no longer holds every whole number, and an int64 soon overflows.
 MAX_NUMBER = 2.0**53
-"""Above it a float no longer holds every whole number, and an int64 soon overflows."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 
+# Whether the end frame of a published span belongs to the event.
 EndConvention = Literal["inclusive", "half-open"]
-"""Whether the end frame of a published span belongs to the event."""
 
+# Class of a video without an abnormal event.
 NORMAL = "normal"
-"""Class of a video without an abnormal event."""
 
 
 @dataclass(frozen=True)

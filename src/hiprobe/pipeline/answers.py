@@ -11,12 +11,13 @@ from typing import Any
 
 from hiprobe.timeline import FIELDS, Outcome
 
+# Opening braces at which strict JSON is tried; more are no answer but noise.
 MOST_BRACES = 50
-"""Opening braces at which strict JSON is tried; more are no answer but noise."""
 
+# What is looked at of an answer; none of a few hundred tokens is longer.
 MOST_CHARACTERS = 20_000
-"""What is looked at of an answer; none of a few hundred tokens is longer."""
 
+# How a key may be written, in lower case.
 _NAMES = {
     "title": "title",
     "what_happens": "what_happens",
@@ -27,7 +28,6 @@ _NAMES = {
     "whyunusual": "why_unusual",
     "confidence": "confidence",
 }
-"""How a key may be written, in lower case."""
 
 _KEY = re.compile(
     r"""(?:^|[{,，\n\r"'])[ \t]*["'“]?(title|what[_ ]?happens|why[_ ]?unusual|confidence)["'”]?"""
@@ -36,8 +36,8 @@ _KEY = re.compile(
 )
 _FIRST_KEY = re.compile(r"""["“](?:title|what[_ ]?happens)["”]\s*[:：]""", re.IGNORECASE)
 _THOUGHT = re.compile(r"</?(think|thinking|thought|reasoning)>", re.IGNORECASE)
+# What a model writes that repeats the form before it fills it in.
 _PLACEHOLDER = re.compile(r"\.{3,}|…|<[\w ]+>|string", re.IGNORECASE)
-"""What a model writes that repeats the form before it fills it in."""
 
 _END_OF_BARE = re.compile(r"[,，}\]\r\n]|\s(?:#|//)")
 _DECIMAL_COMMA = re.compile(r"(\d+),(\d+)\s*(?=[}\r\n]|$)")
@@ -201,8 +201,8 @@ _REFUSAL = re.compile(
     r"(?:the |this |these |that |any |your )*(?:videos?|images?|frames?|pictures?|content)\b)",
     re.IGNORECASE,
 )
+# A refusal comes at once; later, the same words describe what is seen.
 _REFUSAL_CHARACTERS = 200
-"""A refusal comes at once; later, the same words describe what is seen."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from hiprobe.store.states_cache import PartFiles, StatesCache
 from hiprobe.video.container import FileStamp
 from hiprobe.video.times import GAP_SECONDS
 
+# Prompt -> reading -> float32 `[segments, layers, width]`.
 Values = Mapping[str, Mapping[Reading, NDArray[np.float32]]]
-"""Prompt -> reading -> float32 `[segments, layers, width]`."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class StatesRequest:
         )
 
 
+# Segments that are handed on together at most: still ones do not wait for others that move.
 MOST_TOGETHER = 64
-"""Segments that are handed on together at most: still ones do not wait for others that move."""
 
 
 def run_batches(

@@ -22,11 +22,11 @@ from hiprobe.states import LabelledStates
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_cache import StatesCache
 
+# Ends are often rounded; a shorter lack is no mistake.
 _END_SLACK_SECONDS = 0.05
-"""Ends are often rounded; a shorter lack is no mistake."""
 
+# The same clips seen in several ways: one list of examples for each prompt and reading.
 Views = list[list[LabelledStates]]
-"""The same clips seen in several ways: one list of examples for each prompt and reading."""
 
 
 def extract_examples(

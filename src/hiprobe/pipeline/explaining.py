@@ -17,11 +17,11 @@ from hiprobe.segment import MAX_SIDE_PIXELS, Cut, Stretch, after_gap
 from hiprobe.timeline import Event, Explanation, Kind, Timeline
 from hiprobe.video.clip import read_clip_and_outcome
 
+# Longest plain answer: two or three sentences.
 PLAIN_TOKENS = 64
-"""Longest plain answer: two or three sentences."""
 
+# Longest answer in JSON: four fields of a sentence or two.
 STRUCTURED_TOKENS = 320
-"""Longest answer in JSON: four fields of a sentence or two."""
 
 _FORM = (
     "Answer with one JSON object and nothing else. Its keys are "
@@ -67,8 +67,8 @@ def prompts_for(speech: Speech, *, max_new_tokens: int | None = None) -> Prompts
     return chosen if max_new_tokens is None else replace(chosen, max_new_tokens=max_new_tokens)
 
 
+# An event is shown by the segments around its peak, at most this many.
 PEAK_SEGMENTS = 3
-"""An event is shown by the segments around its peak, at most this many."""
 
 
 def explain(

@@ -20,11 +20,11 @@ from hiprobe.video.video_extent import VideoExtent, video_extent
 
 RESULT_BYTES, CHART_BYTES = 220, 80_000
 """Of a segment in JSON and CSV, and of a video's chart, as they are written by default."""
+# Of Python, torch and the other libraries, where no measurement says it.
 PROCESS_BYTES = 700_000_000
-"""Of Python, torch and the other libraries, where no measurement says it."""
+# Numbers that a decoder layer holds of a position at once, in widths of a hidden state: states,
+# queries, keys, values, and the feed-forward part of some four to eight widths, twice.
 _POSITION_NUMBERS = 20
-"""Numbers that a decoder layer holds of a position at once, in widths of a hidden state: states,
-queries, keys, values, and the feed-forward part of some four to eight widths, twice."""
 
 
 @dataclass(frozen=True)
@@ -300,8 +300,8 @@ class Saving:
     share: float
 
 
+# Savings that leave more than this are not told.
 HALF = 0.6
-"""Savings that leave more than this are not told."""
 
 
 def savings(plan: RunPlan, cut: Cut, others: Sequence[tuple[str, Shape]] = ()) -> list[Saving]:

@@ -29,14 +29,14 @@ from hiprobe.pipeline.workers_crew import HandEvent
 from hiprobe.progress import ProgressEvent
 from hiprobe.settings import ray_address, silence_ray
 
+# How often a worker is asked how far it is.
 _LOOK_SECONDS = 1.0
-"""How often a worker is asked how far it is."""
 
+# How long a cluster may take to answer at its address.
 _REACH_SECONDS = 10.0
-"""How long a cluster may take to answer at its address."""
 
+# How long the cluster may take to give the first actor a place.
 _START_SECONDS = 120.0
-"""How long the cluster may take to give the first actor a place."""
 
 
 class UnitActor:

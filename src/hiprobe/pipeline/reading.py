@@ -13,11 +13,11 @@ from hiprobe.segment import STILL_RULE, WHOLE, Cut, KeyParts, Stretch
 from hiprobe.spec import spec_of
 from hiprobe.states import READINGS, Reading, layer_numbers
 
+# Segments per forward pass where nothing else is asked for.
 BATCH_SEGMENTS = 4
-"""Segments per forward pass where nothing else is asked for."""
 
+# Segments after which the states of an unfinished video are kept.
 CHECKPOINT_SEGMENTS = 64
-"""Segments after which the states of an unfinished video are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

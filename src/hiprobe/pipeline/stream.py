@@ -26,8 +26,8 @@ from hiprobe.video.video_info import video_info
 T = TypeVar("T")
 Reader = TypeVar("Reader", bound=SegmentReader)
 
+# What a row of states stands for.
 StatesUnit = Literal["clip", "segments"]
-"""What a row of states stands for."""
 
 
 @runtime_checkable
@@ -41,8 +41,8 @@ class ReadsElsewhere(Protocol):
         ...
 
 
+# Segments decoded ahead of the model; with the batch, this bounds the memory.
 READ_AHEAD_SEGMENTS = 4
-"""Segments decoded ahead of the model; with the batch, this bounds the memory."""
 
 
 def extract_units(
@@ -221,11 +221,11 @@ def _without_done(segments: Iterable[Segment], rows: Rows) -> Iterator[Segment]:
         raise _StalePartsError
 
 
+# How long a blocked thread takes to notice that the other one has stopped.
 _POLL_SECONDS = 0.1
-"""How long a blocked thread takes to notice that the other one has stopped."""
 
+# Longest wait for the reader; it is a daemon, so a stuck read cannot keep the process alive.
 _JOIN_SECONDS = 30.0
-"""Longest wait for the reader; it is a daemon, so a stuck read cannot keep the process alive."""
 
 
 @contextmanager

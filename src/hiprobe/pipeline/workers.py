@@ -36,11 +36,11 @@ from hiprobe.store.states_cache import StatesCache
 if TYPE_CHECKING:
     from hiprobe.pipeline.workers_crew import Crew
 
+# Opens the backbone of the worker with a number; it is sent to the worker, so it pickles.
 OpenBackbone = Callable[[int], Backbone]
-"""Opens the backbone of the worker with a number; it is sent to the worker, so it pickles."""
 
+# States by prompt of the whole clip, and of its segments.
 UnitStates = tuple[dict[str, VideoStates], dict[str, VideoStates]]
-"""States by prompt of the whole clip, and of its segments."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from hiprobe.pipeline.workers import BackboneFacts, CachePlace, Outcome
 from hiprobe.progress import Progress, ProgressEvent
 from hiprobe.store.atomic import atomic_path
 
+# How often a unit is tried again whose worker died over it.
 RETRIES = 2
-"""How often a unit is tried again whose worker died over it."""
 
 _LOST_STARTS, _LOST_STARTS_LATER = 3, 30
 """Workers that may die in a row while they open the backbone; more of them once one has managed it,
@@ -28,8 +28,8 @@ since then they are killed by something that passes."""
 
 _POLL_SECONDS = 0.05
 
+# Outcomes with arrays that may wait here for each worker: they take memory.
 _HELD_FOR_EACH = 4
-"""Outcomes with arrays that may wait here for each worker: they take memory."""
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ from hiprobe.pipeline.workers_crew import HandEvent
 from hiprobe.progress import ProgressEvent
 from hiprobe.settings import use_threads
 
+# How long workers may take to keep what they have read when they are stopped.
 _STOP_SECONDS = 20.0
-"""How long workers may take to keep what they have read when they are stopped."""
 
+# Least distance in time of the events of one unit that are sent.
 _TELL_SECONDS = 0.2
-"""Least distance in time of the events of one unit that are sent."""
 
 
 @dataclass

@@ -13,11 +13,11 @@ from hiprobe.errors import UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.states import LabelledStates, States
 
+# Labelled states, or an array `[clips, layers, width]`, or `[clips, width]` of one layer.
 Clips = Sequence[LabelledStates] | NDArray[Any]
-"""Labelled states, or an array `[clips, layers, width]`, or `[clips, width]` of one layer."""
 
+# In place of a backbone's: nothing says what made an array.
 ARRAY = Fingerprint("array", "none", "float32", "", {})
-"""In place of a backbone's: nothing says what made an array."""
 
 
 def are_examples(clips: Clips) -> TypeGuard[Sequence[LabelledStates]]:

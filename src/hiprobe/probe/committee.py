@@ -25,16 +25,16 @@ from hiprobe.scorer import (
     mean_and_scale,
 )
 
+# Folds within the clips of a fit, for the members' evidence and the calibration.
 INNER_FOLDS = 5
-"""Folds within the clips of a fit, for the members' evidence and the calibration."""
 
+# With so many clips of the rarer kind a member's weight lies halfway between equal and what its
+# held-out scores say. An AUC of five clips is noise; one of fifty is not.
 EVIDENCE_CLIPS = 10.0
-"""With so many clips of the rarer kind a member's weight lies halfway between equal and what its
-held-out scores say. An AUC of five clips is noise; one of fifty is not."""
 
+# Inverse strength of the penalty on the slope of the calibration: few clips that happen to be
+# parted perfectly would else give probabilities of 0 and 1.
 CALIBRATION_C = 10.0
-"""Inverse strength of the penalty on the slope of the calibration: few clips that happen to be
-parted perfectly would else give probabilities of 0 and 1."""
 
 _Floats = NDArray[np.float64]
 

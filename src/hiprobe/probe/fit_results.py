@@ -19,8 +19,8 @@ from hiprobe.saliency import SaliencyTable
 from hiprobe.scorer import FittedScorer
 from hiprobe.states import Reading
 
+# Few-shot scores: of held-out clips, or of the clips that the scorer was fitted on.
 Basis = Literal["cross_validated", "training"]
-"""Few-shot scores: of held-out clips, or of the clips that the scorer was fitted on."""
 
 ThresholdBasis = Literal["cross_validated", "training", "given"]
 
@@ -137,8 +137,8 @@ class ThresholdSummary:
         )
 
 
+# float64 `[clips]` each.
 FewShotScores = dict[Basis, NDArray[np.float64]]
-"""float64 `[clips]` each."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -246,20 +246,20 @@ def _names() -> list[str]:
     return [name for name in inspect.signature(Parameters.__init__).parameters if name != "self"]
 
 
+# How a probe reads: one layer at one position, or many of each in a committee.
 RecipeName = Literal["paper", "committee"]
-"""How a probe reads: one layer at one position, or many of each in a committee."""
 
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 
+# Fewer sources than this in a class make the cross-validated AUC a rough guide only.
 FEW_SOURCES = 8
-"""Fewer sources than this in a class make the cross-validated AUC a rough guide only."""
 
+# Warning of a probe to which clips were added after `fit_views`.
 KEPT_VIEW = (
     "Prompt and reading were chosen on some of these clips before others were added: the "
     "cross-validated AUC does not pay for that choice and is a little too good. To choose anew, "
     "fit on all clips together."
 )
-"""Warning of a probe to which clips were added after `fit_views`."""
 
 
 def layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:

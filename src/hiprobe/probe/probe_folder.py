@@ -288,11 +288,11 @@ JSON_NAME = "probe.json"
 TENSORS_NAME = "probe.safetensors"
 EXAMPLES_NAME = "examples.safetensors"
 
+# Of the arrays of a probe: a few for each layer and dimension of one hidden state.
 LIMIT_BYTES = 1024 * MIB
-"""Of the arrays of a probe: a few for each layer and dimension of one hidden state."""
 
+# File of the clips' states, and its SHA-256.
 ExamplesFile = tuple[Path, str]
-"""File of the clips' states, and its SHA-256."""
 
 
 @dataclass(frozen=True)

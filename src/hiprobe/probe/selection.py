@@ -19,25 +19,25 @@ from hiprobe.saliency import SaliencyTable, layer_saliency
 from hiprobe.scorer import FittedScorer, Scorer
 from hiprobe.states import VISION_READINGS
 
+# Most rounds of `mil`; it stops as soon as the chosen segments stay the same.
 MIL_ROUNDS = 20
-"""Most rounds of `mil`; it stops as soon as the chosen segments stay the same."""
 
+# Draws for the error of a gain; its own error is then some 5 %.
 BOOTSTRAPS = 200
-"""Draws for the error of a gain; its own error is then some 5 %."""
 
+# Folds within a training fold, where the mode is chosen.
 INNER_FOLDS = 3
-"""Folds within a training fold, where the mode is chosen."""
 
 _Floats = NDArray[np.float64]
 
+# The number of a layer, or the name of a rule in `LAYER_RULES`.
 LayerChoice = int | str
-"""The number of a layer, or the name of a rule in `LAYER_RULES`."""
 
+# Positions of the clips to fit on and of those held out, for each fold.
 Pairs = Sequence[tuple[Indices, Indices]]
-"""Positions of the clips to fit on and of those held out, for each fold."""
 
+# Clips, the layer to read and a fitted scorer, to one score for each clip.
 ScoreClips = Callable[[Indices, int, FittedScorer], _Floats]
-"""Clips, the layer to read and a fitted scorer, to one score for each clip."""
 
 
 @dataclass(frozen=True)
@@ -363,11 +363,11 @@ class ClipsToRead:
         return np.stack([self.data.vectors(unit, n)[self.clips] for n in self.layers], axis=1)
 
 
+# Chooses the number of a layer from the clips of one fit.
 LayerRule = Callable[[ClipsToRead], int]
-"""Chooses the number of a layer from the clips of one fit."""
 
+# Rules by name; other packages add to them through entry points of that group.
 LAYER_RULES: Registry[LayerRule] = Registry("hiprobe.layer_rules", "layer rule")
-"""Rules by name; other packages add to them through entry points of that group."""
 
 
 def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:

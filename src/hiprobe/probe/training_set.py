@@ -86,9 +86,9 @@ def _deal(counts: NDArray[np.float64], folds: int, rng: np.random.Generator) -> 
     return home
 
 
+# What the scorer is fitted on: key frames over the whole clip, the mean of a clip's segments, each
+# segment under its clip's label, or of an anomalous clip only the highest segment.
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
-"""What the scorer is fitted on: key frames over the whole clip, the mean of a clip's segments,
-each segment under its clip's label, or of an anomalous clip only the highest segment."""
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 

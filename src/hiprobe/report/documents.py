@@ -20,8 +20,8 @@ from hiprobe.timeline import EMA_WEIGHT, Event, Explanation, Timeline
 
 FORMAT = "hiprobe-timeline"
 VERSION = 2
+# Explanations of version 1 have a text and no fields.
 READABLE_VERSIONS = (1, 2)
-"""Explanations of version 1 have a text and no fields."""
 
 SEGMENT_COLUMNS = (
     "segment",
@@ -44,8 +44,8 @@ EVENT_COLUMNS = (
     "explanation",
 )
 NOTE_COLUMN = "note"
+# Decimals of times and scores in the tables: microseconds and millionths.
 DIGITS = 6
-"""Decimals of times and scores in the tables: microseconds and millionths."""
 
 
 def write_csv(timeline: Timeline, path: Path | str, *, note: str = "") -> None:

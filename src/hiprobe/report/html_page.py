@@ -37,8 +37,8 @@ from hiprobe.timeline import Event, Timeline
 
 THUMBNAIL_PIXELS = 240
 
+# A longer event plays so much of itself, with its peak in the middle.
 CLIP_SECONDS = 10.0
-"""A longer event plays so much of itself, with its peak in the middle."""
 
 
 @dataclass(frozen=True)

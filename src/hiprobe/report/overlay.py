@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 RGB = tuple[int, int, int]
+# RGB, uint8 `[height, width, 3]`.
 Picture = NDArray[np.uint8]
-"""RGB, uint8 `[height, width, 3]`."""
 
 PLATE_RGB = (16, 18, 21)
 BAR_RGB = (235, 238, 242)

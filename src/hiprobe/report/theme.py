@@ -16,11 +16,11 @@ from hiprobe.errors import UsageError
 from hiprobe.names import shown_lines
 from hiprobe.store.atomic import atomic_path
 
+# Comes with matplotlib, so that HiProbe's own words need no font of the system.
 OWN_FONT = "DejaVu Sans"
-"""Comes with matplotlib, so that HiProbe's own words need no font of the system."""
 
+# How the names of fonts begin that draw a box for every letter, or only mathematics.
 _NO_LETTERS = ("Last Resort", "STIX", "cm")
-"""How the names of fonts begin that draw a box for every letter, or only mathematics."""
 
 
 def make_drawable(figure: Any) -> None:
@@ -137,8 +137,8 @@ class Theme:
 LIGHT = Theme("#ffffff", "#1c2126", "#9aa3ad", "#e4e8ec", "#1c2126", "#d62728", "#1f77c8")
 DARK = Theme("#171b20", "#e3e7ec", "#78828d", "#2b323a", "#e3e7ec", "#ff5a55", "#5aa9f0")
 
+# Draws on an empty matplotlib figure in the colours of a theme.
 Draw = Callable[[Any, Theme], None]
-"""Draws on an empty matplotlib figure in the colours of a theme."""
 
 
 @cache

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import UsageError
 from hiprobe.timeline import Event, Timeline
 
+# Half-open stretch `[start_seconds, end_seconds)`.
 Span = tuple[float, float]
-"""Half-open stretch `[start_seconds, end_seconds)`."""
 
 STANDING_NOTE = (
     "A score says how much a segment resembles the clips that were labelled abnormal. "
@@ -121,14 +121,14 @@ def extent_seconds(timeline: Timeline) -> Span:
 
 
 # Drawn to scale, a hole of four hours would leave a recording of four seconds no pixel.
+# The largest part of the axis that one gap takes, as a share of the time with pictures.
 GAP_SHARE = 0.04
-"""The largest part of the axis that one gap takes, as a share of the time with pictures."""
 
+# The largest part that all gaps take together.
 ALL_GAPS_SHARE = 0.2
-"""The largest part that all gaps take together."""
 
+# Smallest distance of two labelled ticks, as a share of the axis.
 TICK_ROOM_SHARE = 0.08
-"""Smallest distance of two labelled ticks, as a share of the axis."""
 
 
 class ShownTime:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from hiprobe.report.words import Span
     from hiprobe.timeline import Timeline
 
+# Pictures of one event in the HTML report: its first, middle and last key frame.
 THUMBNAILS = 3
-"""Pictures of one event in the HTML report: its first, middle and last key frame."""
 
+# Clips in one HTML report, of its highest events; each is some 200 kB, and a page is one file.
 MOST_CLIPS = 20
-"""Clips in one HTML report, of its highest events; each is some 200 kB, and a page is one file."""
 
 CLIP_SIDE_PIXELS, CLIP_CRF = 360, 28
 
@@ -117,8 +117,8 @@ class Writer(Protocol):
         ...
 
 
+# All formats by name; `WRITERS.register(name, lambda: writer)` adds one for this process.
 WRITERS: Registry[Writer | type[Writer]] = Registry(WRITERS_GROUP, "format")
-"""All formats by name; `WRITERS.register(name, lambda: writer)` adds one for this process."""
 
 
 def writes(*endings: str) -> Callable[[Callable[[ScoredVideo, Path, str], list[Path]]], Writer]:
@@ -381,5 +381,5 @@ WRITERS.register("png", lambda: write_chart)
 WRITERS.register("mp4", lambda: write_annotated_video)
 WRITERS.register("html", lambda: write_html_page)
 
+# HiProbe's own formats, in the order in which they are listed.
 FORMATS = ("json", "csv", "png", "mp4", "html")
-"""HiProbe's own formats, in the order in which they are listed."""

@@ -76,11 +76,11 @@ def own_truth(data: DataSource, *, seeds: Sequence[int], share: float) -> OwnTru
     return OwnTruth(manifest, drawn)
 
 
+# What the vision tower alone tells; no language model takes part.
 VISION_BASELINE: Reading = "vision_change_mean"
-"""What the vision tower alone tells; no language model takes part."""
 
+# Opens a progress bar of a name.
 Listen = Callable[[str], AbstractContextManager[Progress | None]]
-"""Opens a progress bar of a name."""
 
 
 @dataclass

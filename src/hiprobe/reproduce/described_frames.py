@@ -29,13 +29,13 @@ from hiprobe.reproduce.request import DataSource
 from hiprobe.states import Reading
 from hiprobe.store.atomic import atomic_path
 
+# Largest file, and largest text inside it: a line for each video, a sentence for each frame.
 LIMIT_BYTES = 2048 * MIB
-"""Largest file, and largest text inside it: a line for each video, a sentence for each frame."""
 
 SUFFIX = "_frame_descriptions.jsonl.gz"
 
+# One description of so many frames is read, the middle one; its score is held for all of them.
 EVERY_FRAMES = 12
-"""One description of so many frames is read, the middle one; its score is held for all of them."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,11 @@ def _lines(plain: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
+# Texts that are read at once; after so many a line says how far the run is.
 CHUNK = 32
-"""Texts that are read at once; after so many a line says how far the run is."""
 
+# Every so many layers are read, and the first and the last: neighbours differ little.
 LAYER_STEP = 3
-"""Every so many layers are read, and the first and the last: neighbours differ little."""
 
 
 def read_layers(layer_count: int) -> tuple[int, ...]:
@@ -197,8 +197,8 @@ def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     return found if found.shape == shape else None
 
 
+# What the backbone is shown of each stretch, and how many key frames of it.
 VIEWS = {"pictures, 8 key frames": KEY_FRAMES, "picture, the one described": 1}
-"""What the backbone is shown of each stretch, and how many key frames of it."""
 
 READINGS: tuple[Reading, ...] = ("last", "visual_mean")
 

@@ -10,8 +10,8 @@ from hiprobe.report.layer_chart import add_paper_axis
 from hiprobe.report.theme import Draw, Theme, add_note, legend_words, open_frame, tick_words
 from hiprobe.reproduce.experiment_result import ResultRow
 
+# One for each curve. Red is left to what was detected or chosen.
 COLOURS = ("#1f77c8", "#d98200", "#2a9d5c", "#8d5fc4", "#7a5c4a", "#c2479b", "#5b6770")
-"""One for each curve. Red is left to what was detected or chosen."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 CURVES_BESIDE_LEGEND = 4  # more than these leave no room within a panel

@@ -25,11 +25,11 @@ FRAME_AUC, FRAME_AP, WITHIN = "frame AUC", "frame AP", "AUC within a video"
 gives them: their highest smoothed segment."""
 
 _Floats = NDArray[np.float64]
+# Values of a metric, `[draws]`, under weights of the units, float64 `[draws, units]`.
 Weigh = Callable[[_Floats], _Floats]
-"""Values of a metric, `[draws]`, under weights of the units, float64 `[draws, units]`."""
 
+# Draws that are weighed together: what they need stays within some tens of megabytes.
 DRAWS_AT_ONCE = 50
-"""Draws that are weighed together: what they need stays within some tens of megabytes."""
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from hiprobe.scorer import FittedScorer, ScorerName
 from hiprobe.states import LabelledStates, States
 
 _Floats = NDArray[np.float64]
+# Training and held-out clips of each fold.
 Pairs = Sequence[tuple[Indices, Indices]]
-"""Training and held-out clips of each fold."""
 
 
 def held_out_scores(
@@ -62,9 +62,9 @@ def assemble(by_layer: Mapping[int, _Floats], pairs: Pairs, layers: Sequence[int
     return held_out_scores(count, pairs, lambda fold, _, held: by_layer[layers[fold]][held])
 
 
+# As a probe's `layer`, or "cv": the layer with the best cross-validated AUC of the clips that are
+# fitted on.
 LayerRule = LayerChoice | Literal["cv"]
-"""As a probe's `layer`, or "cv": the layer with the best cross-validated AUC of the clips that
-are fitted on."""
 
 
 @dataclass(frozen=True)

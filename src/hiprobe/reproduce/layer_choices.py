@@ -26,16 +26,16 @@ from hiprobe.reproduce.held_out import HeldOut, Pairs, clip_vectors_of, held_out
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.scored import states_digest
 
+# Part of the sources in one draw. They are taken without repetition: equal clips would have
+# distance 0 from each other and make classes look denser than they are.
 SHARE = 0.8
-"""Part of the sources in one draw. They are taken without repetition: equal clips would have
-distance 0 from each other and make classes look denser than they are."""
 
 DRAWS_OF_A_SEED = 20
 SPREAD = "all clips; brackets hold the middle 95 % of {draws} draws of 80 % of the sources"
 
 _Floats = NDArray[np.float64]
+# Vectors `[clips, layers, width]` and labels to each measure's value on every layer.
 Measure = Callable[[NDArray[np.float32], NDArray[np.int64]], dict[str, list[float]]]
-"""Vectors `[clips, layers, width]` and labels to each measure's value on every layer."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,13 @@ def source_draws(
     return found
 
 
+# Rules that a user could follow; the oracle is none of them.
 RULES = ("DLSP", "best by inner cross-validation", "last", "middle", "random layer")
-"""Rules that a user could follow; the oracle is none of them."""
 
 ORACLE = "oracle: best layer on the test folds, which nobody can know"
 
+# Random choices of one layer a fold, over which "random layer" is a mean.
 RANDOM_PICKS = 50
-"""Random choices of one layer a fold, over which "random layer" is a mean."""
 
 INNER_FOLDS = 5
 

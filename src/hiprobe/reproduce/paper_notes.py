@@ -32,11 +32,11 @@ Scores = Mapping[str, NDArray[np.float64]]
 MARKER = re.compile(r"(<!-- table: (.+?) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 NOT_YET = "*Not measured yet: run `hiprobe reproduce {name}`, then write this page anew.*"
 NOT_THERE = "*The results at hand do not have this table: run the experiment anew.*"
+# Sections that a result may lack: other data, or an older run.
 SECTIONS = {option.section for option in options()} | {SIGMA_BY_FRAME}
-"""Sections that a result may lack: other data, or an older run."""
 
+# Sections of `options` that have tables of their own and vary other things than a fit.
 LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from", SIGMA_BY_FRAME)
-"""Sections of `options` that have tables of their own and vary other things than a fit."""
 
 
 def fill(text: str, results: Sequence[ExperimentResult], *, scores: Scores | None = None) -> str:
@@ -138,9 +138,9 @@ def _range(rows: Sequence[ResultRow], metric: str) -> str:
     return f"{number(found[low])} ({low}) to {number(found[high])} ({high})"
 
 
+# Tables that are computed here, by name.
 COMPUTED: Mapping[str, Callable[[Sequence[ExperimentResult], Scores | None], list[str]]] = {
     "spans of UCF-Crime": _spans,
     "weights of the smoothing": _kernel,
     "what the silent choices move": _moved,
 }
-"""Tables that are computed here, by name."""

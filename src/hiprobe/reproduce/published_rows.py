@@ -152,10 +152,10 @@ def different_videos() -> tuple[str, ...]:
 
 
 OURS = "HiProbe: DLSP layer, logistic regression, {share:.0%} of the training videos labelled"
+# No language model takes part: what a method that reads one should be above.
 OURS_VISION = (
     "Vision change alone, logistic regression, {share:.0%} of the training videos labelled"
 )
-"""No language model takes part: what a method that reads one should be above."""
 
 FLOORS_SECTION = "Floors: what no picture is needed for"
 TOLD = (

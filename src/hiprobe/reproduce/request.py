@@ -105,12 +105,12 @@ class ReproduceRequest:
         return self.readings[0]
 
 
+# Raised when experiments compute something else, so that old pieces are not taken.
 VERSION = 1
-"""Raised when experiments compute something else, so that old pieces are not taken."""
 
 Piece = TypeVar("Piece")
+# Numbers, text, lists and dictionaries with text as keys, but not None; NaN is allowed.
 JsonValue = Any
-"""Numbers, text, lists and dictionaries with text as keys, but not None; NaN is allowed."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ def _read(path: Path, text: str) -> JsonValue | None:
     return found.get("value") if whole else None
 
 
+# Least distance in time of two lines.
 SAY_SECONDS = 10.0
-"""Least distance in time of two lines."""
 
 
 @dataclass

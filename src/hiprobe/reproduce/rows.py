@@ -18,8 +18,8 @@ from hiprobe.reproduce.scored import Scored
 UNCUT_AUC = f"{FRAME_AUC} without segments across cuts"
 LAYER = "layer, median"
 
+# Least overlap of a matched event in the tables; JSON of `hiprobe evaluate` has more.
 EVENT_IOU = 0.3
-"""Least overlap of a matched event in the tables; JSON of `hiprobe evaluate` has more."""
 EVENT_F1 = f"event F1 at IoU {EVENT_IOU:g}"
 
 

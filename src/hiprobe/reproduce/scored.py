@@ -84,8 +84,8 @@ class ScoredTest:
     seconds: float
 
 
+# Name of a variant to its scored tests.
 Scored = Mapping[str, list[ScoredTest]]
-"""Name of a variant to its scored tests."""
 
 
 def score_variants(

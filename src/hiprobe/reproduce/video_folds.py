@@ -30,8 +30,8 @@ from hiprobe.store.atomic import atomic_path
 from hiprobe.video.join import JoinPart, join_clips
 from hiprobe.video.write import as_rate
 
+# Most anomalous clips in one joined video.
 EVENTS = 6
-"""Most anomalous clips in one joined video."""
 
 JOINED = (
     "{folds} folds grouped by source; held-out clips joined to one video a fold (cuts between "
@@ -42,8 +42,8 @@ SPLIT = (
     "fitted on {share} of the training split, drawn by seed, one label a video; tested on every "
     "frame of the test split"
 )
+# Where neither manifest nor video says.
 NOMINAL_FPS = 25.0
-"""Where neither manifest nor video says."""
 
 CLIPS = "{folds} folds grouped by source; clips only"
 

@@ -12,8 +12,8 @@ from hiprobe.names import shown
 from hiprobe.probe.camera_file import CalibratedCamera
 from hiprobe.timeline import Event, Timeline
 
+# Known events, half-open in seconds.
 Truth = tuple[tuple[float, float], ...]
-"""Known events, half-open in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from typing import Literal, get_args
 from hiprobe.errors import UsageError
 from hiprobe.review.values import EventPage, KeptEvent, ReviewedVideo
 
+# The farthest above the threshold first, the nearest to it first, or in order of time.
 EventOrder = Literal["certain", "uncertain", "time"]
-"""The farthest above the threshold first, the nearest to it first, or in order of time."""
 
 _Key = tuple[str | float, ...]
 

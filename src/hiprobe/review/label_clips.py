@@ -20,8 +20,8 @@ from hiprobe.review.library import Library
 from hiprobe.review.values import Label
 from hiprobe.store.atomic import atomic_path
 
+# Times in results are rounded.
 _SLACK_SECONDS = 0.0005
-"""Times in results are rounded."""
 
 
 def write_activitynet(library: Library, out: Path) -> None:

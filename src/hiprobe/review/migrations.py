@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Statements that bring a store from version n to n + 1; never changed once released.
 MIGRATIONS = (
     """
     CREATE TABLE videos (id TEXT PRIMARY KEY, path TEXT NOT NULL, content TEXT UNIQUE);
@@ -34,4 +35,3 @@ MIGRATIONS = (
         video_id TEXT PRIMARY KEY REFERENCES videos, threshold REAL NOT NULL);
     """,
 )
-"""Statements that bring a store from version n to n + 1; never changed once released."""

@@ -15,14 +15,14 @@ from hiprobe.review.values import Label, Neighbour, Proposal
 from hiprobe.states import LabelledStates, States
 from hiprobe.timeline import Timeline
 
+# Stretches below the threshold that each video puts up.
 PEAKS_OF_VIDEO = 5
-"""Stretches below the threshold that each video puts up."""
 
+# Nearer to one that was chosen than this share of the median distance, it is left out.
 DUPLICATE_SHARE = 0.25
-"""Nearer to one that was chosen than this share of the median distance, it is left out."""
 
+# Farther from all labelled clips than this share of it, it is called unlike them.
 FAR_SHARE = 1.0
-"""Farther from all labelled clips than this share of it, it is called unlike them."""
 
 _Floats = NDArray[np.float64]
 

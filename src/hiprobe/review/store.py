@@ -33,6 +33,7 @@ _PUT_EVENT = (
     "excluded.peak_seconds, score = excluded.score, present = 1, "
     "explanation = coalesce(excluded.explanation, explanation)"
 )
+# Events with the last label that stands of each.
 _EVENTS = (
     "SELECT e.id, e.video_id, e.start_seconds, e.end_seconds, e.peak_seconds, e.score, "
     "e.explanation, "
@@ -40,7 +41,6 @@ _EVENTS = (
     + " FROM events e LEFT JOIN labels l ON l.number = (SELECT max(number) FROM labels "
     "WHERE event_id = e.id AND removed_at_utc IS NULL)"
 )
-"""Events with the last label that stands of each."""
 
 
 class ReviewStore:

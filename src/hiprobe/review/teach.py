@@ -32,8 +32,8 @@ from hiprobe.review.values import (
 )
 from hiprobe.timeline import Timeline
 
+# Refits that wait for an answer; the oldest is thrown away first.
 MOST_WAITING = 8
-"""Refits that wait for an answer; the oldest is thrown away first."""
 
 
 @dataclass(frozen=True)

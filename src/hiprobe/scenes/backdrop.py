@@ -14,11 +14,11 @@ from hiprobe.scenes.figures import Camera
 Picture = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
+# Paints what is added to the ground's colour at the ground points (x, z) of the pixels.
 Ground = Callable[[np.random.Generator, Plane, Plane], Plane]
-"""Paints what is added to the ground's colour at the ground points (x, z) of the pixels."""
 
+# Paints what is on the wall between two rows: where the roof ends, where the ground begins.
 Wall = Callable[[np.random.Generator, Plane, int, int], None]
-"""Paints what is on the wall between two rows: where the roof ends, where the ground begins."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from hiprobe.scenes.figures import Camera
 from hiprobe.scenes.motion import ramp, wobble
 
 Picture = NDArray[np.uint8]
+# A strength over time in seconds.
 Level = Callable[[float], float]
-"""A strength over time in seconds."""
 
 
 @dataclass(frozen=True)

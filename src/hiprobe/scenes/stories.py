@@ -20,8 +20,8 @@ from hiprobe.scenes.motion import (
 )
 from hiprobe.scenes.story import SceneKind, Setting, Story, dressed
 
+# Training uses those below, so that no scene of the demonstration was trained on.
 DEMO_SEEDS = range(1_000_000, 2**31)
-"""Training uses those below, so that no scene of the demonstration was trained on."""
 
 
 def corridor_patrol(s: Setting) -> Story:

@@ -25,8 +25,8 @@ from hiprobe.scenes.motion import Track
 
 Picture = NDArray[np.uint8]
 
+# Draws into a picture, as the camera sees it, at a time in seconds.
 Painting = Callable[[Picture, Camera, float], None]
-"""Draws into a picture, as the camera sees it, at a time in seconds."""
 
 SKINS = ((236, 200, 172), (214, 170, 136), (172, 120, 84), (120, 80, 56), (82, 56, 40))
 HAIRS = ((30, 24, 20), (70, 46, 28), (120, 90, 50), (160, 160, 158), (20, 20, 24))

@@ -27,14 +27,12 @@ _TEMPORARY = re.compile(
 
 _LONG_BYTES = 32
 
+# A file of another machine that nobody has touched for this long, and nobody holds, is left over.
+# Some writers put a new file in place of the one that is locked, so the lock alone does not tell.
 _FOREIGN_SECONDS = 3600.0
-"""A file of another machine that nobody has touched for this long, and nobody holds, is left over.
 
-Some writers put a new file in place of the one that is locked, so the lock alone does not tell.
-"""
-
+# Two readings of one process's start differ by less; the clock may be set in between.
 _START_SECONDS = 2
-"""Two readings of one process's start differ by less; the clock may be set in between."""
 
 
 @contextmanager
@@ -89,9 +87,9 @@ def alone_in_new(folder: Path) -> Iterator[None]:
         yield
 
 
+# Files that this process is making. A signal may strike between making one and the block that
+# removes it, so they are noted before they are made.
 _OPEN: set[Path] = set()
-"""Files that this process is making. A signal may strike between making one and the block that
-removes it, so they are noted before they are made."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from hiprobe.objects import stamp_of
 from hiprobe.settings import cache_folder
 from hiprobe.store.atomic import atomic_path
 
+# A file changed this recently may change again without a new timestamp: do not trust it.
 _RACY_SECONDS = 2.0
-"""A file changed this recently may change again without a new timestamp: do not trust it."""
 
 
 def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:

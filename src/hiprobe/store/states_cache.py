@@ -31,14 +31,14 @@ from hiprobe.store.states_file import read_states, read_states_header, write_sta
 
 PARTS_SUFFIX = ".parts"
 
+# Files written whole; a leading dot marks one that another process is still writing.
 FINISHED = "[!.]*.safetensors"
-"""Files written whole; a leading dot marks one that another process is still writing."""
 
+# A folder is listed again after so many times the time that listing it took.
 _LIST_EVERY = 50
-"""A folder is listed again after so many times the time that listing it took."""
 
+# A temporary file untouched for this long belongs to a process that was killed.
 _LEFTOVER_SECONDS = 3600.0
-"""A temporary file untouched for this long belongs to a process that was killed."""
 
 
 @dataclass(frozen=True)

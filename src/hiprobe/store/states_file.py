@@ -32,8 +32,8 @@ FORMAT_VERSION = 1
 
 Arrays = dict[str, NDArray[Any]]
 
+# Arrays of a unit besides its states, one value for each row; earlier versions reused none.
 TIMES = ("start_seconds", "end_seconds", "failed", "reused")
-"""Arrays of a unit besides its states, one value for each row; earlier versions reused none."""
 
 
 def read_states_header(path: Path | str) -> dict[str, Any]:

@@ -40,8 +40,8 @@ def inside(folder: Path, name: str | Path) -> Path:
     return path
 
 
+# What a spreadsheet takes for a formula, behind quotes that stand for themselves or not.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""What a spreadsheet takes for a formula, behind quotes that stand for themselves or not."""
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -126,6 +126,7 @@ RUN_NAME = "hiprobe-run.json"
 RESULTS, STATES = "results", "states"
 """The two kinds of what is written for a video: by detection, and by `extract`."""
 
+# What HiProbe itself may write under one name, in any format; the first says whose it is.
 ENDINGS: Mapping[str, tuple[str, ...]] = {
     RESULTS: (
         ".json",
@@ -138,7 +139,6 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
     ),
     STATES: (".safetensors",),
 }
-"""What HiProbe itself may write under one name, in any format; the first says whose it is."""
 
 _EVENT_CLIP = re.compile(r"\.event-\d{2,}\.mp4$")
 
@@ -164,8 +164,8 @@ class Owner:
     part: str = ""
 
 
+# Entry points of output formats (`hiprobe.report.writers`), which declare endings of files.
 WRITERS_GROUP = "hiprobe.writers"
-"""Entry points of output formats (`hiprobe.report.writers`), which declare endings of files."""
 
 
 def endings_of(kind: str) -> tuple[str, ...]:
@@ -251,8 +251,8 @@ def write_run(
         _KNOWN[path] = stamp, tuple(owners)
 
 
+# Of each run file that this process has read or written, its stamp and the owners in it.
 _KNOWN: dict[Path, tuple[tuple[int, ...], tuple[Owner, ...]]] = {}
-"""Of each run file that this process has read or written, its stamp and the owners in it."""
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

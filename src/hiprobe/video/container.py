@@ -19,8 +19,8 @@ from hiprobe.names import is_object, why_no_file
 from hiprobe.objects import local_copy, stamp_of
 from hiprobe.settings import decoding_threads
 
+# Largest picture that is decoded, in pixels; a small file may claim a huge one.
 MAX_PIXELS = 8192 * 8192
-"""Largest picture that is decoded, in pixels; a small file may claim a huge one."""
 
 _LARGE_PIXELS = 4096 * 2304
 
@@ -36,19 +36,19 @@ FORMATS = (
     "vvc,vc1,m4v,ivf,obu,mxf,nut,dv,dhav,mjpeg,wtv,rm,yuv4mpegpipe,mp3,wav,flac,aac"
 )
 
+# Coded pictures without a container: they have no timestamps, and no index to seek by.
 BARE_FORMATS = frozenset(("h264", "hevc", "vvc", "vc1", "m4v", "mpegvideo", "mjpeg", "obu"))
-"""Coded pictures without a container: they have no timestamps, and no index to seek by."""
 
+# What PyAV raises on damaged files.
 READ_ERRORS: tuple[type[Exception], ...] = (
     av.error.FFmpegError,
     IndexError,
     OverflowError,
     UnicodeDecodeError,
 )
-"""What PyAV raises on damaged files."""
 
+# A recorder writes every few seconds; a file changed so lately may go on changing.
 RECENT_SECONDS = 10.0
-"""A recorder writes every few seconds; a file changed so lately may go on changing."""
 
 
 @contextmanager

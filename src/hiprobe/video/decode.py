@@ -15,16 +15,16 @@ from hiprobe.video.container import BARE_FORMATS, MAX_PIXELS, READ_ERRORS, FileS
 from hiprobe.video.frames import DecodedFrame, pixel_aspect_of, sane_aspect
 from hiprobe.video.times import PictureClock, StatedDuration, stated_duration
 
+# How reading ended: at the end of the video (or of the stretch), or broken off before it.
 Outcome = Literal["end", "truncated"]
-"""How reading ended: at the end of the video (or of the stretch), or broken off before it."""
 
+# Plain, with a time code before it (Blu-ray), with error correction behind it.
 _TS_PACKET_BYTES = (188, 192, 204)
-"""Plain, with a time code before it (Blu-ray), with error correction behind it."""
 
 _TS_SYNC = 0x47
 
+# Before it the header's objects, after it the size of this one and the file's number.
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-"""Before it the header's objects, after it the size of this one and the file's number."""
 
 _ASF_HEAD_BYTES = 65536
 

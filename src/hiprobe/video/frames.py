@@ -15,8 +15,8 @@ from hiprobe.errors import VideoError
 from hiprobe.segment import Frame
 from hiprobe.video.container import READ_ERRORS
 
+# A stated pixel aspect beyond this, or below its inverse, is taken for damage: square then.
 WIDEST_PIXEL = 10.0
-"""A stated pixel aspect beyond this, or below its inverse, is taken for damage: square then."""
 
 _MATRIX = "=9i"
 
@@ -183,12 +183,12 @@ def without_picture(frame: DecodedFrame) -> DecodedFrame:
     return replace(frame, picture=None, pixels=None)
 
 
+# Pictures held as the codec gave them, together. A segment of Full HD takes 75 MB, one of 4K 300
+# MB; a GIF may claim pictures of 268 MB each.
 BUDGET_BYTES = 256_000_000
-"""Pictures held as the codec gave them, together. A segment of Full HD takes 75 MB, one of 4K
-300 MB; a GIF may claim pictures of 268 MB each."""
 
+# From here on fewer pictures are held: only where key frames are not shrunk, or hardly.
 FAR_EXCEEDED_BYTES = 1_000_000_000
-"""From here on fewer pictures are held: only where key frames are not shrunk, or hardly."""
 
 
 class HeldBytes:

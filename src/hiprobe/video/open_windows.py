@@ -14,11 +14,11 @@ from hiprobe.segment import Cut, check_hop, key_frame_positions
 from hiprobe.video.frames import DecodedFrame, HeldBytes, without_picture
 from hiprobe.video.times import Pace
 
+# Frames kept of a window whose length is not known beforehand (at least 4 per key frame).
 KEPT_FRAMES = 32
-"""Frames kept of a window whose length is not known beforehand (at least 4 per key frame)."""
 
+# Distances of frames in files are rounded: so far apart they still count as equal.
 SAME_DISTANCE = 1e-3
-"""Distances of frames in files are rounded: so far apart they still count as equal."""
 
 
 class Thinned:

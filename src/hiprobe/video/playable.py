@@ -9,8 +9,8 @@ from hiprobe.segment import Frame
 from hiprobe.video.container import open_video
 from hiprobe.video.decode import FrameReader
 
+# Other forms of H.264 (10 bits, 4:4:4) exist, and few players show them.
 _PIXEL_FORMATS = frozenset(("yuv420p", "yuvj420p"))
-"""Other forms of H.264 (10 bits, 4:4:4) exist, and few players show them."""
 
 _BACK_SECONDS = 2.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hiprobe.video.container import open_video
 
+# Recorders without a clock write the first day of theirs: 1904, 1970 or 1980.
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""Recorders without a clock write the first day of theirs: 1904, 1970 or 1980."""
 
 
 def recorded_at(video: Path | str) -> datetime | None:

@@ -23,37 +23,37 @@ from numpy.typing import NDArray
 
 from hiprobe.segment import Frame, Segment
 
+# Brightness and the two colour differences of a picture's blocks: `[rows, columns, 3]`.
 Blocks = NDArray[np.float32]
-"""Brightness and the two colour differences of a picture's blocks: `[rows, columns, 3]`."""
 
+# Smaller ones are noisy; a person far away (10 x 24 pixels) still fills most of one.
 LEAST_BLOCK_PIXELS = 8
-"""Smaller ones are noisy; a person far away (10 x 24 pixels) still fills most of one."""
 
+# Of the longer side of a large picture.
 BLOCKS_PER_SIDE = 80
-"""Of the longer side of a large picture."""
 
+# Grey levels below which nothing counts, however clean the picture is: encoders leave out what is
+# smaller, and bring it back seconds later.
 LEAST_CHANGE = 4.0
-"""Grey levels below which nothing counts, however clean the picture is: encoders leave out what is
-smaller, and bring it back seconds later."""
 
+# A block has changed where it differs by so many times its noise.
 NOISE_TIMES = 5.0
-"""A block has changed where it differs by so many times its noise."""
 
+# Grey levels from which on a block has changed, however noisy the video is.
 MOST_CHANGE = 12.0
-"""Grey levels from which on a block has changed, however noisy the video is."""
 
+# Grey levels by which most of a picture may differ for noise; more is a cut or a lamp.
 MOST_LEVEL = 3.0
-"""Grey levels by which most of a picture may differ for noise; more is a cut or a lamp."""
 
+# Of a difference, so many medians of its picture count as noise, and what is above does not.
 OUTLIER_TIMES = 10.0
-"""Of a difference, so many medians of its picture count as noise, and what is above does not."""
 
+# Key frames between those that are compared for the noise, a second or so: encoders leave blocks as
+# they are from one picture to the next, so that neighbours tell too little.
 LAG_FRAMES = 8
-"""Key frames between those that are compared for the noise, a second or so: encoders leave blocks
-as they are from one picture to the next, so that neighbours tell too little."""
 
+# What a key frame's noise weighs one key frame later: half a minute at 24 frames a second.
 MEMORY = 1 - 1 / 256
-"""What a key frame's noise weighs one key frame later: half a minute at 24 frames a second."""
 
 # Encoders keep colours coarser than brightness, so noise in red, green and blue is mostly colour's.
 _TO_BRIGHTNESS_AND_COLOURS = np.array(

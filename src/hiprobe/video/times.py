@@ -15,12 +15,12 @@ import av
 from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_seconds, open_video
 from hiprobe.video.frames import DecodedFrame
 
+# A picture that claims to lie further behind the first is damaged, or its clock was reset. Gaps of
+# days are real, and a float tells nanoseconds apart up to here.
 LONGEST_SECONDS = 366 * 24 * 3600.0
-"""A picture that claims to lie further behind the first is damaged, or its clock was reset.
-Gaps of days are real, and a float tells nanoseconds apart up to here."""
 
+# A duration of one picture beyond this is taken for damage.
 LONGEST_FRAME_SECONDS = 24 * 3600.0
-"""A duration of one picture beyond this is taken for damage."""
 
 
 class PictureClock:
@@ -69,21 +69,21 @@ def is_sane_duration(duration: int | None, *, base_seconds: float) -> bool:
     return duration is not None and 0 < duration * base_seconds <= LONGEST_FRAME_SECONDS
 
 
+# What a stated number is: the length of the video, or the time of its end on the file's clock.
 StatedAs = Literal["length", "end", "unknown"]
-"""What a stated number is: the length of the video, or the time of its end on the file's clock."""
 
+# Formats whose header states the end on a clock that began at zero, not where the picture does.
 _COUNTS_FROM_ZERO = ("matroska,webm", "nut", "asf")
-"""Formats whose header states the end on a clock that began at zero, not where the picture does."""
 
+# Formats whose header states one number for the file. Where a stream begins too late to be seen on
+# opening, the library repeats that number at the stream as if it were its own.
 _ONE_FOR_ALL_STREAMS = ("matroska,webm", "flv", "nut", "asf")
-"""Formats whose header states one number for the file. Where a stream begins too late to be seen
-on opening, the library repeats that number at the stream as if it were its own."""
 
+# Where it is there too, `DURATION` is a length (MKVToolNix); FFmpeg writes the end time there.
 _STATISTICS_TAG = "_STATISTICS_WRITING_APP"
-"""Where it is there too, `DURATION` is a length (MKVToolNix); FFmpeg writes the end time there."""
 
+# Some 300 years: what a header states beyond it, or below zero, is damage.
 _LONGEST_HEADER_SECONDS = 1e10
-"""Some 300 years: what a header states beyond it, or below zero, is damage."""
 
 
 @dataclass(frozen=True)
@@ -131,18 +131,18 @@ def _tagged_seconds(text: str) -> float | None:
         return None
 
 
+# Least distance of two frames that is a gap. Cameras that lose their network for a moment, and
+# recordings of screens that stand still, leave out less; to cut there would make scraps of them.
 GAP_SECONDS = 5.0
-"""Least distance of two frames that is a gap. Cameras that lose their network for a moment, and
-recordings of screens that stand still, leave out less; to cut there would make scraps of them."""
 
+# A gap is also longer than so many usual distances, two segments of 24 frames and some. From 10
+# frames a second on the seconds above decide; a camera of one frame a second may pause for 50 s,
+# and one of a frame a minute for most of an hour, since such distances are usual there.
 GAP_DISTANCES = 50
-"""A gap is also longer than so many usual distances, two segments of 24 frames and some. From
-10 frames a second on the seconds above decide; a camera of one frame a second may pause for 50 s,
-and one of a frame a minute for most of an hour, since such distances are usual there."""
 
+# Distances whose median is the usual one: a stall or two do not move it, and a camera that goes
+# over to another rate has a new one after 13 frames.
 _REMEMBERED = 25
-"""Distances whose median is the usual one: a stall or two do not move it, and a camera that goes
-over to another rate has a new one after 13 frames."""
 
 
 class Pace:

@@ -22,31 +22,31 @@ from hiprobe.store.atomic import atomic_path
 from hiprobe.video.decode import FrameReader, Outcome
 from hiprobe.video.frames import DecodedFrame
 
+# How a picture of another shape is brought to size: black bars, or its centre only.
 Fit = Literal["letterbox", "crop"]
-"""How a picture of another shape is brought to size: black bars, or its centre only."""
 
 FITS: tuple[Fit, ...] = get_args(Fit)
 
+# Largest picture that is written. Few players show more, and the encoder holds some twenty pictures
+# at once: with 8190x8190 that is several GB.
 MOST_PIXELS = 4096 * 2304
-"""Largest picture that is written. Few players show more, and the encoder holds some twenty
-pictures at once: with 8190x8190 that is several GB."""
 
+# A clock of nanoseconds would leave an MP4 no room for two seconds between two pictures.
 _FINEST_TICKS = 90_000
-"""A clock of nanoseconds would leave an MP4 no room for two seconds between two pictures."""
 
+# MP4 counts the time between two pictures in 31 bits, 6.6 hours at 90 kHz: over a gap the picture
+# before it is written again every hour.
 _LONGEST_STILL_SECONDS = 3600
-"""MP4 counts the time between two pictures in 31 bits, 6.6 hours at 90 kHz: over a gap the
-picture before it is written again every hour."""
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
 
+# What the disk says; all else is said by the encoder, of the pictures or times it was given.
 _DISK_ERRORS = frozenset(
     (
         *(errno.EACCES, errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO),
         *(errno.ENOENT, errno.ENOSPC, errno.EPERM, errno.EROFS, errno.ESTALE),
     )
 )
-"""What the disk says; all else is said by the encoder, of the pictures or times it was given."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Importing this module loads neither torch nor transformers.
 """
 
+# Values of `model_type` in a folder's config.json that `hf.load.load_hf` opens.
 MODEL_TYPES = (
     "idefics3",
     "internvl",
@@ -13,4 +14,3 @@ MODEL_TYPES = (
     "qwen3_vl",
     "smolvlm",
 )
-"""Values of `model_type` in a folder's config.json that `hf.load.load_hf` opens."""

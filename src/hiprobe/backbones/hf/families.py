@@ -26,8 +26,8 @@ from hiprobe.plugins import added_by_packages, load_entry
 from hiprobe.segment import Frame
 from hiprobe.spec import AS_PICTURES, AS_VIDEO, FRAMES_AS
 
+# Entry points of other packages: `MODEL_TYPE = "module:ways"`, see `register_family`.
 GROUP = "hiprobe.families"
-"""Entry points of other packages: `MODEL_TYPE = "module:ways"`, see `register_family`."""
 
 Build = Callable[[Parts], Family]
 _families: dict[str, Mapping[str, Build]] = {}

@@ -17,11 +17,11 @@ from hiprobe.errors import BackboneError
 from hiprobe.segment import Frame
 from hiprobe.spec import TRAINED_RESIZE
 
+# Where a folder brings no template: the form that all families here were tuned in.
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""Where a folder brings no template: the form that all families here were tuned in."""
 
 
 class Wording:
@@ -95,11 +95,11 @@ def read_template(folder: Path) -> str | None:
     return None
 
 
+# When frames were taken, in seconds from the start of the stretch they are of; one for each.
 Offsets = Sequence[float]
-"""When frames were taken, in seconds from the start of the stretch they are of; one for each."""
 
+# Between frames whose times are not known: 8 of 24 at 30 a second.
 UNTIMED_GAP_SECONDS = 0.1
-"""Between frames whose times are not known: 8 of 24 at 30 a second."""
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,12 @@ def choose_device(name: str | None = None) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+# First macOS whose Metal knows bfloat16; before it torch refuses the format on MPS.
 MPS_BFLOAT16_MACOS = 14
-"""First macOS whose Metal knows bfloat16; before it torch refuses the format on MPS."""
 
+# First Apple chip (M3) whose GPU computes in bfloat16; Metal emulates it in float32 on M1 and M2.
+# Where an Intel Mac has an MPS device, torch refuses the format.
 MPS_BFLOAT16_CHIP = 3
-"""First Apple chip (M3) whose GPU computes in bfloat16; Metal emulates it in float32 on M1 and M2.
-Where an Intel Mac has an MPS device, torch refuses the format."""
 
 
 @dataclass(frozen=True)

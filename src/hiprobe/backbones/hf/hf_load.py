@@ -178,8 +178,8 @@ def without_head(kind: Any) -> Any:
     )
 
 
+# Where the models of transformers keep their vision tower.
 _TOWERS = ("vision_tower", "vision_model", "visual")
-"""Where the models of transformers keep their vision tower."""
 
 
 def load_hf(

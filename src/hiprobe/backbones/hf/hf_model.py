@@ -22,8 +22,8 @@ from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame
 from hiprobe.states import VisionReading
 
+# Decoders from this size on are asked for JSON; smaller ones, as a rule, cannot keep to it.
 STRUCTURED_PARAMETERS = 1_000_000_000
-"""Decoders from this size on are asked for JSON; smaller ones, as a rule, cannot keep to it."""
 
 
 @dataclass(frozen=True)
@@ -201,8 +201,8 @@ def _pooled(maps: Tensor) -> dict[VisionReading, Tensor]:
     return vision_readings(frames, torch.stack(changes) if changes else frames[:0])
 
 
+# Methods by which the models of transformers ask their vision tower, in `forward`.
 _FEATURES = ("get_image_features", "get_video_features")
-"""Methods by which the models of transformers ask their vision tower, in `forward`."""
 
 
 @contextmanager

@@ -159,9 +159,9 @@ _PHI3 = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
+# By the `template` that an original config names: the conversation's form, and what ends a turn.
+# All others are ChatML.
 _FORMS = {"phi3-chat": (_PHI3, "<|end|>")}
-"""By the `template` that an original config names: the conversation's form, and what ends a turn.
-All others are ChatML."""
 
 
 def chat_form(about: Mapping[str, Any]) -> tuple[str, str]:
@@ -235,8 +235,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 ORIGINAL_TYPE = "internvl_chat"
+# Decoders of the original checkpoints, and the native ones that they are.
 _DECODERS = {"internlm2": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "phi3": "phi3"}
-"""Decoders of the original checkpoints, and the native ones that they are."""
 
 _VISION = {
     "embeddings.class_embedding": "embeddings.cls_token",

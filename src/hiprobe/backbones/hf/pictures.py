@@ -21,8 +21,8 @@ from hiprobe.spec import AREA_RESIZE, RESIZES, TRAINED_RESIZE
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+# Budget of a frame that keeps its size: what InternVL sees of it; smaller ones stay.
 MOST_PIXELS = 448 * 448
-"""Budget of a frame that keeps its size: what InternVL sees of it; smaller ones stay."""
 Pixels = NDArray[np.float32]
 
 

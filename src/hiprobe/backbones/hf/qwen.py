@@ -16,8 +16,8 @@ from hiprobe.segment import Frame
 
 TYPES = "mm_token_type_ids"
 Channels = tuple[float, ...]
+# Height and width of a frame, in pixels.
 Size = tuple[int, int]
-"""Height and width of a frame, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ def budget(settings: Mapping[str, Any], *, least: int, most: int) -> tuple[int, 
 
 _SECONDS = "second_per_grid_ts"
 
+# Takes frames, height and width of a video, by name; gives the height and width of each frame.
 SizeOf = Callable[..., Size]
-"""Takes frames, height and width of a video, by name; gives the height and width of each frame."""
+# What stands for a video with a grid of patches, whose pairs of frames begin at some times.
 Lead = Callable[[Sight, Sequence[int], Offsets], str]
-"""What stands for a video with a grid of patches, whose pairs of frames begin at some times."""
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ def _sample(tensor: Tensors) -> bytes:
 
 
 _DECODER_LAYER = re.compile(r"(?:^|\.)(?:language_model|text_model|model)\.layers\.(\d+)\.")
+# Tables that older versions of transformers saved and today's compute: nothing is lost.
 _BUFFERS = (".rotary_emb.inv_freq", ".embeddings.position_ids")
-"""Tables that older versions of transformers saved and today's compute: nothing is lost."""
 _HEAD = re.compile(r"(?:^|\.)(?:lm_head|output)\.")
 
 

@@ -36,8 +36,8 @@ from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame
 from hiprobe.states import VisionReading
 
+# How many are remembered: a clip of some seconds, in some 30 megabytes.
 PICTURES = 96
-"""How many are remembered: a clip of some seconds, in some 30 megabytes."""
 
 Maps = tuple[Tensor, Tensor]
 
@@ -74,8 +74,8 @@ class Look:
 
 END_OF_TURN = "<|im_end|>"
 
+# 135 million parameters give no JSON, and repeat themselves when nothing keeps them from it.
 SPEECH = Speech(structured=False, repetition_penalty=1.1, no_repeat_tokens=4)
-"""135 million parameters give no JSON, and repeat themselves when nothing keeps them from it."""
 
 
 class LiteBackbone(DecoderBackbone):

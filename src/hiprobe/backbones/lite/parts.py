@@ -297,6 +297,7 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
+# The linear layers of each decoder layer that are updated.
 ADAPTED = (
     "self_attn.q_proj",
     "self_attn.k_proj",
@@ -305,7 +306,6 @@ ADAPTED = (
     "mlp.up_proj",
     "mlp.down_proj",
 )
-"""The linear layers of each decoder layer that are updated."""
 
 
 @torch.no_grad()

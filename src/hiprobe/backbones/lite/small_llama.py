@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# Keys and values of one layer so far, `[batch, heads, positions, head width]`.
 Kept = tuple[Tensor, Tensor]
-"""Keys and values of one layer so far, `[batch, heads, positions, head width]`."""
 
 
+# What a configuration may ask for besides sizes.
 BUILT = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
-"""What a configuration may ask for besides sizes."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics.event_metrics import Spans
 from hiprobe.evaluation.metrics.ranking import Ranking
 
+# Rates at which recall is told, in false alarms an hour.
 ALARM_RATES = {"1/day": 1 / 24, "1/hour": 1.0, "10/hour": 10.0}
-"""Rates at which recall is told, in false alarms an hour."""
 
 DELAYS_SECONDS = (1.0, 5.0, 10.0)
 
+# The hardest fifth of the normal videos.
 HARD_SHARE = 0.2
-"""The hardest fifth of the normal videos."""
 
 LISTED = 10
 

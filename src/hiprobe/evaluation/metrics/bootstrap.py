@@ -13,13 +13,13 @@ from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics.ranking import Ranking
 from hiprobe.evaluation.truth import NORMAL
 
+# Metrics that get an interval, in the order of the table.
 HEADLINES = ("auc", "average_precision", "auc_anomalous", "average_precision_anomalous",
              "within_video_mean", "video_auc")  # fmt: skip
-"""Metrics that get an interval, in the order of the table."""
 
 
+# Each draw holds a number for each video; an interval of 95 % settles long before.
 MAX_DRAWS = 100_000
-"""Each draw holds a number for each video; an interval of 95 % settles long before."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frame_scores import ScoredFrames
 
+# int64 `[spans, 2]`, half-open, in frames of the joined test set, in order.
 Spans = NDArray[np.int64]
-"""int64 `[spans, 2]`, half-open, in frames of the joined test set, in order."""
 
 
 @dataclass(frozen=True)

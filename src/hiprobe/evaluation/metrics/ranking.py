@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frame_scores import ScoredFrames, check_length
 
+# Counts of entries, intp.
 Places = NDArray[np.intp]
-"""Counts of entries, intp."""
 
 
 @dataclass(frozen=True)

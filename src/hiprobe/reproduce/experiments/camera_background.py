@@ -23,8 +23,8 @@ from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.states import LabelledStates
 
 _Floats = NDArray[np.float64]
+# Vectors of one camera to vectors less its background, float64 `[clips, width]` both.
 Change = Callable[[_Floats], _Floats]
-"""Vectors of one camera to vectors less its background, float64 `[clips, width]` both."""
 
 SHRINKAGES = (0.5, 0.9)
 FOUND, FALSE = "share found at T", "share of false alarms at T"

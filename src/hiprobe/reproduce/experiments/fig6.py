@@ -25,8 +25,8 @@ from hiprobe.reproduce.scored import ScoredTest, score_tests
 from hiprobe.reproduce.video_folds import clips_of, joining, tests_of
 from hiprobe.timeline import Timeline
 
+# Words cost far more than scores; the highest events are described.
 MOST_EVENTS = 4
-"""Words cost far more than scores; the highest events are described."""
 
 PROBE = Variant("probe", thresholds=True)
 CAPTION = (

@@ -46,8 +46,8 @@ from hiprobe.states import LabelledStates, States, VideoStates
 from hiprobe.store.states_file import write_states
 
 START, LABELS_A_ROUND, ROUNDS = 4, 8, 5
+# One of so many parts of the sources is held apart, by seed.
 PARTS = 3
-"""One of so many parts of the sources is held apart, by seed."""
 
 REVIEWER = "oracle"
 PROTOCOL = (
@@ -67,8 +67,8 @@ NOTES = (
     "all of them, cross-validation, the table of layers, and scoring all videos anew.",
 )
 
+# The next stretches to label.
 Pick = Callable[[Teacher, np.random.Generator], Sequence[Proposal | Candidate]]
-"""The next stretches to label."""
 
 
 def _proposed(teacher: Teacher, _: np.random.Generator) -> Sequence[Proposal]:

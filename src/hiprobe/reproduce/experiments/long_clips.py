@@ -24,12 +24,12 @@ from hiprobe.segment import Segment
 from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.video.clip import read_clip
 
+# Each divides the number of key frames, so that all clips of a video are shown equally.
 CLIPS_OF_A_VIDEO = (1, 2, 4, 8)
-"""Each divides the number of key frames, so that all clips of a video are shown equally."""
 
 GROUPS = 4
+# In each group, where it has so many abnormal clips.
 VIDEOS_OF_A_KIND = 6
-"""In each group, where it has so many abnormal clips."""
 
 PROTOCOL = (
     "an abnormal video is one abnormal clip among normal ones, a normal video normal clips alone; "

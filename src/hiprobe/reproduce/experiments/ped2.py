@@ -26,22 +26,22 @@ from hiprobe.reproduce.request import DataSource, ReproduceRequest
 from hiprobe.segment import without_gaps
 from hiprobe.states import VISION_READINGS, LabelledStates, Reading, States
 
+# The paper's length, and one that fits events of a few seconds at 10 frames a second.
 SEGMENT_FRAMES = (24, 8)
-"""The paper's length, and one that fits events of a few seconds at 10 frames a second."""
 
+# Labelled test videos; as many normal training videos are labelled with them.
 BUDGETS = (1, 2, 4, 6)
-"""Labelled test videos; as many normal training videos are labelled with them."""
 
 VARIANTS = (
     Variant("DLSP layer", layer="dlsp"),
     Variant("last layer", layer="last"),
     Variant("layer by inner cross-validation", layer="cv"),
 )
+# Readings that are fitted together, as `hiprobe fit --recipe committee` does.
 TOGETHER: Mapping[str, tuple[Reading, ...]] = {
     "vision change alone": tuple(r for r in COMMITTEE_READINGS if r in VISION_READINGS),
     "committee": COMMITTEE_READINGS,
 }
-"""Readings that are fitted together, as `hiprobe fit --recipe committee` does."""
 
 MICRO, MACRO = "frame AUC, all frames (micro)", "AUC within a video (macro)"
 METRICS = {MICRO: "micro", MACRO: "macro"}
@@ -55,8 +55,8 @@ LEFT_OUT = (
     "fit that has not seen it; the most that labels can give here"
 )
 DRAWS_OF_A_SEED = 8
+# Most labelled segments of one kind of one video.
 MOST_OF_A_KIND = 2
-"""Most labelled segments of one kind of one video."""
 NOTES = (
     "Segments that hold both kinds of frame are not used as labels, but their frames are "
     "tested. Published methods are trained on the normal training videos and tested on all 12 "

@@ -25,8 +25,8 @@ SPLITS = 500
 BLOCK_SECONDS = 60.0
 RATES_PER_HOUR = (0.5, 1.0, 2.0, 4.0)
 SMOOTHING = Smoothing(kind="ema")
+# The only packaged test set with hours of normal video.
 TRUTH = "ucf-crime"
-"""The only packaged test set with hours of normal video."""
 
 PROTOCOL = (
     f"{SMOOTHING.words}; blocks of {BLOCK_SECONDS:g} s; the normal videos split in halves "
@@ -38,11 +38,11 @@ NOTE = (
     "independent blocks stand behind a promise by block than it counts."
 )
 
+# Block maxima of each normal video.
 Units = Sequence[_Floats]
-"""Block maxima of each normal video."""
 
+# Normal videos and alarms an hour to a threshold; None where the videos are too few.
 Calibrate = Callable[[Units, float], float | None]
-"""Normal videos and alarms an hour to a threshold; None where the videos are too few."""
 
 
 @dataclass(frozen=True)

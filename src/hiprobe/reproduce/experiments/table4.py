@@ -177,8 +177,8 @@ def _scorer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> lis
 
 
 FIXED = (0.25, 0.5, 0.75)
+# The sweep; the paper's own lies in it.
 KAPPAS = (-1.0, -0.5, 0.0, KAPPA, 0.5, 1.0, 1.5, 2.0)
-"""The sweep; the paper's own lies in it."""
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from hiprobe.reproduce.request import DataSource
 
 UCF_CRIME = Protocol("table1", "ucf-crime", FRAME_AUC, "ucf")
 XD_VIOLENCE = Protocol("table2", "xd-violence", FRAME_AP, "xd")
+# Where the manifest does not say.
 NOMINAL_FPS = 30.0
-"""Where the manifest does not say."""
 
 
 def table1(bench: Bench) -> Findings:

@@ -19,8 +19,8 @@ from pathlib import Path
 from hiprobe.errors import UsageError
 
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
+# OpenSSL refuses scrypt above 32 MiB unless told otherwise, and these costs need 16.
 _SCRYPT_BYTES = 64 * 1024 * 1024
-"""OpenSSL refuses scrypt above 32 MiB unless told otherwise, and these costs need 16."""
 
 _MOST_PASSWORD_CHARACTERS = 1024
 _SESSION_SECONDS = 12 * 3600.0

@@ -15,11 +15,11 @@ from hiprobe.progress import ProgressEvent
 
 _MOST_FINISHED = 200
 _MOST_WAITING = 32
+# Between two words on progress: what comes faster nobody can read.
 _LEAST_SECONDS = 0.2
-"""Between two words on progress: what comes faster nobody can read."""
 
+# Kind (`progress`, `words`, `done`, `failed`) and content of something that a job says.
 Heard = tuple[str, dict[str, Any]]
-"""Kind (`progress`, `words`, `done`, `failed`) and content of something that a job says."""
 
 
 class TooManyJobsError(HiProbeError):

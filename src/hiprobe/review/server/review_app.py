@@ -23,8 +23,8 @@ from hiprobe.review.server.guard import Guard, Refusal
 from hiprobe.review.server.jobs import TooManyJobsError
 
 PAGE = Path(__file__).resolve().parent.parent / "static"
+# Windows' registry may say otherwise, and browsers refuse a module of another type.
 _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".css": "text/css"}
-"""Windows' registry may say otherwise, and browsers refuse a module of another type."""
 
 
 def make_app(

@@ -14,8 +14,8 @@ from hiprobe.review.server.jobs import Job
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
 
+# Around the peak of an event; its key frames lie too far apart in a longer stretch.
 _LONGEST_SECONDS = 4.0
-"""Around the peak of an event; its key frames lie too far apart in a longer stretch."""
 
 
 class LazyModel:
