@@ -11,9 +11,14 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from hiprobe.errors import DownloadError
 from hiprobe.settings import backbones_folder
+
+# How long an example takes is a matter of the machine and of what else runs on it.
+settings.register_profile("hiprobe", deadline=None)
+settings.load_profile("hiprobe")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

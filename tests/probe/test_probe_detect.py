@@ -10,7 +10,7 @@ from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.localize import Smoothing, adaptive_threshold, smooth
 from hiprobe.probe import Probe
 
-ROWS = ("values", "start_seconds", "end_seconds", "failed")
+ROWS = ("values", "start_seconds", "end_seconds", "failed", "reused")
 
 
 @pytest.fixture(scope="module")

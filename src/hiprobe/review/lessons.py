@@ -170,6 +170,7 @@ def _mean(states: States) -> States:
         start_seconds=alive.start_seconds[:1],
         end_seconds=alive.end_seconds[-1:],
         failed=alive.failed[:1],
+        reused=alive.reused[:1],
     )
 
 

@@ -159,6 +159,7 @@ def _in_a_row(parts: Sequence[States]) -> States:
         start_seconds=np.concatenate(starts),
         end_seconds=np.concatenate(ends),
         failed=np.concatenate([p.failed for p in parts]),
+        reused=np.concatenate([p.reused for p in parts]),
     )
 
 
@@ -180,6 +181,7 @@ def _whole(bench: Bench, files: Sequence[Path], reading: Reading, *, like: State
         start_seconds=np.zeros(1),
         end_seconds=np.full(1, end),
         failed=np.zeros(1, np.bool_),
+        reused=np.zeros(1, np.bool_),
     )
 
 
