@@ -1,6 +1,7 @@
 """A camera's threshold from its normal footage: kept in the probe, used by detect, checked."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +35,18 @@ def footage(path: Path, seconds: int, seed: int, hot: slice = slice(0, 0)) -> Pa
     return path
 
 
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("fitted")
+    good(run("fit", write_clip_folder(place / "clips"), "-o", place / "probe"))
+    return place
+
+
 @pytest.fixture
-def probe(tmp_path: Path) -> Path:
-    good(run("fit", write_clip_folder(tmp_path / "clips"), "-o", tmp_path / "probe"))
-    return tmp_path / "probe"
+def probe(fitted: Path, tmp_path: Path) -> Path:
+    """A copy of its own for each test, which may calibrate it or fit it again."""
+    shutil.copytree(fitted / "clips", tmp_path / "clips")
+    return Path(shutil.copytree(fitted / "probe", tmp_path / "probe"))
 
 
 def test_the_threshold_keeps_to_its_rate_and_still_finds_events(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,11 +36,18 @@ def examples() -> list[LabelledStates]:
     ]
 
 
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("fitted")
+    assert run("fit", write_clip_folder(place / "clips"), "-o", place / "p").exit_code == 0
+    return place
+
+
 @pytest.fixture
-def probe(tmp_path: Path) -> Path:
-    assert run("fit", write_clip_folder(tmp_path / "clips"), "-o", tmp_path / "p").exit_code == 0
+def probe(fitted: Path, tmp_path: Path) -> Path:
+    shutil.copytree(fitted / "clips", tmp_path / "clips")
     write_untrimmed(tmp_path / "day.safetensors")
-    return tmp_path / "p"
+    return Path(shutil.copytree(fitted / "p", tmp_path / "p"))
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, float(np.nextafter(1, 0))])
