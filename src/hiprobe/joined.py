@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -88,6 +89,44 @@ def layers_of(members: Sequence[Member]) -> tuple[int, ...]:
     """Layers of the decoder that members read, ascending; its first where they read none of it."""
     decoder = {m.layer for m in members if m.reading not in VISION_READINGS}
     return tuple(sorted(decoder)) or (1,)
+
+
+class ReadsStates(Protocol):
+    """What a fitted probe says of the states that it reads."""
+
+    @property
+    def layer_(self) -> int:
+        """The layer that it reads."""
+        ...
+
+    @property
+    def reading_(self) -> Reading:
+        """The position at which it reads it."""
+        ...
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """What it reads where that is more than one layer; then the two above say nothing."""
+        ...
+
+
+def layers_read(probe: ReadsStates) -> tuple[int, ...]:
+    """Layers of the decoder that a probe reads, ascending."""
+    return layers_of(probe.members) if probe.members else (probe.layer_,)
+
+
+def readings_read(probe: ReadsStates) -> tuple[Reading, ...]:
+    """Positions at which a probe reads."""
+    return readings_of(probe.members) if probe.members else (probe.reading_,)
+
+
+def states_read(every: Mapping[Reading, States], probe: ReadsStates) -> States:
+    """Of states at these positions what a probe scores: joined for a committee.
+
+    Raises:
+        StatesError: as `join_states`.
+    """
+    return join_states(every, probe.members) if probe.members else every[probe.reading_]
 
 
 def slices_of(members: Sequence[Member]) -> tuple[slice, ...]:

@@ -189,7 +189,7 @@ class Fitting:
             path: labelled clips; None where those of the review are all.
             review: folder of results whose labels are taken as well.
         """
-        from hiprobe.joined import readings_of
+        from hiprobe.joined import readings_read
         from hiprobe.probe import Probe
 
         known = None if add is None else Probe.load(add)
@@ -199,8 +199,7 @@ class Fitting:
             path, review, known=known, normal=normal, split=split, how=how
         )
         if known is not None:
-            own = readings_of(known.members) if known.members else (known.reading_,)
-            settings = replace(settings, readings=own)
+            settings = replace(settings, readings=readings_read(known))
         run = cls.of(clips, settings=settings, how=how, known=known)
         for failure in failed:
             run.failures.add(failure.video, failure.reason)

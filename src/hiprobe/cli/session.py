@@ -315,10 +315,10 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
         BackboneError: it is not to be found under its name.
     """
     from hiprobe.baselines.attention_heads import ChosenHeadsView, named_heads
-    from hiprobe.joined import layers_of
+    from hiprobe.joined import layers_read
 
     heads = named_heads(probe.fingerprint_)
-    deepest = max(layers_of(probe.members)) if probe.members else probe.layer_
+    deepest = max(layers_read(probe))
     cut = None if whole else max((head.layer for head in heads), default=deepest)
     own = probe.backbone_spec()
     spec = replace(how.backbone.over(own), prompt=own.prompt, cut_at_layer=cut)

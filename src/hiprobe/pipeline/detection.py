@@ -11,7 +11,7 @@ from typing import Protocol
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import StatesError, UsageError
-from hiprobe.joined import Member, join_states, layers_of, readings_of
+from hiprobe.joined import ReadsStates, layers_read, readings_read, states_read
 from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.pipeline.source import ReadPlan, open_source
 from hiprobe.progress import Progress, ProgressEvent
@@ -23,23 +23,8 @@ from hiprobe.timeline import Timeline
 from hiprobe.video.container import seconds_since_change
 
 
-class Detector(Protocol):
+class Detector(ReadsStates, Protocol):
     """What detection needs of a fitted probe."""
-
-    @property
-    def layer_(self) -> int:
-        """The layer that it reads."""
-        ...
-
-    @property
-    def reading_(self) -> Reading:
-        """The position at which it reads it."""
-        ...
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """What it reads where that is more than one layer; then the two above say nothing."""
-        ...
 
     @property
     def provenance_(self) -> Provenance | None:
@@ -116,8 +101,7 @@ def detect_video(
     if not source.has_pictures:
         _tell_of_another_cut(found.provenance, probe.provenance_, video)
     every = {reading: _segments(found, reading, video) for reading in plan.settings.readings}
-    members = probe.members
-    states = join_states(every, members) if members else every[probe.reading_]
+    states = states_read(every, probe)
     timeline = replace((score or probe.detect)(states), ended=found.outcome)
     elapsed = max(time.monotonic() - began, fresh.elapsed_seconds)
     known = len(states) - fresh.count
@@ -150,12 +134,7 @@ def detection_plan(
         settings: how the video is cut; as the probe's clips were where None.
     """
     own = ExtractionSettings.like(probe.provenance_) if settings is None else settings
-    members = probe.members
-    own = replace(
-        own,
-        layers=layers_of(members) if members else (probe.layer_,),
-        readings=readings_of(members) if members else (probe.reading_,),
-    )
+    own = replace(own, layers=layers_read(probe), readings=readings_read(probe))
     return ReadPlan(backbone, own, want=("segments",), cache=cache)
 
 

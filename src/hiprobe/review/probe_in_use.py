@@ -11,7 +11,7 @@ import numpy as np
 
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import HiProbeError
-from hiprobe.joined import join_states, layers_of, readings_of
+from hiprobe.joined import layers_of, readings_read, states_read
 from hiprobe.localize import Smoothing
 from hiprobe.names import shown, text_path
 from hiprobe.overlap import spans_of_windows
@@ -70,8 +70,7 @@ class ProbeInUse:
 
     def _kept(self, video: ResultVideo, layers: tuple[int, ...]) -> States | None:
         """States as the probe reads them, joined for a committee."""
-        members = self.probe.members
-        readings = readings_of(members) if members else (self.probe.reading_,)
+        members, readings = self.probe.members, readings_read(self.probe)
         held = layers_of(members) if members else layers
         if is_states_name(video.path):
             every = read_states(text_path(video.path)).states
@@ -80,9 +79,8 @@ class ProbeInUse:
             every = {} if kept is None else kept.states
         if not set(readings) <= set(every):
             return None
-        if members:
-            return join_states(every, members)
-        return every[self.probe.reading_].select_layers(layers)
+        found = states_read(every, self.probe)
+        return found if members else found.select_layers(layers)
 
     def _cached(
         self, video: ResultVideo, layers: tuple[int, ...], readings: tuple[Reading, ...]
