@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 # A surrogate: Python holds a byte of a name that is no UTF-8 as one, and no file can.
@@ -82,6 +83,12 @@ def shown(text: object) -> str:
     not UTF-8 as `\xe9`, a mark that turns the direction of writing as `\u202e`.
     """
     return _UNSEEN.sub(_escape, str(text))
+
+
+def named_in_a_line(names: Sequence[str], *, most: int) -> str:
+    """The first names as `shown`, and how many more there are."""
+    first = ", ".join(map(shown, names[:most]))
+    return f"{first} and {len(names) - most} more" if len(names) > most else first
 
 
 def shown_lines(text: object) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.segment import covered_seconds
 
 if TYPE_CHECKING:
     from hiprobe.provenance import Provenance
@@ -281,6 +282,14 @@ class LabelledStates:
     segments: States | None
     class_name: str = ""
     provenance: Provenance | None = None
+
+    @property
+    def covered_seconds(self) -> float:
+        """How much of the video it covers: gaps are left out, what windows share counts once."""
+        states = self.segments if self.segments is not None else self.clip
+        if states is None:
+            return 0.0
+        return covered_seconds(states.start_seconds, states.end_seconds)
 
     def __post_init__(self) -> None:
         if self.label not in (0, 1):

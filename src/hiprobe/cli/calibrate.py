@@ -15,7 +15,7 @@ from hiprobe.cli.options import Number, SessionOptions
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import expand_videos, open_for_probe, say_how_it_is_cut
 from hiprobe.errors import ProbeFolderError, UsageError, VideoError
-from hiprobe.names import shown
+from hiprobe.names import named_in_a_line, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -304,8 +304,7 @@ def clip_words(probe: Probe, camera: CalibratedCamera) -> list[str]:
     ]
     missed = [n for n, y, hit in zip(data.names, data.labels, above, strict=True) if y and not hit]
     if missed:
-        more = f" and {len(missed) - MOST_NAMED} more" if len(missed) > MOST_NAMED else ""
-        lines.append(f"abnormal clips missed: {shown(', '.join(missed[:MOST_NAMED]))}{more}")
+        lines.append(f"abnormal clips missed: {named_in_a_line(missed, most=MOST_NAMED)}")
     return lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hiprobe.cli.console import echo, format_number, print_rich, print_table
-from hiprobe.names import shown
+from hiprobe.names import named_in_a_line
 from hiprobe.prompts import prompt_name
 
 if TYPE_CHECKING:
@@ -186,10 +186,9 @@ def _print_clips(probe: Probe) -> None:
         ("missed", abnormal & ~above & np.isfinite(scores)),
         ("false alarms", ~abnormal & above),
     ):
-        named = [shown(probe.names_[i]) for i in np.flatnonzero(which)]
-        more = f" and {len(named) - SHOWN_CLIPS} more" if len(named) > SHOWN_CLIPS else ""
+        named = [probe.names_[i] for i in np.flatnonzero(which)]
         if named:
-            echo(f"{words}: {', '.join(named[:SHOWN_CLIPS])}{more}")
+            echo(f"{words}: {named_in_a_line(named, most=SHOWN_CLIPS)}")
     low, high = wilson_interval(summary.found, summary.anomalous)
     echo(
         f"with {summary.anomalous} abnormal clips, the share it finds of others like them lies "
@@ -201,14 +200,7 @@ def _print_clips(probe: Probe) -> None:
 
 def normal_hours(probe: Probe) -> float:
     """Hours of normal footage that a probe was fitted on, gaps left out."""
-    import numpy as np
-
-    seconds = 0.0
-    for example in probe.examples():
-        states = example.segments if example.segments is not None else example.clip
-        if example.label == 0 and states is not None:
-            seconds += float(np.sum(states.end_seconds - states.start_seconds))
-    return seconds / 3600
+    return sum(e.covered_seconds for e in probe.examples() if e.label == 0) / 3600
 
 
 def alarms_an_hour(summary: ThresholdSummary, hours: float) -> str:

@@ -17,7 +17,7 @@ from hiprobe.pipeline.source import ReadPlan, open_source
 from hiprobe.pipeline.stream import StatesUnit
 from hiprobe.pipeline.workers import crew_of
 from hiprobe.progress import Progress
-from hiprobe.segment import Stretch, covered_seconds
+from hiprobe.segment import Stretch
 from hiprobe.states import LabelledStates
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.states_cache import StatesCache
@@ -134,7 +134,7 @@ def _read_clip(plan: ReadPlan, clip: LabelledClip, course: Course) -> list[Label
                 )
             )
     _warn_of_end(clip, examples[0])
-    course.seconds = _length_seconds(examples[0])
+    course.seconds = examples[0].covered_seconds
     course.was_known = "segments" in plan.want and not course.has_begun
     return examples
 
@@ -151,8 +151,3 @@ def _warn_of_end(clip: LabelledClip, example: LabelledStates) -> None:
             f"{end:.3f} s; taken as far as it goes",
             stacklevel=3,
         )
-
-
-def _length_seconds(example: LabelledStates) -> float:
-    states = example.segments if example.segments is not None else example.clip
-    return covered_seconds(states.start_seconds, states.end_seconds) if states is not None else 0.0

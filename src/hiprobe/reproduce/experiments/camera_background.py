@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
 from hiprobe.joined import COMMITTEE_READINGS, join_examples, members_of
-from hiprobe.paper import KAPPA
 from hiprobe.probe.fitting import Parameters, usable_in_all
 from hiprobe.probe.selection import choose_layer, cross_validate, fit_mode
 from hiprobe.probe.training_set import roc_auc, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import CLIP_AUC, Estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
+from hiprobe.reproduce.held_out import Moments
 from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.states import LabelledStates
 
@@ -143,8 +143,7 @@ def _tested(carried: Carried, make: Callable[[_Floats], Change], seed: int) -> t
     moved = make(others[seen & (truth == 0)])(others[~seen])
     data = training_set([_with(e, v) for e, v in zip(carried.known, changed, strict=True)])
     recipe = carried.parameters.settled()
-    held_out = cross_validate(data, recipe).by_mode["clip"]
-    threshold = np.nanmean(held_out) + KAPPA * np.nanstd(held_out)
+    threshold = Moments.of(cross_validate(data, recipe).by_mode["clip"]).threshold()
     fitted = fit_mode(data, np.arange(len(data)), mode="clip", layer=1, scorer=recipe.scorer)
     scores, kinds = fitted.probability(moved.astype(np.float32)), truth[~seen]
     above = scores > threshold

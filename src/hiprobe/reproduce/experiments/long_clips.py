@@ -61,7 +61,7 @@ def run(bench: Bench) -> Findings:
 
 def _rows(bench: Bench, data: DataSource, count: int) -> list[ResultRow]:
     examples = bench.extraction.examples(data)
-    lengths = [_seconds(e) for e in examples]
+    lengths = [e.covered_seconds for e in examples]
     setting = f"{count} clips a video, {count * float(np.median(lengths)):.0f} s"
     key: dict[str, Any] = {"states": states_digest(examples), "count": count}
     pieces = []
@@ -183,8 +183,3 @@ def _whole(bench: Bench, files: Sequence[Path], reading: Reading, *, like: State
         failed=np.zeros(1, np.bool_),
         reused=np.zeros(1, np.bool_),
     )
-
-
-def _seconds(example: LabelledStates) -> float:
-    states = example.segments if example.segments is not None else example.clip
-    return 0.0 if states is None else float(states.end_seconds[-1] - states.start_seconds[0])
