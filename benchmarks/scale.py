@@ -27,7 +27,8 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from hiprobe.backbones.interface import Backbone, Speech
+from hiprobe.backbones.interface import Backbone
+from hiprobe.bench.length import MeanBackbone
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.objects import put
 from hiprobe.pipeline.engine import Engine, FailuresOnly, FileItem
@@ -37,7 +38,7 @@ from hiprobe.pipeline.reading import ExtractionSettings, ReadUnit
 from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenSpec, crew_of
 from hiprobe.pipeline.workers_crew import Crew, Hands
 from hiprobe.pipeline.workers_processes import ProcessHands
-from hiprobe.segment import Frame, Segment
+from hiprobe.segment import Segment
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import Reading
 from hiprobe.store.states_cache import StatesCache
@@ -45,7 +46,7 @@ from hiprobe.store.states_cache import StatesCache
 SETTINGS = ExtractionSettings(layers=(1,))
 
 
-class MeanColour:
+class MeanColour(MeanBackbone):
     """The quickest backbone there can be: what is measured is everything around it."""
 
     layer_count, width = 2, 3
@@ -65,18 +66,6 @@ class MeanColour:
         time.sleep(self.seconds * len(segments))
         rows = np.stack([np.mean(s.frames, axis=(0, 1, 2)) for s in segments]).astype(np.float32)
         return {r: np.repeat(rows[:, None], len(layers), axis=1) for r in readings}
-
-    def describe(
-        self,
-        frames: Sequence[Frame],
-        *,
-        prompt: str,
-        max_new_tokens: int = 64,
-        speech: Speech | None = None,
-        frame_seconds: Sequence[float] | None = None,
-    ) -> str:
-        """It has no words."""
-        return ""
 
 
 def mean_colour(seconds: float, number: int) -> Backbone:

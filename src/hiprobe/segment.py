@@ -162,6 +162,15 @@ class Cut:
         }
 
 
+def size_within(size: tuple[int, int], max_side_pixels: int | None) -> tuple[int, int]:
+    """The two sides of a key frame, in either order, once shrunk to this longer side."""
+    longest = max(size)
+    if max_side_pixels is None or longest <= max_side_pixels:
+        return size
+    scale = max_side_pixels / longest
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def window_count(whole: float, length: float, hop: float) -> int:
     """How many windows there are until one reaches the end; all in frames, or all in seconds."""
     return 1 + max(0, -int(-(whole - length) // hop))

@@ -20,14 +20,8 @@ def write_bench_page(path: Path, document: Mapping[str, Any]) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from hiprobe.report.html_page import page_template
 
-    environment = Environment(
-        loader=PackageLoader("hiprobe.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
     busy = document["machine"]["was_busy"]
     bars = {
         f"From file to events with {part['backbone']}": _bar_images(part, busy=busy)
@@ -44,7 +38,7 @@ def write_bench_page(path: Path, document: Mapping[str, Any]) -> None:
         }
         for table in tables_of(document)
     ]
-    html = environment.get_template("bench.html").render(
+    html = page_template("bench.html").render(
         title="HiProbe benchmark", machine=_plain(machine_line(document)), sections=sections
     )
     write_text(path, html)

@@ -15,7 +15,7 @@ from hiprobe.backbones.shape import Shape
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.pipeline.measured_rate import decoding_seconds
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
-from hiprobe.segment import WHOLE, Cut, Stretch, window_count
+from hiprobe.segment import WHOLE, Cut, Stretch, size_within, window_count
 from hiprobe.video.video_extent import VideoExtent, video_extent
 
 RESULT_BYTES, CHART_BYTES = 220, 80_000
@@ -89,7 +89,7 @@ class Footage:
         scale = len(videos) / len(opened)
         by_size: Counter[tuple[int, int]] = Counter()
         for extent, count in zip(extents, segments, strict=True):
-            by_size[shrunk(extent.frame_pixels, cut.max_side_pixels)] += count
+            by_size[size_within(extent.frame_pixels, cut.max_side_pixels)] += count
         decoding = sum(e.frame_count * decoding_seconds(e.frame_pixels) for e in extents)
         return cls(
             video_count=len(videos),
@@ -138,15 +138,6 @@ def segment_count(extent: VideoExtent, cut: Cut) -> int:
     length = cut.segment_seconds or usual
     found = window_count(extent.seconds, length, cut.hop_seconds or length)
     return min(extent.frame_count, found)  # A window without a frame gives no segment.
-
-
-def shrunk(frame_pixels: tuple[int, int], max_side_pixels: int | None) -> tuple[int, int]:
-    """Height and width of a key frame."""
-    longest = max(frame_pixels)
-    if max_side_pixels is None or longest <= max_side_pixels:
-        return frame_pixels
-    height, width = (max(1, round(n * max_side_pixels / longest)) for n in frame_pixels)
-    return height, width
 
 
 @dataclass(frozen=True)

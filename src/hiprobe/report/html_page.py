@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hiprobe.localize import Smoothing
 from hiprobe.report.layer_chart import LAYERS_INCHES, NUMBERING_NOTE, LayerCurves, layers_drawing
@@ -34,6 +34,9 @@ from hiprobe.report.words import (
 from hiprobe.segment import Frame
 from hiprobe.store.text_files import write_text
 from hiprobe.timeline import Event, Timeline
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 THUMBNAIL_PIXELS = 240
 
@@ -68,6 +71,20 @@ class PageVideo:
     cuts: Sequence[str] = ()
 
 
+def page_template(name: str) -> Template:
+    """A page of `templates/`; whatever is filled in is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Names of files and the model's words come from strangers.
+    environment = Environment(
+        loader=PackageLoader("hiprobe.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template(name)
+
+
 def write_page(
     path: Path | str,
     *,
@@ -93,16 +110,7 @@ def write_page(
         UsageError: a truth span is not a stretch.
         StorageError: the file cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Names of files and the model's words come from strangers: everything is escaped.
-    environment = Environment(
-        loader=PackageLoader("hiprobe.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    html = environment.get_template("report.html").render(
+    html = page_template("report.html").render(
         title=title,
         notes=notes,
         standing_note=STANDING_NOTE,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hiprobe.errors import VideoError
-from hiprobe.segment import Frame
+from hiprobe.segment import Frame, size_within
 from hiprobe.video.container import READ_ERRORS
 
 # A stated pixel aspect beyond this, or below its inverse, is taken for damage: square then.
@@ -150,7 +150,7 @@ class DecodedFrame:
         """Like `rgb`, shrunk (never enlarged) so that no side is longer than `max_side_pixels`."""
         if self.pixels is not None:
             return self.pixels
-        return self.rgb(size=self._size_within(max_side_pixels))
+        return self.rgb(size=size_within(self.size, max_side_pixels))
 
     def shrunk(self, *, max_side_pixels: int | None) -> DecodedFrame:
         """The frame with the pixels of `rgb_within` in place of its picture."""
@@ -166,16 +166,8 @@ class DecodedFrame:
 
     def shrunk_bytes(self, *, max_side_pixels: int | None) -> int:
         """What it would take once `shrunk`."""
-        width, height = self._size_within(max_side_pixels)
+        width, height = size_within(self.size, max_side_pixels)
         return 3 * width * height
-
-    def _size_within(self, max_side_pixels: int | None) -> tuple[int, int]:
-        width, height = self.size
-        longest = max(width, height)
-        if max_side_pixels is None or longest <= max_side_pixels:
-            return width, height
-        scale = max_side_pixels / longest
-        return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def without_picture(frame: DecodedFrame) -> DecodedFrame:
