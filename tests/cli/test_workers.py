@@ -130,7 +130,7 @@ def test_ctrl_c_ends_cleanly_and_resumes(
     if not reads:
         return
     assert json.loads((out / "hiprobe-run.json").read_text())["interrupted"]
-    assert 64 <= rows_kept(cache) <= 320  # a fast machine may have read all before the signal came
+    assert rows_kept(cache) >= 64  # at most all of them, where all were read before the signal came
     assert Run(cache, *words).end()[0] == 3
     assert not pieces(cache)
     assert len(json.loads((out / "long.json").read_text())["segments"]) == 320
