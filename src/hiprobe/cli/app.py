@@ -24,7 +24,6 @@ from hiprobe.cli.fit import fit
 from hiprobe.cli.info import info
 from hiprobe.cli.labels import labels
 from hiprobe.cli.layers import layers
-from hiprobe.cli.options import refuse_repeats
 from hiprobe.cli.plan import plan
 from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
 from hiprobe.cli.reproduce import reproduce
@@ -55,6 +54,37 @@ def completion(shell: str) -> None:
     # Not source(): it would start bash only to look at its version.
     script = found(app, {}, "hiprobe", "_HIPROBE_COMPLETE")
     click.echo(script.source_template % script.source_vars())
+
+
+def refuse_repeats(
+    command: click.Command, name: str | None, words: list[str], *, parent: click.Context
+) -> None:
+    """Refuse an option with one value that stands twice among the words of a command.
+
+    Flags may be repeated, and so may options that collect their values. Words that cannot be read
+    are left to the command itself, which says what is wrong with them.
+
+    Raises:
+        click.UsageError: an option stands there twice.
+    """
+    ctx = command.context_class(command, info_name=name, parent=parent)
+    try:
+        _, rest, order = command.make_parser(ctx).parse_args(args=list(words))
+    except click.UsageError:
+        return
+    given = [p for p in order if isinstance(p, click.Option)]
+    for option in given:
+        takes_one = not (option.multiple or option.count or option.is_flag)
+        if takes_one and given.count(option) > 1:
+            raise click.UsageError(
+                f"{option.opts[-1]} is given {given.count(option)} times, and takes one value; "
+                "give it once",
+                ctx,
+            )
+    if isinstance(command, click.Group) and rest:
+        found = command.get_command(ctx, rest[0])
+        if found is not None:
+            refuse_repeats(found, rest[0], rest[1:], parent=ctx)
 
 
 class Commands(click.Group):

@@ -12,7 +12,8 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table, say
-from hiprobe.cli.options import Decorator, Whole
+from hiprobe.cli.option_types import Whole
+from hiprobe.cli.options import Decorator
 from hiprobe.errors import UsageError
 from hiprobe.spec import BackboneSpec
 

@@ -11,9 +11,10 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, progress_bar, say
-from hiprobe.cli.options import Number, SessionOptions
+from hiprobe.cli.option_types import Number
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import expand_videos, open_for_probe, say_how_it_is_cut
+from hiprobe.cli.session_options import LENGTHS, SessionOptions
 from hiprobe.errors import ProbeFolderError, UsageError, VideoError
 from hiprobe.names import named_in_a_line, shown
 
@@ -197,7 +198,7 @@ def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptio
     Raises:
         UsageError: another length or hop is asked for, or still ones skipped where they were not.
     """
-    for name, option in options.LENGTHS.items():
+    for name, option in LENGTHS.items():
         value, own = getattr(how, name), getattr(camera, name)
         if value not in (None, own):
             known = "the probe's own" if own is None else f"{option} {own:g}"
@@ -210,7 +211,7 @@ def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptio
             "the camera was calibrated on footage that was read in full, so its threshold promises "
             "nothing with --skip-still; leave it out, or calibrate again with it"
         )
-    lengths = {name: getattr(camera, name) for name in options.LENGTHS}
+    lengths = {name: getattr(camera, name) for name in LENGTHS}
     return replace(how, **lengths, skip_still=camera.skip_still)
 
 
@@ -245,7 +246,7 @@ def _calibrated(
         promise=promise,
         maxima=tuple(maxima[np.isfinite(maxima)].tolist()),
         ema_weight=reader.ema_weight,
-        **{name: getattr(how, name) for name in options.LENGTHS},
+        **{name: getattr(how, name) for name in LENGTHS},
         skip_still=how.skip_still,
     )
 

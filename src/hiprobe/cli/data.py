@@ -14,7 +14,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table
-from hiprobe.cli.options import Number
+from hiprobe.cli.option_types import Number
 from hiprobe.names import shown
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ import click
 from hiprobe.cli import options
 from hiprobe.cli.calibrate import as_calibrated
 from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
-from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, Readers, SessionOptions
+from hiprobe.cli.option_types import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_files import Failures, RunFile
 from hiprobe.cli.session import Session, expand_videos, open_for_probe, say_how_it_is_cut
+from hiprobe.cli.session_options import Readers, SessionOptions
 from hiprobe.cli.zero_label import Asked, score_without_probe
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.names import shown
@@ -88,7 +89,7 @@ def detect(
     ema_weight: float | None,
     camera: str | None,
     clips: bool,
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Score videos and list their abnormal events.
 

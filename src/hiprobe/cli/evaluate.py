@@ -10,7 +10,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_number, print_table
-from hiprobe.cli.options import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
+from hiprobe.cli.option_types import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.evaluate_scores import Evaluation

@@ -13,6 +13,7 @@ from hiprobe.cli import options
 from hiprobe.cli.console import progress_bar, say
 from hiprobe.cli.run_files import RunFile
 from hiprobe.cli.session import Session, items_to_extract, open_session, parse_layers
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 from hiprobe.objects import exists
@@ -47,7 +48,7 @@ def extract(
     out: Path,
     layers: str,
     readings: tuple[Reading, ...],
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Write the hidden states of videos as safetensors, one file for each, with a manifest.
 

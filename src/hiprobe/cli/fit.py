@@ -14,7 +14,7 @@ from hiprobe.cli import options
 from hiprobe.cli.console import progress_bar, say
 from hiprobe.cli.fit_report import print_fit
 from hiprobe.cli.labels import clips_with_labels
-from hiprobe.cli.options import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, SessionOptions, Whole
+from hiprobe.cli.option_types import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, Whole
 from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import (
@@ -23,6 +23,7 @@ from hiprobe.cli.session import (
     open_session,
     say_how_it_is_cut,
 )
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.plugins import installed
@@ -533,7 +534,7 @@ def fit(
     prompts: Path | None,
     seed: int,
     verbose: bool,
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Fit a probe on labelled clips.
 

@@ -13,6 +13,7 @@ from hiprobe.cli import options
 from hiprobe.cli.console import print_rich, say
 from hiprobe.cli.fit import Fitting
 from hiprobe.cli.fit_report import layer_curves
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.store.text_files import write_table
 
@@ -150,7 +151,7 @@ def layers(
     split: str | None,
     reading: Reading,
     seed: int,
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Measure how well each layer separates labelled clips, and draw it.
 

@@ -12,9 +12,10 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table, progress_bar, say
-from hiprobe.cli.options import MAX_DRAWS, MAX_SEED, Number, SessionOptions, Whole
+from hiprobe.cli.option_types import MAX_DRAWS, MAX_SEED, Number, Whole
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import default_cache
+from hiprobe.cli.session_options import SessionOptions
 
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
@@ -103,7 +104,7 @@ def reproduce(
     labelled_share: float,
     docs: Path | None,
     join: tuple[Path, ...],
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Run the paper's tables and figures on labelled clips: `all`, or some by name.
 

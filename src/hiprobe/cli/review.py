@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli.console import echo, say
-from hiprobe.cli.options import SessionOptions, Whole
+from hiprobe.cli.option_types import Whole
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.settings import cache_folder, review_password
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli.console import say
-from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.result_names import wanted_name
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.datasets.video_files import count_words, untimed_words
 from hiprobe.errors import BackboneError, BackboneMemoryError, UsageError
 from hiprobe.names import absolute, fits_file_name, is_address, why_no_file

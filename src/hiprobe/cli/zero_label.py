@@ -11,11 +11,12 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import format_number, print_rich, progress_bar, say
-from hiprobe.cli.options import MAX_SCORE, MAX_SIGMA, Number
+from hiprobe.cli.option_types import MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.results import Context, Subject, write_results
 from hiprobe.cli.run_files import RunFile
 from hiprobe.cli.session import Session, clips_of, expand_videos, open_session
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 
@@ -71,7 +72,7 @@ def zero_label(
     formats: tuple[str, ...],
     threshold: float | None,
     sigma: float | None,
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Score videos by what the backbone says, without a probe: baselines to compare with.
 
@@ -104,7 +105,7 @@ def score_without_probe(
     asked: Asked,
     out: Path,
     formats: Sequence[str],
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Score videos by a baseline, list their events and write their results.
 
