@@ -13,7 +13,6 @@ from hiprobe.cli import options
 from hiprobe.cli.console import format_number, print_rich, progress_bar, say
 from hiprobe.cli.option_types import MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
-from hiprobe.cli.results import Context, Subject, write_results
 from hiprobe.cli.run_files import RunFile
 from hiprobe.cli.session import Session, clips_of, expand_videos, open_session
 from hiprobe.cli.session_options import SessionOptions
@@ -218,6 +217,7 @@ class ZeroLabelRun:
         from hiprobe.baselines.zero_label_video import zero_label_video
         from hiprobe.paper import SIGMA_SEGMENTS
         from hiprobe.report.terminal import events_table
+        from hiprobe.report.writers import ScoredVideo, write_result
 
         quiet = self.session.quiet
         with progress_bar(self.shown[file], quiet=quiet) as progress:
@@ -236,12 +236,14 @@ class ZeroLabelRun:
         print_rich(events_table(timeline, video=shown(file)))
         for line in _remarks(found):
             say(f"{shown(self.shown[file])}: {line}")
-        note = NOTES[self.asked.method]
-        context = Context(
-            out=self.out, formats=self.formats, probe=self._facts(found), notes=(note,)
+        scored = ScoredVideo(
+            file,
+            timeline,
+            probe=self._facts(found),
+            facts={"segments": len(timeline)},
+            notes=(NOTES[self.asked.method],),
         )
-        subject = Subject(file, name, timeline, True, facts={"segments": len(timeline)})
-        paths = write_results(subject, context)
+        paths = write_result(scored, self.out, formats=self.formats, name=name)
         self.run_file.add(file, events=len(timeline.events), files=paths)
         if not quiet:
             for path in paths:
