@@ -13,7 +13,7 @@ import click
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.detect import Detection, KnownTruth, Scoring, Wanted
-from hiprobe.cli.fit import FitSettings, Fitting
+from hiprobe.cli.fit_clips import FitSettings, Fitting
 from hiprobe.cli.fit_report import layer_curves
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session_options import SessionOptions

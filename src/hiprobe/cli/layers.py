@@ -11,7 +11,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import print_rich, say
-from hiprobe.cli.fit import Fitting
+from hiprobe.cli.fit_clips import Fitting
 from hiprobe.cli.fit_report import layer_curves
 from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
@@ -165,7 +165,7 @@ def layers(
       hiprobe layers clips/
       hiprobe layers clips.csv -o figures --reading visual_mean
     """
-    from hiprobe.cli.fit import FitSettings, Fitting
+    from hiprobe.cli.fit_clips import FitSettings, Fitting
 
     run = Fitting.prepare(
         clips,
