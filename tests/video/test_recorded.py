@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from hiprobe.video.recorded import recorded_at
+from hiprobe.video.video_info import recorded_at
 from hiprobe.video.write import save_clip, write_video
 
 

@@ -16,7 +16,7 @@ from hiprobe.errors import UsageError, VideoError
 from hiprobe.pipeline.measured_rate import decoding_seconds
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
 from hiprobe.segment import WHOLE, Cut, Stretch, size_within, window_count
-from hiprobe.video.video_extent import VideoExtent, video_extent
+from hiprobe.video.video_info import VideoExtent, video_extent
 
 RESULT_BYTES, CHART_BYTES = 220, 80_000
 """Of a segment in JSON and CSV, and of a video's chart, as they are written by default."""

@@ -355,7 +355,7 @@ def _clips(result: ScoredVideo) -> dict[int, bytes]:
 def _recorded_at(result: ScoredVideo) -> datetime | None:
     if not result.has_pictures:
         return None
-    from hiprobe.video.recorded import recorded_at
+    from hiprobe.video.video_info import recorded_at
 
     return recorded_at(result.video)
 
