@@ -99,6 +99,11 @@ class Variant:
         ).settled()
 
 
+# The rival that needs no language model: how much the vision tower's features change. They have
+# a single layer. No paper of this line shows it, and it is hard to beat.
+VISION_ALONE = Variant("vision change alone", layer=1)
+
+
 @dataclass(frozen=True)
 class Moments:
     """Mean and deviation of few-shot scores: T = mean + kappa deviation (paper, eq. 10)."""

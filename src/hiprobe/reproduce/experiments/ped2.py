@@ -20,11 +20,12 @@ from hiprobe.probe.committee import EVIDENCE_CLIPS
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Estimate, RowMaker, Units, auc_estimate, within_estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
-from hiprobe.reproduce.held_out import Fit, Variant, fit_variant
+from hiprobe.reproduce.experiments.two_recipes import CHANGE
+from hiprobe.reproduce.held_out import VISION_ALONE, Fit, Variant, fit_variant
 from hiprobe.reproduce.published_rows import peer_rows, source_note
 from hiprobe.reproduce.request import DataSource, ReproduceRequest
 from hiprobe.segment import without_gaps
-from hiprobe.states import VISION_READINGS, LabelledStates, Reading, States
+from hiprobe.states import LabelledStates, Reading, States
 
 # The paper's length, and one that fits events of a few seconds at 10 frames a second.
 SEGMENT_FRAMES = (24, 8)
@@ -39,7 +40,7 @@ VARIANTS = (
 )
 # Readings that are fitted together, as `hiprobe fit --recipe committee` does.
 TOGETHER: Mapping[str, tuple[Reading, ...]] = {
-    "vision change alone": tuple(r for r in COMMITTEE_READINGS if r in VISION_READINGS),
+    VISION_ALONE.name: CHANGE,
     "committee": COMMITTEE_READINGS,
 }
 

@@ -28,7 +28,7 @@ from hiprobe.reproduce.experiment_result import (
     ResultRow,
     paper_numbers,
 )
-from hiprobe.reproduce.held_out import Variant
+from hiprobe.reproduce.held_out import VISION_ALONE, Variant
 from hiprobe.reproduce.pooled import Pool
 from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.reproduce.rows import (
@@ -44,7 +44,6 @@ from hiprobe.reproduce.scored import Scored, score_variants
 from hiprobe.states import LabelledStates
 
 DLSP = Variant("DLSP layer", thresholds=True)
-VISION = Variant("vision change alone", layer=1)
 LAST, NORMED = Variant("last layer", layer="last"), "last layer, after the final norm"
 LAYERS = (
     DLSP,
@@ -123,10 +122,10 @@ def _layer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> list
 
 def _vision_rows(bench: Bench, data: DataSource) -> list[ResultRow]:
     """The same folds on what the vision tower alone tells."""
-    found = [score_variants(bench, data, [VISION], seed=s) for s in bench.request.seeds]
-    pools = pools_of(found, VISION.name)
+    found = [score_variants(bench, data, [VISION_ALONE], seed=s) for s in bench.request.seeds]
+    pools = pools_of(found, VISION_ALONE.name)
     table = pools.table(bench, data, "Layer", "logistic regression")
-    rows = ranking_rows(table, VISION.name, pools)
+    rows = ranking_rows(table, VISION_ALONE.name, pools)
     return [r for r in rows if r.metric != LAYER]
 
 

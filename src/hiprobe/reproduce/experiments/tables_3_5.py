@@ -17,14 +17,14 @@ from hiprobe.reproduce.experiment_result import (
     paper_numbers,
 )
 from hiprobe.reproduce.frame_probe import FrameTest
-from hiprobe.reproduce.held_out import Variant
+from hiprobe.reproduce.held_out import VISION_ALONE, Variant
 from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.reproduce.rows import EVENT_F1, event_scores, pools_of, ranking_rows
 from hiprobe.reproduce.scored import Scored, score_tests, score_variants
 from hiprobe.reproduce.video_folds import tests_of
 
 PROBE = Variant("probe", thresholds=True)
-VISION = Variant("vision change alone", layer=1, thresholds=True)
+VISION = replace(VISION_ALONE, thresholds=True)
 OTHER_SET_NOTES = (
     "Layer, scorer and threshold come from the first set alone. The diagonal is fitted on other "
     "folds of the same set, for comparison.",

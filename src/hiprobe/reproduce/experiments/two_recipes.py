@@ -19,7 +19,7 @@ from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import HIGHEST_AUC, RowMaker, difference, known_clips
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.experiments.label_budget import draw_clips
-from hiprobe.reproduce.held_out import Pairs, held_out
+from hiprobe.reproduce.held_out import VISION_ALONE, Pairs, held_out
 from hiprobe.reproduce.request import DataSource, ReproduceRequest, Steps
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import VISION_READINGS, LabelledStates, Reading
@@ -57,7 +57,7 @@ class ReadingChoice:
 CHANGE = tuple(r for r in COMMITTEE_READINGS if r in VISION_READINGS)
 DECODER = tuple(r for r in COMMITTEE_READINGS if r not in VISION_READINGS)
 PAPER = ReadingChoice("paper: DLSP's layer, last position")
-VISION = ReadingChoice("vision change alone", CHANGE)
+VISION = ReadingChoice(VISION_ALONE.name, CHANGE)
 BASES = {PAPER.name: "minus the paper's recipe", VISION.name: "minus vision change"}
 SETTINGS = (
     PAPER,
