@@ -97,7 +97,7 @@ class AlarmPromise:
         confidence: None where the rate holds on average over draws of the footage; otherwise the
             share of such draws in which it holds for all time to come.
         threshold: alarms are causal scores above it.
-        rank: the threshold is the so many-th largest block maximum.
+        rank: the threshold is the block maximum of this rank, 1 for the largest.
         blocks, block_seconds: of the footage seen.
         needed_hours: footage that the asked rate takes.
     """

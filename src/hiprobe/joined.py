@@ -11,9 +11,9 @@ import numpy as np
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.states import JOINED, READINGS, VISION_READINGS, LabelledStates, Reading, States
 
-# What a committee reads unless told otherwise. On the traffic cameras all seven readings do as well
-# with 120 clips (0.849 against 0.851, three seeds), but worse with eight of each kind (0.697
-# against 0.730, twelve draws): the mean picture tells cameras apart before it tells what happens.
+# What a committee reads unless the user chooses. On the traffic cameras all seven readings do as
+# well with 120 clips (0.849 against 0.851, three seeds), but worse with eight of each kind (0.697
+# against 0.730, twelve draws): the mean picture shows which camera it is more than what happens.
 COMMITTEE_READINGS: tuple[Reading, ...] = (
     "last",
     "visual_mean",

@@ -191,7 +191,7 @@ class FirstTokenView(View):
     Columns: `FIRST_TOKEN_COLUMNS`; a mass is the probability of Yes and No together.
 
     Raises:
-        BackboneError: the backbone does not tell its first token.
+        BackboneError: the backbone cannot give its first answer token.
     """
 
     questions: Questions = QUESTIONS
@@ -203,7 +203,7 @@ class FirstTokenView(View):
         self._asked = self.backbone
         if not isinstance(self._asked, FirstToken):
             raise BackboneError(
-                f"the backbone {self.backbone.fingerprint.model} does not tell its first answer "
+                f"the backbone {self.backbone.fingerprint.model} cannot give its first answer "
                 "token; choose another method"
             )
 
@@ -234,7 +234,7 @@ class FirstTokenView(View):
     ) -> tuple[_Floats, _Floats]:
         """Log-odds of Yes against No, and the mass of both: `[questions, segments]` each."""
         if not isinstance(self._asked, FirstToken):  # refused when built
-            raise BackboneError("the backbone does not tell its first answer token")
+            raise BackboneError("the backbone cannot give its first answer token")
         logs = self._asked.first_token(segments, prompts=prompts, words=(YES, NO))
         return logs[..., 0] - logs[..., 1], np.exp(logs).sum(axis=-1)
 
@@ -267,7 +267,7 @@ class OrdinalView(FirstTokenView):
     mean of next-token odds over questions of growing seriousness; the wording is ours.
 
     Raises:
-        BackboneError: the backbone does not tell its first token.
+        BackboneError: the backbone cannot give its first answer token.
     """
 
     width = len(ORDINAL_COLUMNS)

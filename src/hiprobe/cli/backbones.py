@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 VERSION = 1
-# What is said of a backbone's cost; null for one of another package, which is not loaded here.
+# What the list says about a backbone's cost; null for one of another package, which is not loaded
+# here.
 COST = ("layers", "width", "layer", "weight_bytes", "visual_tokens", "positions", "flops")
 HEADER = ("name", "here", "parameters", "bf16", "fp8", "tokens", "TFLOP to l*", "TFLOP", "licence")
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HOURS = {"hour": 1, "day": 24, "week": 168}
 
-# From here on drift is told: while the promise holds, it gets so far once in twenty cameras.
+# Drift is reported from here on: while the promise holds, one camera in twenty gets this far.
 EVIDENCE = 20.0
 
 MOST_NAMED = 10
@@ -310,7 +310,7 @@ def clip_words(probe: Probe, camera: CalibratedCamera) -> list[str]:
 
 
 def say_drift(camera: CalibratedCamera, maxima: NDArray[np.float64]) -> None:
-    """Alarms in newer footage, and whether it tells against the promise."""
+    """Alarms in newer footage, and whether they contradict the promise."""
     import numpy as np
 
     from hiprobe.calibration import drift
@@ -325,11 +325,11 @@ def say_drift(camera: CalibratedCamera, maxima: NDArray[np.float64]) -> None:
         f"({promise.promised_per_hour:.2g} promised)"
     )
     evidence = drift(camera.maxima, new)
-    told = np.flatnonzero(evidence >= EVIDENCE)
-    if not len(told):
+    over = np.flatnonzero(evidence >= EVIDENCE)
+    if not len(over):
         echo(f"no sign of drift: evidence {evidence.max():.2g}, and {EVIDENCE:g} would be one")
         return
-    after = (int(told[0]) + 1) * promise.block_seconds / 3600
+    after = (int(over[0]) + 1) * promise.block_seconds / 3600
     echo(
         f"drift: after {after:.2g} hours of it the evidence reached {EVIDENCE:g}, which happens "
         "once in twenty times while the promise holds. Scores are higher than they were: calibrate "

@@ -187,7 +187,7 @@ class Scoring:
 def _of_camera(
     folder: Path, name: str, scoring: Scoring, how: SessionOptions
 ) -> tuple[Scoring, SessionOptions]:
-    """Threshold and smoothing of a calibrated camera, with its promise said.
+    """Threshold and smoothing of a calibrated camera, and its promise, printed.
 
     Raises:
         ProbeFolderError: the probe knows no such camera.
@@ -372,7 +372,7 @@ class Detection:
     def _whole_backbone(self) -> Backbone:
         """One that can speak: in place of the cut one, since both may not fit into memory.
 
-        Beside workers, each of which holds a cut one, this process opens its own.
+        Workers hold cut ones, so next to them this process opens a whole one of its own.
 
         Raises:
             BackboneMemoryError, MemoryError: it does not fit.

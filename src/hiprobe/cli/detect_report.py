@@ -27,7 +27,7 @@ class DetectReport:
     Attributes:
         segment_seconds: length of segments that was asked for, None for a number of frames.
         segment_frames: that number.
-        shown: what files are called where their name alone does not tell them apart.
+        shown: what files are called on screen where several have the same name.
     """
 
     quiet: bool
@@ -85,7 +85,7 @@ def remarks(
 ) -> list[str]:
     """Speed, and what a user should know of this video.
 
-    `segment_seconds` is the length that was asked for, None for one of so many frames.
+    `segment_seconds` is the length that was asked for, None where it was given in frames.
     """
     import numpy as np
 
@@ -117,23 +117,23 @@ def _why_long(typical_seconds: float, asked_seconds: float | None, frames: int) 
 
 def facts(result: DetectResult) -> dict[str, Any]:
     """What the report files say of the run."""
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "segments": len(result.timeline),
         "seconds": format_number(_covered(result.timeline), 1),
     }
     if result.real_time_factor is not None:
-        told["speed"] = speed(result)
-    return told
+        found["speed"] = speed(result)
+    return found
 
 
 def speed(result: DetectResult) -> str:
     """How fast it was, against the camera; or that its states were kept from before."""
     if result.real_time_factor is None:
         return "already analysed in an earlier run; reused"
-    told = f"took {result.elapsed_seconds:.1f} s ({result.real_time_factor:.1f}x playback speed)"
+    text = f"took {result.elapsed_seconds:.1f} s ({result.real_time_factor:.1f}x playback speed)"
     if result.known_segments:
-        told += f" for the rest; {result.known_segments} segments were already analysed"
-    return told
+        text += f" for the rest; {result.known_segments} segments were already analysed"
+    return text
 
 
 def _highest(timeline: Timeline) -> str:

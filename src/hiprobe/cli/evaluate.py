@@ -41,7 +41,7 @@ def print_protocol(result: Evaluation) -> None:
 
 
 def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]]) -> None:
-    """The headline metrics beside the floors."""
+    """The headline metrics, with those of trivial scores to compare."""
     from hiprobe.evaluation.evaluate_scores import TABLE_METRICS
 
     columns = [result.metrics, *floors.values()]

@@ -40,7 +40,7 @@ HEADS = "heads"
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What `fit` may be told; the defaults are those of the probe.
+    """What a user can choose in `fit`; the defaults are those of the probe.
 
     Attributes:
         readings, prompts: more than one of either are compared by cross-validation, or read
@@ -257,7 +257,7 @@ class Fitting:
         return probe.fit_views(self.views)
 
     def _paper(self, probe: Probe) -> Probe | None:
-        """What the paper's recipe gives on the clips of a new committee, to show beside it."""
+        """What the paper's recipe gives on the clips of a new committee, to compare with it."""
         if not probe.members or self.known is not None:
             return None
         last = [v for v, r in zip(self.views, self.settings.readings, strict=True) if r == "last"]

@@ -296,7 +296,7 @@ def how_opened(*chosen: Decorator) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def called(**given: Any) -> Any:
-            del given["threads"]  # heeded by its callback
+            del given["threads"]  # its callback has set them already
             return command(spec=spec_of_options(given), **given)
 
         decorated: Callable[..., Any] = called

@@ -171,7 +171,8 @@ def plain_warnings() -> Iterator[None]:
 
 _PATTERN = ".hiprobe-run-*.lock"
 
-# Parameters in which runs that share a folder may differ: what is read, and what is said.
+# Parameters in which runs that share a folder may differ: which files they read, and what they
+# print.
 _NOT_SETTINGS = frozenset(
     ("videos", "experiments", "docs", "join", "quiet", "workers", "engine", "address")
 )

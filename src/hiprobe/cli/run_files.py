@@ -164,7 +164,7 @@ class RunFile:
 
 
 def shown_names(files: Sequence[Path], *, beside: Sequence[Path] = ()) -> Mapping[Path, str]:
-    """A name for each file; files of one name are told apart by their folders.
+    """A name for each file; files of the same name get their folders too.
 
     Args:
         beside: files that are not shown, and are not to be taken for one of those that are.

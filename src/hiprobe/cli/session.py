@@ -148,7 +148,7 @@ def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> lis
 
 
 def _below(item: Item, root: Path) -> str:
-    """Where a video lies below a folder, without ending; a stretch of it is told in seconds.
+    """Where a video lies below a folder, without ending; a stretch of it is named by its seconds.
 
     A video that lies elsewhere has its name alone.
     """
@@ -362,7 +362,7 @@ def clips_of(
 def settled(
     found: LabelledClips, *, cached: bool, tell: Callable[[str], None] | None
 ) -> tuple[LabelledClip, ...]:
-    """The clips with copies told apart by content; `tell` takes the sentences on them.
+    """The clips without copies of the same content; `tell` takes the sentences about them.
 
     Raises:
         LabelError: the same content under two labels.

@@ -82,7 +82,7 @@ _Cut = TypeVar("_Cut", bound="Cut")
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How videos are read, as the user said it; None is the default, or the probe's own way.
+    """How videos are read, as the user chose it; None is the default, or the probe's own way.
 
     `backbone` holds what was chosen of it, and nothing of what was left open.
 

@@ -175,7 +175,7 @@ def _decode(path: Path) -> tuple[int, float, Outcome]:
 
 
 def _seconds_by_packets(path: Path) -> float:
-    """Seconds with pictures; 0 where the packets do not tell the times."""
+    """Seconds with pictures; 0 where the packets have no reliable times."""
     from hiprobe.video.times import pictured_seconds
     from hiprobe.video.video_info import read_packets
 
@@ -198,7 +198,7 @@ def _of_pictures(pictures: Sequence[Path], *, quick: bool) -> Measured:
 
 
 def _gap(pictures: Sequence[Path]) -> str:
-    """Numbers that are left out; frames named without numbers tell nothing."""
+    """Numbers that are left out; names without numbers show no gap."""
     numbers = [re.findall(r"\d+", p.stem) for p in pictures]
     if not all(numbers):
         return ""

@@ -59,8 +59,8 @@ class FrameTimes:
     ) -> tuple[float | None, float | None]:
         """Half-open seconds that hold the frames `[start_frame, end_frame)` and no others.
 
-        A video that cannot be read gives an open stretch: reading it later tells why, for that
-        file alone.
+        A video that cannot be read gives an open stretch: reading it later gives the reason, for
+        that file alone.
 
         Args:
             where: file and line of the table, for messages.
@@ -98,7 +98,7 @@ def times_of_frames(video: Path) -> NDArray[np.float64]:
     """Times of all frames, float64 `[frames]`.
 
     Those of the packets: the same numbers as the reader of frames gives, so that a frame is in a
-    stretch just when its number is. Only where packets do not tell the times is it decoded.
+    stretch just when its number is. It is decoded only where packets have no reliable times.
 
     Raises:
         VideoError: it cannot be read.

@@ -305,7 +305,7 @@ class DescribedLine(Struct):
 
 
 class ReviewLabelFields(Struct):
-    """A label of a review; what is said and when is checked by `Label`."""
+    """A label of a review; `Label` checks its kind and its date."""
 
     video: str
     id: Annotated[str, Meta(pattern="^[a-z0-9]{8,32}$")]

@@ -56,7 +56,7 @@ TABLE_METRICS = {
 DEFAULT_IOUS = (0.1, 0.3, 0.5)
 DEFAULT_RECALLS = (0.5, 0.8)
 
-# After an alarm a person looks for about a minute; another one in that time tells nothing new.
+# After an alarm a person looks for about a minute; a second one in that time adds nothing.
 COOLDOWN_SECONDS = 60.0
 
 
@@ -145,7 +145,7 @@ def evaluate_frames(
         draws: bootstrap draws of videos; 0 leaves the intervals out.
         seed: of the draws.
         cooldown_seconds: time after a false alarm in which no other is counted.
-        smoothing: what was done to the scores before, in words, to be told with the figures.
+        smoothing: what was done to the scores before, in words, to be printed with the figures.
 
     Raises:
         EvaluationError: the truth has other frames, or draws or the cool-down is below 0.

@@ -179,7 +179,7 @@ def plot_tsne(
 
 
 def tsne_inches(count: int) -> tuple[float, float]:
-    """Width and height of a picture with so many maps."""
+    """Width and height of a picture with this number of maps."""
     return 3.2 * count + 0.4, 3.8
 
 

@@ -75,7 +75,7 @@ class ScoredVideo:
             raise UsageError("this result names no video; give a ScoredVideo with its path")
         from hiprobe.datasets.video_files import is_states_name
 
-        # Anything with a layer and `detect` may score a video; only a Probe has facts to tell.
+        # Anything with a layer and `detect` may score a video; only a Probe has facts.
         facts = getattr(result.probe, "facts", None)
         return cls(
             video=result.video,

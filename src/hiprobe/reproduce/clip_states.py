@@ -76,7 +76,7 @@ def own_truth(data: DataSource, *, seeds: Sequence[int], share: float) -> OwnTru
     return OwnTruth(manifest, drawn)
 
 
-# What the vision tower alone tells; no language model takes part.
+# What the vision tower alone gives, without the language model.
 VISION_BASELINE: Reading = "vision_change_mean"
 
 # Opens a progress bar of a name.

@@ -34,7 +34,7 @@ LIMIT_BYTES = 2048 * MIB
 
 SUFFIX = "_frame_descriptions.jsonl.gz"
 
-# One description of so many frames is read, the middle one; its score is held for all of them.
+# Of this many consecutive descriptions the middle one is read, and its score stands for all.
 EVERY_FRAMES = 12
 
 
@@ -133,10 +133,10 @@ def _lines(plain: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-# Texts that are read at once; after so many a line says how far the run is.
+# Texts that are read at once; after each batch a line says how far the run is.
 CHUNK = 32
 
-# Every so many layers are read, and the first and the last: neighbours differ little.
+# Every third layer is read, with the first and the last: neighbours differ little.
 LAYER_STEP = 3
 
 

@@ -42,7 +42,7 @@ def held_out_scores(
     """Score every clip by a fit that has seen nothing of its source.
 
     Args:
-        shape: number of clips; with a second number, so many scores of each.
+        shape: number of clips, and a second number where each has several scores.
         pairs: training and held-out clips of each fold.
         fit_and_score: takes the number of a fold, its training and its held-out clips; gives the
             scores of the latter.

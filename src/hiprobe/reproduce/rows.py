@@ -42,7 +42,7 @@ class SeedPools:
     seconds: float
 
     def table(self, bench: Bench, data: DataSource, section: str, what: str = "") -> RowMaker:
-        """A maker of rows; `what` is said of the protocol after what the tests say."""
+        """A maker of rows; `what` is added to the protocol of the tests."""
         return bench.table(data, section, "; ".join(p for p in (self.protocol, what) if p))
 
 

@@ -28,7 +28,8 @@ _TEMPORARY = re.compile(
 _LONG_BYTES = 32
 
 # A file of another machine that nobody has touched for this long, and nobody holds, is left over.
-# Some writers put a new file in place of the one that is locked, so the lock alone does not tell.
+# Some writers put a new file in place of the one that is locked, so the lock alone does not prove
+# that it is this file.
 _FOREIGN_SECONDS = 3600.0
 
 # Two readings of one process's start differ by less; the clock may be set in between.

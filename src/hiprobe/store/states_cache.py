@@ -34,7 +34,7 @@ PARTS_SUFFIX = ".parts"
 # Files written whole; a leading dot marks one that another process is still writing.
 FINISHED = "[!.]*.safetensors"
 
-# A folder is listed again after so many times the time that listing it took.
+# A folder is listed again after this many times the time that listing it took.
 _LIST_EVERY = 50
 
 # A temporary file untouched for this long belongs to a process that was killed.

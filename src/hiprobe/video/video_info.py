@@ -134,7 +134,7 @@ class VideoInfo:
     Width and height are those of the upright picture in square pixels; `rotation_degrees` is the
     clockwise turn that made it upright, `mirrored` says that left and right changed places after
     it, and `pixel_aspect` is the width of a stored pixel over its height. Values `_from_header`
-    may be absent (None) or wrong: only decoding tells the truth.
+    may be absent (None) or wrong: only decoding shows the true values.
     """
 
     path: Path

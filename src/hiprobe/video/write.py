@@ -40,7 +40,7 @@ _LONGEST_STILL_SECONDS = 3600
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
 
-# What the disk says; all else is said by the encoder, of the pictures or times it was given.
+# Errors of the disk; all others come from the encoder, about the pictures or times it was given.
 _DISK_ERRORS = frozenset(
     (
         *(errno.EACCES, errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO),

@@ -13,7 +13,7 @@ from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics.event_metrics import Spans
 from hiprobe.evaluation.metrics.ranking import Ranking
 
-# Rates at which recall is told, in false alarms an hour.
+# Rates at which recall is reported, in false alarms an hour.
 ALARM_RATES = {"1/day": 1 / 24, "1/hour": 1.0, "10/hour": 10.0}
 
 DELAYS_SECONDS = (1.0, 5.0, 10.0)
@@ -81,8 +81,8 @@ def alarm_frames(
 ) -> NDArray[np.int64]:
     """Frames that raise an alarm: the first above the threshold, and the next after the cool-down.
 
-    Each video starts anew. No choice of frames above the threshold that lie a cool-down apart
-    holds more of them, so the count never falls when the threshold does.
+    Each video starts without an alarm before it. No choice of frames above the threshold that lie a
+    cool-down apart holds more of them, so the count never falls when the threshold does.
 
     Args:
         above: bool `[frames]`.

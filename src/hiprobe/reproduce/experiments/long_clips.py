@@ -28,7 +28,7 @@ from hiprobe.video.clip import read_clip
 CLIPS_OF_A_VIDEO = (1, 2, 4, 8)
 
 GROUPS = 4
-# In each group, where it has so many abnormal clips.
+# In each group, or as many as it has abnormal clips.
 VIDEOS_OF_A_KIND = 6
 
 # Clips whose key frames are in memory at a time: a clip is part of several videos of its group,
@@ -104,7 +104,7 @@ class DrawnVideo:
 
 
 def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) -> list[DrawnVideo]:
-    """Videos of so many clips each; no clip comes twice in one, no group shares a source.
+    """Videos of `count` clips each; no clip comes twice in one, no group shares a source.
 
     Raises:
         UsageError: a group has fewer normal clips than a video needs.

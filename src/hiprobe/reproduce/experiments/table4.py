@@ -121,7 +121,7 @@ def _layer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> list
 
 
 def _vision_rows(bench: Bench, data: DataSource) -> list[ResultRow]:
-    """The same folds on what the vision tower alone tells."""
+    """The same folds on the features of the vision tower alone."""
     found = [score_variants(bench, data, [VISION_ALONE], seed=s) for s in bench.request.seeds]
     pools = pools_of(found, VISION_ALONE.name)
     table = pools.table(bench, data, "Layer", "logistic regression")

@@ -133,7 +133,7 @@ def _tables(
 
 
 def few_labels(examples: Sequence[LabelledStates], count: int) -> list[LabelSplit]:
-    """Draws of so many clips of each kind, a source each; all clips of other sources are tested.
+    """Draws of `count` clips of each kind, each from its own source; the other sources are tested.
 
     A draw is passed over where it leaves clips of one kind only. No draws where a kind has no more
     sources than are to be drawn.
