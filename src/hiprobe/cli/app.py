@@ -102,6 +102,7 @@ class Commands(click.Group):
             _end(ctx, str(error), error.exit_code)
         except click.UsageError as error:  # a name that a shell's pattern gave is in its words
             said = error.format_message()
+            # The original is raised where it can be: click prints the usage line of its command.
             if shown_lines(said) == said:
                 raise
             raise click.UsageError(shown_lines(said), error.ctx) from error
@@ -114,6 +115,7 @@ class Commands(click.Group):
             if error.errno in FULL:
                 full = storage_error(error.filename or "the results", error)
                 _end(ctx, str(full), full.exit_code)
+            # Without a file there is nothing that a user could mend; the traceback is of more use.
             if error.filename is None:
                 raise
             where = f"{shown(error.filename)}: {error.strerror}; check the path and its permissions"
@@ -128,6 +130,7 @@ class Commands(click.Group):
             click.UsageError: there is no such command, or an option is given twice.
         """
         name, found, words = super().resolve_command(ctx, args)
+        # A shell that completes a half-typed line parses it too, and must not be refused.
         if found is not None and not ctx.resilient_parsing:
             refuse_repeats(found, name, words, parent=ctx)
         return name, found, words

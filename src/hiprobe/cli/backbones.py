@@ -38,6 +38,7 @@ def parse_frame(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text.strip().lower())
     if match is None:
         raise UsageError(f"--frame {text!r} is not WIDTHxHEIGHT in pixels, such as 320x240")
+    # People write the width first, arrays have the height first.
     return int(match[2]), int(match[1])
 
 
@@ -57,7 +58,7 @@ def print_overview(frame: str) -> None:
 
 
 def print_json(frame: str) -> None:
-    """Everything that is known, as one document."""
+    """Print all facts of all backbones as one JSON document."""
     from hiprobe.backbones.registry import list_backbones
     from hiprobe.paper import KEY_FRAMES
 
@@ -84,7 +85,7 @@ def markdown(frame: str) -> str:
 
 
 def facts(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
-    """One backbone: what it is, where it lies, what it costs."""
+    """One backbone as JSON values: what it is, where it lies, what a segment costs."""
     known: dict[str, Any] = {
         "name": info.name,
         "hub": info.hub,
@@ -156,6 +157,7 @@ def _gigabytes(count: int) -> str:
 
 
 def _tera(flops: int) -> str:
+    # Lite takes hundredths of a TFLOP a segment; one digit would show them as 0.0 or 0.1.
     return f"{flops / 1e12:.1f}" if flops >= 1e11 else f"{flops / 1e12:.3f}"
 
 
@@ -212,7 +214,6 @@ def list_(as_json: bool, frame: str) -> None:
 
 
 def _print(*, as_json: bool, frame: str) -> None:
-
     (print_json if as_json else print_overview)(frame)
 
 

@@ -131,6 +131,8 @@ def _command() -> str:
     for parameter in context.command.params:
         value = context.params.get(parameter.name or "")
         named = parameter.opts[0]
+        # The page is for others to compare with: where the results went on this machine says
+        # nothing.
         if parameter.name in ("out", "quiet") or value in (None, (), False):
             continue
         if value is True:

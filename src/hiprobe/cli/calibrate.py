@@ -37,7 +37,7 @@ MAX_NAME = 200
 
 
 class RateOfAlarms(click.ParamType[float]):
-    """So many alarms a time, as `1/day`, in alarms an hour."""
+    """A rate of alarms such as `1/day`, as alarms an hour."""
 
     name = "rate"
 
@@ -244,6 +244,7 @@ def _calibrated(
     check_threshold(promise.threshold, named="the threshold that this footage gives is")
     return CalibratedCamera(
         promise=promise,
+        # Blocks in which nothing could be read have no score, and JSON has no NaN.
         maxima=tuple(maxima[np.isfinite(maxima)].tolist()),
         ema_weight=reader.ema_weight,
         **{name: getattr(how, name) for name in LENGTHS},
@@ -252,7 +253,7 @@ def _calibrated(
 
 
 def _keep(folder: Path, name: str, camera: CalibratedCamera, reader: FootageReader) -> None:
-    """Say what came of it, and write it into the probe's folder."""
+    """Print the threshold and its promise, and write them into the probe's folder."""
     from hiprobe.probe.camera_file import CALIBRATION_NAME, write_camera
 
     promise = camera.promise
@@ -286,11 +287,13 @@ def clip_words(probe: Probe, camera: CalibratedCamera) -> list[str]:
 
     unknown = "what it does to the labelled clips is not known:"
     if "heads" in probe.facts():
-        return [f"{unknown} of a probe on attention heads no clip can be held out afterwards"]
+        return [f"{unknown} a probe on attention heads cannot leave out a clip afterwards"]
     try:
         examples = probe.examples()
     except ProbeFolderError:
         return [f"{unknown} the probe was saved without them"]
+    # The choices of the fit are kept, so each fold only repeats the fit itself; one draw of the
+    # folds is enough to count clips.
     own = {"smoothing": "ema", "ema_weight": camera.ema_weight, "mode": probe.mode_, "draws": 1}
     causal = Probe(**{**probe.get_params(deep=False), **own})
     data = training_set_for(examples, causal)
@@ -318,6 +321,7 @@ def say_drift(camera: CalibratedCamera, maxima: NDArray[np.float64]) -> None:
     promise, new = camera.promise, maxima[np.isfinite(maxima)]
     if not len(new):
         raise UsageError("no block of the newer footage has a score; give longer footage")
+    # A block is as long as the cool-down, so each holds at most one alarm.
     hours = len(new) * promise.block_seconds / 3600
     alarms = int((new > promise.threshold).sum())
     echo(

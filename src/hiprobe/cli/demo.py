@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hiprobe.report.words import Span
 
 
+# Results are named after the video, so even a table of numbers says what it is of.
 RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
-"""Results are named after the video, so even a table of numbers says what it is of."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,7 @@ def demonstrate(
             clips, out, normal=normal, seed=seed, skip=failures.add, tell=None if quiet else say
         )
     )
+    # Good figures on rendered or joined video mislead, so the note comes before any of them.
     note = RENDERED_NOTE if material.rendered else JOINED_NOTE
     echo(material.what)
     echo(note)
@@ -176,6 +177,7 @@ def demonstrate(
         settings=FitSettings(seed=seed),
         how=SessionOptions(backbone=backbone, quiet=quiet),
     )
+    # In the order in which they were met: clips were held out before the others were read.
     fitting.failures.items[:0] = failures.items
     _detect(material, fitting, out, note=note, quiet=quiet)
     if not quiet:
@@ -222,7 +224,7 @@ def compare(detected: Sequence[Span], truth: Sequence[Span]) -> str:
     seconds = sum(overlap_seconds(span, truth) for span in detected)
     length = sum(end - start for start, end in truth)
     return (
-        f"{met} of {len(truth)} true events were met, {seconds:.1f} of their {length:.1f} s; "
+        f"{met} of {len(truth)} true events were found, {seconds:.1f} of their {length:.1f} s; "
         f"{len(detected) - true} of {len(detected)} detected events lie outside the truth"
     )
 

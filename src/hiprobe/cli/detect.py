@@ -201,6 +201,7 @@ def _of_camera(
             "--smoothing and --ema-weight"
         )
     known = read_camera(folder, name)
+    # A promise that its footage could not keep is said even with --quiet.
     if not known.promise.is_kept or not how.quiet:
         prefix = "" if known.promise.is_kept else "warning: "
         say(f"{prefix}camera {shown(name)}: {known.promise.text}")
@@ -239,6 +240,7 @@ class Detection:
             failures=self.failures,
         )
         made = self.probe.provenance_
+        # Without a backbone all files are states, which were cut as the clips of the probe.
         noted = None if made is None else made.cut
         cut = self.session.settings if self.session else noted
         self.report = DetectReport(
@@ -272,6 +274,7 @@ class Detection:
         probe = Probe.load(folder)
         # Refused before a video is read, which may take hours.
         threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+        # The result is not used: only a wrong choice is to be refused this early.
         probe.smoothing_for(
             smoothing=scoring.smoothing,
             sigma_segments=scoring.sigma,
@@ -363,6 +366,7 @@ class Detection:
             backbone = self._whole_backbone()
         except (BackboneMemoryError, MemoryError) as error:
             self.failures.add(file, f"{file} was scored but not explained: {error}")
+            # The whole one took the place of the cut one and failed, but the next files need one.
             if self.session is None and self.cut is not None:
                 self.session = open_for_probe(self.probe, self.cut, whole=False)
             return timeline
@@ -383,6 +387,7 @@ class Detection:
                 self.speaker = open_for_probe(self.probe, here, whole=True)
             return self.speaker.backbone
         if self.cut is not None:
+            # Let go first: both may not fit into memory.
             self.session = None
             self.session, self.cut = open_for_probe(self.probe, self.cut, whole=True), None
         if self.session is None:  # a video always has one, see prepare

@@ -1,4 +1,4 @@
-"""What `hiprobe detect` says of the videos that it scored."""
+"""What `hiprobe detect` prints about the videos that it scored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from hiprobe.report.words import Span
     from hiprobe.timeline import Timeline
 
-# From here on an event of a second or two is drowned in its segment.
+# In longer segments an event of a second or two is too small a part to be noticed.
 LONG_SEGMENT_SECONDS = 1.5
 
 
 @dataclass
 class DetectReport:
-    """Tells of one video after the other, and of all at the end.
+    """Prints the events of one video after the other, and a table of all at the end.
 
     Attributes:
         segment_seconds: length of segments that was asked for, None for a number of frames.
@@ -93,6 +93,7 @@ def remarks(
 
     typical = float(np.median(timeline.end_seconds - timeline.start_seconds))
     found = [speed(result)]
+    # A file that broke off has its own line already.
     if result.outcome == "end" and result.seconds_since_change is not None:
         found += filter(None, [still_written_words(result.seconds_since_change)])
     if typical >= LONG_SEGMENT_SECONDS:
@@ -104,7 +105,7 @@ def remarks(
 def _why_long(typical_seconds: float, asked_seconds: float | None, frames: int) -> str:
     if asked_seconds is None:
         return (
-            f"since {frames} frames last so long at this frame rate; --segment-seconds in "
+            f"the length of {frames} frames at this frame rate; --segment-seconds in "
             "fit and detect cuts finer"
         )
     if typical_seconds > LONG_SEGMENT_SECONDS * asked_seconds:
@@ -116,7 +117,7 @@ def _why_long(typical_seconds: float, asked_seconds: float | None, frames: int) 
 
 
 def facts(result: DetectResult) -> dict[str, Any]:
-    """What the report files say of the run."""
+    """What report files show about the run, name to value."""
     found: dict[str, Any] = {
         "segments": len(result.timeline),
         "seconds": format_number(_covered(result.timeline), 1),
@@ -127,7 +128,7 @@ def facts(result: DetectResult) -> dict[str, Any]:
 
 
 def speed(result: DetectResult) -> str:
-    """How fast it was, against the camera; or that its states were kept from before."""
+    """Time and speed against playback, in words; or that the video was analysed before."""
     if result.real_time_factor is None:
         return "already analysed in an earlier run; reused"
     text = f"took {result.elapsed_seconds:.1f} s ({result.real_time_factor:.1f}x playback speed)"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hiprobe.timeline import SmoothingKind
 
 
-# Below this a bootstrap is too sure of itself, and the output says so.
+# With fewer videos bootstrap intervals come out too narrow, and the output says so.
 FEW_VIDEOS = 30
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -50,6 +50,7 @@ def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]
         own, *others = (format_number(c[key], 4) for c in columns)
         rows.append((heading, own, _interval(result.intervals.get(key), "{:.4f}"), *others))
     print_table(("metric", "scores", "95 % interval", *floors), rows)
+    # A metric that needs both kinds of frames is not defined in a draw with one.
     fewest = min((i.draws for i in result.intervals.values() if i.draws), default=result.draws)
     if fewest < result.draws:
         echo(
@@ -96,7 +97,7 @@ def print_details(result: Evaluation, *, highest: float) -> None:
 
 
 def print_alarms(result: Evaluation) -> None:
-    """What is found at a bearable rate of false alarms, how soon, and the hardest normal videos."""
+    """What is found at given rates of false alarms, how soon, and the hardest normal videos."""
     from hiprobe.evaluation.metrics import DELAYS_SECONDS
 
     rows = [

@@ -72,6 +72,7 @@ def extract(
     items = items_to_extract(videos, out=out, tell=tell)
     session = open_session(how)
     chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
+    # A reading given twice is read once; their order is that of the files' tensors.
     settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
     run_file = RunFile(out, kind=STATES, hash_of=session.hash_of, say=tell)
     run = _Extraction(items, replace(session, settings=settings), run_file)
@@ -92,7 +93,7 @@ def _refuse_own_table(named: Sequence[str], out: Path) -> None:
 
 @dataclass(frozen=True)
 class _Extraction:
-    """One run of `hiprobe extract`, and its record: the tables of the folder, then the run file."""
+    """One run of `hiprobe extract`; it writes the tables of the folder, then the run file."""
 
     items: Sequence[Item]
     session: Session

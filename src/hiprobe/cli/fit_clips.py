@@ -178,6 +178,7 @@ class Fitting:
             say(f"reading {counts[0]} normal and {counts[1]} abnormal clips")
             run._say_what_it_takes(plain)
         with progress_bar("clips", quiet=how.quiet) as progress:
+            # Heads are read under prompts of their own, and as whole clips only.
             if settings.reads_heads:
                 run.views, failed = head_states_of(
                     clips,
@@ -198,12 +199,13 @@ class Fitting:
                     progress=progress,
                 )
         if session is None:
-            run.views = [[_as_told(e, how) for e in view] for view in run.views]
+            run.views = [[_with_known_cut(e, how) for e in view] for view in run.views]
         if settings.layers_up_to is not None:  # states on disk hold all layers that were extracted
             deepest = settings.layers_up_to
             run.views = [[_no_deeper(e, deepest) for e in view] for view in run.views]
         for failure in failed:
             run.failures.add(failure.video, failure.reason)
+        # Failures are listed first: they are why a class is empty.
         if len({e.label for e in run.examples}) < len({c.label for c in clips}):
             run.failures.report()
             raise LabelError(
@@ -260,6 +262,7 @@ class Fitting:
         """What the paper's recipe gives on the clips of a new committee, to compare with it."""
         if not probe.members or self.known is not None:
             return None
+        # Its states are among those of the committee, so the comparison costs one more fit only.
         last = [v for v, r in zip(self.views, self.settings.readings, strict=True) if r == "last"]
         if not last:
             return None
@@ -314,8 +317,8 @@ def _no_deeper(example: LabelledStates, deepest: int) -> LabelledStates:
     return replace(example, clip=cut(example.clip), segments=cut(example.segments))
 
 
-def _as_told(example: LabelledStates, how: SessionOptions) -> LabelledStates:
-    """States from a file, with what the user says of how they were made.
+def _with_known_cut(example: LabelledStates, how: SessionOptions) -> LabelledStates:
+    """States from a file, with what the user knows about how they were made.
 
     Raises:
         UsageError: the file itself says that they were cut otherwise.

@@ -1,4 +1,4 @@
-"""`hiprobe labels`: take labels out of a review, and into one."""
+"""`hiprobe labels`: export the labels of a review, or import them into one."""
 
 from __future__ import annotations
 

@@ -128,6 +128,7 @@ def _vectors(example: LabelledStates, layers: Sequence[int]) -> np.ndarray | Non
 
 def _write_table(curves: LayerCurves, path: Path) -> None:
     measures = curves.measures()
+    # The paper counts the first decoder layer as 0, hidden states count the embedding as 0.
     columns = ["layer", "paper_layer", *(name for name, _ in measures), "chosen"]
     rows = (
         [layer, layer - 1, *(values[row] for _, values in measures), int(layer == curves.chosen)]

@@ -166,6 +166,7 @@ def _name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSou
     found: list[DataSource] = []
     for path in paths:
         own = Path(os.path.abspath(path))  # noqa: PTH100 - ".." is no name for a folder
+        # Many sets have a `manifest.csv`, so its name says nothing; its folder's does.
         plain = own.parent.name if own.stem == "manifest" else own.stem
         taken = {d.name for d in found}
         names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))
@@ -199,4 +200,4 @@ def _run(names: Sequence[str], request: ReproduceRequest, how: SessionOptions) -
 
 
 def _nothing(line: str) -> None:
-    return None
+    """Takes a line and shows nothing."""

@@ -186,11 +186,13 @@ def _known(video: Owner, owners: Sequence[Owner]) -> Owner | None:
     if grown is not None:
         return grown
     moved = [o for o in mine if o.sha256 == video.sha256 and not exists(Path(o.video))]
+    # Copies that were moved together: the one whose path ends most alike is the same one.
     return max(moved, key=lambda o: _common_end(o.video, video.video), default=None)
 
 
 def _has_grown(before: Owner, now: Owner) -> bool:
     """True where a file begins with all that it held before."""
+    # Sizes first: only a file that is longer now is worth reading.
     if not 0 < before.size_bytes < now.size_bytes:
         return False
     digest, left = hashlib.sha256(), before.size_bytes

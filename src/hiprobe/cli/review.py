@@ -1,4 +1,4 @@
-"""`hiprobe review`: look at events in the browser, say which are right, and teach the probe."""
+"""`hiprobe review`: look at events in the browser, judge them, and refit the probe on that."""
 
 from __future__ import annotations
 
@@ -185,5 +185,5 @@ def _model_of(library: Library) -> LazyModel:
 
 
 def _tell_of(error: Exception) -> None:
-    """What nobody expected, for a report to the developers."""
+    """Print the traceback of an error that nobody expected, for a report to the developers."""
     say("".join(traceback.format_exception(error)))

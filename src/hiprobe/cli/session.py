@@ -64,7 +64,8 @@ def expand_videos(
     kept = pass_over_own(found, out=out, say=remarks.append)
     if not kept:
         raise UsageError(
-            f"{', '.join(named)}: all that is there HiProbe wrote itself; name a file to read it"
+            f"{', '.join(named)}: everything there was written by HiProbe itself; to read such a "
+            "file, name it"
         )
     once = list(dict.fromkeys(kept))
     if tell is not None:
@@ -181,6 +182,7 @@ def parse_layers(text: str, *, layer_count: int) -> list[int]:
 
 
 def _is_number(text: str) -> bool:
+    # isdigit() is true of other scripts' digits too; more than nine digits are a slip.
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
@@ -272,6 +274,7 @@ def _held_by_workers(how: SessionOptions, view: View | None, cache: StatesCache 
         share = max(1, usable_processors() // size)
         hands = ProcessHands(opened, place, threads=threads or share)
     crew = Crew(hands, size=size, place=place)
+    # Also after an error or Ctrl-C: workers that outlive the command would keep the GPU.
     click.get_current_context().call_on_close(crew.close)
     return ElsewhereBackbone.of(crew)
 
@@ -321,11 +324,13 @@ def open_for_probe(probe: Probe, how: SessionOptions, *, whole: bool) -> Session
     deepest = max(layers_read(probe))
     cut = None if whole else max((head.layer for head in heads), default=deepest)
     own = probe.backbone_spec()
+    # The prompt is part of the fingerprint, so only the probe's own can be right.
     spec = replace(how.backbone.over(own), prompt=own.prompt, cut_at_layer=cut)
     try:
         view = partial(ChosenHeadsView, heads=heads) if heads else None
         session = open_session(replace(how, backbone=spec), like=probe.provenance_, view=view)
     except BackboneError as error:
+        # With a name of their own choice, users need no hint to give one.
         if how.backbone.name is not None or isinstance(error, BackboneMemoryError):
             raise
         raise BackboneError(
@@ -369,13 +374,13 @@ def settled(
     """
     from hiprobe.datasets.same_content import settle_copies
 
-    told_apart = settle_copies(found.clips, digest=digest_of(cached=cached))
+    kept = settle_copies(found.clips, digest=digest_of(cached=cached))
     if tell is not None:
-        untimed = untimed_words({c.video for c in told_apart.clips})
-        lines = [*found.remarks, *told_apart.remarks, *untimed]
-        for line in [*lines, class_words(told_apart.clips)]:
+        untimed = untimed_words({c.video for c in kept.clips})
+        lines = [*found.remarks, *kept.remarks, *untimed]
+        for line in [*lines, class_words(kept.clips)]:
             tell(line)
-    return told_apart.clips
+    return kept.clips
 
 
 def digest_of(*, cached: bool) -> Digest:
@@ -385,10 +390,10 @@ def digest_of(*, cached: bool) -> Digest:
 
 def class_words(clips: Sequence[LabelledClip]) -> str:
     """Which classes count as normal and which as abnormal, with their clips."""
-    told = []
+    parts = []
     for label, what in ((0, "normal"), (1, "abnormal")):
         counts = Counter(c.class_name for c in clips if c.label == label)
         named = [f"{n} ({count_words(counts[n], 'clip')})" for n in sorted(counts)]
         more = [f"{len(named) - _SHOWN_CLASSES} more"] if len(named) > _SHOWN_CLASSES else []
-        told.append(f"counted as {what}: {', '.join([*named[:_SHOWN_CLASSES], *more]) or 'none'}")
-    return "; ".join(told)
+        parts.append(f"counted as {what}: {', '.join([*named[:_SHOWN_CLASSES], *more]) or 'none'}")
+    return "; ".join(parts)

@@ -120,8 +120,10 @@ class SessionOptions:
         """
         changes: dict[str, Any] = {n: v for n in LENGTHS if (v := getattr(self, n)) is not None}
         if self.segment_frames is not None:
+            # The length that was asked for replaces the other unit's.
             changes["segment_seconds"] = None
         if changes.keys() & {"segment_seconds", "hop_seconds"}:
+            # A hop in frames of the probe's cut means nothing beside a length in seconds.
             changes["hop_frames"] = None
         return replace(own, **changes)
 

@@ -78,7 +78,7 @@ def zero_label(
     first-token asks two Yes-or-No questions and compares with a blank clip; ordinal asks ten, from
     "is anything moving" to "is there an emergency", and takes the mean of P(yes); decoded asks for
     a number from 0 to 1 (an answer without one has no score, and is counted); heads reads the
-    attention heads that tell abnormal from normal best and most stably over prompts. The first
+    attention heads that separate abnormal from normal best and most stably over prompts. The first
     three use no labels. heads is chosen on labelled clips, as a probe is fitted on them.
 
     Results are those of `hiprobe detect`. `hiprobe reproduce zero-label` compares all of them with
@@ -251,7 +251,7 @@ class ZeroLabelRun:
         return found
 
     def _facts(self, found: ZeroLabelResult) -> dict[str, Any]:
-        """What stands where reports show the probe."""
+        """What reports show in place of the facts of a probe, name to value."""
         fingerprint = self.session.backbone.fingerprint
         facts: dict[str, Any] = {
             "method": self.asked.method,
@@ -272,7 +272,7 @@ def _named(heads: FittedHeads) -> str:
 
 
 def _remarks(found: ZeroLabelResult) -> list[str]:
-    """What one must know to read the scores."""
+    """What a user must know about the answers to judge the scores."""
     lines = []
     if found.unanswered:
         lines.append(

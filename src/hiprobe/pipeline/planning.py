@@ -18,8 +18,8 @@ from hiprobe.pipeline.reading import BATCH_SEGMENTS
 from hiprobe.segment import WHOLE, Cut, Stretch, size_within
 from hiprobe.video.video_info import VideoExtent, video_extent
 
+# Of a segment in JSON and CSV, and of a video's chart, as they are written by default.
 RESULT_BYTES, CHART_BYTES = 220, 80_000
-"""Of a segment in JSON and CSV, and of a video's chart, as they are written by default."""
 # Of Python, torch and the other libraries, where no measurement says it.
 PROCESS_BYTES = 700_000_000
 # Numbers that a decoder layer holds of a position at once, in widths of a hidden state: states,

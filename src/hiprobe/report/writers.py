@@ -102,9 +102,9 @@ class ScoredVideo:
 class Writer(Protocol):
     """An output format."""
 
+    # What the names of its files may end in, with the dot: `(".csv", ".events.csv")`. They are
+    # reserved for the videos of an output folder, so that no result replaces that of another.
     endings: tuple[str, ...]
-    """What the names of its files may end in, with the dot: `(".csv", ".events.csv")`. They are
-    reserved for the videos of an output folder, so that no result replaces that of another."""
 
     def __call__(self, result: ScoredVideo, folder: Path, name: str) -> list[Path]:
         """Write `folder / (name + ending)` for some of the endings; returns the files written.

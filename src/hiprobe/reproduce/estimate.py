@@ -20,9 +20,9 @@ from hiprobe.evaluation.metrics import Ranking, interval, within_video_auc
 from hiprobe.reproduce.experiment_result import PaperNumber, ResultRow
 
 CLIP_AUC, HIGHEST_AUC = "clip AUC", "highest-segment AUC"
+# Names of metrics. The first ranks clips by the score of one vector, the second by what detection
+# gives them: their highest smoothed segment.
 FRAME_AUC, FRAME_AP, WITHIN = "frame AUC", "frame AP", "AUC within a video"
-"""Names of metrics. The first ranks clips by the score of one vector, the second by what detection
-gives them: their highest smoothed segment."""
 
 _Floats = NDArray[np.float64]
 # Values of a metric, `[draws]`, under weights of the units, float64 `[draws, units]`.

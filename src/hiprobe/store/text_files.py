@@ -123,8 +123,8 @@ RUN_FORMAT = "hiprobe-run"
 RUN_VERSION = 1
 RUN_NAME = "hiprobe-run.json"
 
+# The two kinds of what is written for a video: by detection, and by `extract`.
 RESULTS, STATES = "results", "states"
-"""The two kinds of what is written for a video: by detection, and by `extract`."""
 
 # What HiProbe itself may write under one name, in any format; the first says whose it is.
 ENDINGS: Mapping[str, tuple[str, ...]] = {

@@ -151,8 +151,8 @@ class VideoInfo:
     mirrored: bool
     pixel_aspect: float
     has_audio: bool
+    # Coded pictures without a container: nothing in the file says when they were taken.
     is_bare: bool = False
-    """Coded pictures without a container: nothing in the file says when they were taken."""
 
 
 def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:

@@ -230,7 +230,7 @@ class Scores:
 
 
 def segmented_set(bench: Bench, data: DataSource, *, segment_frames: int) -> SegmentedSet:
-    """States of all videos of a manifest with spans, cut into segments of `frames` frames.
+    """States of all videos of a manifest with spans, cut into segments of `segment_frames`.
 
     Raises:
         LabelError: no videos with spans, or fewer than two normal ones.
