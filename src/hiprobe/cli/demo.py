@@ -98,9 +98,8 @@ def real_material(
         VideoError: none of the held-out clips can be read.
     """
     from hiprobe.datasets.clips import read_labelled
-    from hiprobe.datasets.joining import common_shape, hold_out, joining_order
+    from hiprobe.datasets.joining import hold_out, join_labelled, joining_order
     from hiprobe.datasets.same_content import settle_copies
-    from hiprobe.video.join import JoinPart, join_clips
 
     found = read_labelled(path, normal=normal)
     settled = settle_copies(found.clips, digest=content_hash)
@@ -113,15 +112,8 @@ def real_material(
             raise UsageError(f"{clip.video} holds states; a demonstration joins videos, give those")
     split = hold_out(clips, seed=seed)
     ordered = joining_order(_readable(split.held_out, skip), seed=seed)
-    parts = [
-        JoinPart(c.video, c.label, c.source, c.name, c.start_seconds, c.end_seconds)
-        for c in ordered
-    ]
-    width, height, fps = common_shape(c.video for c in ordered)
-    joined = join_clips(
-        parts, folder / JOINED_NAME, width=width, height=height, fps=fps, fit="crop"
-    )
-    what = f"{len(split.fit)} clips, and a video joined from {len(parts)} clips of unseen sources"
+    joined = join_labelled(ordered, folder / JOINED_NAME)
+    what = f"{len(split.fit)} clips, and a video joined from {len(ordered)} clips of unseen sources"
     cuts = joined.cuts_seconds
     return Material(split.fit, joined.path, joined.spans, cuts, False, "joined clips", what)
 

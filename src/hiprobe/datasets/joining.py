@@ -7,11 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import LabelError
+
+if TYPE_CHECKING:
+    from hiprobe.video.join import JoinedVideo
 
 # Anomalous clips in a joined video, where there are enough.
 EVENTS = 6
@@ -96,6 +100,22 @@ def joining_order(
         order += normal[bounds[number] : bounds[number + 1]]
         order += anomalous[number : number + 1] if number < k else []
     return tuple(order)
+
+
+def join_labelled(clips: Sequence[LabelledClip], path: Path) -> JoinedVideo:
+    """Join clips in their order, at the size and rate that most of them have.
+
+    Raises:
+        VideoError: a clip cannot be read; nothing is written then.
+    """
+    from hiprobe.video.join import JoinPart, join_clips
+
+    width, height, fps = common_shape(c.video for c in clips)
+    parts = [
+        JoinPart(c.video, c.label, c.source, c.name, c.start_seconds, c.end_seconds) for c in clips
+    ]
+    # Black bars would show which source a part comes from.
+    return join_clips(parts, path, width=width, height=height, fps=fps, fit="crop")
 
 
 def common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:

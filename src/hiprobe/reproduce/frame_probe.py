@@ -58,6 +58,8 @@ class TestVideo:
     path: Path | None = None
 
     def __post_init__(self) -> None:
+        # Sources are drawn by part, so a frame in none or in two of them would be lost or count
+        # twice.
         edges = [0, *(p.end_frame for p in self.parts)]
         starts = [p.first_frame for p in self.parts]
         if edges[:-1] != starts or edges[-1] != self.frames:
@@ -93,6 +95,7 @@ class FrameTest:
 
     def __post_init__(self) -> None:
         tested = {p.source for v in self.videos for p in v.parts} | {e.source for e in self.held}
+        # The one fault that makes every figure too good; it is checked for each test of each table.
         both = {e.source for e in self.fit} & tested
         if both:
             raise EvaluationError(f"{self.data}: sources {sorted(both)[:3]} are fitted and tested")
@@ -200,6 +203,7 @@ def probe_words(texts: Sequence[str], samples: Samples, *, folds: int, seed: int
     from sklearn.linear_model import LogisticRegression
 
     def score(_: int, train: Indices, held: Indices) -> _Floats:
+        # Fitted inside the fold: the vocabulary of tested videos must not help.
         words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
         x = words.fit_transform([texts[i] for i in train])
         model = LogisticRegression(class_weight="balanced", max_iter=1000)

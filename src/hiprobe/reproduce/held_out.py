@@ -1,4 +1,4 @@
-"""Fit on a training part, score what is held out."""
+"""Fits on the training part of each fold, and scores of what was held out from them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Variant:
     """What a table varies.
 
     Attributes:
-        thresholds: whether the few-shot scores are needed, which cost a cross-validation.
+        thresholds: whether T is needed too: its few-shot scores take a cross-validation.
         normed: read the last layer after the model's final norm.
         members: what a committee reads of joined states; layer and scorer mean nothing then.
     """

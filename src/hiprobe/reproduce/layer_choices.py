@@ -117,6 +117,7 @@ def source_draws(
     rng, names = np.random.default_rng(seed), np.array(sorted(set(sources)))
     count = max(1, round(SHARE * len(names)))
     found: list[NDArray[np.int64]] = []
+    # Draws in which a kind has one clip are left out; of few sources there may be too few others.
     for _ in range(20 * draws):
         drawn = set(rng.choice(names, size=count, replace=False).tolist())
         rows = np.array([i for i, s in enumerate(sources) if s in drawn], dtype=np.int64)
@@ -181,6 +182,7 @@ def chosen_layers(data: TrainingSet, pairs: Pairs, *, recipe: Recipe) -> dict[st
             inner_choice(data, train, recipe=recipe) for train, _ in pairs
         ],
         "last": [candidate_layers(data)[-1]] * len(pairs),
+        # States on disk may lack the middle layer: then the nearest one.
         "middle": [min(candidate_layers(data), key=lambda n: abs(n - middle))] * len(pairs),
     }
 

@@ -71,6 +71,7 @@ def ranking_rows(
     if pools.frames:
         units, videos = [p.units for p in pools.frames], [p.videos for p in pools.frames]
         rows += table.by_frame(setting, units, videos)
+        # A cut is itself a change, so joined videos are ranked once more without it.
         if not all(p.whole.all() for p in pools.frames):
             rows.append(table.auc(setting, UNCUT_AUC, [p.uncut() for p in pools.frames]))
     if pools.layers:

@@ -112,6 +112,7 @@ def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) ->
     rng = np.random.default_rng([seed, count])
     labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
     found: list[DrawnVideo] = []
+    # The groups are the same for all seeds: those draw the videos only.
     groups = grouped_folds(labels, sources, folds=GROUPS, seed=0)
     for number, (_, held) in enumerate(groups):
         normal = [examples[i] for i in held if not labels[i]]
@@ -119,7 +120,7 @@ def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) ->
         if len(normal) < count:
             raise UsageError(
                 f"a group of sources has {len(normal)} normal clips, and a video takes {count}; "
-                "bring more normal clips"
+                "give more normal clips"
             )
         kinds = min(VIDEOS_OF_A_KIND, len(abnormal))
         for event in rng.permutation(len(abnormal))[:kinds]:
@@ -138,6 +139,7 @@ def _areas(bench: Bench, data: DataSource, drawn: Sequence[DrawnVideo]) -> dict[
     shown = lru_cache(CLIPS_IN_MEMORY)(lambda name: read_clip(files[name], key_frames=key_frames))
     videos = [_read(bench, video, shown) for video in drawn]
     found = training_set(videos)
+    # The group is the source of a video, so the folds are the groups.
     checked = cross_validate(found, Parameters(mode="auto", folds=GROUPS).settled())
     return {mode: roc_auc(found.labels, scores) for mode, scores in checked.by_mode.items()}
 
@@ -145,6 +147,7 @@ def _areas(bench: Bench, data: DataSource, drawn: Sequence[DrawnVideo]) -> dict[
 def _read(bench: Bench, video: DrawnVideo, shown: Callable[[str], Segment]) -> LabelledStates:
     """States of a video; `shown` gives a clip's key frames by its name."""
     reading = bench.request.reading
+    # Segments come from the cache: none of them spans two clips, so they are what they were.
     segments = _in_a_row([e.segments for e in video.parts if e.segments is not None])
     if len(video.parts) == 1:
         clip = video.parts[0].clip

@@ -335,6 +335,7 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
     starts = seconds_to_frames(counted, fps=fps)
     ends = np.append(starts[1:], frames)
     owned = [labels[a:b] for a, b in zip(starts, ends, strict=True)]
+    # 1 for all abnormal, 0 for all normal, -1 for both kinds.
     kinds = [1 if own.all() else -int(own.any()) for own in owned]
     return SegmentedVideo(row.name, states, labels, starts, ends, np.array(kinds, np.int64), views)
 

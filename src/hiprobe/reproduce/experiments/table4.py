@@ -64,10 +64,9 @@ LAYER_PAPER = {
 SCORER_PAPER = {"DLSP layer": "full", SCORERS[0].name: "svm", SCORERS[1].name: "distance"}
 NOTES = (
     "The paper does not say whether its last layer is taken after the final norm, nor which "
-    "distance its distance scorer uses: its number stands beside the one in the first line of "
-    "each kind.",
-    "The oracle is the layer that is best on the test data, taken for each metric by itself: no "
-    "one has it in use. A layer at random is the mean over all layers.",
+    "distance its distance scorer uses: its number is shown in the first line of each kind.",
+    "The oracle is the layer that is best on the test data, taken for each metric by itself: "
+    "nobody has it in use. A layer at random is the mean over all layers.",
     "The fixed middle layer is half the depth; the paper's is layer 16 of 32.",
 )
 
@@ -113,6 +112,7 @@ def _layer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> list
         table = pools.table(bench, data, "Layer", "logistic regression")
         paper = paper_numbers(LAYER_PAPER[name]) if name in LAYER_PAPER else ()
         rows += ranking_rows(table, name, pools, paper=paper)
+    # Every layer is fitted anyway, so the oracle and the mean cost no further fit.
     numbered = [pools_of(found, n) for n in found[0] if n.startswith("layer ")]
     if numbered:
         table = numbered[0].table(bench, data, "Layer", "logistic regression")
@@ -126,6 +126,7 @@ def _vision_rows(bench: Bench, data: DataSource) -> list[ResultRow]:
     pools = pools_of(found, VISION_ALONE.name)
     table = pools.table(bench, data, "Layer", "logistic regression")
     rows = ranking_rows(table, VISION_ALONE.name, pools)
+    # The vision tower's reading has one layer, so a median of layers says nothing.
     return [r for r in rows if r.metric != LAYER]
 
 
