@@ -126,9 +126,11 @@ def common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:
     (width, height), _ = Counter((i.width, i.height) for i in infos).most_common(1)[0]
     scale = min(1.0, MAX_SIDE_PIXELS / max(width, height))
     rates = [i.fps_from_header for i in infos if i.fps_from_header]
+    # Headers say 29.97 or 30.02: at a whole rate every cut lies on a frame with an exact time.
     fps = Fraction(round(float(np.median(rates)))) if rates else Fraction(25)
     return _even(width * scale), _even(height * scale), max(Fraction(1), fps)
 
 
 def _even(pixels: float) -> int:
+    # H.264 stores colours at half the size, so sides must be even.
     return max(2, round(pixels / 2) * 2)

@@ -330,6 +330,7 @@ def _split(
     array: NDArray[np.float64], *, truth: Truth, repeat: int, source: Path
 ) -> dict[str, RawScores]:
     lengths = [-(-v.frames // repeat) for v in truth.videos]
+    # One long array holds all videos in the order of the truth, as published code saves them.
     if repeat == 1:
         check_length(str(source), len(array), sum(lengths))
     elif len(array) != sum(lengths):
@@ -348,6 +349,7 @@ def video_finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
     """
     exact = {v.name: v for v in truth.videos}
     names = [_bare(v.name) for v in truth.videos]
+    # A bare name that several videos share would join scores to the wrong one.
     whole = {n: v for n, v in zip(names, truth.videos, strict=True) if names.count(n) == 1}
     last = [_bare(v.name).rsplit("/", 1)[-1] for v in truth.videos]
     short = {s: v for s, v in zip(last, truth.videos, strict=True) if last.count(s) == 1}
@@ -380,6 +382,7 @@ def floors(truth: Truth) -> dict[str, ScoredFrames]:
     frames = ScoredFrames(np.zeros(int(truth.offsets[-1])), truth.labels(), truth.offsets)
     oracle = np.repeat(frames.anomalous.astype(np.float64), np.diff(truth.offsets))
     centre = np.concatenate([centre_prior(v.frames) for v in truth.videos])
+    # Published code has multiplied scores by such a bump; what that gains must be known.
     scores = (oracle, oracle * centre, centre, np.full(len(oracle), 0.5))
     return {name: frames.with_scores(s) for name, s in zip(FLOORS, scores, strict=True)}
 

@@ -24,7 +24,7 @@ from hiprobe.store.text_files import inside
 
 Tell = Callable[[str], None]
 
-# A transfer below 1 kB/s for so long is given up.
+# A transfer that stays below 1 kB/s for this long is given up.
 STALLED_SECONDS = 60
 
 
@@ -182,8 +182,10 @@ def _run(git: str, known: KnownSet, target: Path, folder: Path, tell: Tell) -> N
 
 def _reason(lines: Sequence[str]) -> str:
     """Git's own reason, and what it means where its words mislead."""
-    said = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    reason = said[-1] if said else next((line for line in reversed(lines) if line), "none given")
+    errors = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    reason = (
+        errors[-1] if errors else next((line for line in reversed(lines) if line), "none given")
+    )
     if "could not read Username" in reason:
         reason += ": it is no longer public there, or has moved"
     return reason
