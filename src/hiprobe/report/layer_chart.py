@@ -231,5 +231,6 @@ def _draw_map(axes: Any, points: NDArray[np.float64], classes: NDArray[Any], the
     for name, value, marker, colour in groups:
         chosen = points[classes == value]
         axes.scatter(*chosen.T, label=name, marker=marker, s=26, color=colour, **look)
+    # The axes of a t-SNE map have no unit: numbers on them would invite reading distances.
     axes.set_xticks([])
     axes.set_yticks([])

@@ -108,6 +108,8 @@ def _draw_scores(axes: Any, timeline: Timeline, axis: ShownTime, theme: Theme) -
         label = "no score (backbone gave up)" if count == 0 else None
         look = {"facecolor": theme.faint, "alpha": 0.4, "linewidth": 0, "zorder": 0}
         axes.axvspan(*axis.span(span), label=label, **look)
+    # Scores are probabilities; the scale is the same for all videos, unless a threshold lies
+    # outside.
     axes.set_ylim(min(-0.03, timeline.threshold - 0.03), max(1.03, timeline.threshold + 0.03))
     axes.set_ylabel("anomaly score")
     axes.grid(axis="y")

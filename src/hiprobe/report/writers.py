@@ -32,6 +32,7 @@ THUMBNAILS = 3
 # Clips in one HTML report, of its highest events; each is some 200 kB, and a page is one file.
 MOST_CLIPS = 20
 
+# Small and coarse: enough to see what happens, at some 200 kB for ten seconds.
 CLIP_SIDE_PIXELS, CLIP_CRF = 360, 28
 
 
@@ -168,6 +169,7 @@ def write_result(
         for place in places:
             make_folder(place.parent)
         files = writer(scored, Path(folder), called)
+        # A file under another ending could replace the result of another video.
         strangers = sorted(str(file) for file in files if file not in places)
         if strangers:
             raise UsageError(
@@ -204,7 +206,7 @@ def find_writer(name: str) -> Writer:
 
 
 def _is_ending(text: object) -> bool:
-    """Whether a video's name can be continued with a text; names leave room for so much."""
+    """Whether a text can end a file's name; names of videos leave room for one of this length."""
     return (
         isinstance(text, str)
         and text.startswith(".")

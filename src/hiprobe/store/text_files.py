@@ -40,7 +40,7 @@ def inside(folder: Path, name: str | Path) -> Path:
     return path
 
 
-# What a spreadsheet takes for a formula, behind quotes that stand for themselves or not.
+# What a spreadsheet takes for a formula; quotes before it may be ours or the text's own.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -61,6 +61,7 @@ def json_text(document: Any, *, indent: int | None = None) -> str:
         TypeError, ValueError: a value is not JSON.
     """
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    # File names that are no UTF-8 come as lone surrogates, which strict readers refuse.
     text = HALF_CHARACTER.sub(lambda half: json.dumps(utf8_text(half[0]))[1:-1], text)
     if indent is None:
         return text
