@@ -1,4 +1,4 @@
-"""Judge scores against frame-level truth."""
+"""Evaluates scores against frame-level truth: every metric, its interval, the protocol."""
 
 from __future__ import annotations
 
@@ -158,6 +158,7 @@ def evaluate_frames(
     spans, within = truth.event_spans(), within_video_auc(frames)
     metrics, intervals = headline_metrics(frames, draws=draws, seed=seed)
     has_events = len(spans) > 0
+    # Calibration has a meaning for probabilities only; other scores may have any range.
     probabilities = frames.scores.min() >= 0 and frames.scores.max() <= 1
     return Evaluation(
         dataset=truth.name,
