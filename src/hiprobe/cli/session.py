@@ -64,8 +64,7 @@ def expand_videos(
     kept = pass_over_own(found, out=out, say=remarks.append)
     if not kept:
         raise UsageError(
-            f"{', '.join(named)}: everything there was written by HiProbe itself; to read such a "
-            "file, name it"
+            f"{', '.join(named)}: HiProbe wrote everything there itself; name a file to read it"
         )
     once = list(dict.fromkeys(kept))
     if tell is not None:
