@@ -68,6 +68,13 @@ def compare_backbone(
 
     The changed way comes first: if the model cannot do it, no time was spent on the usual one.
 
+    Args:
+        name: of the backbone, or its folder.
+        named: videos, folders or patterns.
+        spec: what is changed of the backbone's usual way, and the device of both.
+        segments: how many segments of each video are read, spread over it.
+        segment_seconds: their length; None for the probe's own, or 24 frames.
+
     Raises:
         UsageError: nothing is changed, or the probe reads attention heads.
         VideoError: a video cannot be read.

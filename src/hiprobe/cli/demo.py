@@ -146,7 +146,13 @@ def demonstrate(
     seed: int,
     quiet: bool,
 ) -> None:
-    """Fit, detect in an unseen untrimmed video, and write everything below `out`."""
+    """Fit, detect in an unseen untrimmed video, and write everything below `out`.
+
+    Args:
+        clips: real labelled clips; None for rendered scenes.
+        normal: names of the normal classes of `clips`.
+        seed: of the scenes, or of the sources that are held out and their order.
+    """
     from hiprobe.report.words import JOINED_NOTE, RENDERED_NOTE
 
     began = time.monotonic()

@@ -293,13 +293,14 @@ def command(
       hiprobe evaluate scores.json --dataset ucf-crime --smoothing ema --cooldown-seconds 60
     """
     from hiprobe.datasets.ground_truth import find_truth
-    from hiprobe.datasets.score_files import floor_metrics, read_frames
+    from hiprobe.datasets.score_files import read_frames
     from hiprobe.errors import UsageError
     from hiprobe.evaluation.evaluate_scores import (
         DEFAULT_IOUS,
         DEFAULT_RECALLS,
         evaluate_frames,
         evaluation_document,
+        floor_metrics,
     )
     from hiprobe.evaluation.metrics import paired_test
     from hiprobe.localize import Smoothing

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from hiprobe.timeline import SmoothingKind
 
 
-TYPED = ParameterSource.COMMANDLINE
-
 # Draws of the folds. One draw of ten clips of each kind put the threshold anywhere between 0.45 and
 # 0.63, by the seed alone; on cached states ten cost little.
 DRAWS = 10
@@ -237,8 +235,8 @@ def fit(
     _refuse_other_smoothing(ctx, smoothing or "gaussian")
     readings = options.readings_named(reading)
     if recipe == "committee" and add is None:
-        _refuse_for_committee(ctx, prompts)
-        if ctx.get_parameter_source("reading") != TYPED:
+        _refuse_for_committee(ctx)
+        if not _typed(ctx, "reading"):
             readings = COMMITTEE_READINGS
     elif layers_up_to is not None:
         raise click.UsageError("--layers-up-to goes with --recipe committee; leave it out")
@@ -273,48 +271,46 @@ def fit(
     run.failures.finish()
 
 
+def _typed(ctx: click.Context, *names: str) -> list[str]:
+    """Those of some options that the user typed, as they are written (`--layers-up-to`)."""
+    typed = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    return [f"--{name.replace('_', '-')}" for name in typed]
+
+
 def _refuse_settings(ctx: click.Context, add: Path) -> None:
-    """An extended probe keeps its settings: say so, rather than pass over what was typed."""
+    """An extended probe keeps its settings: say so, rather than ignore what was typed."""
     kept = (
         *("recipe", "layers_up_to", "mode", "scorer", "layer", "kappa", "sigma", "penalty"),
         *("smoothing", "ema_weight"),
         *("threshold_scores", "reading", "prompt", "seed"),
     )
-    typed = [n for n in kept if ctx.get_parameter_source(n) == TYPED]
-    if typed:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in typed)
+    if typed := _typed(ctx, *kept):
         raise click.UsageError(
-            f"{add} keeps its settings when clips are added; leave out {names}, or fit again on "
-            "all clips"
+            f"{add} keeps its settings when clips are added; leave out {', '.join(typed)}, or fit "
+            "again on all clips"
         )
 
 
 def _refuse_other_smoothing(ctx: click.Context, kind: SmoothingKind) -> None:
     """A width or weight of another smoothing would mean nothing."""
     for name, of in (("sigma", "gaussian"), ("ema_weight", "ema")):
-        if ctx.get_parameter_source(name) == TYPED and kind != of:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} goes with --smoothing {of}; leave it out"
-            )
+        if kind != of and (typed := _typed(ctx, name)):
+            raise click.UsageError(f"{typed[0]} goes with --smoothing {of}; leave it out")
 
 
-def _refuse_for_committee(ctx: click.Context, prompts: Path | None) -> None:
+def _refuse_for_committee(ctx: click.Context) -> None:
     """A committee reads many layers by logistic regression, under one prompt."""
-    typed = [n for n in ("scorer", "layer") if ctx.get_parameter_source(n) == TYPED]
-    if typed or prompts is not None:
-        names = [f"--{n}" for n in typed] + (["--prompts"] if prompts is not None else [])
+    if typed := _typed(ctx, "scorer", "layer", "prompts"):
         raise click.UsageError(
-            f"{', '.join(names)} chooses one of several, a committee reads all of them together; "
+            f"{', '.join(typed)} chooses one of several, a committee reads all of them together; "
             "leave it out, or give --recipe paper"
         )
 
 
 def _refuse_hidden_states(ctx: click.Context) -> None:
     """What says how a hidden state is read means nothing for heads."""
-    names = ("mode", "layer", "reading", "prompt", "prompts")
-    typed = [n for n in names if ctx.get_parameter_source(n) == TYPED]
-    if typed:
+    if typed := _typed(ctx, "mode", "layer", "reading", "prompt", "prompts"):
         raise click.UsageError(
-            f"--scorer heads reads attention heads of its own choice, under prompts of its own; "
-            f"leave out {', '.join(f'--{name}' for name in typed)}"
+            "--scorer heads reads attention heads of its own choice, under prompts of its own; "
+            f"leave out {', '.join(typed)}"
         )

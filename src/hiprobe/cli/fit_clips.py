@@ -158,7 +158,13 @@ class Fitting:
         how: SessionOptions,
         known: Probe | None = None,
     ) -> Fitting:
-        """Extract the states of clips; no backbone is opened where all of them are states."""
+        """Extract the states of clips; no backbone is opened where all of them are states.
+
+        Args:
+            clips: of both kinds, with or without pictures.
+            how: which backbone reads them, and how.
+            known: the probe that is extended, whose backbone and cut are used.
+        """
         from hiprobe.baselines.attention_heads import head_states_of
         from hiprobe.pipeline import ExtractionSettings, extract_views
         from hiprobe.pipeline.source import open_source

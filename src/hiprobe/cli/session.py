@@ -354,6 +354,12 @@ def clips_of(
 ) -> tuple[LabelledClip, ...]:
     """Labelled clips of a folder or a table; says what was not taken and which classes are normal.
 
+    Args:
+        normal: names of the normal classes; empty to recognise them.
+        split: rows of a table to take; see `read_clips`.
+        cached: look up hashes of files in the cache.
+        both_kinds: refuse clips of one kind only.
+
     Raises:
         LabelError: as `read_clips`, or the same content under two labels.
     """

@@ -192,6 +192,9 @@ def tsne_drawing(
 ) -> Draw:
     """What `plot_tsne` draws, as a function for any figure and theme.
 
+    Args:
+        embeddings, labels, chosen, note: as `plot_tsne`.
+
     Raises:
         UsageError: there is no map, or a map's shape does not fit the labels.
     """

@@ -61,6 +61,9 @@ def timeline_drawing(
 ) -> Draw:
     """What `plot_timeline` draws, as a function for any figure and theme.
 
+    Args:
+        timeline, truth_spans, cuts_seconds, title, note: as `plot_timeline`.
+
     Raises:
         UsageError: a truth span is not a stretch.
     """

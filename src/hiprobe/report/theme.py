@@ -165,7 +165,12 @@ def save_figure(draw: Draw, path: Path | str, *, inches: tuple[float, float]) ->
 
 
 def render_figure(draw: Draw, *, inches: tuple[float, float], theme: Theme, kind: str) -> bytes:
-    """The bytes of a drawn picture (`png` or `svg`), the same for the same data."""
+    """The bytes of a drawn picture (`png` or `svg`), the same for the same data.
+
+    Args:
+        inches: width and height; 150 pixels an inch in a PNG.
+        kind: `png` or `svg`.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 

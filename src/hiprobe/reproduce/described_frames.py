@@ -243,6 +243,11 @@ def picture_states(
 ) -> list[PictureStates]:
     """Read every video once for each view.
 
+    Args:
+        rows: the row of each described video, by its name; see `videos_of`.
+        layers: layers to read, ascending.
+        every_frames: length of a segment, so that there is one for each description.
+
     Raises:
         VideoError: one cannot be read.
         EvaluationError: a video has another count of stretches than descriptions.

@@ -192,13 +192,25 @@ def probe_layers(
 
 
 def by_layer(found: Mapping[str, Any], samples: Samples, *, folds: int, seed: int) -> ByLayer:
-    """Read what `probe_layers` gave, which may come from a finished piece."""
+    """Read what `probe_layers` gave, which may come from a finished piece.
+
+    Args:
+        found: held-out scores by layer, and the layer of each fold.
+        folds, seed: those that `probe_layers` was given.
+    """
     scores = {int(n): np.array(s, np.float64) for n, s in found["scores"].items()}
     return ByLayer(scores, tuple(found["dlsp"]), samples.folds(folds=folds, seed=seed))
 
 
 def probe_words(texts: Sequence[str], samples: Samples, *, folds: int, seed: int) -> list[float]:
-    """TF-IDF of words and pairs of words, with a logistic regression: held-out scores."""
+    """TF-IDF of words and pairs of words, with a logistic regression: held-out scores.
+
+    Args:
+        texts: one for each sample.
+
+    Returns:
+        One score for each sample, NaN where no fold held it out.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 

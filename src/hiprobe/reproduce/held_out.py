@@ -162,6 +162,11 @@ def fit_variant(
 ) -> Fit:
     """Choose layer and mode on these clips alone, and fit.
 
+    Args:
+        examples: labelled clips of both kinds.
+        variant: what is varied; all else is as in the request.
+        seed: of the folds.
+
     Raises:
         LabelError, FingerprintError, StatesError: as `Probe.fit`.
     """
@@ -278,7 +283,12 @@ class ThresholdFold:
 def threshold_folds(
     examples: Sequence[LabelledStates], pairs: Pairs, *, request: ReproduceRequest, seed: int
 ) -> list[dict[str, Any]]:
-    """Everything that `ThresholdFold` holds for each fold, as JSON values."""
+    """Everything that `ThresholdFold` holds for each fold, as JSON values.
+
+    Args:
+        pairs: training and held-out clips of each fold.
+        seed: of the folds within a training part.
+    """
     variant, found = Variant("default", thresholds=True), []
     for train, held in pairs:
         fit = fit_variant([examples[i] for i in train], variant, request=request, seed=seed)

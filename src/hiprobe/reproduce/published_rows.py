@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.ground_truth import load_truth, span_sets
 from hiprobe.datasets.manifest import Manifest, ManifestRow
-from hiprobe.datasets.score_files import floors
 from hiprobe.errors import UsageError
+from hiprobe.evaluation.evaluate_scores import floors
 from hiprobe.evaluation.frame_scores import join_frames
 from hiprobe.evaluation.metrics import Ranking
 from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth

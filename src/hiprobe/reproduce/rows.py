@@ -64,7 +64,13 @@ def pools_of(found: Sequence[Scored], name: str) -> SeedPools:
 def ranking_rows(
     table: RowMaker, setting: str, pools: SeedPools, *, paper: tuple[PaperNumber, ...] = ()
 ) -> list[ResultRow]:
-    """AUC by clip; AUC, AP, within-video AUC by frame; and the layer that was read."""
+    """AUC by clip; AUC, AP, within-video AUC by frame; and the layer that was read.
+
+    Args:
+        table: makes the rows; its protocol is theirs.
+        setting: what was varied.
+        paper: the paper's numbers, which all rows carry.
+    """
     rows = []
     if pools.clips:
         rows.append(table.auc(setting, HIGHEST_AUC, [p.units for p in pools.clips]))

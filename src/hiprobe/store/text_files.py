@@ -233,6 +233,12 @@ def write_run(
 ) -> None:
     """Write the run file of a folder.
 
+    Args:
+        interrupted: whether the run broke off, or still goes on.
+        results: one entry for each finished video, in order.
+        failures: `video` and `reason` of each file that could not be used.
+        owners: which name belongs to which video.
+
     Raises:
         StorageError: the folder cannot be written.
     """

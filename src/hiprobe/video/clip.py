@@ -33,6 +33,12 @@ def make_segment(
 
     Without a `following` frame it ends with its last one, which stands for `last_seconds` (its
     own duration where None).
+
+    Args:
+        shown: the key frames, in order of time.
+        first, last: first and last frame of the segment, shown or not.
+        frame_count: frames from the first to the last.
+        following: the frame after the last; None at the end of the video, or before a gap.
     """
     pictures = {f.pts: f.rgb_within(max_side_pixels=max_side_pixels) for f in shown}
     shown_seconds = last.duration_seconds if last_seconds is None else last_seconds

@@ -84,6 +84,12 @@ def join_clips(
     part's first frame, and a part has as many ticks as its duration holds, rounded, at least
     one. So every boundary is a whole number of ticks and known exactly.
 
+    Args:
+        width, height: of the pictures, even numbers of pixels.
+        fps: ticks a second.
+        fit: `letterbox` adds black bars where the aspect differs, `crop` cuts the edges.
+        crf: quality of H.264, lower is better.
+
     Raises:
         UsageError: no parts, an odd or senseless size or rate, or an unknown fit.
         VideoError: a part cannot be read; nothing is written then.

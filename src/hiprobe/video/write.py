@@ -128,6 +128,11 @@ def redraw_video(
     megapixels they are scaled down. `draw` may return a picture of another size, the same for all
     frames.
 
+    Args:
+        draw: takes a frame, uint8 RGB `[height, width, 3]`, and its time in seconds; gives
+            the picture to write.
+        crf: quality of the encoder, lower is better.
+
     Raises:
         VideoError: the video cannot be read, or its pictures cannot be encoded.
         StorageError: the result cannot be written.
@@ -228,6 +233,12 @@ def as_rate(fps: Fraction | float) -> Fraction:
 @contextmanager
 def encoder_for(path: Path, *, time_base: Fraction, rate: Fraction, crf: int) -> Iterator[Encoder]:
     """An encoder whose file appears whole at the end of the block, or not at all.
+
+    Args:
+        path: ends in one of `_SUFFIXES`, which chooses the format.
+        time_base: unit of the timestamps, in seconds.
+        rate: usual frames a second, for the header.
+        crf: quality of H.264, 0 (best) to 51.
 
     Raises:
         UsageError: unknown suffix, a senseless quality, or no frames.

@@ -177,6 +177,13 @@ def paired_test(
     bootstrap is overconfident on few videos: of two equal methods it called 1 in 20
     different at p < 0.05 on 40 videos and more, and 1 in 10 on 12 videos.
 
+    Args:
+        first, second: scores of the same frames by two methods.
+        draws: bootstrap draws of videos.
+
+    Returns:
+        One difference for each of `HEADLINES`.
+
     Raises:
         EvaluationError: the two do not have the same frames and labels.
     """

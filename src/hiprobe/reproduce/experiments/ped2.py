@@ -281,7 +281,11 @@ def score_others(
     request: ReproduceRequest,
     seed: int,
 ) -> Scores:
-    """Fit on the labelled segments and score every frame of the test videos they are not of."""
+    """Fit on the labelled segments and score every frame of the test videos they are not of.
+
+    Args:
+        labelled: segments of videos of both kinds; a test video that gave one is not tested.
+    """
     fit = fit_variant(labelled, variant, request=request, seed=seed)
     known = {e.source for e in labelled}
     frames = _joined({v.name: (v, fit) for v in found.tested if v.name not in known})
@@ -292,7 +296,14 @@ def score_others(
 def leave_one_out(
     found: SegmentedSet, variant: Variant, *, request: ReproduceRequest, draws: int
 ) -> dict[str, dict[str, Any]]:
-    """Every test video scored by a fit on all clean segments of all others, as JSON values."""
+    """Every test video scored by a fit on all clean segments of all others, as JSON values.
+
+    Args:
+        draws: bootstrap draws of test videos.
+
+    Returns:
+        `micro` and `macro`, each to the fields of an `Estimate`.
+    """
     fits = {}
     for video in found.tested:
         others = [v for v in (*found.tested, *found.normal) if v is not video]

@@ -151,7 +151,13 @@ CALIBRATIONS: dict[str, Calibrate] = {
 def split_rates(
     scores: CausalScores, calibrate: Calibrate, per_hour: float, *, splits: int = SPLITS
 ) -> SplitRates:
-    """Calibrate on one half of the normal videos and count in the other, once for each seed."""
+    """Calibrate on one half of the normal videos and count in the other, once for each seed.
+
+    Args:
+        calibrate: gives a threshold from half of the normal videos.
+        per_hour: false alarms an hour to promise.
+        splits: seeds, each of which draws the halves.
+    """
     rates, found = [], []
     for seed in range(splits):
         # Whole videos go to one half or the other: blocks of one video are alike.
