@@ -49,7 +49,7 @@ def run(bench: Bench) -> Findings:
     for data in bench.request.data:
         shown = _shown(bench, data)
         if not shown:
-            notes.append(f"{data.name}: extracted states alone give no untrimmed video.")
+            notes.append(f"{data.name}: no untrimmed video can be made of extracted states alone.")
         for one in shown:
             rows += _rows(bench, data, one)
             figures.append(_figure(data, one))
