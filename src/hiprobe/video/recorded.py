@@ -1,10 +1,11 @@
-"""When a file was recorded, as far as the file says so."""
+"""When a video was recorded, as far as its name or the file says so."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hiprobe.names import clock_in_name
 from hiprobe.video.container import open_video
 
 # Recorders without a clock write the first day of theirs: 1904, 1970 or 1980.
@@ -12,13 +13,18 @@ _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
 def recorded_at(video: Path | str) -> datetime | None:
-    """The moment of the first picture, in UTC, by the file's own `creation_time`.
+    """The moment of the first picture; None where neither name nor file tells it.
 
-    A file that was cut or converted later may name the day of that; it cannot be told apart.
+    A time in the name comes first: a recorder writes it when it begins a file, in its own local
+    time, so it has no time zone here. The file's own `creation_time` is in UTC; a file that was
+    cut or converted later may name the day of that, which cannot be told apart.
 
     Raises:
-        VideoError: the video cannot be opened.
+        VideoError: the video cannot be opened; not where its name tells.
     """
+    named = clock_in_name(Path(video).name)
+    if named is not None:
+        return named
     with open_video(video) as (container, stream):
         told = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
     try:
