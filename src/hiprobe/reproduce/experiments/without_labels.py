@@ -32,7 +32,7 @@ from hiprobe.baselines.zero_label_video import view_of
 from hiprobe.errors import LabelError
 from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
 from hiprobe.pipeline import Failure, extract_examples
-from hiprobe.probe.committee import CommitteeScorer
+from hiprobe.probe.committee import DESIGN, CommitteeScorer
 from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
@@ -143,6 +143,8 @@ def _by_seed(
     """
     digest = states_digest(bench.extraction.examples(data))
     key = {"zero-label": what, "states": digest, "clips": contest.states.names, "views": VERSION}
+    if "committee" in what:
+        key["design"] = DESIGN
     found = []
     for seed in bench.request.seeds:
         own = {**key, "seed": seed, "folds": bench.request.folds}
@@ -238,8 +240,8 @@ def asked_committee_scores(contest: Contest, bench: Bench, seed: int) -> list[fl
     """Held-out log-odds of the committee that has the ten graded questions as one member more."""
     graded = np.nan_to_num(contest.answers["ordinal"].scores, nan=0.5)
     values = np.concatenate([contest.joined, graded[:, None].astype(np.float32)], axis=1)
-    # A committee knows members by their reading; it reads no mean picture, so this name is free.
-    members = (*contest.members, Member("vision_mean", 1, 1))
+    # A committee knows members by their reading; it does not read this one, so the name is free.
+    members = (*contest.members, Member("last_visual", 1, 1))
     return _held_out_committee(values, members, contest, bench, seed)
 
 
