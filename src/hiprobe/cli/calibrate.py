@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,9 +20,12 @@ from hiprobe.errors import ProbeFolderError, UsageError, VideoError
 from hiprobe.names import named_in_a_line, shown
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from hiprobe.calibration import AlarmPromise, DayPart, FootageBlocks
     from hiprobe.cli.session import Session
     from hiprobe.probe import Probe
     from hiprobe.probe.camera_file import CalibratedCamera
@@ -34,6 +38,31 @@ EVIDENCE = 20.0
 
 MOST_NAMED = 10
 MAX_NAME = 200
+
+
+class DayHours(click.ParamType["DayPart"]):
+    """Two times of the day, as `06:00-18:00`."""
+
+    name = "hours"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> DayPart:
+        """The hours of the day.
+
+        Raises:
+            click.BadParameter: not two different times from 00:00 to 23:59.
+        """
+        from hiprobe.calibration import DayPart
+
+        found = re.fullmatch(r"(\d\d?):(\d\d)-(\d\d?):(\d\d)", str(value))
+        first, first_minute, last, last_minute = map(int, found.groups()) if found else [99] * 4
+        if max(first, last) > 23 or max(first_minute, last_minute) > 59:
+            self.fail(f"{value!r} is no part of a day; write it as 06:00-18:00.", param, ctx)
+        begins, ends = first + first_minute / 60, last + last_minute / 60
+        if begins == ends:
+            self.fail(f"{value!r} begins where it ends; give two times.", param, ctx)
+        return DayPart(begins, ends)
 
 
 class RateOfAlarms(click.ParamType[float]):
@@ -69,22 +98,23 @@ class FootageReader:
     quiet: bool
     failures: Failures = field(default_factory=Failures)
 
-    def maxima(self, files: Sequence[Path], *, block_seconds: float) -> NDArray[np.float64]:
-        """Highest causal score of each block of the files in order.
+    def blocks(self, files: Sequence[Path], *, block_seconds: float) -> FootageBlocks:
+        """Blocks of the files in order, with their causal scores and local hours.
 
         Raises:
             VideoError: no file could be read.
         """
-        from hiprobe.calibration import footage_maxima
+        from hiprobe.calibration import footage_blocks
 
-        timelines = []
+        timelines, recorded = [], []
         for file in files:
             with self.failures.of(file):
                 timelines.append(self._timeline(file))
+                recorded.append(_local_moment(file))
         if not timelines:
             self.failures.report()
             raise VideoError("none of the footage could be read; see the reasons above")
-        return footage_maxima(timelines, block_seconds=block_seconds)
+        return footage_blocks(timelines, block_seconds=block_seconds, recorded=recorded)
 
     def _timeline(self, file: Path) -> Timeline:
         from hiprobe.pipeline import detect_video
@@ -102,6 +132,16 @@ class FootageReader:
                 progress=progress,
             )
         return found.timeline
+
+
+def _local_moment(file: Path) -> datetime | None:
+    """When a recording began, in the time zone of this machine."""
+    from hiprobe.names import clock_in_name
+    from hiprobe.pipeline.source import open_source
+    from hiprobe.video.video_info import recorded_at
+
+    moment = recorded_at(file) if open_source(file).has_pictures else clock_in_name(file.name)
+    return moment if moment is None or moment.tzinfo is None else moment.astimezone()
 
 
 @click.command()
@@ -136,6 +176,14 @@ class FootageReader:
     help="What the camera is called; `detect --camera NAME` takes its threshold.",
 )
 @click.option(
+    "--day",
+    type=DayHours(),
+    default="06:00-18:00",
+    show_default=True,
+    metavar="HH:MM-HH:MM",
+    help="What counts as day; day and night are told apart where names or files tell their clock.",
+)
+@click.option(
     "--check",
     multiple=True,
     metavar="FOOTAGE",
@@ -150,6 +198,7 @@ def calibrate(
     confidence: float | None,
     cooldown_seconds: float,
     camera: str,
+    day: DayPart,
     check: tuple[str, ...],
     how: SessionOptions,
 ) -> None:
@@ -182,12 +231,12 @@ def calibrate(
     weight = loaded.ema_weight if known is None else known.ema_weight
     reader = FootageReader(loaded, weight, _session(loaded, [*seen, *newer], how), how.quiet)
     if known is None:
-        maxima = reader.maxima(seen, block_seconds=cooldown_seconds)
-        known = _calibrated(maxima, reader, false_alarms, confidence, cooldown_seconds, how)
-        _keep(probe, camera, known, reader)
+        blocks = reader.blocks(seen, block_seconds=cooldown_seconds)
+        known = _calibrated(blocks.maxima, reader, false_alarms, confidence, cooldown_seconds, how)
+        _keep(probe, camera, known, reader, day_words(blocks, known.promise, day))
     if newer:
         block_seconds = known.promise.block_seconds
-        say_drift(known, reader.maxima(newer, block_seconds=block_seconds))
+        say_drift(known, reader.blocks(newer, block_seconds=block_seconds).maxima)
     reader.failures.finish()
 
 
@@ -252,7 +301,13 @@ def _calibrated(
     )
 
 
-def _keep(folder: Path, name: str, camera: CalibratedCamera, reader: FootageReader) -> None:
+def _keep(
+    folder: Path,
+    name: str,
+    camera: CalibratedCamera,
+    reader: FootageReader,
+    by_day: Sequence[str],
+) -> None:
     """Print the threshold and its promise, and write them into the probe's folder."""
     from hiprobe.probe.camera_file import CALIBRATION_NAME, write_camera
 
@@ -267,7 +322,7 @@ def _keep(folder: Path, name: str, camera: CalibratedCamera, reader: FootageRead
             f"warning: {promise.hours:.2g} hours of footage are too little for what was asked; the "
             "threshold is the highest score seen, and promises no more than the line above says"
         )
-    for line in clip_words(reader.probe, camera):
+    for line in (*by_day, *clip_words(reader.probe, camera)):
         echo(line)
     write_camera(folder, name, camera)
     if not reader.quiet:
@@ -275,6 +330,44 @@ def _keep(folder: Path, name: str, camera: CalibratedCamera, reader: FootageRead
             f"wrote {shown(folder / CALIBRATION_NAME)}; next: hiprobe detect {shown(folder)} VIDEO "
             f"--camera {shown(name)}"
         )
+
+
+def day_words(blocks: FootageBlocks, promise: AlarmPromise, day: DayPart) -> list[str]:
+    """What the threshold does by day and by night; nothing where no clock is known."""
+    parts = {"day": blocks.during(day), "night": blocks.during(day.rest)}
+    if not any(map(len, parts.values())):
+        return []
+    lines = [_part_words(name, maxima, promise) for name, maxima in parts.items() if len(maxima)]
+    lines += [
+        f"by {name}: no footage, so nothing is promised for the {name}"
+        for name, maxima in parts.items()
+        if not len(maxima)
+    ]
+    if blocks.unknown:
+        hours = blocks.unknown * promise.block_seconds / 3600
+        lines.append(f"of {hours:.2g} hours the time of day is not known")
+    return lines
+
+
+def _part_words(name: str, maxima: NDArray[np.float64], promise: AlarmPromise) -> str:
+    from hiprobe.calibration import conformal_threshold
+
+    alone = conformal_threshold(
+        maxima,
+        per_hour=promise.asked_per_hour,
+        block_seconds=promise.block_seconds,
+        confidence=promise.confidence,
+    )
+    alarms = int((maxima > promise.threshold).sum())
+    own = (
+        f"a threshold of its own would be {alone.threshold:.4f}"
+        if alone.is_kept
+        else "too little for a threshold of its own"
+    )
+    return (
+        f"by {name}: {alone.hours:.2g} hours, {alarms} alarms, {alarms / alone.hours:.2g} an hour; "
+        f"{own}"
+    )
 
 
 def clip_words(probe: Probe, camera: CalibratedCamera) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import VideoError
+from hiprobe.names import clock_in_name
 from hiprobe.video.container import (
     BARE_FORMATS,
     MAX_PIXELS,
@@ -245,13 +246,18 @@ def _counted(file: Path, pixels: tuple[int, int], *, usual_seconds: float) -> Vi
 
 
 def recorded_at(video: Path | str) -> datetime | None:
-    """The moment of the first picture, in UTC, by the file's own `creation_time`.
+    """The moment of the first picture; None where neither name nor file gives it.
 
-    A file that was cut or converted later may give the time of that instead; nothing shows which.
+    A time in the name comes first: a recorder writes it when it begins a file, in its own local
+    time, so it has no time zone here. The file's own `creation_time` is in UTC; a file that was
+    cut or converted later may give the time of that instead; nothing shows which.
 
     Raises:
-        VideoError: the video cannot be opened.
+        VideoError: the video cannot be opened; not where its name gives the time.
     """
+    named = clock_in_name(Path(video).name)
+    if named is not None:
+        return named
     with open_video(video) as (container, stream):
         text = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
     try:

@@ -16,7 +16,7 @@ from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames, seg
 from hiprobe.evaluation.metrics import Ranking, interval, mean_and_median, within_video_auc
 from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
 from hiprobe.pipeline import extract_video
-from hiprobe.probe.committee import EVIDENCE_CLIPS
+from hiprobe.probe.committee import DESIGN
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Estimate, RowMaker, Units, auc_estimate, within_estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
@@ -209,7 +209,7 @@ class SegmentedSet:
             for videos in (self.tested, self.normal)
         )
         names = ", ".join(m.name for m in members)
-        return SegmentedSet(tested, normal, f"{self.digest} {names}, {EVIDENCE_CLIPS}")
+        return SegmentedSet(tested, normal, f"{self.digest} {names}, {DESIGN}")
 
     def words(self) -> str:
         """What the set is."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.joined import COMMITTEE_READINGS, EVERY_LAYERS, join_examples, members_of
-from hiprobe.probe.committee import EVIDENCE_CLIPS, CommitteeScorer
+from hiprobe.joined import COMMITTEE_READINGS, join_examples, members_of
+from hiprobe.probe.committee import DESIGN, EVIDENCE_CLIPS, CommitteeScorer
 from hiprobe.probe.fitting import Parameters, usable_in_all
 from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, training_set
@@ -32,7 +32,7 @@ FEW = (
     "other sources, which the interval is over; the draws count as seeds"
 )
 NOTES = (
-    "A committee reads every third layer from the last one upwards; its members are weighed by "
+    "A committee reads every third layer of the deeper half; its members are weighed by "
     "scores of clips held out within a training part. Nothing is chosen on the clips tested.",
     "Both differences are over the same draws of sources. An interval of few labelled clips is "
     "over the recordings tested; how far the choice of labelled clips moves a value is the range "
@@ -64,7 +64,7 @@ SETTINGS = (
     ReadingChoice("mean of layers, last position", ("last",)),
     ReadingChoice("mean of layers, three readings", DECODER),
     VISION,
-    ReadingChoice("committee, equal weights", COMMITTEE_READINGS),
+    ReadingChoice("committee, weights before evidence", COMMITTEE_READINGS),
     ReadingChoice("committee", COMMITTEE_READINGS, EVIDENCE_CLIPS),
 )
 
@@ -174,7 +174,7 @@ class _Scoring:
     def key(self, split: LabelSplit, digest: str) -> dict[str, Any]:
         """Everything that decides a piece."""
         pairs = [[train.tolist(), held.tolist()] for train, held in split.pairs]
-        weights = {"every_layers": EVERY_LAYERS, "evidence_clips": self.setting.evidence_clips}
+        weights = {"design": DESIGN, "evidence_clips": self.setting.evidence_clips}
         settings = {"readings": self.setting.readings, "mode": self.mode, **weights}
         return {"states": digest, "seed": split.seed, "pairs": pairs, **settings}
 
