@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.calibrate_report import clip_words, day_words, say_drift
 from hiprobe.cli.console import echo, progress_bar, say
-from hiprobe.cli.option_types import Number
+from hiprobe.cli.option_types import DayHours, Number, RateOfAlarms
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import expand_videos, open_for_probe, say_how_it_is_cut
 from hiprobe.cli.session_options import LENGTHS, SessionOptions
-from hiprobe.errors import ProbeFolderError, UsageError, VideoError
-from hiprobe.names import named_in_a_line, shown
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.names import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,63 +25,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hiprobe.calibration import AlarmPromise, DayPart, FootageBlocks
+    from hiprobe.calibration import DayPart, FootageBlocks
     from hiprobe.cli.session import Session
     from hiprobe.probe import Probe
     from hiprobe.probe.camera_file import CalibratedCamera
     from hiprobe.timeline import Timeline
 
-HOURS = {"hour": 1, "day": 24, "week": 168}
-
-# Drift is reported from here on: while the promise holds, one camera in twenty gets this far.
-EVIDENCE = 20.0
-
-MOST_NAMED = 10
 MAX_NAME = 200
-
-
-class DayHours(click.ParamType["DayPart"]):
-    """Two times of the day, as `06:00-18:00`."""
-
-    name = "hours"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> DayPart:
-        """The hours of the day.
-
-        Raises:
-            click.BadParameter: not two different times from 00:00 to 23:59.
-        """
-        from hiprobe.calibration import DayPart
-
-        found = re.fullmatch(r"(\d\d?):(\d\d)-(\d\d?):(\d\d)", str(value))
-        first, first_minute, last, last_minute = map(int, found.groups()) if found else [99] * 4
-        if max(first, last) > 23 or max(first_minute, last_minute) > 59:
-            self.fail(f"{value!r} is no part of a day; write it as 06:00-18:00.", param, ctx)
-        begins, ends = first + first_minute / 60, last + last_minute / 60
-        if begins == ends:
-            self.fail(f"{value!r} begins where it ends; give two times.", param, ctx)
-        return DayPart(begins, ends)
-
-
-class RateOfAlarms(click.ParamType[float]):
-    """A rate of alarms such as `1/day`, as alarms an hour."""
-
-    name = "rate"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Alarms an hour.
-
-        Raises:
-            click.BadParameter: not a number, a slash, and hour, day or week.
-        """
-        count, _, unit = str(value).partition("/")
-        if unit not in HOURS:
-            self.fail(f"{value!r} is no rate; write it as 1/day, 2/hour or 3/week.", param, ctx)
-        return Number(0, 1e6, low_open=True).convert(count, param, ctx) / HOURS[unit]
 
 
 @dataclass
@@ -181,7 +131,7 @@ def _local_moment(file: Path) -> datetime | None:
     default="06:00-18:00",
     show_default=True,
     metavar="HH:MM-HH:MM",
-    help="What counts as day; day and night are told apart where names or files tell their clock.",
+    help="What counts as day; day and night are shown apart where names or files say their time.",
 )
 @click.option(
     "--check",
@@ -330,105 +280,3 @@ def _keep(
             f"wrote {shown(folder / CALIBRATION_NAME)}; next: hiprobe detect {shown(folder)} VIDEO "
             f"--camera {shown(name)}"
         )
-
-
-def day_words(blocks: FootageBlocks, promise: AlarmPromise, day: DayPart) -> list[str]:
-    """What the threshold does by day and by night; nothing where no clock is known."""
-    parts = {"day": blocks.during(day), "night": blocks.during(day.rest)}
-    if not any(map(len, parts.values())):
-        return []
-    lines = [_part_words(name, maxima, promise) for name, maxima in parts.items() if len(maxima)]
-    lines += [
-        f"by {name}: no footage, so nothing is promised for the {name}"
-        for name, maxima in parts.items()
-        if not len(maxima)
-    ]
-    if blocks.unknown:
-        hours = blocks.unknown * promise.block_seconds / 3600
-        lines.append(f"of {hours:.2g} hours the time of day is not known")
-    return lines
-
-
-def _part_words(name: str, maxima: NDArray[np.float64], promise: AlarmPromise) -> str:
-    from hiprobe.calibration import conformal_threshold
-
-    alone = conformal_threshold(
-        maxima,
-        per_hour=promise.asked_per_hour,
-        block_seconds=promise.block_seconds,
-        confidence=promise.confidence,
-    )
-    alarms = int((maxima > promise.threshold).sum())
-    own = (
-        f"a threshold of its own would be {alone.threshold:.4f}"
-        if alone.is_kept
-        else "too little for a threshold of its own"
-    )
-    return (
-        f"by {name}: {alone.hours:.2g} hours, {alarms} alarms, {alarms / alone.hours:.2g} an hour; "
-        f"{own}"
-    )
-
-
-def clip_words(probe: Probe, camera: CalibratedCamera) -> list[str]:
-    """What the threshold does to the labelled clips of the fit, each held out from it."""
-    import numpy as np
-
-    from hiprobe.probe import Probe
-    from hiprobe.probe.fitting import training_set_for
-    from hiprobe.probe.selection import cross_validate
-
-    unknown = "what it does to the labelled clips is not known:"
-    if "heads" in probe.facts():
-        return [f"{unknown} a probe on attention heads cannot leave out a clip afterwards"]
-    try:
-        examples = probe.examples()
-    except ProbeFolderError:
-        return [f"{unknown} the probe was saved without them"]
-    # The choices of the fit are kept, so each fold only repeats the fit itself; one draw of the
-    # folds is enough to count clips.
-    own = {"smoothing": "ema", "ema_weight": camera.ema_weight, "mode": probe.mode_, "draws": 1}
-    causal = Probe(**{**probe.get_params(deep=False), **own})
-    data = training_set_for(examples, causal)
-    scores = cross_validate(data, causal.settled()).by_mode[probe.mode_]
-    if np.isnan(scores).all():
-        return [f"{unknown} they come from too few sources to hold one out"]
-    above = scores > camera.promise.threshold
-    found = [f"{above[data.labels == v].sum()} of {(data.labels == v).sum()}" for v in (1, 0)]
-    lines = [
-        f"labelled clips above it, each scored by a fit without it: {found[0]} abnormal, "
-        f"{found[1]} normal"
-    ]
-    missed = [n for n, y, hit in zip(data.names, data.labels, above, strict=True) if y and not hit]
-    if missed:
-        lines.append(f"abnormal clips missed: {named_in_a_line(missed, most=MOST_NAMED)}")
-    return lines
-
-
-def say_drift(camera: CalibratedCamera, maxima: NDArray[np.float64]) -> None:
-    """Alarms in newer footage, and whether they contradict the promise."""
-    import numpy as np
-
-    from hiprobe.calibration import drift
-
-    promise, new = camera.promise, maxima[np.isfinite(maxima)]
-    if not len(new):
-        raise UsageError("no block of the newer footage has a score; give longer footage")
-    # A block is as long as the cool-down, so each holds at most one alarm.
-    hours = len(new) * promise.block_seconds / 3600
-    alarms = int((new > promise.threshold).sum())
-    echo(
-        f"newer footage: {hours:.2g} hours, {alarms} alarms, {alarms / hours:.2g} an hour "
-        f"({promise.promised_per_hour:.2g} promised)"
-    )
-    evidence = drift(camera.maxima, new)
-    over = np.flatnonzero(evidence >= EVIDENCE)
-    if not len(over):
-        echo(f"no sign of drift: evidence {evidence.max():.2g}, and {EVIDENCE:g} would be one")
-        return
-    after = (int(over[0]) + 1) * promise.block_seconds / 3600
-    echo(
-        f"drift: after {after:.2g} hours of it the evidence reached {EVIDENCE:g}, which happens "
-        "once in twenty times while the promise holds. Scores are higher than they were: calibrate "
-        "again on footage of today, unless much that is abnormal happened in it"
-    )

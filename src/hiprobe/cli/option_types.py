@@ -1,11 +1,15 @@
-"""The numbers that options take, with the range of each in its own error."""
+"""The values that options take: numbers with their ranges, rates of alarms, hours of the day."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from hiprobe.calibration import DayPart
 
 # What the random generators of numpy and scikit-learn take.
 MAX_SEED = 2**32 - 1
@@ -25,6 +29,9 @@ MAX_DRAWS = 100_000
 MAX_LAYER = 10_000
 MAX_WORKERS = 4096
 MAX_THREADS = 1024
+
+# Units of a rate, in hours.
+HOURS = {"hour": 1, "day": 24, "week": 168}
 
 
 class Number(click.ParamType[float]):
@@ -79,6 +86,50 @@ class Whole(click.ParamType[int]):
                 ctx,
             )
         return found
+
+
+class DayHours(click.ParamType["DayPart"]):
+    """Two times of the day, as `06:00-18:00`."""
+
+    name = "hours"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> DayPart:
+        """The hours of the day.
+
+        Raises:
+            click.BadParameter: not two different times from 00:00 to 23:59.
+        """
+        from hiprobe.calibration import DayPart
+
+        found = re.fullmatch(r"(\d\d?):(\d\d)-(\d\d?):(\d\d)", str(value))
+        first, first_minute, last, last_minute = map(int, found.groups()) if found else [99] * 4
+        if max(first, last) > 23 or max(first_minute, last_minute) > 59:
+            self.fail(f"{value!r} is no part of a day; write it as 06:00-18:00.", param, ctx)
+        begins, ends = first + first_minute / 60, last + last_minute / 60
+        if begins == ends:
+            self.fail(f"{value!r} begins where it ends; give two times.", param, ctx)
+        return DayPart(begins, ends)
+
+
+class RateOfAlarms(click.ParamType[float]):
+    """A rate of alarms such as `1/day`, as alarms an hour."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Alarms an hour.
+
+        Raises:
+            click.BadParameter: not a number, a slash, and hour, day or week.
+        """
+        count, _, unit = str(value).partition("/")
+        if unit not in HOURS:
+            self.fail(f"{value!r} is no rate; write it as 1/day, 2/hour or 3/week.", param, ctx)
+        return Number(0, 1e6, low_open=True).convert(count, param, ctx) / HOURS[unit]
 
 
 def _short(value: object) -> str:
