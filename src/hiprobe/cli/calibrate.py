@@ -12,9 +12,10 @@ import click
 from hiprobe.cli import options
 from hiprobe.cli.calibrate_report import clip_words, day_words, say_drift
 from hiprobe.cli.console import echo, progress_bar, say
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.cli.option_types import DayHours, Number, RateOfAlarms
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session import expand_videos, open_for_probe, say_how_it_is_cut
+from hiprobe.cli.session import open_for_probe, say_how_it_is_cut
 from hiprobe.cli.session_options import LENGTHS, SessionOptions
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.names import shown

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hiprobe.cli.console import echo, format_bytes, format_number, print_table, progress_bar, say
-from hiprobe.cli.session import expand_videos
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.errors import UsageError
 from hiprobe.progress import Clock, Progress
 from hiprobe.spec import CHOICES, BackboneSpec

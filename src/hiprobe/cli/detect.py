@@ -13,11 +13,12 @@ from hiprobe.cli import options
 from hiprobe.cli.calibrate import as_calibrated
 from hiprobe.cli.console import progress_bar, say
 from hiprobe.cli.detect_report import DetectReport, facts
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.cli.option_types import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.run_files import Failures, RunFile
-from hiprobe.cli.session import Session, expand_videos, open_for_probe, say_how_it_is_cut
+from hiprobe.cli.session import Session, open_for_probe, say_how_it_is_cut
 from hiprobe.cli.session_options import Readers, SessionOptions
 from hiprobe.cli.zero_label import Asked, score_without_probe
 from hiprobe.errors import BackboneMemoryError, UsageError

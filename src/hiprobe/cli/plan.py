@@ -135,7 +135,7 @@ def _videos(named: Sequence[str], *, quiet: bool) -> list[Path]:
     Raises:
         UsageError: all of them are states, or as `expand_videos`.
     """
-    from hiprobe.cli.session import expand_videos
+    from hiprobe.cli.named_files import expand_videos
     from hiprobe.pipeline.source import open_source
 
     found = expand_videos(named, tell=None if quiet else say)

@@ -11,10 +11,11 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import format_number, print_rich, progress_bar, say
+from hiprobe.cli.named_files import clips_of, expand_videos
 from hiprobe.cli.option_types import MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.run_files import RunFile
-from hiprobe.cli.session import Session, clips_of, expand_videos, open_session
+from hiprobe.cli.session import Session, open_session
 from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
