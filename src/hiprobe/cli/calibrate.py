@@ -15,8 +15,7 @@ from hiprobe.cli.console import echo, progress_bar, say
 from hiprobe.cli.named_files import expand_videos
 from hiprobe.cli.option_types import DayHours, Number, RateOfAlarms
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session import open_for_probe, say_how_it_is_cut
-from hiprobe.cli.session_options import LENGTHS, SessionOptions
+from hiprobe.cli.session import LENGTHS, SessionOptions, open_for_probe, say_how_it_is_cut
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.names import shown
 

@@ -14,8 +14,7 @@ from hiprobe.cli.console import progress_bar, say
 from hiprobe.cli.named_files import Tell, expand_videos
 from hiprobe.cli.result_names import wanted_name
 from hiprobe.cli.run_files import RunFile
-from hiprobe.cli.session import Session, open_session
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import Session, SessionOptions, open_session
 from hiprobe.errors import UsageError
 from hiprobe.names import absolute, fits_file_name, shown
 from hiprobe.objects import exists, is_folder

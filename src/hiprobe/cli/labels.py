@@ -11,7 +11,7 @@ import click
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.events import opened_review, results_option, reviewer_name
 from hiprobe.cli.named_files import clips_of, digest_of, settled
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import shown
 

@@ -20,7 +20,7 @@ from hiprobe.cli.option_types import (
     Whole,
 )
 from hiprobe.cli.process import folder_in_use
-from hiprobe.cli.session_options import ENGINES, LENGTHS, Readers, SessionOptions, spec_of_options
+from hiprobe.cli.session import ENGINES, LENGTHS, Readers, SessionOptions, spec_of_options
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 from hiprobe.report.writers import FORMATS, format_names
 from hiprobe.spec import DTYPES, FRAMES_AS, QUANTISED, RESIZES

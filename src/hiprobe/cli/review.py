@@ -13,7 +13,7 @@ import click
 
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.option_types import Whole
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.settings import cache_folder, review_password
 
