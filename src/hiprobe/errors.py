@@ -136,6 +136,6 @@ class DatasetLeakError(DatasetError):
 
 
 class EngineError(HiProbeError):
-    """Workers cannot be had: no Ray, no such cluster, or no room in it."""
+    """Workers cannot be started: no Ray, no such cluster, or no room in it."""
 
     exit_code = 15

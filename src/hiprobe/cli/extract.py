@@ -92,7 +92,7 @@ def items_to_extract(
 
     A table of labelled clips, or a folder with a `manifest.csv`, gives its clips with their
     labels, splits and stretches; anything else is a video without a label. States that lie in a
-    folder are passed over: they were extracted from something already. Names never lead out of
+    folder are skipped: they were extracted from something already. Names never lead out of
     the folder of states, wherever a table's videos lie.
 
     Args:
@@ -127,7 +127,7 @@ def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> lis
     is_searched = is_folder(path)
     extracted = {v for v in videos if is_searched and not open_source(v).has_pictures}
     if extracted and tell is not None:
-        tell(f"passed over: {len(extracted)} files of states in {path}")
+        tell(f"skipped: {len(extracted)} files of states in {path}")
     return [Item(video, "") for video in videos if video not in extracted]
 
 

@@ -191,7 +191,7 @@ def open_session(
 
     Raises:
         BackboneError, DownloadError: as `BackboneSpec.open`.
-        EngineError: the cluster that is asked for cannot be had.
+        EngineError: the cluster that is asked for cannot be reached.
     """
     from hiprobe.pipeline.reading import ExtractionSettings
 

@@ -135,7 +135,7 @@ def _tables(
 def few_labels(examples: Sequence[LabelledStates], count: int) -> list[LabelSplit]:
     """Draws of `count` clips of each kind, each from its own source; the other sources are tested.
 
-    A draw is passed over where it leaves clips of one kind only. No draws where a kind has no more
+    A draw is skipped where it leaves clips of one kind only. No draws where a kind has no more
     sources than are to be drawn.
     """
     if min(len({e.source for e in examples if e.label == v}) for v in (0, 1)) <= count:
