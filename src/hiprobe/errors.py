@@ -27,6 +27,7 @@ class HiProbeError(Exception):
     def __init__(self, *arguments: object) -> None:
         super().__init__(*(hide_credentials(a) if isinstance(a, str) else a for a in arguments))
 
+    # Made printable here and not when raised: programs that read `args` get the names themselves.
     def __str__(self) -> str:
         return "\n".join(map(shown, self.args))
 

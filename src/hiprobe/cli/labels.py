@@ -130,6 +130,7 @@ def clips_with_labels(
     if known is not None:
         told = told.with_probe(known)
     joined = with_labels(found, review, known=told, digest=digest_of(cached=cached))
+    # Checked together: one of the two sources may well hold one kind only.
     kinds = {clip.label for clip in joined.clips.clips}
     if new and kinds != {0, 1}:
         there = "normal" if kinds == {0} else "abnormal"
