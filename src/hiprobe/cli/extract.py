@@ -60,7 +60,7 @@ def extract(
     VIDEO is a file, a folder, a pattern, or a CSV of labelled clips; s3:// is read too. Each file
     of states holds one row per segment and one over the whole clip; states.parquet lists every row
     with its times. Everything after it runs without a model: `hiprobe fit` and `hiprobe detect`
-    take the files, or the folder, in place of videos. Files that are there already are not made
+    take the files, or the folder, in place of videos. Files that exist already are not written
     again.
 
     \b

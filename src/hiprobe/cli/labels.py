@@ -42,7 +42,7 @@ def labels() -> None:
     "name",
     type=click.Choice(EXPORT_NAMES),
     help="json can be imported, csv is for spreadsheets, activitynet for action tools; "
-    "fiftyone, cvat and labelstudio are ZIPs for these tools, and clips is one of the labelled "
+    "fiftyone, cvat and labelstudio are ZIPs for these tools, and clips is a ZIP of the labelled "
     "stretches as MP4 [default: json or csv, by the file's ending].",
 )
 @results_option()
