@@ -195,8 +195,8 @@ engine: Decorator = click.option(
 address: Decorator = click.option(
     "--address",
     metavar="ADDRESS",
-    help="Address of the Ray cluster, host:port or auto [default: RAY_ADDRESS, or else Ray is started "
-    "on this machine].",
+    help="Address of the Ray cluster, host:port or auto [default: RAY_ADDRESS, or else Ray is "
+    "started on this machine].",
 )
 
 
