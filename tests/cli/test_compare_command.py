@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from hiprobe.backbones.registry import open_backbone
 from hiprobe.cli.app import app
+from hiprobe.joined import layers_read
 from hiprobe.probe import Probe
 from hiprobe.spec import BackboneSpec
 
@@ -87,7 +88,8 @@ def test_scores_and_the_threshold_are_those_of_the_probe(
 ) -> None:
     scores = compared(tiny_model, video, "--resize", "area", "--probe", probe)["scores"]
     loaded = Probe.load(probe)
-    assert (scores["layer"], scores["threshold"]) == (loaded.layer_, loaded.threshold_)
+    assert scores["layers"] == list(layers_read(loaded))
+    assert scores["threshold"] == loaded.threshold_
     pairs = [(s["usual"], s["changed"]) for s in scores["segments"]]
     apart = [abs(a - b) for a, b in pairs]
     assert scores["largest_change"] == pytest.approx(max(apart)) and max(apart) > 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
@@ -29,7 +29,8 @@ class TimedStates:
     Attributes:
         fingerprint: of the backbone.
         layers: the layers read.
-        values: float32 `[segments, layers, width]`.
+        values: float32 `[segments, layers, width]`, of the first reading.
+        by_reading: every reading that was taken; one layer of the vision tower's.
         seconds_per_segment: median time of a pass, preprocessing included, decoding of the video
             and a first pass that warms up not.
         gpu_bytes: most memory of the GPU, weights included; None where there is none.
@@ -40,6 +41,7 @@ class TimedStates:
     values: NDArray[np.float32]
     seconds_per_segment: float
     gpu_bytes: int | None = None
+    by_reading: Mapping[Reading, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def timed_states(
@@ -47,7 +49,7 @@ def timed_states(
     segments: Iterable[Segment],
     *,
     layers: Sequence[int],
-    reading: Reading = "last",
+    readings: Sequence[Reading] = ("last",),
 ) -> TimedStates:
     """Read segments one by one, so that no more than one is held.
 
@@ -55,19 +57,24 @@ def timed_states(
         StatesError: there are no segments, a layer does not exist, or a state is not finite.
         BackboneMemoryError: a segment does not fit into memory.
     """
-    values: list[NDArray[np.float32]] = []
+    found: list[Mapping[Reading, NDArray[np.float32]]] = []
     seconds: list[float] = []
     for segment in segments:
-        if not values:
-            backbone.states([segment], layers=layers, readings=(reading,))
+        if not found:
+            backbone.states([segment], layers=layers, readings=readings)
         began = time.perf_counter()
-        found = backbone.states([segment], layers=layers, readings=(reading,))[reading]
+        found.append(backbone.states([segment], layers=layers, readings=readings))
         seconds.append(time.perf_counter() - began)  # numpy: the device has been waited for
-        values.append(found)
-    if not values:
+    if not found:
         raise StatesError("0 segments: give one or more to read")
+    joined = {r: np.concatenate([own[r] for own in found]) for r in readings}
     return TimedStates(
-        backbone.fingerprint, tuple(layers), np.concatenate(values), median(seconds), gpu_peak()
+        backbone.fingerprint,
+        tuple(layers),
+        joined[readings[0]],
+        median(seconds),
+        gpu_peak(),
+        joined,
     )
 
 
@@ -76,7 +83,7 @@ def open_and_time(
     segments: Iterable[Segment],
     *,
     layers: Layers,
-    reading: Reading = "last",
+    readings: Sequence[Reading] = ("last",),
     say: Callable[[str], None] | None = None,
 ) -> TimedStates:
     """Open a backbone, read segments, and let go of it: the next one has its memory.
@@ -91,7 +98,7 @@ def open_and_time(
     forget_gpu_peak()
     backbone = spec.open(say=say)
     chosen = layers(backbone) if callable(layers) else layers
-    return timed_states(backbone, segments, layers=chosen, reading=reading)
+    return timed_states(backbone, segments, layers=chosen, readings=readings)
 
 
 def forget_gpu_peak() -> None:
@@ -119,8 +126,8 @@ def gpu_held() -> int:
     return torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
 
 
-# States `[n, width]` of one layer to scores `[n]`, such as a fitted probe's.
-Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+# States of segments to a score of each, such as a fitted probe's.
+Score = Callable[[TimedStates], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -173,7 +180,7 @@ def states_effect(
         usual: the model, opened as it is known.
         changed: the same model, for example `replace(usual, quantise="int8")`.
         segments: read both ways.
-        layers: compared one by one; scores are taken of the last of them.
+        layers: compared one by one.
         score: what a user makes of the states; its changes are reported.
 
     Raises:
@@ -207,7 +214,7 @@ def effect_between(
     cosine = (one * other).sum(axis=2) / (length * np.linalg.norm(other, axis=2))
     scores = None
     if score is not None:
-        pairs = (np.asarray(score(read.values[:, -1])).tolist() for read in (exact, changed))
+        pairs = (np.asarray(score(read)).tolist() for read in (exact, changed))
         scores = tuple(zip(*pairs, strict=True))
     return StatesEffect(
         layers=exact.layers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,15 @@ import click
 from hiprobe.cli.console import echo, format_bytes, format_number, print_table, progress_bar, say
 from hiprobe.cli.named_files import expand_videos
 from hiprobe.errors import UsageError
+from hiprobe.joined import Member, layers_read, readings_read
 from hiprobe.progress import Clock, Progress
 from hiprobe.spec import CHOICES, BackboneSpec
+from hiprobe.states import VISION_READINGS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hiprobe.backbones.comparison import StatesEffect, TimedStates
     from hiprobe.backbones.interface import Backbone
     from hiprobe.pipeline.reading import ExtractionSettings
@@ -93,12 +99,13 @@ def compare_backbone(
     # Both ways run on the same device: only what was asked to change may differ.
     usual_way = BackboneSpec(name, device=spec.device)
     if probe is not None:
-        usual_way = replace(usual_way.over(probe.backbone_spec()), cut_at_layer=probe.layer_)
+        deepest = max(layers_read(probe))
+        usual_way = replace(usual_way.over(probe.backbone_spec()), cut_at_layer=deepest)
     changed = _read(plan, replace(usual_way, **changes), way="changed")
     usual = _read(plan, usual_way, way="usual")
     if probe is not None:
         probe.check_fingerprint(usual.fingerprint)
-    score = None if probe is None else probe.scorer_.probability
+    score = None if probe is None else partial(_score, probe)
     effect = effect_between(usual, changed, score=score)
     return Comparison(name, changes, usual, changed, effect, probe)
 
@@ -119,14 +126,21 @@ def _load_probe(folder: Path) -> Probe:
     from hiprobe.probe import Probe
 
     probe = Probe.load(folder)
-    if probe.members:
-        raise UsageError(
-            f"{folder} is a committee of many layers, and only one layer can be compared; give a "
-            "probe that `hiprobe fit --recipe paper` made"
-        )
     if named_heads(probe.fingerprint_):
         raise UsageError(f"the probe {folder} reads attention heads; give one on hidden states")
     return probe
+
+
+def _score(probe: Probe, read: TimedStates) -> NDArray[np.float64]:
+    """The probe's probability of each segment, before smoothing."""
+    import numpy as np
+
+    members = probe.members or (Member(probe.reading_, probe.layer_, read.values.shape[2]),)
+    columns = [0 if m.reading in VISION_READINGS else read.layers.index(m.layer) for m in members]
+    parts = [
+        read.by_reading[m.reading][:, column] for m, column in zip(members, columns, strict=True)
+    ]
+    return probe.scorer_.probability(np.concatenate(parts, axis=1))
 
 
 def _planned(
@@ -148,19 +162,20 @@ def _read(plan: _ComparisonPlan, spec: BackboneSpec, *, way: str) -> TimedStates
             spec,
             _counted_off(plan.videos, progress),
             layers=lambda backbone: _layers(backbone, probe),
-            reading="last" if probe is None else probe.reading_,
+            readings=("last",) if probe is None else readings_read(probe),
             say=None if plan.quiet else say,
         )
 
 
 def _layers(backbone: Backbone, probe: Probe | None) -> list[int]:
-    """A handful spread over what is loaded; the probe's layer is the deepest of them."""
+    """A handful spread over what is loaded, and all that the probe reads."""
     # Other weights are refused at once, before all segments were read with them.
     if probe is not None and backbone.fingerprint.weights != probe.fingerprint_.weights:
         probe.check_fingerprint(backbone.fingerprint)
-    depth = backbone.layer_count if probe is None else probe.layer_
+    own = {backbone.layer_count} if probe is None else set(layers_read(probe))
+    spread = {round(max(own) * n / SHOWN_LAYERS) for n in range(1, SHOWN_LAYERS)}
     # Layer 0 is the embedding, which no probe reads.
-    return sorted({round(depth * n / SHOWN_LAYERS) for n in range(1, SHOWN_LAYERS)} - {0} | {depth})
+    return sorted(spread - {0} | own)
 
 
 def _counted_off(videos: Sequence[SpreadSegments], progress: Progress | None) -> Iterator[Segment]:
@@ -244,7 +259,7 @@ def _scores(found: Comparison) -> dict[str, Any] | None:
         return None
     effect, threshold = found.effect, float(found.probe.threshold_)
     return {
-        "layer": found.probe.layer_,
+        "layers": list(layers_read(found.probe)),
         "threshold": threshold,
         "largest_change": effect.score_change,
         "mean_change": effect.mean_score_change,
@@ -254,7 +269,7 @@ def _scores(found: Comparison) -> dict[str, Any] | None:
 
 
 def _marked(layer: int, found: Comparison) -> str:
-    is_read = found.probe is not None and layer == found.probe.layer_
+    is_read = found.probe is not None and layer in layers_read(found.probe)
     return f"{layer}{' *' if is_read else ''}"
 
 
@@ -263,7 +278,7 @@ def _scores_line(found: Comparison) -> str:
     crossing, threshold = scores["crossing"], scores["threshold"]
     number = "no segment crosses" if not crossing else f"{crossing} of {_counted(found)} cross"
     return (
-        f"scores at layer {scores['layer']} (*), before smoothing: change "
+        f"scores, read where the table has a *, before smoothing: change "
         f"{scores['largest_change']:.{DIGITS}f} at most, {scores['mean_change']:.{DIGITS}f} on "
         f"average; {number} the threshold {threshold:.4f}"
     )

@@ -35,7 +35,7 @@ def float32(folder: Path) -> BackboneSpec:
 def test_the_same_backbone_twice_differs_in_nothing(model_folder: Folder) -> None:
     backbone = load_hf(model_folder("internvl"), dtype="float32")
     read = timed_states(backbone, SEGMENTS, layers=ALL)
-    effect = effect_between(read, read, score=lambda v: v.sum(1))
+    effect = effect_between(read, read, score=lambda r: r.values[:, -1].sum(1))
     assert effect.relative == (0.0,) * LAYERS
     assert effect.cosine == pytest.approx((1.0,) * LAYERS)
     assert effect.score_change == 0.0
@@ -44,7 +44,7 @@ def test_the_same_backbone_twice_differs_in_nothing(model_folder: Folder) -> Non
 def test_an_effect_is_the_distance_over_the_length(model_folder: Folder) -> None:
     exact, short = (load_hf(model_folder("qwen2_5_vl"), dtype=d) for d in ("float32", "bfloat16"))
     reads = (timed_states(b, SEGMENTS, layers=ALL) for b in (exact, short))
-    effect = effect_between(*reads, score=lambda v: v[:, 0])
+    effect = effect_between(*reads, score=lambda r: r.values[:, -1, 0])
     # one by one, as the effect reads them: in bfloat16 a batch may round otherwise
     one, other = (
         np.concatenate([b.states([s], layers=ALL)["last"] for s in SEGMENTS])
