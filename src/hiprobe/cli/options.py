@@ -13,6 +13,7 @@ import click
 
 from hiprobe.cli.process import folder_in_use
 from hiprobe.errors import UsageError
+from hiprobe.names import is_object, path_text
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
 from hiprobe.report.writers import FORMATS, format_names
 from hiprobe.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
@@ -132,6 +133,31 @@ class Whole(click.ParamType[int]):
                 ctx,
             )
         return found
+
+
+class LocalPath(click.Path):
+    """A path of this machine, for a command that reads and writes no object store."""
+
+    def __init__(self, *, exists: bool = False, file: bool = True, folder: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file, dir_okay=folder, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            click.BadParameter: it lies in an object store, or is not there, or of the other kind.
+        """
+        if is_object(value):
+            address = path_text(Path(value))
+            copy = "gcloud storage cp" if address.startswith("gs:") else "aws s3 cp"
+            self.fail(
+                f"{address} lies in an object store, and this command takes files of this machine "
+                f"only. Copy it here first, as with: {copy} --recursive {address} FOLDER",
+                param,
+                ctx,
+            )
+        found = super().convert(value, param, ctx)
+        return Path(str(found))
 
 
 def _short(value: object) -> str:
