@@ -50,6 +50,9 @@ MOST_DUAL_ROWS = 200
 # the copy is small, and the ten to twenty passes are no matter.
 MANY_ROWS = 20_000
 
+# Rows that are scored at a time.
+_BLOCK_ROWS = 4_096
+
 # Most iterations of L-BFGS (paper, section 4.1).
 MAX_ITERATIONS = 1000
 
@@ -379,6 +382,11 @@ class FittedScorer:
         Raises:
             StatesError: `x` is not `[n, dimensions]`.
         """
+        # in blocks: all of a long video at once would be several float64 copies of it
+        parts = [x[n : n + _BLOCK_ROWS] for n in range(0, len(x), _BLOCK_ROWS)] or [x]
+        return np.concatenate([self._decision_of_few(part) for part in parts])
+
+    def _decision_of_few(self, x: NDArray[Any]) -> _Floats:
         z = self._scaled(x)
         # a row's result must not depend on the rows beside it, as it would with BLAS
         if self.kind == "linear":

@@ -29,7 +29,7 @@ from hiprobe.timeline import EMA_WEIGHT, SmoothingKind, Timeline
 # So many windows begin within the length of one; 1 is no overlap.
 WINDOWS_OF_A_LENGTH = (1, 2, 4)
 
-KINDS: tuple[SmoothingKind, ...] = ("gaussian", "ema")
+KINDS: tuple[SmoothingKind, ...] = ("gaussian", "ema", "none")
 
 FRAME_AUC, WITHIN = "frame AUC", "AUC within a video"
 FOUND, DELAY, PASSES = "share of events alarmed", "delay, median, s", "passes a second of video"
@@ -62,28 +62,27 @@ class Way:
     def words(self) -> str:
         """As the table calls it."""
         hop = "no hop" if self.windows == 1 else f"hop of 1/{self.windows}"
-        looks = "causal" if self.kind == "ema" else "centred"
-        length = "" if self.windows == 1 else f", smoothed in {_unit(self)}"
+        looks = {"gaussian": "centred", "ema": "causal", "none": "causal, not smoothed"}[self.kind]
+        unit = "seconds" if self.in_seconds else "spans"
+        length = f", smoothed in {unit}" if self.windows > 1 and self.kind != "none" else ""
         return f"{looks}, {hop}{length}"
 
     def timeline(self, probe: Probe, states: States) -> Timeline:
         """What detection gives under it."""
         longer = self.windows if self.in_seconds else 1
+        if self.kind == "none":
+            return probe.detect(states, smoothing="none")
         if self.kind == "ema":
             weight = 1 - (1 - EMA_WEIGHT) ** (1 / longer)
             return probe.detect(states, smoothing="ema", ema_weight=weight)
         return probe.detect(states, smoothing="gaussian", sigma_segments=SIGMA_SEGMENTS * longer)
 
 
-def _unit(way: Way) -> str:
-    return "seconds" if way.in_seconds else "spans"
-
-
 WAYS = tuple(
     Way(windows, kind, in_seconds)
     for kind in KINDS
     for windows in WINDOWS_OF_A_LENGTH
-    for in_seconds in ((False, True) if windows > 1 else (False,))
+    for in_seconds in ((False, True) if windows > 1 and kind != "none" else (False,))
 )
 
 
