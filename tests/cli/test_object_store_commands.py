@@ -14,7 +14,8 @@ from test_fit_and_detect import good, run
 from test_plan_command import write_clip
 
 from hiprobe.cli.doctor import _disk
-from hiprobe.cli.session import expand_videos, items_to_extract
+from hiprobe.cli.extract import items_to_extract
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.datasets.clips import read_clips
 from hiprobe.names import path_text
 from hiprobe.objects import local_copy, objects_below, put

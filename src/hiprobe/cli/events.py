@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hiprobe.cli.console import echo, format_number
-from hiprobe.cli.options import LocalPath
+from hiprobe.cli.option_types import LocalPath
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 
@@ -70,7 +70,7 @@ def event_by_prefix(library: Library, text: str) -> KeptEvent:
 
 
 def reviewer_name(given: str | None) -> str:
-    """The name that labels carry: as given, else that of the user."""
+    """The name that labels carry: the given one, else the user's login name."""
     try:
         return given or getpass.getuser()
     except (KeyError, OSError):  # a container without a user of that number
