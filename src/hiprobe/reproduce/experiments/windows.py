@@ -46,7 +46,7 @@ NOTES = (
 
 
 @dataclass(frozen=True)
-class Way:
+class HopChoice:
     """How a video is cut and scored.
 
     Attributes:
@@ -79,7 +79,7 @@ class Way:
 
 
 WAYS = tuple(
-    Way(windows, kind, in_seconds)
+    HopChoice(windows, kind, in_seconds)
     for kind in KINDS
     for windows in WINDOWS_OF_A_LENGTH
     for in_seconds in ((False, True) if windows > 1 and kind != "none" else (False,))
