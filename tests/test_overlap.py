@@ -164,3 +164,23 @@ def test_windows_within_others_still_give_spans_in_order(is_causal: bool) -> Non
     found = spans_of_windows(start, end, np.full(4, 0.5), is_causal=is_causal)
     assert (found.end_seconds > found.start_seconds).all()
     assert (found.start_seconds[1:] >= found.end_seconds[:-1]).all()
+
+
+def test_a_span_is_reused_where_all_windows_that_score_it_are() -> None:
+    start = np.arange(8) * 0.5
+    scores = np.array([0.1, 0.1, 0.1, 0.4, 0.7, 0.7, 0.7, 0.7])
+    reused = np.array([0, 1, 1, 0, 0, 1, 1, 1], bool)
+    for kind, expected in (("gaussian", (2, 6, 7, 8)), ("ema", (2, 3, 6, 7))):
+        found = scored_timeline(
+            start,
+            start + 1,
+            scores,
+            smoothing=Smoothing(kind=kind),
+            threshold=0.5,
+            reused=reused,
+        )
+        assert found.reused_segments == expected
+        # each has the score of the last one that is not among them
+        for number in expected:
+            read = max(n for n in range(number) if n not in expected)
+            assert found.scores[number] == found.scores[read]

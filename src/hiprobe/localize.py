@@ -260,7 +260,8 @@ def scored_timeline(
     Args:
         start_seconds, end_seconds, scores: `[segments]`, NaN where the backbone gave up.
         threshold: T, on the smoothed score.
-        reused: `[segments]`, which were still and not read; of windows that overlap it is not told.
+        reused: `[segments]`, which were still and not read. A span of windows that overlap is
+            reused where all windows that give its score were.
 
     Raises:
         UsageError: as `smooth_as` and `find_events`.
@@ -268,7 +269,10 @@ def scored_timeline(
     spans = spans_of_windows(start_seconds, end_seconds, scores, is_causal=smoothing.is_causal)
     start, end = spans.start_seconds, spans.end_seconds
     smoothed = smooth_as(spans.scores, smoothing, start_seconds=start, end_seconds=end)
-    known = reused if reused is not None and spans.overlap == "none" else np.zeros(0, np.bool_)
+    still = np.zeros(len(spans.scores))
+    if reused is not None:
+        looks_back = smoothing.is_causal
+        still = spans_of_windows(start_seconds, end_seconds, reused, is_causal=looks_back).scores
     return Timeline(
         start_seconds=start,
         end_seconds=end,
@@ -279,7 +283,7 @@ def scored_timeline(
         smoothing=smoothing.kind,
         ema_weight=smoothing.ema_weight,
         overlap=spans.overlap,
-        reused_segments=tuple(np.flatnonzero(known).tolist()),
+        reused_segments=tuple(np.flatnonzero(still == 1).tolist()),
         events=find_events(start, end, smoothed, threshold),
     )
 

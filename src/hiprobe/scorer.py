@@ -20,6 +20,11 @@ from numpy.typing import NDArray
 
 from hiprobe.dual_logistic import ITERATIONS, fit_duals
 from hiprobe.errors import ProbeFolderError, StatesError, UsageError
+from hiprobe.logistic_by_passes import (
+    MOST_DEVIATIONS,
+    fit_by_passes,
+    mean_and_deviation_by_passes,
+)
 from hiprobe.plugins import Registry, installed
 
 # How classes of different size are made equal.
@@ -40,6 +45,13 @@ DEFAULT_STRENGTH = 5.76
 
 # Up to so many rows a fit goes by their products; with more, L-BFGS takes no longer.
 MOST_DUAL_ROWS = 200
+
+# From so many float32 rows on a fit goes by passes over them, without a float64 copy; with fewer
+# the copy is small, and the ten to twenty passes are no matter.
+MANY_ROWS = 20_000
+
+# Rows that are scored at a time.
+_BLOCK_ROWS = 4_096
 
 # Most iterations of L-BFGS (paper, section 4.1).
 MAX_ITERATIONS = 1000
@@ -182,6 +194,9 @@ class Scorer:
         from sklearn.base import clone
         from sklearn.utils.validation import has_fit_parameter
 
+        found = self._fit_by_passes(x, y)
+        if found is not None:
+            return found
         z, labels = checked_rows(x, y)
         raw = getattr(self.classifier, "takes_raw_states", False)
         if self.balance == "resample" and not raw:
@@ -205,6 +220,35 @@ class Scorer:
             ) from error
         return _as_fitted(model, z, mean, scale, name=self.name)
 
+    def _fit_by_passes(self, x: NDArray[Any], y: NDArray[Any]) -> FittedScorer | None:
+        """The usual logistic regression on very many rows, where they lie; None for any other fit.
+
+        In float64 100,000 rows of width 4096 would take 10 GB and minutes.
+        """
+        model, usual = self.classifier, self.standardise and self.balance != "resample"
+        many = x.ndim == 2 and x.dtype == np.float32 and len(x) >= MANY_ROWS
+        if not (usual and many and type(model) is LogisticScorer and model.penalty == "l2"):
+            return None
+        labels = _checked_labels(y, rows=len(x))
+        mean, deviation = mean_and_deviation_by_passes(x)
+        scale = np.where(deviation == 0, 1.0, deviation)
+        off_centre = np.sqrt(np.mean(np.square(mean / scale)))
+        if not off_centre <= MOST_DEVIATIONS:  # NaN too, which the usual way refuses with words
+            return None
+        fit = fit_by_passes(
+            x,
+            labels,
+            mean=mean,
+            scale=scale,
+            weights=class_weights(labels) if self.balance == "weights" else np.ones(len(x)),
+            c=model.c
+            if model.c is not None
+            else DEFAULT_STRENGTH / (np.count_nonzero(deviation) or 1),
+            iterations=model.max_iterations,
+        )
+        ended = Convergence(fit.iterations, fit.converged, minimum_exists=True)
+        return FittedScorer("linear", mean, scale, fit.weights, 1.0, fit.bias, ended)
+
 
 def checked_rows(x: NDArray[Any], y: NDArray[Any]) -> tuple[_Floats, NDArray[np.int64]]:
     """Vectors and labels to fit on, as float64 `[n, dimensions]` and int64 `[n]`.
@@ -212,15 +256,22 @@ def checked_rows(x: NDArray[Any], y: NDArray[Any]) -> tuple[_Floats, NDArray[np.
     Raises:
         StatesError: a value is not finite, or a class is missing.
     """
-    z, labels = np.asarray(x, dtype=np.float64), np.asarray(y).astype(np.int64)
-    if z.ndim != 2 or labels.shape != (len(z),) or not np.isfinite(z).all():
+    z = np.asarray(x, dtype=np.float64)
+    if z.ndim != 2 or np.shape(y) != (len(z),) or not np.isfinite(z).all():
         raise StatesError(
-            f"cannot fit on states {z.shape} with labels {labels.shape}: not finite "
+            f"cannot fit on states {z.shape} with labels {np.shape(y)}: not finite "
             "or of another shape than [n, dimensions] and [n]"
         )
+    return z, _checked_labels(y, rows=len(z))
+
+
+def _checked_labels(y: NDArray[Any], *, rows: int) -> NDArray[np.int64]:
+    labels = np.asarray(y).astype(np.int64)
+    if labels.shape != (rows,):
+        raise StatesError(f"cannot fit on {rows} states with labels {labels.shape}")
     if set(labels.tolist()) != {0, 1}:
         raise StatesError(f"cannot fit on labels {sorted(set(labels.tolist()))}: 0 and 1 needed")
-    return z, labels
+    return labels
 
 
 def mean_and_scale(z: _Floats) -> tuple[_Floats, _Floats]:
@@ -331,6 +382,11 @@ class FittedScorer:
         Raises:
             StatesError: `x` is not `[n, dimensions]`.
         """
+        # in blocks: all of a long video at once would be several float64 copies of it
+        parts = [x[n : n + _BLOCK_ROWS] for n in range(0, len(x), _BLOCK_ROWS)] or [x]
+        return np.concatenate([self._decision_of_few(part) for part in parts])
+
+    def _decision_of_few(self, x: NDArray[Any]) -> _Floats:
         z = self._scaled(x)
         # a row's result must not depend on the rows beside it, as it would with BLAS
         if self.kind == "linear":

@@ -135,7 +135,8 @@ class Timeline:
         ema_weight: of the newest segment where that was the exponential mean; not used otherwise.
         overlap: how windows that overlap gave each segment its score.
         reused_segments: numbers of the segments in which nothing changed, ascending; each has the
-            state, and so the score, of the last one before it that is not among them.
+            state, and so the score, of the last one before it that is not among them. Of windows
+            that overlap: where nothing changed in any window that gave the score.
     """
 
     start_seconds: NDArray[np.float64]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_states import states, write_clip_folder, write_table, write_untrimmed
 from numpy import array
 from numpy.random import default_rng
 from test_fit_and_detect import good, run
+from test_plan_command import write_clip
 
 from hiprobe.cli.doctor import _disk
 from hiprobe.cli.extract import items_to_extract
@@ -85,6 +87,45 @@ def test_a_table_may_name_objects(clips: Path, bucket: Path, tmp_path: Path) -> 
         [c.video for c in by_name] == [c.video for c in by_place] == [bucket / n for n, _ in rows]
     )
     assert [c.label for c in by_name] == [c.label for c in by_place] == [0, 0, 1, 1]
+
+
+def test_a_plan_of_objects_is_that_of_their_files(
+    bucket: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        write_clip(tmp_path / "day" / f"{number}.mp4", level=60 + number)
+    send(tmp_path / "day", bucket / "day")
+    far = path_text(bucket)
+
+    def planned(videos: object) -> Any:
+        told = run("plan", videos, "--backbone", tiny_model, "--no-measure", "--json", "-q")
+        return json.loads(good(told).stdout)
+
+    good(run("plan", tmp_path / "day", "--backbone", tiny_model))  # measures once
+    here = planned(tmp_path / "day")
+    assert planned(f"{far}/day") == planned(f"{far}/day/*.mp4") == here
+    monkeypatch.setattr("hiprobe.cli.plan.FEW_HEADERS", 2)
+    few = planned(f"{far}/day")
+    assert (few.pop("videos_looked_into"), here.pop("videos_looked_into")) == (2, 3)
+    assert few == here
+    words = good(run("plan", f"{far}/day", "--backbone", tiny_model, "--no-measure")).stdout
+    assert "2 of the videos were copied from the object store" in words
+
+
+def test_commands_of_this_machine_say_what_to_do_with_an_address(bucket: Path) -> None:
+    far = path_text(bucket)
+    for words in (
+        ("evaluate", f"{far}/out", "--dataset", "ucf-crime"),
+        ("evaluate", ".", "--dataset", "ucf-crime", "--compare", f"{far}/out"),
+        ("review", f"{far}/out"),
+        ("review", ".", "--probe", f"{far}/probe"),
+        ("events", f"{far}/out"),
+    ):
+        told = run(*words)
+        assert told.exit_code == 2
+        assert f"aws s3 cp --recursive {far}/" in " ".join(told.output.split())
+    told = run("evaluate", "gs://bucket/out", "--dataset", "ucf-crime")
+    assert "gcloud storage cp --recursive gs://bucket/out" in " ".join(told.output.split())
 
 
 def test_what_is_given_becomes_files_and_names(bucket: Path, tmp_path: Path) -> None:

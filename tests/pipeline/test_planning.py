@@ -131,8 +131,15 @@ def test_disk_and_memory_grow_with_what_is_kept() -> None:
 
 def test_savings_leave_about_half() -> None:
     found = savings(plan(footage()), Cut(), tuple(stored_shapes().items()))
-    assert [s.option for s in found] == ["--segment-seconds 2"]  # one layer costs a tenth of vision
+    # one layer costs a tenth of vision
+    assert [s.option for s in found] == ["--segment-seconds 2", "--workers 2"]
     assert found[0].share == pytest.approx(10.5 / 20.5)
+    assert 1 / 1.94 < found[1].share < 1 / 1.74
+    for few in (replace(footage(), video_count=1), replace(footage(), video_count=3)):
+        # a single video is not shared out, and of three one is read alone
+        assert [s.option for s in savings(plan(few), Cut())] == ["--segment-seconds 2"]
+    alone = plan(footage(), workers=Workers(0, 1))
+    assert "--workers 2" not in [s.option for s in savings(alone, Cut())]
     deep = plan(footage(), rate=replace(RATE, base_seconds=0.0))
     options = {s.option: s.share for s in savings(deep, Cut())}
     assert options["--layer 4"] < 0.5

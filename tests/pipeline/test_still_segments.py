@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pipeline_parts import AskedColour, BrightProbe, ColourBackbone, Interrupting
 
+from hiprobe.localize import Smoothing, scored_timeline
 from hiprobe.pipeline.detection import detect_video
 from hiprobe.pipeline.extraction import extract_clip, extract_prompts, extract_video
 from hiprobe.pipeline.reading import ExtractionSettings
@@ -156,9 +158,31 @@ def test_files_and_the_timeline_say_which_segments_were_reused(
     assert [int(line.split(",")[column]) for line in lines[1:]] == [n in reused for n in range(20)]
 
 
+def test_of_windows_that_overlap_the_timeline_says_it_too(camera: Path) -> None:
+    settings = replace(STILL, hop_frames=2)
+    states = extract_video(camera, backbone=ColourBackbone(), settings=settings).states["last"]
+    scores = states.layer(3).sum(axis=1).astype(np.float64)
+    for smoothing in (Smoothing(), Smoothing(kind="none")):
+        found = scored_timeline(
+            states.start_seconds,
+            states.end_seconds,
+            scores,
+            smoothing=smoothing,
+            threshold=1e9,
+            reused=states.reused,
+        )
+        assert found.overlap != "none" and len(found) > len(FRESH)
+        # 12 pictures a second: the walker is there from 20 / 12 s on, the light from 58 / 12 s
+        told = np.isin(np.arange(len(found)), found.reused_segments)
+        assert told.mean() > 0.5
+        for change in (20 / 12, 28 / 12, 58 / 12):
+            later = (found.end_seconds > change) & (found.start_seconds < change + 4 / 12)
+            assert not told[later].all()
+        assert np.array_equal(found.scores[told], found.scores[np.flatnonzero(told) - 1])
+
+
 class _Reused(BrightProbe):
     def detect(self, states):  # type: ignore[no-untyped-def]
-        from dataclasses import replace
 
         reused = tuple(np.flatnonzero(states.reused).tolist())
         return replace(super().detect(states), reused_segments=reused)

@@ -14,7 +14,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table
-from hiprobe.cli.option_types import Number
+from hiprobe.cli.option_types import LocalPath, Number
 from hiprobe.names import shown
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ def _in_short(found: tuple[CheckFinding, ...]) -> str:
 
 @click.command("check")
 @click.argument("name")
-@click.argument("root", type=click.Path(path_type=Path))
+@click.argument("root", type=LocalPath())
 @click.option(
-    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "-o", "--out", type=LocalPath(folder=False), metavar="FILE",
     help="Write the manifest here, as .csv or .parquet.",
 )  # fmt: skip
 @click.option("--quick", is_flag=True, help="Count packets instead of decoding every frame.")
@@ -179,7 +179,7 @@ def _in_short(found: tuple[CheckFinding, ...]) -> str:
     help="Check only this split; may be given several times.",
 )
 @click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "--report", type=LocalPath(folder=False), metavar="FILE",
     help="Write all findings here, as JSON.",
 )  # fmt: skip
 @click.option(
@@ -240,7 +240,7 @@ def check(
 @click.command("get")
 @click.argument("name")
 @click.option(
-    "-o", "--out", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    "-o", "--out", type=LocalPath(file=False), metavar="FOLDER",
     help="Folder to write to [default: one named after the data set].",
 )  # fmt: skip
 @options.quiet
@@ -295,9 +295,9 @@ def listing() -> None:
 
 
 @click.command("pack")
-@click.argument("manifest", type=click.Path(exists=True, path_type=Path))
+@click.argument("manifest", type=LocalPath(exists=True))
 @click.option(
-    "-o", "--out", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    "-o", "--out", type=LocalPath(file=False), metavar="FOLDER",
     required=True, help="Folder for the videos and their manifest.csv.",
 )  # fmt: skip
 @options.quiet
@@ -325,13 +325,13 @@ def pack(manifest: Path, out: Path, quiet: bool) -> None:
 
 
 @click.command("subset")
-@click.argument("manifest", type=click.Path(exists=True, path_type=Path))
+@click.argument("manifest", type=LocalPath(exists=True))
 @click.option("--fraction", type=Number(0, 1, low_open=True), default=0.01,
               show_default=True, help="Share of the split to pick.")  # fmt: skip
 @options.seed
 @click.option("--split", help="Pick from this split [default: train, or all if there are none].")
 @click.option(
-    "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    "-o", "--out", type=LocalPath(folder=False), metavar="FILE",
     default="subset.csv", show_default=True, help="File to write, .csv or .parquet.",
 )  # fmt: skip
 def subset(manifest: Path, fraction: float, seed: int, split: str | None, out: Path) -> None:

@@ -10,7 +10,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_number, print_table
-from hiprobe.cli.option_types import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
+from hiprobe.cli.option_types import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, LocalPath, Number, Whole
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.evaluate_scores import Evaluation
@@ -174,7 +174,7 @@ def _interval(found: Interval | None, form: str) -> str:
 
 
 @click.command("evaluate")
-@click.argument("scores", type=click.Path(exists=True, path_type=Path))
+@click.argument("scores", type=LocalPath(exists=True))
 @click.option(
     "--dataset",
     required=True,
@@ -246,16 +246,14 @@ def _interval(found: Interval | None, form: str) -> str:
     "--compare",
     "others",
     multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=LocalPath(exists=True),
     metavar="OTHER",
     help="Other scores to compare with, by a paired test over videos; may be given several times.",
 )
 @click.option("--draws", type=Whole(0, MAX_DRAWS), default=1000, show_default=True,
               help="Bootstrap draws of videos for the intervals.")  # fmt: skip
 @options.seed
-@click.option(
-    "--json", "document", type=click.Path(path_type=Path), help="Write it all here as JSON."
-)
+@click.option("--json", "document", type=LocalPath(), help="Write it all here as JSON.")
 def command(
     scores: Path,
     dataset: str,

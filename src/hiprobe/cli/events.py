@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hiprobe.cli.console import echo, format_number
+from hiprobe.cli.option_types import LocalPath
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 
@@ -29,7 +30,7 @@ def probe_option() -> Decorator:
     """`--probe`, which the review remembers."""
     return click.option(
         "--probe",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=LocalPath(file=False),
         help="Folder of the probe that scored the videos; needed once, then remembered.",
     )
 
@@ -38,7 +39,7 @@ def results_option() -> Decorator:
     """`--results`, for commands that are given something else first."""
     return click.option(
         "--results",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=LocalPath(file=False),
         default="hiprobe-results",
         show_default=True,
         help="Folder that `hiprobe detect --format json` wrote; labels are kept in it.",
@@ -84,7 +85,7 @@ def label_words(label: Label | None) -> str:
 
 
 @click.command()
-@click.argument("results", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("results", type=LocalPath(file=False))
 @click.option(
     "--sort",
     type=click.Choice(["time", "certain", "uncertain"]),

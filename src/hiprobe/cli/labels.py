@@ -11,6 +11,7 @@ import click
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.events import opened_review, results_option, reviewer_name
 from hiprobe.cli.named_files import clips_of, digest_of, settled
+from hiprobe.cli.option_types import LocalPath
 from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import shown
@@ -36,7 +37,7 @@ def labels() -> None:
 
 
 @labels.command("export")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=LocalPath(folder=False))
 @click.option(
     "--format",
     "name",
@@ -67,7 +68,7 @@ def export_labels(file: Path, name: str | None, results: Path) -> None:
 
 
 @labels.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=LocalPath(exists=True, folder=False))
 @click.option("--reviewer", help="Who imports them; labels keep the names they carry.")
 @results_option()
 def import_labels(file: Path, reviewer: str | None, results: Path) -> None:

@@ -1,12 +1,15 @@
-"""The values that options take: numbers with their ranges, rates of alarms, hours of the day."""
+"""The values that options take: numbers with ranges, paths, rates of alarms, hours of the day."""
 
 from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from hiprobe.names import is_object, path_text
 
 if TYPE_CHECKING:
     from hiprobe.calibration import DayPart
@@ -130,6 +133,31 @@ class RateOfAlarms(click.ParamType[float]):
         if unit not in HOURS:
             self.fail(f"{value!r} is no rate; write it as 1/day, 2/hour or 3/week.", param, ctx)
         return Number(0, 1e6, low_open=True).convert(count, param, ctx) / HOURS[unit]
+
+
+class LocalPath(click.Path):
+    """A path of this machine, for a command that reads and writes no object store."""
+
+    def __init__(self, *, exists: bool = False, file: bool = True, folder: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file, dir_okay=folder, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            click.BadParameter: it lies in an object store, or is not there, or of the other kind.
+        """
+        if is_object(value):
+            address = path_text(Path(value))
+            copy = "gcloud storage cp" if address.startswith("gs:") else "aws s3 cp"
+            self.fail(
+                f"{address} lies in an object store, and this command takes files of this machine "
+                f"only. Copy it here first, as with: {copy} --recursive {address} FOLDER",
+                param,
+                ctx,
+            )
+        found = super().convert(value, param, ctx)
+        return Path(str(found))
 
 
 def _short(value: object) -> str:

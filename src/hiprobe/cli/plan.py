@@ -15,7 +15,7 @@ from hiprobe.cli.console import echo, format_bytes, format_left, print_table, sa
 from hiprobe.cli.option_types import MAX_LAYER, MAX_WORKERS, Number, Whole
 from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
-from hiprobe.names import path_text
+from hiprobe.names import is_object, path_text
 from hiprobe.spec import BackboneSpec
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from hiprobe.segment import Stretch
 
 FORMAT, VERSION = "hiprobe-plan", 1
-# Files that the first line of a run looks into: on a network share each takes a moment.
-FIRST_LINE_HEADERS = 50
+# Files that the first line of a run looks into: on a network share each takes a moment. Of a plan
+# too where they lie in an object store, since an object is copied to read its header.
+FEW_HEADERS = 50
 
 
 @click.command()
@@ -94,10 +95,11 @@ def plan(
     """Tell what a run will take: segments, time, memory, disk, price, and what would halve it.
 
     Only the headers of the videos are read; where one lacks both length and number of frames, its
-    packets are counted, and the plan says so. Time comes from the backbone's rate on this machine,
-    which is measured once in some ten seconds and kept. With --gpu, and for a backbone that is not
-    on this disk, it is the floor: the operations needed over the rate of a plain matrix product,
-    which real runs come near but never reach.
+    packets are counted, and the plan says so. Of an object store 50 videos at most are copied and
+    looked into, and the others taken to be like them. Time comes from the backbone's rate on this
+    machine, which is measured once in some ten seconds and kept. With --gpu, and for a backbone
+    that is not on this disk, it is the floor: the operations needed over the rate of a plain matrix
+    product, which real runs come near but never reach.
 
     \b
     Examples:
@@ -116,7 +118,10 @@ def plan(
         segment_seconds=segment_seconds, segment_frames=segment_frames, hop_seconds=hop_seconds
     )
     wanted = Wish.of(spec, probe, layer, lengths)
-    found = wanted.plan(files, gpu=gpu, count=count, measure=measure, quiet=quiet)
+    most = FEW_HEADERS if any(is_object(file) for file in files) else None
+    found = wanted.plan(
+        files, gpu=gpu, count=count, measure=measure, most_headers=most, quiet=quiet
+    )
     cut = wanted.settings
     saved = savings_of(found, cut, spec=wanted.spec)
     if as_json:
@@ -351,6 +356,11 @@ def print_plan(
             f"{count_words(len(footage.counted), 'file')} without a length in the header: packets "
             "counted, which reads the whole file"
         )
+    if footage.opened_count < footage.video_count:
+        echo(
+            f"{footage.opened_count} of the videos were copied from the object store and looked "
+            "into; the others are taken to be like them"
+        )
     layers = "1 layer" if found.layers_read == 1 else f"{found.layers_read} layers"
     echo(f"{wish.spec.known_as} to layer {found.depth}, {layers} kept: {rate.words}")
     rows = [
@@ -415,6 +425,7 @@ def document(
         "layers_kept": found.layers_read,
         "readings": list(wish.settings.readings),
         "videos": footage.video_count,
+        "videos_looked_into": footage.opened_count,
         "footage_seconds": footage.seconds,
         "frames": footage.frame_count,
         "segments": footage.segment_count,
@@ -451,9 +462,7 @@ def say_first_line(
     from hiprobe.errors import HiProbeError
 
     try:
-        found = wish.plan(
-            files, stretches=stretches, measure=False, most_headers=FIRST_LINE_HEADERS
-        )
+        found = wish.plan(files, stretches=stretches, measure=False, most_headers=FEW_HEADERS)
     except HiProbeError:
         return
     best = "" if found.rate.source == "measured" else "at best "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli.console import echo, say
-from hiprobe.cli.option_types import Whole
+from hiprobe.cli.option_types import LocalPath, Whole
 from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.settings import cache_folder, review_password
@@ -32,12 +32,12 @@ _NEEDED = ("fastapi", "uvicorn")
     "results",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LocalPath(exists=True, file=False),
     metavar="RESULTS...",
 )
 @click.option(
     "--probe",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LocalPath(exists=True, file=False),
     metavar="PROBE",
     help="Folder of the probe that gave the results, to refit it and to ask its model [default: "
     "the one of the last review of these results].",
@@ -51,7 +51,7 @@ _NEEDED = ("fastapi", "uvicorn")
 )
 @click.option(
     "--password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LocalPath(exists=True, folder=False),
     metavar="FILE",
     help="People who may log in, one line name:role:password each; roles are viewer, reviewer and "
     "admin. Needed beyond this machine, unless HIPROBE_REVIEW_PASSWORD holds a password for admin.",

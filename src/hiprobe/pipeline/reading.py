@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -83,7 +84,7 @@ class ExtractionSettings(Cut):
 DEFAULTS = ExtractionSettings()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReadUnit:
     """What is read in one go, of one video or a stretch of it; equal ones give equal states.
 
@@ -115,7 +116,18 @@ class ReadUnit:
         Raises:
             UsageError: it does not have one of the layers.
         """
-        layers, readings = settings.layers_of(layer_count), tuple(dict.fromkeys(settings.readings))
-        written_out = replace(settings, layers=layers, readings=readings)
-        wanted = tuple(sorted(set(want)))
-        return cls(Path(video), stretch, written_out, tuple(dict.fromkeys(prompts)), wanted)
+        rest = _written_out(settings, layer_count, tuple(prompts), tuple(want))
+        return cls(Path(video), stretch, *rest)
+
+
+@lru_cache(maxsize=16)
+def _written_out(
+    settings: ExtractionSettings,
+    layer_count: int,
+    prompts: tuple[str, ...],
+    want: tuple[Literal["clip", "segments"], ...],
+) -> tuple[ExtractionSettings, tuple[str, ...], tuple[Literal["clip", "segments"], ...]]:
+    """What the units of a run share: one value for all, since a run may ask for thousands."""
+    layers, readings = settings.layers_of(layer_count), tuple(dict.fromkeys(settings.readings))
+    written_out = replace(settings, layers=layers, readings=readings)
+    return written_out, tuple(dict.fromkeys(prompts)), tuple(sorted(set(want)))

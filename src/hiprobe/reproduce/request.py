@@ -238,6 +238,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
                "camera_background:run", data_sets=2, in_all=False),
     Experiment("long-clips", "what to fit on when clips are long and abnormal in part",
                "long_clips:run", in_all=False),
+    Experiment("windows", "windows that overlap, centred and causal, and what they cost",
+               "windows:run", in_all=False),
     Experiment("zero-label", "the probe against what its backbone says without one",
                "without_labels:run"),
     Experiment("options", "what each choice that the paper leaves open does", "open_choices:run"),
