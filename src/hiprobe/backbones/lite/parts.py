@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -148,11 +149,18 @@ class EfficientNetLite0(nn.Module):
 
 def network_input(frames: Sequence[Frame], *, pixels: int) -> Tensor:
     """Frames as float32 `[n, 3, pixels, pixels]`, aspect squashed, scaled as in training."""
-    resized = [
-        cv2.resize(f, (pixels, pixels), interpolation=_interpolation(f, pixels)) for f in frames
-    ]
-    batch = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float()
-    return (batch - 127.0) / 128.0
+    return scaled(np.stack([squashed(f, pixels=pixels) for f in frames]))
+
+
+def squashed(frame: Frame, *, pixels: int) -> Frame:
+    """The frame as a square, uint8 `[pixels, pixels, 3]`."""
+    size = (pixels, pixels)
+    return np.asarray(cv2.resize(frame, size, interpolation=_interpolation(frame, pixels)))
+
+
+def scaled(pictures: NDArray[np.uint8]) -> Tensor:
+    """Pictures `[n, height, width, 3]` as the net takes them, `[n, 3, height, width]`."""
+    return torch.from_numpy(pictures).float().sub_(127.0).div_(128.0).permute(0, 3, 1, 2)
 
 
 def _interpolation(frame: Frame, pixels: int) -> int:
