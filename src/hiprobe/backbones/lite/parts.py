@@ -204,16 +204,16 @@ def change_features(maps: Tensor, fine: Tensor, *, grid: int) -> Tensor:
     Returns float32 `[clips, frames, grid * grid, INPUT_CHANNELS]`: frame mean, change mean, change
     maximum of the coarse map, change mean, change maximum of the fine one.
     """
-    coarse_change, fine_change = _change(maps), _change(fine)
-    parts = [_pooled(maps, grid), _pooled(coarse_change, grid), _highest(coarse_change, grid)]
-    return torch.cat([*parts, _pooled(fine_change, grid), _highest(fine_change, grid)], dim=3)
+    changes = [pool(_change(m), grid) for m in (maps, fine) for pool in (_pooled, _highest)]
+    change = torch.cat(changes, dim=3)
+    # the first one is repeated when it is small: a copy of whole maps takes longer than all the rest
+    change = torch.cat([change[:, :1], change], dim=1)[:, -maps.shape[1] :]
+    return torch.cat([_pooled(maps, grid), change], dim=3)
 
 
 def _change(maps: Tensor) -> Tensor:
-    if maps.shape[1] == 1:
-        return torch.zeros_like(maps)
-    change = (maps[:, 1:] - maps[:, :-1]).abs()
-    return torch.cat([change[:, :1], change], dim=1)
+    """From each frame to the next; zeros of one frame where there is only one."""
+    return (maps[:, 1:] - maps[:, :-1]).abs() if maps.shape[1] > 1 else torch.zeros_like(maps)
 
 
 def _pooled(maps: Tensor, grid: int) -> Tensor:
