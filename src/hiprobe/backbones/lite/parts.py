@@ -206,7 +206,7 @@ def change_features(maps: Tensor, fine: Tensor, *, grid: int) -> Tensor:
     """
     changes = [pool(_change(m), grid) for m in (maps, fine) for pool in (_pooled, _highest)]
     change = torch.cat(changes, dim=3)
-    # the first one is repeated when it is small: a copy of whole maps takes longer than all the rest
+    # repeated when it is small: a copy of whole maps would take longer than all the rest
     change = torch.cat([change[:, :1], change], dim=1)[:, -maps.shape[1] :]
     return torch.cat([_pooled(maps, grid), change], dim=3)
 
