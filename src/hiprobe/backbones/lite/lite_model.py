@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from hiprobe.backbones.decoder import DecoderBackbone, in_turn
 from hiprobe.backbones.decoder_outputs import read_texts, vision_readings
 from hiprobe.backbones.interface import DETECT_PROMPT, Speech, TextReading
-from hiprobe.backbones.lite.packed import PackedVision, can_pack, pack_decoder
+from hiprobe.backbones.lite.packed import PackedVision, can_pack, pack_layer
 from hiprobe.backbones.lite.parts import (
     FEATURE_CHANNELS,
     EfficientNetLite0,
@@ -291,10 +291,11 @@ def load_lite(
             "run: hiprobe backbones get lite"
         ) from error
     trained = trained or load_trained()
-    if trained.adapter:
-        merge_adapter(decoder, trained.adapter)
-    if can_pack() and not trainable:
-        pack_decoder(decoder)
+    for number, layer in enumerate(decoder.model.layers):
+        if trained.adapter:
+            merge_adapter(layer, trained.adapter, number=number)
+        if can_pack() and not trainable:  # at once: the next layer gets the memory of this one
+            pack_layer(layer)
     return LiteBackbone(
         decoder=decoder,
         layer_count=layer_count,

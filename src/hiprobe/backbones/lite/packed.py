@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from hiprobe.backbones.lite.parts import FINE_BLOCK, Block, EfficientNetLite0, SameConv2d
-from hiprobe.backbones.lite.small_llama import SmallLlama
 
 # Name, numbers and algorithm of what is done in passing.
 _After = tuple[str, list[float], str]
@@ -81,12 +80,11 @@ class PackedLinear(nn.Module):
         destination[f"{prefix}weight"] = self.weight
 
 
-def pack_decoder(decoder: SmallLlama) -> None:
-    """Replace the linear layers below the head, each by one that cannot be trained."""
-    for layer in decoder.model.layers:
-        for name, module in list(layer.named_modules()):
-            if isinstance(module, nn.Linear):
-                layer.set_submodule(name, PackedLinear(module.weight))
+def pack_layer(layer: nn.Module) -> None:
+    """Replace the linear layers in a layer of the decoder, each by one that cannot be trained."""
+    for name, module in list(layer.named_modules()):
+        if isinstance(module, nn.Linear):
+            layer.set_submodule(name, PackedLinear(module.weight))
 
 
 class _Mix:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -317,20 +316,22 @@ ADAPTED = (
 
 
 @torch.no_grad()
-def merge_adapter(decoder: Any, tensors: Mapping[str, Tensor]) -> None:
-    """Add `b @ a` to each adapted weight, in place (Hu et al. 2022); a cut decoder takes its part.
+def merge_adapter(layer: nn.Module, tensors: Mapping[str, Tensor], *, number: int) -> None:
+    """Add `b @ a` to each adapted weight of a layer, in place (Hu et al. 2022).
+
+    Args:
+        number: of the layer, from 0.
 
     Raises:
         BackboneError: a tensor is missing or has another shape.
     """
-    for number, layer in enumerate(decoder.model.layers):
-        for name in ADAPTED:
-            module = layer.get_submodule(name)
-            if not isinstance(module, nn.Linear):
-                raise BackboneError(f"the LLM's {name} is no linear layer; reinstall hiprobe")
-            update = _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
-            # in memory of its own: weights may be mapped from their file, page by page
-            module.weight = nn.Parameter(update.add_(module.weight), requires_grad=False)
+    for name in ADAPTED:
+        module = layer.get_submodule(name)
+        if not isinstance(module, nn.Linear):
+            raise BackboneError(f"the LLM's {name} is no linear layer; reinstall hiprobe")
+        update = _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
+        # in memory of its own: weights may be mapped from their file, page by page
+        module.weight = nn.Parameter(update.add_(module.weight), requires_grad=False)
 
 
 def _update(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
