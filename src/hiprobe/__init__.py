@@ -112,6 +112,7 @@ __all__ = [
 ]
 
 
+# Loaded when it is asked for: `import hiprobe` takes milliseconds, torch and transformers seconds.
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'hiprobe' has no attribute {name!r}")

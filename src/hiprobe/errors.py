@@ -27,6 +27,7 @@ class HiProbeError(Exception):
     def __init__(self, *arguments: object) -> None:
         super().__init__(*(hide_credentials(a) if isinstance(a, str) else a for a in arguments))
 
+    # Made printable here and not when raised: programs that read `args` get the names themselves.
     def __str__(self) -> str:
         return "\n".join(map(shown, self.args))
 
@@ -136,6 +137,6 @@ class DatasetLeakError(DatasetError):
 
 
 class EngineError(HiProbeError):
-    """Workers cannot be had: no Ray, no such cluster, or no room in it."""
+    """Workers cannot be started: no Ray, no such cluster, or no room in it."""
 
     exit_code = 15

@@ -100,6 +100,7 @@ def smooth_as(
     times = {"start_seconds": start_seconds, "end_seconds": end_seconds}
     if smoothing.kind != "ema":
         return smooth(scores, sigma_segments=smoothing.gaussian_segments, **times)
+    # For the checks only: sigma 0 changes nothing.
     values = smooth(scores, sigma_segments=0, **times)
     whole = start_seconds is None or end_seconds is None
     parts = [slice(None)] if whole else pieces(*times.values())  # type: ignore[arg-type]
@@ -159,11 +160,13 @@ def _check_sigma(sigma_segments: float) -> None:
 
 def _smooth_piece(values: NDArray[np.float64], sigma_segments: float) -> NDArray[np.float64]:
     """Smoothing of segments without a gap between them."""
+    # As scipy's gaussian_filter1d rounds it.
     radius = min(int(TRUNCATE_SIGMAS * sigma_segments + 0.5), len(values))
     if radius == 0:
         return values
     kernel = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma_segments))
     valid = np.isfinite(values)
+    # The weights that fell on segments which are there: dividing by them is the edge rule.
     weight = _spread(valid.astype(np.float64), kernel)
     total = _spread(np.where(valid, values, 0.0), kernel)
     return np.where(valid, total / np.where(valid, weight, 1.0), np.nan)
@@ -284,6 +287,7 @@ def scored_timeline(
 def _runs(above: NDArray[np.bool_], piece: slice) -> list[tuple[int, int]]:
     """Half-open runs of True within a piece."""
     padded = np.concatenate([[False], above[piece], [False]])
+    # Ends come in pairs, since both sides are padded with False.
     edges = np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2) + piece.start
     return [(int(first), int(stop)) for first, stop in edges]
 

@@ -140,7 +140,7 @@ def objects_below(folder: Path, *, hidden: bool = False) -> list[ObjectInfo]:
             found.append(ObjectInfo(folder / below, info.size, (info.mtime_ns or 0) / 1e9))
     if odd:
         warnings.warn(
-            f"passed over: {len(odd)} objects in {folder} whose names are no paths (an empty part, "
+            f"skipped: {len(odd)} objects in {folder} whose names are no paths (an empty part, "
             f"'.' or '..'), such as {odd[0]!r}; rename them",
             stacklevel=2,
         )

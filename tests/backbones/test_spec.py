@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from hiprobe.backbones.registry import open_backbone
 from hiprobe.baselines.attention_heads import HeadsView
 from hiprobe.cli import options
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.prompts import PRESETS
 from hiprobe.spec import CHOICES, OPTIONS, BackboneSpec, spec_of

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
 from hiprobe.cli.calibrate import as_calibrated
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.probe.camera_file import read_camera
 from hiprobe.report.documents import read_timeline
 from hiprobe.store.states_file import write_states

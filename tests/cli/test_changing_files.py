@@ -62,4 +62,4 @@ def test_info_names_the_track_that_it_tells_of(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["info", str(video)])
     assert result.exit_code == 0
     assert "320x240" in result.stdout
-    assert "the largest is read, track 1 (320x240); passed over: track 0 (64x48)" in result.stderr
+    assert "the largest is read, track 1 (320x240); skipped: track 0 (64x48)" in result.stderr

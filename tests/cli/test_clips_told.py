@@ -16,7 +16,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def test_fit_says_which_classes_are_normal_and_what_it_passed_over(tmp_path: Path) -> None:
+def test_fit_says_which_classes_are_normal_and_what_it_skipped(tmp_path: Path) -> None:
     clips = write_clip_folder(tmp_path / "clips", clips_per_class=3)
     (clips / "normal").rename(clips / "Training_Normal_Videos_Anomaly")
     (clips / "abnormal" / "a.rec").write_bytes(b"\x1aE\xdf\xa3" + b"\0" * 64)
@@ -24,7 +24,7 @@ def test_fit_says_which_classes_are_normal_and_what_it_passed_over(tmp_path: Pat
     assert result.exit_code == 0, result.output
     words = "counted as normal: Training_Normal_Videos_Anomaly (3 clips); counted as abnormal: "
     assert words + "abnormal (3 clips)" in result.stderr
-    assert "passed over: 1 file (.rec)" in result.stderr
+    assert "skipped: 1 file (.rec)" in result.stderr
     assert "counted" not in run("fit", clips, "-o", tmp_path / "probe", "-q").stderr
 
 
@@ -89,5 +89,5 @@ def test_a_folder_with_unknown_endings_only_says_so(tmp_path: Path, command: str
     (tmp_path / "in" / "a.rec").write_bytes(b"\x1aE\xdf\xa3" + b"\0" * 64)
     words = [command, *([tmp_path / "p"] if command == "detect" else []), tmp_path / "in"]
     result = run(*words)
-    assert result.exit_code == 2 and "passed over: 1 file (.rec)" in result.stderr
+    assert result.exit_code == 2 and "skipped: 1 file (.rec)" in result.stderr
     shutil.rmtree(tmp_path / "in")

@@ -100,7 +100,7 @@ def test_remarks_on_speed_and_long_segments(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("asked", "told", "not_told"),
     [
-        (None, "24 frames last so long", "asks for"),
+        (None, "the length of 24 frames", "asks for"),
         (2.4, "as --segment-seconds 2.4 asks for", "frame rate"),
         (0.5, "not 0.5 s as asked for, since its frames lie so far apart", "cuts finer"),
     ],

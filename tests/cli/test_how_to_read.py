@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hiprobe.cli import options
 from hiprobe.cli.app import Commands
 from hiprobe.cli.process import plain_warnings
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.prompts import PRESETS
 from hiprobe.segment import Cut

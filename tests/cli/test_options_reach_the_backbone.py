@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
 from hiprobe.cli.reproduce import reproduce
-from hiprobe.cli.session_options import spec_of_options
+from hiprobe.cli.session import spec_of_options
 from hiprobe.errors import BackboneError
 from hiprobe.probe import Probe
 from hiprobe.spec import OPTIONS, BackboneSpec

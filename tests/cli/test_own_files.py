@@ -36,14 +36,14 @@ def names(files: list[Path], root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("out", [".", "results", "deep/er/results"])
-def test_results_are_passed_over_in_folders_and_patterns(
+def test_results_are_skipped_in_folders_and_patterns(
     tmp_path: Path, out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path, "cam.mp4", "sub/other.mkv", "x.annotated.mp4")
     detected(tmp_path / "cam.mp4", tmp_path / out)
     expected, told = ["cam.mp4", "sub/other.mkv", "x.annotated.mp4"], []
     assert names(expand_videos([str(tmp_path)], tell=told.append), tmp_path) == expected
-    assert told == ["passed over: 2 files that HiProbe wrote"]
+    assert told == ["skipped: 2 files that HiProbe wrote"]
     found = expand_videos([str(tmp_path / "**" / "*.m*")])
     assert names(found, tmp_path) == expected
     monkeypatch.chdir(tmp_path)
@@ -65,11 +65,11 @@ def test_where_there_is_nothing_else_it_is_said(tmp_path: Path) -> None:
         expand_videos([str(tmp_path / "results")])
 
 
-def test_the_folder_for_the_results_is_passed_over_unless_it_is_searched(tmp_path: Path) -> None:
+def test_the_folder_for_the_results_is_skipped_unless_it_is_searched(tmp_path: Path) -> None:
     touch(tmp_path, "cam.mp4", "out/mine.mp4")
     out, told = tmp_path / "out", []
     assert names(expand_videos([str(tmp_path)], out=out, tell=told.append), tmp_path) == ["cam.mp4"]
-    assert told == [f"passed over: 1 file in the folder for the results, {out}"]
+    assert told == [f"skipped: 1 file in the folder for the results, {out}"]
     assert names(expand_videos([str(out)], out=out), out) == ["mine.mp4"]
 
 
@@ -78,14 +78,14 @@ def extracted(video: Path, out: Path, name: str) -> None:
     touch(out, f"{name}.safetensors")
 
 
-def test_states_are_passed_over_beside_their_video_and_taken_without_it(tmp_path: Path) -> None:
+def test_states_are_skipped_beside_their_video_and_taken_without_it(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     for name in ("normal/1", "abnormal/1"):
         touch(clips, f"{name}.mp4")
         extracted(clips / f"{name}.mp4", clips, name)
     found = read_labelled(clips)
     assert [clip.name for clip in found.clips] == ["abnormal/1.mp4", "normal/1.mp4"]
-    assert "passed over: 2 files that HiProbe wrote" in found.remarks
+    assert "skipped: 2 files that HiProbe wrote" in found.remarks
     assert {f.suffix for f in expand_videos([str(clips)])} == {".mp4"}
     for video in clips.rglob("*.mp4"):
         video.unlink()
@@ -99,7 +99,7 @@ def test_results_are_no_videos_of_a_data_set(tmp_path: Path) -> None:
     told: list[str] = []
     found = find_all(tmp_path, say=told.append)
     assert [str(f.relative) for f in found] == ["abnormal/2.mp4", "normal/1.mp4"]
-    assert told == ["passed over: 2 files that HiProbe wrote"]
+    assert told == ["skipped: 2 files that HiProbe wrote"]
 
 
 def test_results_are_no_class_of_clips(tmp_path: Path) -> None:
@@ -137,11 +137,9 @@ def test_three_runs_read_the_same_videos(
         told = run(*words, "--format", "json,mp4")
         document = json.loads((videos / "hiprobe-run.json").read_text())
         assert [r["video"] for r in document["results"]] == ["cam.mp4"]
-        assert ("passed over: 2 files that HiProbe wrote" in told) == (number > 0)
+        assert ("skipped: 2 files that HiProbe wrote" in told) == (number > 0)
     run("extract", clips, "-o", clips, "--backbone", tiny_model)
-    assert "passed over: 4 files" in run(
-        "fit", clips, "-o", tmp_path / "p", "--backbone", tiny_model
-    )
+    assert "skipped: 4 files" in run("fit", clips, "-o", tmp_path / "p", "--backbone", tiny_model)
 
 
 def test_states_given_to_detect_are_named_after_their_file(tmp_path: Path) -> None:

@@ -119,12 +119,13 @@ def test_extracted_folders_keep_labels_and_fit_as_the_videos_do(
     """A folder keeps its class subfolders, a table its labels and sources."""
     states, named = tmp_path / "states", clips if whole else clips / "t.csv"
     common = ("--backbone", tiny_model)
-    told = good(run("extract", named, "-o", states, "--layers", "1-4", *common)).stderr
+    kept = ("--layers", "1-4", "--reading", "committee", *common)
+    told = good(run("extract", named, "-o", states, *kept)).stderr
     assert "8/8 wrote" in told and "states.parquet" in told
     assert (states / "manifest.csv").exists() != whole
     rows = pq.read_table(states / "states.parquet").to_pylist()
-    assert len(rows) == 8 * (2 + 1)
-    again = good(run("extract", named, "-o", states, "--layers", "1-4", *common)).stderr
+    assert len(rows) == 4 * 8 * (2 + 1)  # four readings of each clip and its two segments
+    again = good(run("extract", named, "-o", states, *kept)).stderr
     assert again.count("found") == 8 and "wrote " + str(states / "states.parquet") in again
 
     good(run("fit", states, "-o", tmp_path / "a"))

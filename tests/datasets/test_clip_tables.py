@@ -155,5 +155,5 @@ def test_a_video_under_an_unknown_ending_is_named(tmp_path: Path) -> None:
     make_clip(tmp_path / "b.ts", ticks=range(0, 480, 40)).rename(tmp_path / "b")
     (tmp_path / "c.rec").write_bytes(b"\0" * 4096)
     found = look_into(tmp_path)
-    assert not found.videos and [p.name for p in found.passed_over] == ["a.rec", "b"]
-    assert "passed over: 2 files (.rec, no ending)" in found.remarks()[0]
+    assert not found.videos and [p.name for p in found.skipped] == ["a.rec", "b"]
+    assert "skipped: 2 files (.rec, no ending)" in found.remarks()[0]

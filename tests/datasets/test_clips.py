@@ -33,7 +33,7 @@ def test_class_folders_become_labels_in_a_fixed_order(tmp_path: Path) -> None:
     assert all(c.video.is_file() and c.start_seconds is None for c in clips)
 
 
-def test_hidden_and_other_files_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_and_other_files_are_skipped(tmp_path: Path) -> None:
     root = folder(
         tmp_path,
         "normal/a.mp4",

@@ -156,7 +156,7 @@ def test_names_that_no_path_holds_are_told(bucket: Path, object_store: str) -> N
     client = boto3.client("s3", endpoint_url=object_store)
     for key in ("a//b.mp4", "a/../c.mp4", "a/d.mp4"):
         client.put_object(Bucket=bucket.name, Key=key, Body=b"x")
-    with pytest.warns(UserWarning, match="passed over: 2 objects .* whose names are no paths"):
+    with pytest.warns(UserWarning, match="skipped: 2 objects .* whose names are no paths"):
         assert [found.path.name for found in objects_below(bucket)] == ["d.mp4"]
 
 

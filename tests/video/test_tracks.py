@@ -15,7 +15,7 @@ from hiprobe.video.video_info import video_info
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 def test_the_largest_track_is_read_and_the_others_named(tmp_path: Path, suffix: str) -> None:
     video = make_tracks(tmp_path / f"a.{suffix}", ((64, 48), 30), ((320, 240), 30))
-    with pytest.warns(UserWarning, match=r"2 video tracks.*\(320x240\).*passed over.*\(64x48\)"):
+    with pytest.warns(UserWarning, match=r"2 video tracks.*\(320x240\).*skipped.*\(64x48\)"):
         frames = list(FrameReader(video))
     assert {f.size for f in frames} == {(320, 240)}
     with pytest.warns(UserWarning, match="2 video tracks"):
@@ -32,7 +32,7 @@ def test_of_equal_tracks_the_first_is_read(tmp_path: Path) -> None:
 
 def test_a_large_poster_is_not_the_video(tmp_path: Path) -> None:
     video = make_tracks(tmp_path / "a.mp4", ((640, 480), 1), ((64, 48), 30))
-    with pytest.warns(UserWarning, match="passed over: track 0"):
+    with pytest.warns(UserWarning, match="skipped: track 0"):
         assert len(list(FrameReader(video))) == 30
 
 

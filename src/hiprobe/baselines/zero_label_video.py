@@ -142,6 +142,7 @@ class _Detector:
     sigma_segments: float
     layer_: int = 1
     reading_: Reading = "last"
+    # Read from the probe by `detect_video`; a baseline was fitted on nothing.
     provenance_: None = None
     members: tuple[Member, ...] = ()
 

@@ -75,8 +75,8 @@ def bench(
     One run measures, mostly as ratios: extraction against the floor (operations over the rate of a
     matrix product, taken in the same turns) and against the usual ways on the same weights and
     frames, with the states compared; each stage from file to events; memory against length;
-    workers; and the model beside a busy process on each core. It takes some minutes on two cores,
-    and wants the machine for itself. The rates are kept for `hiprobe plan`.
+    workers; and the model next to a busy process on each core. It takes some minutes on two cores,
+    and should have the machine to itself. The rates are kept for `hiprobe plan`.
 
     \b
     Examples:

@@ -15,8 +15,7 @@ from hiprobe.cli.console import echo, progress_bar, say
 from hiprobe.cli.named_files import expand_videos
 from hiprobe.cli.option_types import DayHours, Number, RateOfAlarms
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session import open_for_probe, say_how_it_is_cut
-from hiprobe.cli.session_options import LENGTHS, SessionOptions
+from hiprobe.cli.session import LENGTHS, SessionOptions, open_for_probe, say_how_it_is_cut
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.names import shown
 
@@ -76,7 +75,11 @@ class FootageReader:
                 probe=self.probe,
                 backbone=self.session.backbone if self.session else None,
                 score=lambda states: self.probe.detect(
-                    states, smoothing="ema", ema_weight=self.ema_weight
+                    # Causal, as a live camera has it: a threshold for scores that look ahead would
+                    # promise nothing there.
+                    states,
+                    smoothing="ema",
+                    ema_weight=self.ema_weight,
                 ),
                 settings=self.session.settings if self.session else None,
                 cache=self.session.cache if self.session else None,
@@ -179,6 +182,7 @@ def calibrate(
     how = how if known is None else as_calibrated(known, how)
     tell = None if how.quiet else say
     seen, newer = (expand_videos(f, tell=tell) if f else [] for f in (footage, check))
+    # A check smooths as the calibration did, whatever the probe says by now.
     weight = loaded.ema_weight if known is None else known.ema_weight
     reader = FootageReader(loaded, weight, _session(loaded, [*seen, *newer], how), how.quiet)
     if known is None:

@@ -16,7 +16,7 @@ from hiprobe.cli.detect import Detection, KnownTruth, Scoring, Wanted
 from hiprobe.cli.fit_clips import FitSettings, Fitting
 from hiprobe.cli.fit_report import layer_curves
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.failures import failure_of

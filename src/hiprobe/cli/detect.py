@@ -18,8 +18,7 @@ from hiprobe.cli.option_types import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.run_files import Failures, RunFile
-from hiprobe.cli.session import Session, open_for_probe, say_how_it_is_cut
-from hiprobe.cli.session_options import Readers, SessionOptions
+from hiprobe.cli.session import Readers, Session, SessionOptions, open_for_probe, say_how_it_is_cut
 from hiprobe.cli.zero_label import Asked, score_without_probe
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.names import shown

@@ -206,9 +206,9 @@ def _disk() -> Iterator[Check]:
 def doctor(spec: BackboneSpec) -> None:
     """Check cores, memory, GPU, codecs, backbones and disk; or load one backbone and try it.
 
-    With --backbone: every tensor of the files must have its place in the model and none may be
-    missing, the states must be finite and moved by a picture, and the model says what it sees in a
-    drawn one. Read its words: a model whose weights were read wrongly talks nonsense.
+    With --backbone: checks that every tensor of the files fits the model and none is missing, and
+    that states are finite and change with the picture; then the model describes a drawn picture.
+    Read its words: a model whose weights were read wrongly talks nonsense.
 
     The exit code is 1 where something is missing that HiProbe cannot run without.
 

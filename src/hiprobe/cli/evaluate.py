@@ -1,4 +1,4 @@
-"""`hiprobe evaluate`: judge anyone's scores against frame-level truth."""
+"""`hiprobe evaluate`: evaluate anyone's scores against frame-level truth."""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ from hiprobe.cli.console import progress_bar, say
 from hiprobe.cli.named_files import Tell, expand_videos
 from hiprobe.cli.result_names import wanted_name
 from hiprobe.cli.run_files import RunFile
-from hiprobe.cli.session import Session, open_session
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import Session, SessionOptions, open_session
 from hiprobe.errors import UsageError
 from hiprobe.names import absolute, fits_file_name, shown
 from hiprobe.objects import exists, is_folder
@@ -61,7 +60,7 @@ def extract(
     VIDEO is a file, a folder, a pattern, or a CSV of labelled clips; s3:// is read too. Each file
     of states holds one row per segment and one over the whole clip; states.parquet lists every row
     with its times. Everything after it runs without a model: `hiprobe fit` and `hiprobe detect`
-    take the files, or the folder, in place of videos. Files that are there already are not made
+    take the files, or the folder, in place of videos. Files that exist already are not written
     again.
 
     \b
@@ -93,7 +92,7 @@ def items_to_extract(
 
     A table of labelled clips, or a folder with a `manifest.csv`, gives its clips with their
     labels, splits and stretches; anything else is a video without a label. States that lie in a
-    folder are passed over: they were extracted from something already. Names never lead out of
+    folder are skipped: they were extracted from something already. Names never lead out of
     the folder of states, wherever a table's videos lie.
 
     Args:
@@ -128,7 +127,7 @@ def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> lis
     is_searched = is_folder(path)
     extracted = {v for v in videos if is_searched and not open_source(v).has_pictures}
     if extracted and tell is not None:
-        tell(f"passed over: {len(extracted)} files of states in {path}")
+        tell(f"skipped: {len(extracted)} files of states in {path}")
     return [Item(video, "") for video in videos if video not in extracted]
 
 

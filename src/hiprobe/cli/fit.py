@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from hiprobe.cli import options
 from hiprobe.cli.fit_clips import HEADS, FitSettings, Fitting
 from hiprobe.cli.option_types import MAX_KAPPA, MAX_LAYER, MAX_SIGMA, Number, Whole
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.plugins import installed
 
 if TYPE_CHECKING:

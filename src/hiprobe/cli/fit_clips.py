@@ -13,8 +13,13 @@ from hiprobe.cli.fit_report import print_fit
 from hiprobe.cli.labels import clips_with_labels
 from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session import Session, open_for_probe, open_session, say_how_it_is_cut
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import (
+    Session,
+    SessionOptions,
+    open_for_probe,
+    open_session,
+    say_how_it_is_cut,
+)
 from hiprobe.errors import LabelError, StatesError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.prompts import Prompt

@@ -11,7 +11,7 @@ import click
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.events import opened_review, results_option, reviewer_name
 from hiprobe.cli.named_files import clips_of, digest_of, settled
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import shown
 
@@ -42,7 +42,7 @@ def labels() -> None:
     "name",
     type=click.Choice(EXPORT_NAMES),
     help="json can be imported, csv is for spreadsheets, activitynet for action tools; "
-    "fiftyone, cvat and labelstudio are ZIPs for these tools, and clips is one of the labelled "
+    "fiftyone, cvat and labelstudio are ZIPs for these tools, and clips is a ZIP of the labelled "
     "stretches as MP4 [default: json or csv, by the file's ending].",
 )
 @results_option()
@@ -130,6 +130,7 @@ def clips_with_labels(
     if known is not None:
         told = told.with_probe(known)
     joined = with_labels(found, review, known=told, digest=digest_of(cached=cached))
+    # Checked together: one of the two sources may well hold one kind only.
     kinds = {clip.label for clip in joined.clips.clips}
     if new and kinds != {0, 1}:
         there = "normal" if kinds == {0} else "abnormal"

@@ -13,7 +13,7 @@ from hiprobe.cli import options
 from hiprobe.cli.console import print_rich, say
 from hiprobe.cli.fit_clips import Fitting
 from hiprobe.cli.fit_report import layer_curves
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.store.text_files import write_table
 

@@ -33,20 +33,20 @@ def expand_videos(
     """Files of all names in order, each once; a folder stands for the videos at any depth in it.
 
     A name that is no file is kept, so that reading it gives the reason. In folders and patterns
-    what HiProbe wrote is passed over; a file that is named itself is taken.
+    what HiProbe wrote is skipped; a file that is named itself is taken.
 
     Args:
-        out: folder for the results of this run, which is passed over too.
-        tell: takes a sentence on files of folders that were passed over, and on missing times.
+        out: folder for the results of this run, which is skipped too.
+        tell: takes a sentence on files of folders that were skipped, and on missing times.
 
     Raises:
         UsageError: a folder or a glob holds no video, or a name is the address of a stream.
     """
-    from hiprobe.datasets.video_files import pass_over_own, untimed_words
+    from hiprobe.datasets.video_files import skip_own, untimed_words
 
     remarks: list[str] = []
     found = [file for name in named for file in _found(name, remarks)]
-    kept = pass_over_own(found, out=out, say=remarks.append)
+    kept = skip_own(found, out=out, say=remarks.append)
     if not kept:
         raise UsageError(
             f"{', '.join(named)}: HiProbe wrote everything there itself; name a file to read it"
@@ -59,7 +59,7 @@ def expand_videos(
 
 
 def _found(name: str, remarks: list[str]) -> list[tuple[Path, Path | None]]:
-    """Files that one name stands for, each with the folder it was found in; see `pass_over_own`."""
+    """Files that one name stands for, each with the folder it was found in; see `skip_own`."""
     from hiprobe.datasets.video_files import look_into
 
     if is_address(name):

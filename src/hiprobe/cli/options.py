@@ -20,7 +20,7 @@ from hiprobe.cli.option_types import (
     Whole,
 )
 from hiprobe.cli.process import folder_in_use
-from hiprobe.cli.session_options import ENGINES, LENGTHS, Readers, SessionOptions, spec_of_options
+from hiprobe.cli.session import ENGINES, LENGTHS, Readers, SessionOptions, spec_of_options
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 from hiprobe.report.writers import FORMATS, format_names
 from hiprobe.spec import DTYPES, FRAMES_AS, QUANTISED, RESIZES
@@ -116,15 +116,15 @@ segment_seconds: Decorator = click.option(
 hop_seconds: Decorator = click.option(
     "--hop-seconds",
     type=Number(MIN_SECONDS, MAX_SECONDS),
-    help="Begin a window of a segment's length so often, so that windows overlap and events are "
-    "placed finer; length over hop is how many times the work it is [default: none, or what the "
+    help="Begin a new window this often, so that windows overlap and events are located more "
+    "exactly; the work grows by the length of a segment over this [default: none, or what the "
     "probe was fitted with].",
 )
 
 skip_still: Decorator = click.option(
     "--skip-still",
     is_flag=True,
-    help="Do not read segments in which nothing changes: they have the score of the last one that "
+    help="Do not read segments in which nothing changes: they get the score of the last one that "
     "was read. For cameras that mostly show the same picture.",
 )
 no_cache: Decorator = click.option(
@@ -184,8 +184,8 @@ numbers: tuple[Decorator, ...] = (dtype, device, quantise, resize, frames_as)
 workers: Decorator = click.option(
     "--workers",
     type=Whole(1, MAX_WORKERS),
-    help="Processes that read videos, each with a backbone of its own; on few cores one thread in "
-    "each of two is faster than two threads in one [default: 1; of a Ray cluster, its GPUs or "
+    help="Processes that read videos, each with its own backbone; on few cores two workers with "
+    "one thread each are faster than one with two [default: 1; of a Ray cluster, its GPUs or "
     "else its processors].",
 )
 engine: Decorator = click.option(
@@ -198,7 +198,7 @@ engine: Decorator = click.option(
 address: Decorator = click.option(
     "--address",
     metavar="ADDRESS",
-    help="Of the Ray cluster, host:port or auto [default: what RAY_ADDRESS says, else Ray is "
+    help="Address of the Ray cluster, host:port or auto [default: RAY_ADDRESS, or else Ray is "
     "started on this machine].",
 )
 

@@ -13,7 +13,7 @@ import click
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_bytes, format_left, print_table, say
 from hiprobe.cli.option_types import MAX_LAYER, MAX_WORKERS, Number, Whole
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.names import path_text
 from hiprobe.spec import BackboneSpec

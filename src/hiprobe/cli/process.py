@@ -189,7 +189,7 @@ def folder_in_use(folder: Path, context: click.Context | None = None) -> Iterato
     store runs of other machines are refused whatever their settings.
 
     Raises:
-        FolderInUseError: a run of other settings is at it; the message names it.
+        FolderInUseError: a run of other settings is using it; the message names it.
         StorageError: it lies in an object store that cannot be asked.
     """
     own, named = _Holder.of_this_run(context or click.get_current_context()), folder

@@ -14,8 +14,7 @@ from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table, progress_bar, say
 from hiprobe.cli.option_types import MAX_DRAWS, MAX_SEED, Number, Whole
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session import default_cache
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions, default_cache
 
 if TYPE_CHECKING:
     from hiprobe.probe import Mode

@@ -13,7 +13,7 @@ import click
 
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.option_types import Whole
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.settings import cache_folder, review_password
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hiprobe.review.server.serve import ServeOptions
     from hiprobe.review.server.words_of_model import LazyModel
 
+# What the extra `review` brings; without it this command alone cannot run.
 _NEEDED = ("fastapi", "uvicorn")
 
 
@@ -120,6 +121,7 @@ def review(
         with Library.open(results, probe=probe) as library:
             _serve(library, options, browser=not no_browser)
     except KeyboardInterrupt as stop:
+        # Ctrl-C is the usual way to end a server, not an interruption.
         stop.args = ("the review has ended; what was labelled is kept",)
         raise
 
@@ -136,6 +138,7 @@ def _serve(library: Library, options: ServeOptions, *, browser: bool) -> None:
     access, token = options.access()
     with ExitStack() as at_end:
         listening = at_end.enter_context(listen(options))
+        # In this order the socket is closed last: no browser is cut off while jobs end.
         jobs = Jobs(on_failure=_tell_of)
         at_end.callback(jobs.close)
         desk = Desk(
@@ -160,6 +163,7 @@ def _serve(library: Library, options: ServeOptions, *, browser: bool) -> None:
 def _announce(address: str, *, browser: bool) -> Callable[[], None]:
     def ready() -> None:
         echo(address)
+        # The address alone on stdout, so that scripts can read it.
         say("open this address in a browser; Ctrl-C ends the review")
         if browser:
             import webbrowser
@@ -179,6 +183,7 @@ def _model_of(library: Library) -> LazyModel:
         return LazyModel(None)
 
     def opened() -> Backbone:
+        # Whole, since it is asked for words; a cut backbone has none.
         return open_for_probe(in_use.probe, SessionOptions(quiet=True), whole=True).backbone
 
     return LazyModel(opened)

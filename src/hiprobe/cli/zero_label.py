@@ -15,8 +15,7 @@ from hiprobe.cli.named_files import clips_of, expand_videos
 from hiprobe.cli.option_types import MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.run_files import RunFile
-from hiprobe.cli.session import Session, open_session
-from hiprobe.cli.session_options import SessionOptions
+from hiprobe.cli.session import Session, SessionOptions, open_session
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 

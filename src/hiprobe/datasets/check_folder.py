@@ -60,7 +60,7 @@ def check_dataset(
         kept: folder for measurements, so that a check goes on where it was interrupted; None
             takes the user's cache.
         progress: called before each file.
-        say: called with a sentence on files that are passed over, since HiProbe wrote them.
+        say: called with a sentence on files that are skipped, since HiProbe wrote them.
 
     Raises:
         UsageError: no such data set.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hiprobe.datasets.stretches import FrameTimes, stretch_of_row
 from hiprobe.datasets.table_text import TableRow, TextTable, read_table
-from hiprobe.datasets.video_files import count_words, look_into, pass_over_own, passed_over_words
+from hiprobe.datasets.video_files import count_words, look_into, skip_own, skipped_words
 from hiprobe.datasets.video_tables import meant_by, unused_words, video_and_class
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import is_address, path_text, why_no_file
@@ -168,15 +168,15 @@ def _of_folder(root: Path) -> LabelledClips:
     inside = {folder: look_into(folder) for folder in folders_in(root)}
     found = [(video, folder) for folder, held in inside.items() for video in held.videos]
     own: list[str] = []
-    taken = set(pass_over_own(found, say=own.append))
+    taken = set(skip_own(found, say=own.append))
     clips = []
     for video, folder in found:
         if video in taken:
             name = path_text(video.relative_to(root).as_posix())
             class_name = path_text(folder.name)
             clips.append(LabelledClip(video, _NOT_STATED, class_name, name, None, None, name))
-    passed_over = [path for each in inside.values() for path in each.passed_over]
-    return LabelledClips(tuple(clips), (*passed_over_words(passed_over), *own))
+    skipped = [path for each in inside.values() for path in each.skipped]
+    return LabelledClips(tuple(clips), (*skipped_words(skipped), *own))
 
 
 def _of_table(path: Path) -> LabelledClips:

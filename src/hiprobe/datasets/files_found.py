@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hiprobe.datasets.video_files import is_video_name, pass_over_own, without_ending
+from hiprobe.datasets.video_files import is_video_name, skip_own, without_ending
 from hiprobe.documents.checked import files_below
 from hiprobe.errors import DatasetError
 
@@ -59,11 +59,11 @@ def split_of_word(word: str) -> str:
 def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[FoundVideo, ...]:
     """Videos and picture folders at any depth, sorted, without hidden ones and annotations.
 
-    Links to folders are followed, each folder once. Files that HiProbe wrote are passed over.
+    Links to folders are followed, each folder once. Files that HiProbe wrote are skipped.
 
     Args:
         root: the folder of the data set.
-        say: called with a sentence on how many files were passed over.
+        say: called with a sentence on how many files were skipped.
 
     Raises:
         DatasetError: `root` is no folder, or a folder in it cannot be read.
@@ -71,7 +71,7 @@ def find_all(root: Path, *, say: Callable[[str], None] | None = None) -> tuple[F
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give the folder that the data set lies in")
     found = sorted(_walk(root), key=lambda f: natural(str(f.relative)))
-    taken = set(pass_over_own([(f.path, root) for f in found], say=say))
+    taken = set(skip_own([(f.path, root) for f in found], say=say))
     return tuple(f for f in found if f.path in taken)
 
 

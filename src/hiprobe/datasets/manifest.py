@@ -83,7 +83,7 @@ class ManifestRow:
                 f"{self.name}: {_short(self.frame_count)} frames; a video has 1 to {MAX_FRAMES:,}"
             )
         if "\0" in str(self.video):
-            raise LabelError(f"{self.name}: {str(self.video)!r} can be no file's name")
+            raise LabelError(f"{self.name}: {str(self.video)!r} cannot be the name of a file")
         if self.fps is not None and not (isfinite(self.fps) and self.fps > 0):
             raise LabelError(f"{self.name}: {self.fps} frames a second; it must be above 0")
         self._check_spans()

@@ -56,24 +56,24 @@ class FolderContents:
 
     Attributes:
         videos: video and states files at any depth, and folders that cannot be listed, sorted.
-        passed_over: files of other endings that begin as videos do.
+        skipped: files of other endings that begin as videos do.
     """
 
     videos: tuple[Path, ...]
-    passed_over: tuple[Path, ...] = ()
+    skipped: tuple[Path, ...] = ()
 
     def remarks(self) -> list[str]:
         """Sentences on what was not taken."""
-        return passed_over_words(self.passed_over)
+        return skipped_words(self.skipped)
 
 
-def passed_over_words(passed_over: Sequence[Path]) -> list[str]:
+def skipped_words(skipped: Sequence[Path]) -> list[str]:
     """A sentence on files that were not taken; none where there are none."""
-    if not passed_over:
+    if not skipped:
         return []
     return [
-        f"passed over: {count_words(len(passed_over), 'file')} ({_endings(passed_over)}) that may "
-        f"be video under an unknown ending, such as {passed_over[0]}; rename them, or give them by "
+        f"skipped: {count_words(len(skipped), 'file')} ({_endings(skipped)}) that may "
+        f"be video under an unknown ending, such as {skipped[0]}; rename them, or give them by "
         "name"
     ]
 
@@ -95,7 +95,7 @@ def untimed_words(files: Iterable[Path]) -> list[str]:
 
 
 def look_into(folder: Path) -> FolderContents:
-    """Videos and states at any depth below a folder, without hidden ones, and what was passed over.
+    """Videos and states at any depth below a folder, without hidden ones, and what was skipped.
 
     Links to folders are followed, each folder once. A link that leads nowhere and a folder that may
     not be listed are among the videos, so that reading them gives the reason. Of objects in a store
@@ -173,7 +173,7 @@ def _endings(files: Sequence[Path]) -> str:
     return ", ".join(named[:6]) + (", ..." if len(named) > 6 else "")
 
 
-def pass_over_own(
+def skip_own(
     found: Sequence[tuple[Path, Path | None]],
     *,
     out: Path | None = None,
@@ -181,16 +181,16 @@ def pass_over_own(
 ) -> list[Path]:
     """The files that are not HiProbe's own; those that were named themselves stay.
 
-    A result (an annotated video, the clip of an event) is passed over where the run file of its
-    folder, or of one above, knows it. States stand in for their video, so they are passed over
+    A result (an annotated video, the clip of an event) is skipped where the run file of its
+    folder, or of one above, knows it. States stand in for their video, so they are skipped
     where the video itself is among the files. Whatever lies in the folder for the results of this
-    run is passed over, unless just that folder was searched.
+    run is skipped, unless just that folder was searched.
 
     Args:
         found: each file, and the folder that was searched for it; None where the file itself was
             named.
         out: folder for the results of this run.
-        say: called with a sentence on how many files were passed over.
+        say: called with a sentence on how many files were skipped.
     """
     here = {absolute(path) for path, _ in found}
     owners = cache(_owners)
@@ -204,9 +204,9 @@ def pass_over_own(
         else:
             taken.append(file)
     if say is not None and written:
-        say(f"passed over: {count_words(written, 'file')} that HiProbe wrote")
+        say(f"skipped: {count_words(written, 'file')} that HiProbe wrote")
     if say is not None and in_out:
-        say(f"passed over: {count_words(in_out, 'file')} in the folder for the results, {out}")
+        say(f"skipped: {count_words(in_out, 'file')} in the folder for the results, {out}")
     return taken
 
 

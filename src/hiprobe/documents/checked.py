@@ -26,7 +26,7 @@ TABLE_LIMIT_BYTES = 256 * MIB
 
 
 class UnfitFileError(OSError):
-    """What lies there is no regular file, or is larger than a document of its kind can be."""
+    """A path that is no regular file, or a file larger than a document of its kind can be."""
 
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(errno.EINVAL, reason, str(path))
@@ -49,7 +49,9 @@ def open_plain(path: Path | str, *, limit_bytes: int | None = None) -> BufferedR
     try:
         _refuse_unfit(path, path.stat(), limit_bytes)  # before opening: that alone can block
     except ValueError as error:  # a NUL character in the name
-        raise UnfitFileError(path, f"{str(path)!r} can be no file's name: {error}") from error
+        raise UnfitFileError(
+            path, f"{str(path)!r} cannot be the name of a file: {error}"
+        ) from error
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     try:
@@ -199,7 +201,7 @@ _LAX = re.compile(rb"\b(NaN|Infinity)\b|\\u[dD][89a-fA-F]")
 
 
 class DocumentError(ValueError):
-    """A document is no JSON, or holds something that cannot be meant."""
+    """A document that is no JSON, or holds values that it cannot have."""
 
 
 def read_json(

@@ -23,6 +23,7 @@ from hiprobe.states import Reading
 Mode = Literal["clip", "segment_mean", "segment", "mil"]
 
 
+# Unknown fields are refused here, since all of them are passed on to `Probe` as they are.
 class ProbeSettings(Struct, forbid_unknown_fields=True):
     """The settings of a `Probe`."""
 

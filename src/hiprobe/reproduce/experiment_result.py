@@ -140,7 +140,7 @@ def paper_numbers(setting: str) -> tuple[PaperNumber, ...]:
     """What the paper gives for a setting, as fractions; nothing where it gives none.
 
     Raises:
-        UsageError: the setting is not in the file, so a slip of the pen is not taken for a blank.
+        UsageError: the setting is not in the file, so that a misspelt one is not taken for a blank.
     """
     known = facts()["numbers"]
     if setting not in known:

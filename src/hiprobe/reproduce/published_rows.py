@@ -133,6 +133,7 @@ def span_rows(scores: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[
             truth = load_truth(DATA, spans=spans, end=end)
             read = "abnormal" if end == "inclusive" else "not abnormal"
             setting = f"{spans} spans, end frame {read}"
+            # The count shows at once which reading of the spans a paper has used.
             rows.append(table.row(setting, "abnormal frames", float(truth.labels().sum())))
             ranked = {ORACLE: floors(truth)[ORACLE]}
             if scores is not None:
@@ -232,6 +233,7 @@ def floor_rows(tested: Tested) -> list[ResultRow]:
         values = Ranking.of(frames).auc_and_precision()
         for metric, value in zip((FRAME_AUC, FRAME_AP), values, strict=True):
             found.append(table.row(name, metric, value))
+    # Where the frames are of one kind a metric has no value.
     return [r for r in found if r.defined]
 
 

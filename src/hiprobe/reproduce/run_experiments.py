@@ -84,6 +84,7 @@ def run_one(
         seconds=time.monotonic() - began,
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
+    # Written at once: an error in the next experiment must not lose this one.
     write_result(result, request.out / one.name)
     return result
 
@@ -102,6 +103,7 @@ def command_words(request: ReproduceRequest, name: str) -> list[str]:
     words += _shown(request.backbone).command_words()
     words += [w for r in request.readings for w in ("--reading", r)]
     words += ["--mode", request.mode, "--seeds", str(len(request.seeds))]
+    # Only what differs from the defaults, so that printed commands stay short.
     words += ["--first-seed", str(request.seeds[0])] if request.seeds[0] else []
     words += ["--folds", str(request.folds)] if request.folds != DEFAULT_FOLDS else []
     words += ["--draws", str(request.draws)] if request.draws != DEFAULT_DRAWS else []

@@ -191,11 +191,13 @@ def move(image: Picture, dx: float, dy: float, turn: float) -> Picture:
 def expose(lens: Lens, image: Picture, rng: np.random.Generator, seconds: float) -> Picture:
     """Blur, noise, overlay, bars and JPEG, as the recorder leaves the picture."""
     height, width = image.shape[:2]
+    # Some cameras record fewer pixels than they claim.
     if lens.scale < 1:
         small = cv2.resize(image, None, fx=lens.scale, fy=lens.scale, interpolation=cv2.INTER_AREA)
         image = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
     if lens.blur > 0:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), lens.blur))
+    # Another part of one sheet of noise: cheaper than new noise for each frame.
     oy, ox = rng.integers(0, 32, 2).tolist()
     grain = np.repeat(lens.noise[oy : oy + height, ox : ox + width], 3, axis=2)
     image = np.asarray(cv2.add(image, grain, dtype=cv2.CV_8U))
@@ -206,5 +208,6 @@ def expose(lens: Lens, image: Picture, rng: np.random.Generator, seconds: float)
     if lens.bars:
         image[: lens.bars] = 0
         image[-lens.bars :] = 0
+    # JPEG stands for the blocks of a recorder's own codec, which the MP4 of a scene would not show.
     _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, lens.quality])
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), dtype=np.uint8)

@@ -16,6 +16,7 @@ Signal = Callable[[float], float]
 def ramp(t: float, start: float, seconds: float) -> float:
     """0 before `start`, 1 after `start + seconds`, smooth between."""
     share = min(1.0, max(0.0, (t - start) / max(seconds, 1e-6)))
+    # Smoothstep: starts and ends without a jerk.
     return share * share * (3 - 2 * share)
 
 
@@ -23,6 +24,7 @@ def wobble(rng: np.random.Generator, low: float, high: float) -> Signal:
     """A smooth irregular signal in about [-1, 1], three sines between low and high hertz."""
     rates, phases = rng.uniform(low, high, 3) * 2 * pi, rng.uniform(0, 2 * pi, 3)
     pairs = [(float(r), float(p)) for r, p in zip(rates, phases, strict=True)]
+    # Sines, not noise: they have a value at any time, whatever the frame rate.
     return lambda t: sum(sin(r * t + p) for r, p in pairs) / 2.2
 
 
@@ -48,6 +50,7 @@ def walk(
 
 def stride(t: float, x: float, z: float, facing: float, speed: float, phase: float) -> Pose:
     """One moment of a gait of `speed` metres a second."""
+    # Between a walk of 1.8 m/s and a run of 2.7 m/s the gait changes gradually.
     running = ramp(speed, 1.8, 0.9)
     swing = min(0.25 + 0.22 * speed, 0.95)
     angle = 2 * pi * (0.55 + 0.28 * speed) * t + phase
@@ -116,7 +119,9 @@ def fall(before: Track, start: float, *, direction: float, seconds: float) -> Tr
             upright.z + direction * 0.7 * sin(upright.facing), upright.facing,
             direction * pi / 2, 0.1, 0.3, 0.1, 0.5, 0.2, 1.6, 2.2, 0.5, 0.3, 0.7, 0.2,
         )  # fmt: skip
+        # Arms fly up halfway down.
         hit = 4 * down * (1 - down)
+        # Slow at first and then faster, as gravity does it.
         posed = mix(upright, lying, down**1.5)
         return posed._replace(arm_left=posed.arm_left + hit, arm_right=posed.arm_right + 0.8 * hit)
 

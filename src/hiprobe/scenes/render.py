@@ -110,6 +110,7 @@ class Scene:
                 lamp(layer, self.camera, t)
             cv2.GaussianBlur(layer, (7, 7), 0, dst=layer)
         if self.lens.grey:
+            # An infrared camera sees fire and lamps as white.
             layer[:] = layer.max(axis=2, keepdims=True)
         return layer
 

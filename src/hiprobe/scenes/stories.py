@@ -120,6 +120,7 @@ def fight_pair(s: Setting, x: float, z: float, force: float) -> list[Track]:
         gap = 0.6 * side
         calm = stand(s.rng, x + gap * cos(axis), z + gap * sin(axis),
                      axis + (pi if side > 0 else 0.0), gesture=0.6)  # fmt: skip
+        # Both stand calmly around the event, so that the frame before it shows the same people.
         found.append(during(s, calm, brawl(s.rng, centre, side, force=force)))
     return found
 

@@ -61,6 +61,7 @@ class Person:
     ) -> tuple[float, Callable[[Picture], None]] | None:
         """See `Actor.enter`."""
         pose = self.track(t)
+        # Nearer than a metre, limbs would fill the picture.
         if pose.z < 1.0:
             return None
         body = joints(pose, self.clothing.height)

@@ -38,7 +38,7 @@ def claimed(folder: Path, *, words: str) -> Iterator[None]:
         words: who the run is, for those that it keeps out.
 
     Raises:
-        FolderInUseError: a run of another machine is at it; the message names it.
+        FolderInUseError: a run of another machine is using it; the message names it.
         StorageError: the store cannot be asked.
     """
     machine, ended = own_mark().machine, threading.Event()

@@ -323,7 +323,7 @@ class PartFiles:
             except StatesError:
                 return pieces
             rows = max((len(s) for s in piece.states.values()), default=0)
-            if not rows:  # no piece of ours: the next one would have the same name, for ever
+            if not rows:  # no piece of ours: the next one would have the same name, forever
                 return pieces
             pieces.append(piece)
             row += rows

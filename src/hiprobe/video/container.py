@@ -144,7 +144,7 @@ def _largest(container: Any, *, file: Path) -> Any:
         others = ", ".join(_track_words(s) for s in streams if s is not chosen)
         warnings.warn(
             f"{file} has {len(streams)} video tracks: the largest is read, "
-            f"{_track_words(chosen)}; passed over: {others}",
+            f"{_track_words(chosen)}; skipped: {others}",
             stacklevel=1,
         )
     return chosen
@@ -188,7 +188,7 @@ class FileStamp:
 
     @classmethod
     def of(cls, path: Path | str) -> FileStamp:
-        """The stamp of a file as it is now; one that cannot be looked at has that of nothing."""
+        """The stamp of a file as it is now; of one that cannot be read, a size of -1."""
         try:
             return cls(*stamp_of(Path(path)))
         except OSError:  # opening it says what is wrong

@@ -126,6 +126,7 @@ def _ticks(
     before = sum(p.frame_count for p in joined)
     count = 0
     for frame, until_seconds in _with_ends(reader):
+        # Counted from the part's start, so that rounding never adds up over a long part.
         due = max(round(until_seconds * rate), int(count == 0))
         if due > count:
             picture = fitted(frame, size=size, fit=fit)
@@ -190,6 +191,7 @@ def write_looped(path: Path, video: Path, *, seconds: float) -> Path:
                         if packet.pts is None or packet.dts is None:
                             raise VideoError(f"{video} has packets without times; convert it first")
                         end = max(end, packet.pts + max(1, packet.duration or 0))
+                        # Times must go on rising: a player stops at a clock that starts again.
                         packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
                         packet.stream = out
                         target.mux(packet)

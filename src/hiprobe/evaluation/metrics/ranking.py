@@ -193,7 +193,7 @@ def _ranking(scores: ArrayLike, labels: ArrayLike, *, both: bool) -> Ranking:
 
 @dataclass(frozen=True)
 class Entries:
-    """Frames of one video and one score counted together, in falling order of score.
+    """Frames of one video with the same score, counted together; highest scores first.
 
     Attributes:
         owners: intp `[entries]`, the video.

@@ -26,6 +26,7 @@ from hiprobe.states import VISION_READINGS, LabelledStates, Reading
 
 BUDGETS = (2, 4, 8)
 DRAWS = 12
+# With evidence of infinitely many clips asked for, all members keep the same weight.
 EQUAL = float("inf")
 FEW = (
     "{count} clips of each kind from sources of their own, {draws} draws; tested on all clips of "
@@ -135,12 +136,13 @@ def _tables(
 def few_labels(examples: Sequence[LabelledStates], count: int) -> list[LabelSplit]:
     """Draws of `count` clips of each kind, each from its own source; the other sources are tested.
 
-    A draw is passed over where it leaves clips of one kind only. No draws where a kind has no more
+    A draw is skipped where it leaves clips of one kind only. No draws where a kind has no more
     sources than are to be drawn.
     """
     if min(len({e.source for e in examples if e.label == v}) for v in (0, 1)) <= count:
         return []
     found: list[LabelSplit] = []
+    # More seeds than draws: some leave one kind without a clip to test.
     for seed in range(20 * DRAWS):
         rng = np.random.default_rng(seed)
         drawn = draw_clips(examples, per_class=count, rng=rng)
@@ -186,6 +188,7 @@ class _Scoring:
         if scorer is None:
             layers = [choose_layer(data, train, recipe=recipe) for train, _ in split.pairs]
         else:
+            # Joined states have one layer, which holds all members side by side.
             layers, recipe = [1] * len(split.pairs), replace(recipe, scorer=scorer)
         found = held_out(data, split.pairs, layers, mode=self.mode, recipe=recipe)
         return {"scores": found.highest.tolist(), "seconds": time.monotonic() - began}
