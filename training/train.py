@@ -111,7 +111,7 @@ def open_parts(
     """The backbone under training, and what of it is trained, by its shipped name."""
     fresh = given.start is None
     start = Trained(new_projector(data.clips, data.stills)) if fresh else trained_of(given.start)
-    backbone = load_lite(given.model, trained=Trained(start.projector))
+    backbone = load_lite(given.model, trained=Trained(start.projector), trainable=True)
     start.projector.requires_grad_(True).train()
     weights = {f"projector.{k}": v for k, v in start.projector.named_parameters()}
     weights |= adapt(backbone.decoder, rank=given.rank) if given.rank else {}

@@ -113,7 +113,7 @@ def library_twin(backbone: LiteBackbone) -> LlamaForCausalLM:
 def _poison_lite(backbone: Backbone) -> None:
     assert isinstance(backbone, LiteBackbone)
     with torch.no_grad():
-        backbone.decoder.model.layers[0].mlp.down_proj.weight[0, 0] = float("nan")
+        backbone.decoder.model.layers[0].input_layernorm.weight[0] = float("nan")
 
 
 def write_tiny_lite(folder: Path) -> Trained:

@@ -38,10 +38,15 @@ def decoder() -> LlamaForCausalLM:
     )
 
 
+def merge_all(decoder: LlamaForCausalLM, update: dict[str, torch.Tensor]) -> None:
+    for number, layer in enumerate(decoder.model.layers):
+        merge_adapter(layer, update, number=number)
+
+
 def test_each_adapted_weight_moves_by_its_product_and_no_other(decoder: LlamaForCausalLM) -> None:
     before = copy.deepcopy(decoder.state_dict())
     update = random_adapter(decoder, rank=2)
-    merge_adapter(decoder, update)
+    merge_all(decoder, update)
     for name, tensor in decoder.state_dict().items():
         stem = name.removeprefix("model.").removesuffix(".weight")
         expected = before[name]
@@ -55,8 +60,8 @@ def test_a_cut_decoder_takes_its_part(decoder: LlamaForCausalLM) -> None:
     update = random_adapter(decoder, rank=2)
     whole = copy.deepcopy(decoder)
     decoder.model.layers = decoder.model.layers[:2]
-    merge_adapter(decoder, update)
-    merge_adapter(whole, update)
+    merge_all(decoder, update)
+    merge_all(whole, update)
     mine, theirs = (d.model.layers[1].mlp.down_proj.weight for d in (decoder, whole))
     assert torch.equal(mine, theirs)
 
@@ -65,9 +70,9 @@ def test_a_missing_or_misshapen_update_is_refused(decoder: LlamaForCausalLM) -> 
     update = random_adapter(decoder, rank=2)
     name = "layers.1.mlp.up_proj.a"
     with pytest.raises(BackboneError, match="up_proj"):
-        merge_adapter(decoder, {k: v for k, v in update.items() if k != name})
+        merge_all(decoder, {k: v for k, v in update.items() if k != name})
     with pytest.raises(BackboneError, match="shape"):
-        merge_adapter(decoder, update | {name: torch.zeros(2, 3)})
+        merge_all(decoder, update | {name: torch.zeros(2, 3)})
 
 
 def test_the_package_carries_an_update_for_every_layer() -> None:

@@ -20,6 +20,7 @@ from transformers import (
 
 from hiprobe.backbones.lite.lite_model import load_lite
 from hiprobe.backbones.lite.small_llama import DecoderShape, SmallLlama
+from hiprobe.backbones.usual_ways import EQUAL
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 90,
@@ -118,7 +119,15 @@ def test_the_real_weights_give_the_librarys_states(lite_folder: Path) -> None:
     library = LlamaForCausalLM(LlamaConfig(**config)).eval()
     library.load_state_dict(backbone.decoder.state_dict())
     torch.manual_seed(0)
-    assert_equal_states(backbone.decoder, library, torch.randn(2, 103, 576) * 0.136)
+    embedded = torch.randn(2, 103, 576) * 0.136
+    with torch.inference_mode():
+        want = library.model(inputs_embeds=embedded, output_hidden_states=True, use_cache=False)
+        found = backbone.decoder.model(inputs_embeds=embedded, output_hidden_states=True)
+    assert len(found.hidden_states) == len(want.hidden_states)
+    for a, b in zip(found.hidden_states, want.hidden_states, strict=True):
+        # by length: a few numbers of a state are a thousand times as large as the others
+        distance = (a - b).norm(dim=-1) / b.norm(dim=-1)
+        assert float(distance.max()) < EQUAL["float32"]
 
 
 @pytest.mark.lite

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
 from hiprobe.backbones.decoder import DecoderBackbone, in_turn
 from hiprobe.backbones.decoder_outputs import read_texts, vision_readings
 from hiprobe.backbones.interface import DETECT_PROMPT, Speech, TextReading
+from hiprobe.backbones.lite.packed import PackedVision, can_pack, pack_layer
 from hiprobe.backbones.lite.parts import (
     FEATURE_CHANNELS,
     EfficientNetLite0,
@@ -27,7 +29,8 @@ from hiprobe.backbones.lite.parts import (
     change_features,
     load_trained,
     merge_adapter,
-    network_input,
+    scaled,
+    squashed,
 )
 from hiprobe.backbones.lite.small_llama import DecoderShape, SmallLlama
 from hiprobe.documents.checked import read_json
@@ -38,6 +41,9 @@ from hiprobe.states import VisionReading
 
 # How many are remembered: a clip of some seconds, in some 30 megabytes.
 PICTURES = 96
+# New ones in one call: the calls of two cost less, and more of them fall out of the cache between
+# two layers.
+TOGETHER = 2
 
 Maps = tuple[Tensor, Tensor]
 
@@ -49,14 +55,27 @@ class SeenPictures:
         self._look, self._pictures = look, pictures
         self._maps: OrderedDict[bytes, Maps] = OrderedDict()
 
-    def maps(self, picture: Tensor) -> Maps:
-        """What `look` gives for a picture `[1, 3, height, width]`."""
-        key = hashlib.blake2b(picture.contiguous().numpy().data, digest_size=16).digest()
-        found = self._maps.pop(key, None)
-        self._maps[key] = self._look(picture) if found is None else found
-        if len(self._maps) > self._pictures:
+    def maps(self, pictures: Sequence[Frame]) -> list[Maps]:
+        """What `look` gives for each picture, uint8 `[pixels, pixels, 3]`.
+
+        `look` takes some of them together, scaled as in training.
+        """
+        keys = [hashlib.blake2b(p.data, digest_size=16).digest() for p in pictures]
+        found = {key: self._maps.pop(key) for key in dict.fromkeys(keys) if key in self._maps}
+        new = {k: p for k, p in zip(keys, pictures, strict=True) if k not in found}
+        for some in _groups(list(new), TOGETHER):
+            coarse, fine = self._look(scaled(np.stack([new[key] for key in some])))
+            found |= {key: (coarse[i : i + 1], fine[i : i + 1]) for i, key in enumerate(some)}
+        for key in keys:
+            self._maps[key] = found[key]
+            self._maps.move_to_end(key)
+        while len(self._maps) > self._pictures:
             self._maps.popitem(last=False)
-        return self._maps[key]
+        return [found[key] for key in keys]
+
+
+def _groups(keys: list[bytes], size: int) -> Iterator[list[bytes]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 @dataclass(frozen=True)
@@ -64,12 +83,18 @@ class Look:
     """What is seen in one segment.
 
     Attributes:
-        tokens: visual tokens `[1, tokens, width]`.
-        features: what they were made from, `[frames, cells, INPUT_CHANNELS]`.
+        features: `[frames, cells, INPUT_CHANNELS]`.
+        projector: makes visual tokens of them.
     """
 
-    tokens: Tensor
     features: Tensor
+    projector: Projector
+
+    @cached_property
+    def tokens(self) -> Tensor:
+        """Visual tokens `[1, tokens, width]`, made when the decoder is first asked."""
+        made: Tensor = self.projector(self.features[None])
+        return made
 
 
 END_OF_TURN = "<|im_end|>"
@@ -92,7 +117,7 @@ class LiteBackbone(DecoderBackbone):
         *,
         decoder: Any,
         layer_count: int,
-        vision: EfficientNetLite0,
+        vision: nn.Module,
         projector: Projector,
         tokenizer: Tokenizer,
         weights: str,
@@ -138,12 +163,11 @@ class LiteBackbone(DecoderBackbone):
 
     def look(self, frames: Sequence[Frame], offsets: Sequence[float] | None) -> Look:
         """Visual tokens and their features; this model is not told times."""
-        features = self.visual_features([frames])
-        return Look(self.projector(features), features[0])
+        return Look(self.visual_features([frames])[0], self.projector)
 
     def alike(self, look: Look) -> int:
         """The number of visual tokens."""
-        return look.tokens.shape[1]
+        return look.features.shape[0] * look.features.shape[1]
 
     def from_vision(self, looks: Sequence[Look], seen: object) -> dict[VisionReading, Tensor]:
         """What the projector reads, as mean over the cells of the picture.
@@ -218,10 +242,9 @@ class LiteBackbone(DecoderBackbone):
         }
 
     def _feature_maps(self, frames: Sequence[Frame]) -> tuple[Tensor, Tensor]:
-        # one by one: what a picture's layers hand on then stays in the processor's cache
         unique = {id(frame): frame for frame in frames}  # a short stretch repeats its arrays
-        inputs = (network_input([f], pixels=self._input_pixels) for f in unique.values())
-        maps = dict(zip(unique, map(self._seen.maps, inputs), strict=True))
+        pictures = [squashed(f, pixels=self._input_pixels) for f in unique.values()]
+        maps = dict(zip(unique, self._seen.maps(pictures), strict=True))
         coarse, fine = (torch.cat([maps[id(f)][i] for f in frames]) for i in (0, 1))
         return coarse, fine
 
@@ -240,8 +263,13 @@ def load_lite(
     prompt: str = DETECT_PROMPT,
     cut_at_layer: int | None = None,
     trained: Trained | None = None,
+    trainable: bool = False,
 ) -> LiteBackbone:
     """Load an assembled model folder; cut at a layer, the layers above it are never read.
+
+    Args:
+        trained: the package's own parts where None.
+        trainable: gradients pass through the LLM, which is slower.
 
     Raises:
         BackboneError: the folder is incomplete or not a lite backbone.
@@ -256,23 +284,27 @@ def load_lite(
         decoder, vision = SmallLlama(shape), EfficientNetLite0()
         _load_parts(folder / "model.safetensors", decoder, vision)
         vision.fold_norms()
+        pixels = int(config["vision"]["input_pixels"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise BackboneError(
             f"the lite backbone in {folder} cannot be loaded: {error}; remove the folder and "
             "run: hiprobe backbones get lite"
         ) from error
     trained = trained or load_trained()
-    if trained.adapter:
-        merge_adapter(decoder, trained.adapter)
+    for number, layer in enumerate(decoder.model.layers):
+        if trained.adapter:
+            merge_adapter(layer, trained.adapter, number=number)
+        if can_pack() and not trainable:  # at once: the next layer gets the memory of this one
+            pack_layer(layer)
     return LiteBackbone(
         decoder=decoder,
         layer_count=layer_count,
-        vision=vision,
+        vision=PackedVision(vision, pixels=pixels) if can_pack() else vision,
         projector=trained.projector,
         tokenizer=tokenizer,
         weights=_weights_digest(manifest, trained),
         prompt=prompt,
-        input_pixels=config["vision"]["input_pixels"],
+        input_pixels=pixels,
     )
 
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -148,11 +148,18 @@ class EfficientNetLite0(nn.Module):
 
 def network_input(frames: Sequence[Frame], *, pixels: int) -> Tensor:
     """Frames as float32 `[n, 3, pixels, pixels]`, aspect squashed, scaled as in training."""
-    resized = [
-        cv2.resize(f, (pixels, pixels), interpolation=_interpolation(f, pixels)) for f in frames
-    ]
-    batch = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float()
-    return (batch - 127.0) / 128.0
+    return scaled(np.stack([squashed(f, pixels=pixels) for f in frames]))
+
+
+def squashed(frame: Frame, *, pixels: int) -> Frame:
+    """The frame as a square, uint8 `[pixels, pixels, 3]`."""
+    size = (pixels, pixels)
+    return np.asarray(cv2.resize(frame, size, interpolation=_interpolation(frame, pixels)))
+
+
+def scaled(pictures: NDArray[np.uint8]) -> Tensor:
+    """Pictures `[n, height, width, 3]` as the net takes them, `[n, 3, height, width]`."""
+    return torch.from_numpy(pictures).float().sub_(127.0).div_(128.0).permute(0, 3, 1, 2)
 
 
 def _interpolation(frame: Frame, pixels: int) -> int:
@@ -196,16 +203,16 @@ def change_features(maps: Tensor, fine: Tensor, *, grid: int) -> Tensor:
     Returns float32 `[clips, frames, grid * grid, INPUT_CHANNELS]`: frame mean, change mean, change
     maximum of the coarse map, change mean, change maximum of the fine one.
     """
-    coarse_change, fine_change = _change(maps), _change(fine)
-    parts = [_pooled(maps, grid), _pooled(coarse_change, grid), _highest(coarse_change, grid)]
-    return torch.cat([*parts, _pooled(fine_change, grid), _highest(fine_change, grid)], dim=3)
+    changes = [pool(_change(m), grid) for m in (maps, fine) for pool in (_pooled, _highest)]
+    change = torch.cat(changes, dim=3)
+    # repeated when it is small: a copy of whole maps would take longer than all the rest
+    change = torch.cat([change[:, :1], change], dim=1)[:, -maps.shape[1] :]
+    return torch.cat([_pooled(maps, grid), change], dim=3)
 
 
 def _change(maps: Tensor) -> Tensor:
-    if maps.shape[1] == 1:
-        return torch.zeros_like(maps)
-    change = (maps[:, 1:] - maps[:, :-1]).abs()
-    return torch.cat([change[:, :1], change], dim=1)
+    """From each frame to the next; zeros of one frame where there is only one."""
+    return (maps[:, 1:] - maps[:, :-1]).abs() if maps.shape[1] > 1 else torch.zeros_like(maps)
 
 
 def _pooled(maps: Tensor, grid: int) -> Tensor:
@@ -309,20 +316,22 @@ ADAPTED = (
 
 
 @torch.no_grad()
-def merge_adapter(decoder: Any, tensors: Mapping[str, Tensor]) -> None:
-    """Add `b @ a` to each adapted weight, in place (Hu et al. 2022); a cut decoder takes its part.
+def merge_adapter(layer: nn.Module, tensors: Mapping[str, Tensor], *, number: int) -> None:
+    """Add `b @ a` to each adapted weight of a layer, in place (Hu et al. 2022).
+
+    Args:
+        number: of the layer, from 0.
 
     Raises:
         BackboneError: a tensor is missing or has another shape.
     """
-    for number, layer in enumerate(decoder.model.layers):
-        for name in ADAPTED:
-            module = layer.get_submodule(name)
-            if not isinstance(module, nn.Linear):
-                raise BackboneError(f"the LLM's {name} is no linear layer; reinstall hiprobe")
-            update = _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
-            # in memory of its own: weights may be mapped from their file, page by page
-            module.weight = nn.Parameter(update.add_(module.weight), requires_grad=False)
+    for name in ADAPTED:
+        module = layer.get_submodule(name)
+        if not isinstance(module, nn.Linear):
+            raise BackboneError(f"the LLM's {name} is no linear layer; reinstall hiprobe")
+        update = _update(tensors, f"layers.{number}.{name}", tuple(module.weight.shape))
+        # in memory of its own: weights may be mapped from their file, page by page
+        module.weight = nn.Parameter(update.add_(module.weight), requires_grad=False)
 
 
 def _update(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
