@@ -141,7 +141,7 @@ class MemoryLibrary:
 
     def undo(self, reviewer: str, /) -> Any:
         own = [o for o in self.kept.values() if o.reviewer == reviewer]
-        return self.kept.pop(own[-1].id) if own else None
+        return [self.kept.pop(own[-1].id)] if own else []
 
     def labels(self) -> Sequence[Any]:
         return list(self.kept.values())

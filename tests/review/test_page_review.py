@@ -294,6 +294,9 @@ def test_many_events_are_judged_at_once(browser: Any, fresh_address: str) -> Non
     page.locator(".bulk", has_text="2 events chosen").wait_for()
     page.keyboard.press("n")
     told(page, "2 events labelled normal")
+    page.keyboard.press("u")
+    told(page, "Taken back: normal of 2 events")
+    page.locator(".rows .tag", has_text="normal").first.wait_for(state="detached")
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -81,8 +81,8 @@ class ReviewLibrary(Protocol):
     def unlabel(self, label_id: str, /) -> None:
         """Take a label back."""
 
-    def undo(self, reviewer: str, /) -> Any:
-        """Take back what this reviewer labelled last; None where there is nothing."""
+    def undo(self, reviewer: str, /) -> Sequence[Any]:
+        """Take back what this reviewer labelled last, many at once together; all of these."""
 
     def labels(self) -> Sequence[Any]:
         """All labels."""

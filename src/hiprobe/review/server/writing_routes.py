@@ -89,9 +89,9 @@ def label_many(desk: TheDesk, session: TheSession, given: a.NewLabels) -> Any:
 
 @route(router, "POST", "/labels/undo", role=Role.REVIEWER, response_model=a.UndoneAnswer)
 def undo(desk: TheDesk, session: TheSession) -> Any:
-    """Take back what this reviewer labelled last."""
+    """Take back what this reviewer labelled last; events labelled at once together."""
     found = desk.library.undo(session.reviewer)
-    return {"undone": None if found is None else a.LabelAnswer.model_validate(found)}
+    return {"undone": [a.LabelAnswer.model_validate(one) for one in found]}
 
 
 @route(router, "POST", "/labels/import", role=Role.ADMIN, response_model=a.ImportedAnswer)
