@@ -143,8 +143,8 @@ class ReviewExports(Protocol):
     def formats(self) -> Sequence[Any]:
         """`name`, `extension` and `about` of each."""
 
-    def write(self, name: str, out: Path, /) -> None:
-        """Write everything in a format."""
+    def write(self, name: str, out: Path, /) -> Sequence[Any]:
+        """Write everything in a format; `video` and `reason` of each that cannot be read."""
 
 
 class ReviewModel(Protocol):
