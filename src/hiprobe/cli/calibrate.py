@@ -15,7 +15,7 @@ from hiprobe.cli.options import Number, SessionOptions
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import expand_videos, open_for_probe, say_how_it_is_cut
 from hiprobe.errors import ProbeFolderError, UsageError, VideoError
-from hiprobe.names import named_in_a_line, shown
+from hiprobe.names import absolute, named_in_a_line, path_text, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +60,7 @@ class FootageReader:
 
     Attributes:
         session: None where all files are extracted states.
+        kept: where the states of what was scored last lie, see `CalibratedCamera.footage`.
     """
 
     probe: Probe
@@ -67,6 +68,7 @@ class FootageReader:
     session: Session | None
     quiet: bool
     failures: Failures = field(default_factory=Failures)
+    kept: list[str] = field(default_factory=list)
 
     def maxima(self, files: Sequence[Path], *, block_seconds: float) -> NDArray[np.float64]:
         """Highest causal score of each block of the files in order.
@@ -77,12 +79,16 @@ class FootageReader:
         from hiprobe.calibration import footage_maxima
 
         timelines = []
+        self.kept = []
         for file in files:
             with self.failures.of(file):
                 timelines.append(self._timeline(file))
+                self.kept += self._place_of_states(file)
         if not timelines:
             self.failures.report()
             raise VideoError("none of the footage could be read; see the reasons above")
+        if len(self.kept) < len(timelines):  # of some only: not the footage of these maxima
+            self.kept = []
         return footage_maxima(timelines, block_seconds=block_seconds)
 
     def _timeline(self, file: Path) -> Timeline:
@@ -101,6 +107,19 @@ class FootageReader:
                 progress=progress,
             )
         return found.timeline
+
+    def _place_of_states(self, file: Path) -> list[str]:
+        """One place, or none where the cache is not used."""
+        from hiprobe.datasets.video_files import is_states_name
+        from hiprobe.segment import WHOLE
+
+        if is_states_name(file):
+            return [path_text(absolute(file))]
+        if self.session is None or self.session.cache is None:
+            return []
+        parts = self.session.settings.key_parts("segments", WHOLE)
+        fingerprint = self.session.backbone.fingerprint
+        return [self.session.cache.key(file, settings=parts, fingerprint=fingerprint)]
 
 
 @click.command()
@@ -247,6 +266,7 @@ def _calibrated(
         ema_weight=reader.ema_weight,
         **{name: getattr(how, name) for name in options.LENGTHS},
         skip_still=how.skip_still,
+        footage=tuple(reader.kept),
     )
 
 
