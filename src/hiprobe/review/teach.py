@@ -264,12 +264,10 @@ def _fitted(lessons: Lessons, library: Library) -> Probe:
     """Fit as the probe's own clips were fitted, with the kappa that is set by now."""
     in_use = library.probe_in_use()
     base = in_use.versions.base()
-    settings = base.get_params(deep=False) | {"kappa": in_use.probe.kappa}
+    changed = {"kappa": in_use.probe.kappa, "mode": lessons.mode}
+    settings = base.get_params(deep=False) | changed
     if lessons.fixed_layer is not None:
         settings["layer"] = lessons.fixed_layer
-    wanted = base.settled().mode  # a committee's is "clip" where none was asked for
-    if all(example.clip is None for example in lessons.examples) and wanted == "clip":
-        settings["mode"] = "segment_mean"
     probe = Probe(**settings).fit(lessons.examples)
     if not base.view_table_ and KEPT_VIEW not in base.warnings_:
         return probe
