@@ -82,7 +82,7 @@ def lessons_of(library: Library, tell: Callable[[str], None] | None = None) -> L
         stretch_name(label, library) for label in labels if label.video_id not in found
     )
     if not all(example.segments is not None for example in own):
-        stretches = [_as_clip(stretch) for stretch in stretches]
+        stretches = [replace(with_mean(stretch), segments=None) for stretch in stretches]
     examples = (*own, *stretches)
     return Lessons(examples, _mode_of(base, examples), len(stretches), fixed, left_out)
 
@@ -168,11 +168,11 @@ def _mode_of(base: Probe, examples: Sequence[LabelledStates]) -> Mode:
     return base.mode_
 
 
-def _as_clip(stretch: LabelledStates) -> LabelledStates:
-    """For clips without segments: the mean of the stretch stands for a whole clip."""
-    if stretch.clip is None and stretch.segments is not None:
-        stretch = replace(stretch, clip=_mean(stretch.segments))
-    return replace(stretch, segments=None)
+def with_mean(example: LabelledStates) -> LabelledStates:
+    """With the mean of its segments in place of the vector over the whole, where it has none."""
+    if example.clip is not None or example.segments is None:
+        return example
+    return replace(example, clip=_mean(example.segments))
 
 
 def _mean(states: States) -> States:

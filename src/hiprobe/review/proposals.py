@@ -26,7 +26,7 @@ WHOLE_TIMES = 2.0
 
 # Noise of an answer, in units of the mean variance of the states (see `propose`). On the crash
 # clips 30 to 10,000 did alike, 1 no better than chance: it takes outliers, one after the other.
-ANSWER_NOISE = 100.0
+ANSWER_NOISE = 300.0
 
 # Candidates that are compared, the least certain first: the table of pairs grows with the square.
 MOST_COMPARED = 2000
