@@ -203,6 +203,10 @@ def label_by_keyboard(page: Any) -> None:
     assert "running" in page.inner_text(f"#{second}")
     page.keyboard.press("n")
     told(page, "Saved: normal")
+    page.keyboard.press("w")
+    page.get_by_role("group", name="Judge the whole video").wait_for()
+    page.keyboard.press("s")
+    told(page, "Saved: unsure")
 
 
 def refit_and_go_back(page: Any) -> None:

@@ -115,6 +115,7 @@ function keyTable({ desk, judging, player, tools, explain, setAsking, view, setV
     entry("Curve", ["m"], "drag to mark a stretch", tool("marking")),
     entry("Curve", ["i"], "mark from here", tool("markStart")),
     entry("Curve", ["o"], "mark up to here", tool("markEnd")),
+    entry("Curve", ["w"], "mark the whole video", tool("markWhole")),
     entry("Curve", ["+", "="], "threshold up", tool("nudge", 0.01)),
     entry("Curve", ["-"], "threshold down", tool("nudge", -0.01)),
     ...teaching,
