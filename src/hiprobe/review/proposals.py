@@ -46,8 +46,9 @@ class Candidate:
 
     Attributes:
         event_id: None for a peak below the threshold, and for a whole video.
+        vector: the mean of its segments at the probe's layer, scaled as its scorer does.
         is_whole: the stretch is all of its video.
-        vector: its states at the probe's layer, scaled as its scorer does.
+        whole: the video's own vector, from key frames over all of it, where that is kept.
     """
 
     event_id: str | None
@@ -58,6 +59,7 @@ class Candidate:
     threshold: float
     vector: _Floats
     is_whole: bool = False
+    whole: _Floats | None = None
 
     @property
     def uncertainty(self) -> float:
@@ -82,9 +84,8 @@ def propose(library: Library, count: int) -> tuple[Proposal, ...]:
     found = sorted(candidates(library), key=lambda one: -one.uncertainty)[:MOST_COMPARED]
     if not found:
         return ()
-    labelled = [vector_of(probe, e) for e in lessons_of(library).examples]
-    vectors = np.stack([candidate.vector for candidate in found])
-    distance = _distances(vectors, np.stack(labelled)).min(axis=1)
+    vectors, labelled = _vectors(probe, found, lessons_of(library).examples)
+    distance = _distances(vectors, labelled).min(axis=1)
     unit = float(np.median(distance)) or 1.0
     left = _Variance.of(np.concatenate([vectors, labelled]), probe.members)
     for number in range(len(found), len(found) + len(labelled)):
@@ -102,6 +103,23 @@ def propose(library: Library, count: int) -> tuple[Proposal, ...]:
         free[best] = False
         distance = np.minimum(distance, to_best)
     return tuple(chosen)
+
+
+def _vectors(
+    probe: Probe, found: Sequence[Candidate], clips: Sequence[LabelledStates]
+) -> tuple[_Floats, _Floats]:
+    """Candidates and labelled clips, `[n, dimensions]` each: whole vectors where all have one.
+
+    They tell more than means do: on the crash clips 0.027 above chance against 0.015. But the two
+    differ, and in a mixture that difference would be what is seen first.
+    """
+    wholes = [candidate.whole for candidate in found]
+    own = [_mean(probe, clip.clip) for clip in clips if clip.clip is not None]
+    kept = [whole for whole in wholes if whole is not None]
+    if len(kept) == len(found) and len(own) == len(clips):
+        return np.stack(kept), np.stack(own)
+    means = [vector_of(probe, clip) for clip in clips]
+    return np.stack([candidate.vector for candidate in found]), np.stack(means)
 
 
 @dataclass
@@ -210,8 +228,10 @@ def candidates(library: Library) -> Iterator[Candidate]:
         for event_id, start, end, score in spans:
             if not _is_labelled(own, start, end):
                 vector = _mean(in_use.probe, rows_within(states, start, end))
+                kept = in_use.whole(result, states.layers) if is_whole else None
+                whole = None if kept is None else _mean(in_use.probe, kept)
                 place = (event_id, video_id, start, end, score, timeline.threshold)
-                yield Candidate(*place, vector, is_whole)
+                yield Candidate(*place, vector, is_whole, whole)
 
 
 _Span = tuple[str | None, float, float, float]
