@@ -7,7 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from review_case import BEST_LAYER, DOG, FIGHT, LAYERS, NORMAL, ReviewCase, make_case, states
+from review_case import (
+    BEST_LAYER,
+    DOG,
+    FIGHT,
+    LAYERS,
+    NORMAL,
+    WIDTH,
+    ReviewCase,
+    make_case,
+    states,
+)
 
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.names import text_path
@@ -17,6 +27,7 @@ from hiprobe.progress import ProgressEvent
 from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.review.lessons import standing
 from hiprobe.review.library import Library
+from hiprobe.review.proposals import Candidate, compared_vectors
 from hiprobe.review.teach import Teacher
 from hiprobe.review.values import KeptEvent, UnknownIdError
 from hiprobe.segment import WHOLE
@@ -275,6 +286,21 @@ def test_a_short_video_is_proposed_as_a_whole_and_once(case: ReviewCase) -> None
         first = found[0].video_id
         library.label(video_id=first, start_seconds=0, end_seconds=4, kind="normal", reviewer="ann")
         assert first not in {p.video_id for p in Teacher(library).proposals(20)}
+
+
+def test_proposals_compare_whole_vectors_only_where_all_have_one(library: Library) -> None:
+    probe, clips = library.probe_in_use().probe, library.probe_in_use().probe.examples()
+    mean, whole = np.zeros(WIDTH), np.ones(WIDTH)
+    place = (None, "video", 0.0, 4.0, 0.5, 0.5, mean, True)
+    with_whole, without = Candidate(*place, whole), Candidate(*place)
+    own = [clip.clip.layer(probe.layer_)[0] for clip in clips if clip.clip is not None]
+    scaled = (np.stack(own) - probe.scorer_.mean) / probe.scorer_.scale
+    found, known = compared_vectors(probe, [with_whole], clips)
+    np.testing.assert_array_equal(found, [whole])
+    np.testing.assert_allclose(known, scaled)
+    found, known = compared_vectors(probe, [with_whole, without], clips)
+    np.testing.assert_array_equal(found, [mean, mean])
+    assert not np.allclose(known, scaled)
 
 
 def test_labels_of_videos_without_states_are_told(case: ReviewCase, library: Library) -> None:

@@ -84,7 +84,7 @@ def propose(library: Library, count: int) -> tuple[Proposal, ...]:
     found = sorted(candidates(library), key=lambda one: -one.uncertainty)[:MOST_COMPARED]
     if not found:
         return ()
-    vectors, labelled = _vectors(probe, found, lessons_of(library).examples)
+    vectors, labelled = compared_vectors(probe, found, lessons_of(library).examples)
     distance = _distances(vectors, labelled).min(axis=1)
     unit = float(np.median(distance)) or 1.0
     left = _Variance.of(np.concatenate([vectors, labelled]), probe.members)
@@ -105,7 +105,7 @@ def propose(library: Library, count: int) -> tuple[Proposal, ...]:
     return tuple(chosen)
 
 
-def _vectors(
+def compared_vectors(
     probe: Probe, found: Sequence[Candidate], clips: Sequence[LabelledStates]
 ) -> tuple[_Floats, _Floats]:
     """Candidates and labelled clips, `[n, dimensions]` each: whole vectors where all have one.
