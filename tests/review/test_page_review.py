@@ -118,16 +118,29 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
+# What the page tells stands there for some seconds only, in which a busy machine may not look.
+KEEP_WHAT_IS_TOLD = """
+window.told = [];
+new MutationObserver(() => {
+  const words = document.querySelector(".status")?.textContent;
+  if (words && words !== window.told.at(-1)) window.told.push(words);
+}).observe(document, { subtree: true, childList: true, characterData: true });
+"""
+
+
 def opened(browser: Any, address: str, **settings: Any) -> Any:
     page = browser.new_context(**settings).new_page()
+    page.add_init_script(KEEP_WHAT_IS_TOLD)
     page.goto(address)
     page.wait_for_selector(".row")
     return page
 
 
 def told(page: Any, words: str) -> None:
-    """Wait until the page says so."""
-    page.locator(".status", has_text=words).wait_for()
+    """Wait until the page says so, after what was waited for before."""
+    here = f"window.told.findIndex((one) => one.includes({json.dumps(words)}))"
+    wait_until(page, f"{here} >= 0")
+    page.evaluate(f"window.told.splice(0, {here} + 1)")
 
 
 def place_seconds(page: Any) -> float:
