@@ -37,7 +37,6 @@ def timeline() -> Timeline:
 
 def test_an_output_format(site: Path, tmp_path: Path, timeline: Timeline) -> None:
     from hiprobe import ScoredVideo, write_result
-    from hiprobe.cli.results import Context, Subject, write_results
 
     install("An output format", site)
     subtitles = "1\n00:00:01,000 --> 00:00:03,000\nunusual, score 0.90\n"
@@ -45,10 +44,6 @@ def test_an_output_format(site: Path, tmp_path: Path, timeline: Timeline) -> Non
     written = write_result(scored, tmp_path / "results", formats=("json", "srt"))
     assert [path.name for path in written] == ["camera.json", "camera.srt"]
     assert written[1].read_text(encoding="utf-8") == subtitles
-    # As `hiprobe detect` writes it, and as its help names it.
-    subject = Subject(Path("camera.mp4"), "camera", timeline, has_pictures=False)
-    context = Context(tmp_path / "out", ("srt",), {})
-    assert [path.read_text() for path in write_results(subject, context)] == [subtitles]
     help_text = CliRunner().invoke(app, ["detect", "--help"]).output
     assert "json, csv, png, mp4, html, srt" in " ".join(help_text.split())
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,31 +48,89 @@ def block_maxima(
     values = np.asarray(scores, dtype=np.float64)
     if not start.shape == end.shape == values.shape or values.ndim != 1:
         raise UsageError(f"{len(start)} starts, {len(end)} ends, scores {values.shape} differ")
-    if not len(values):
-        return np.zeros(0)
-    blocks = max(1, round(float(end[-1] - start[0]) / block_seconds))
-    # A segment that ends in the next block raises its alarm there: a score is known at its end.
-    known = np.nextafter(end - start[0], -np.inf)
-    owner = np.minimum((known / block_seconds).astype(np.int64), blocks - 1)
-    found = np.full(blocks, -np.inf)
+    owner = _owners(start, end, block_seconds)
+    found = np.full(owner.max(initial=-1) + 1, -np.inf)
     np.maximum.at(found, owner, np.where(np.isnan(values), -np.inf, values))
     return np.where(np.isneginf(found), np.nan, found)
 
 
-def footage_maxima(timelines: Sequence[Timeline], *, block_seconds: float) -> _Floats:
-    """`block_maxima` of recordings one after the other, on their smoothed scores.
+def _owners(start: _Floats, end: _Floats, block_seconds: float) -> NDArray[np.int64]:
+    """The block of each segment, ascending; the last block has one."""
+    if not len(start):
+        return np.zeros(0, np.int64)
+    blocks = max(1, round(float(end[-1] - start[0]) / block_seconds))
+    # A segment that ends in the next block raises its alarm there: a score is known at its end.
+    known = np.nextafter(end - start[0], -np.inf)
+    owner: NDArray[np.int64] = np.minimum((known / block_seconds).astype(np.int64), blocks - 1)
+    return owner
+
+
+@dataclass(frozen=True)
+class FootageBlocks:
+    """Blocks of a camera's footage.
+
+    Attributes:
+        maxima: float64 `[blocks]`, highest causal score of each; NaN where it has none.
+        hours: float64 `[blocks]`, hour of the day at which each begins, 0..24; NaN where the
+            recording does not tell its clock.
+    """
+
+    maxima: _Floats
+    hours: _Floats
+
+    def during(self, part: DayPart) -> _Floats:
+        """Maxima of the blocks that begin in a part of the day."""
+        inside = (self.hours - part.from_hour) % 24 < (part.to_hour - part.from_hour) % 24
+        found: _Floats = self.maxima[inside & np.isfinite(self.maxima)]
+        return found
+
+    @property
+    def unknown(self) -> int:
+        """Blocks with a score whose clock is not known."""
+        return int((np.isnan(self.hours) & np.isfinite(self.maxima)).sum())
+
+
+@dataclass(frozen=True)
+class DayPart:
+    """Hours of the day, half-open; from a later hour to an earlier one is over midnight."""
+
+    from_hour: float
+    to_hour: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.from_hour < 24 and 0 <= self.to_hour < 24):
+            raise UsageError(f"hours {self.from_hour} to {self.to_hour}; give 0 up to 24")
+        if self.from_hour == self.to_hour:
+            raise UsageError(f"the day from {self.from_hour} to {self.to_hour} is empty")
+
+    @property
+    def rest(self) -> DayPart:
+        """The other hours."""
+        return DayPart(self.to_hour, self.from_hour)
+
+
+def footage_blocks(
+    timelines: Sequence[Timeline],
+    *,
+    block_seconds: float,
+    recorded: Sequence[datetime | None] | None = None,
+) -> FootageBlocks:
+    """Blocks of recordings one after the other, on their smoothed scores, as `block_maxima`.
 
     The clock runs on from one recording to the next, so that many short files count with their
     own length and not with a block each.
 
     Args:
         timelines: in order of time; their smoothing must be causal.
+        recorded: when each begins; without a time zone, or with one, the hours are the local
+            hours of that moment as given.
 
     Raises:
         UsageError: a timeline's smoothing looks ahead, or as `block_maxima`.
     """
-    starts, ends, clock = [], [], 0.0
-    for timeline in timelines:
+    starts, ends, hours, clock = [], [], [], 0.0
+    moments = recorded if recorded is not None else [None] * len(timelines)
+    for timeline, moment in zip(timelines, moments, strict=True):
         if not Smoothing.of(timeline).is_causal:
             raise UsageError(
                 "the scores were smoothed by a Gaussian, which looks ahead; detect with "
@@ -82,9 +141,22 @@ def footage_maxima(timelines: Sequence[Timeline], *, block_seconds: float) -> _F
         starts.append(start + shift)
         ends.append(end + shift)
         clock = float(ends[-1][-1]) if len(end) else clock
+        hours.append(_hours(timeline.start_seconds, moment))
     scores = [timeline.smoothed for timeline in timelines]
-    joined = (np.concatenate([np.zeros(0), *parts]) for parts in (starts, ends, scores))
-    return block_maxima(*joined, block_seconds=block_seconds)
+    parts = (np.concatenate([np.zeros(0), *own]) for own in (starts, ends, scores, hours))
+    start, end, score, hour = parts
+    maxima = block_maxima(start, end, score, block_seconds=block_seconds)
+    # A segment longer than a block leaves some blocks without one: they begin within the next.
+    first = np.searchsorted(_owners(start, end, block_seconds), np.arange(len(maxima)))
+    return FootageBlocks(maxima, hour[first])
+
+
+def _hours(start_seconds: _Floats, moment: datetime | None) -> _Floats:
+    """Hour of the day at which each segment begins."""
+    if moment is None:
+        return np.full(len(start_seconds), np.nan)
+    first = moment.hour + moment.minute / 60 + moment.second / 3600
+    return (first + np.asarray(start_seconds, dtype=np.float64) / 3600) % 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +169,7 @@ class AlarmPromise:
         confidence: None where the rate holds on average over draws of the footage; otherwise the
             share of such draws in which it holds for all time to come.
         threshold: alarms are causal scores above it.
-        rank: the threshold is the so many-th largest block maximum.
+        rank: the threshold is the block maximum of this rank, 1 for the largest.
         blocks, block_seconds: of the footage seen.
         needed_hours: footage that the asked rate takes.
     """

@@ -1,7 +1,7 @@
 """Every error that HiProbe raises on purpose.
 
 A message names the value, the cause and the remedy. The exit code is what the command line
-returns when the error ends a command, so that scripts can tell the outcomes apart.
+returns when the error ends a command, so that scripts can distinguish the outcomes.
 """
 
 from __future__ import annotations

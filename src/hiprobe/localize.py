@@ -17,7 +17,7 @@ from hiprobe.timeline import EMA_WEIGHT, Event, SmoothingKind, Timeline
 
 MAX_SIGMA_SEGMENTS = 1e6
 
-# The Gaussian ends after so many sigmas (two segments on either side at the default sigma).
+# The Gaussian ends after this many sigmas (two segments on either side at the default sigma).
 TRUNCATE_SIGMAS = 4.0
 
 

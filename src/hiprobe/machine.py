@@ -17,7 +17,7 @@ _PRODUCT_SIDE = 1024
 
 
 def processor_name() -> str:
-    """The processor's model, as far as the system tells it."""
+    """The processor's model, as far as the system gives it."""
     return cpu_info("model name") or platform.processor() or platform.machine()
 
 
@@ -49,8 +49,8 @@ class Took:
 
     Attributes:
         seconds: by the clock.
-        processor_seconds: of all threads of this process. Beside other work it tells more than the
-            clock: what others take is not in it.
+        processor_seconds: of all threads of this process. While other programs run it is the
+            better measure: their time is not in it.
     """
 
     seconds: float

@@ -8,6 +8,7 @@ import re
 import stat
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path, PurePath
 
 # A surrogate: Python holds a byte of a name that is no UTF-8 as one, and no file can.
@@ -222,3 +223,18 @@ def fits_file_name(name: str, suffix_room: int = LONGEST_ENDING) -> str:
         return name
     mark = "~" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     return plain.encode()[: room - len(mark)].decode("utf-8", "ignore") + mark
+
+
+_CLOCK = re.compile(
+    r"(?<!\d)(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T_ .-]{1,3}(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?!\d)"
+)
+
+
+def clock_in_name(name: str) -> datetime | None:
+    """The time that a recorder wrote into a name, as in `cam_20240501_123000.mp4`."""
+    for found in _CLOCK.finditer(name):
+        try:
+            return datetime(*map(int, found.groups()))  # type: ignore[arg-type]
+        except ValueError:  # digits that are no date
+            continue
+    return None

@@ -74,7 +74,7 @@ _GONE = re.compile(r"NO_SUCH_KEY|RESOURCE_NOT_FOUND|HTTP status 404", re.IGNOREC
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """An object as a listing tells of it."""
+    """An object as a listing of the store describes it."""
 
     path: Path
     size_bytes: int
@@ -113,7 +113,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
 
 
 def objects_below(folder: Path, *, hidden: bool = False) -> list[ObjectInfo]:
-    """Objects at any depth, sorted; of those whose names are no paths a warning tells.
+    """Objects at any depth, sorted; a warning names those whose names are no paths.
 
     Args:
         hidden: those with a part that begins with a dot too.
@@ -397,12 +397,12 @@ def _asked(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         _refuse_absent(path)
     except (OSError, ValueError, NotImplementedError) as error:
-        told = str(error)
-        if _GONE.search(told):
+        text = str(error)
+        if _GONE.search(text):
             _refuse_absent(path)
-        reason = next((words for sign, words in _WORDS if re.search(sign, told, re.I)), None)
+        reason = next((words for sign, words in _WORDS if re.search(sign, text, re.I)), None)
         if reason is None:
-            code = re.search(r"AWS Error (\w+)", told)
+            code = re.search(r"AWS Error (\w+)", text)
             reason = f"the object store answers with an error ({code[1] if code else 'unknown'})"
         raise StorageError(f"cannot use {path}: {reason}") from None
 

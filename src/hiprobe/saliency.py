@@ -1,4 +1,4 @@
-"""Dynamic layer saliency probing: which layer tells normal from anomalous best (paper, eqs. 1-7).
+"""Dynamic layer saliency probing: which layer separates the two classes best (paper, eqs. 1-7).
 
 All of it is computed in float64 on one vector per clip and layer. Choices where the paper is
 silent: variances are those of the population (divided by n); entropy bins lie on the range of

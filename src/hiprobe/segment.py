@@ -124,6 +124,20 @@ class Cut:
             return f"{length}, one every {self.hop_frames} frames"
         return length if self.hop_seconds is None else f"{length}, one every {self.hop_seconds:g} s"
 
+    def segment_count(self, *, frame_count: int, seconds: float) -> int:
+        """Segments of a video without gaps; where they overlap, until one reaches the end.
+
+        Args:
+            frame_count: frames of the video, or of its stretch.
+            seconds: its length, which gives the frame rate where segments are cut by the clock.
+        """
+        if self.segment_seconds is None and self.hop_seconds is None:
+            hop_frames = self.hop_frames or self.segment_frames
+            return window_count(frame_count, self.segment_frames, hop_frames)
+        length = self.segment_seconds or seconds / frame_count * self.segment_frames
+        found = window_count(seconds, length, self.hop_seconds or length)
+        return min(frame_count, found)  # A window without a frame gives no segment.
+
     @property
     def words(self) -> str:
         """All of it in words; those of two cuts are equal where they give the same segments."""

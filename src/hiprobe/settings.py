@@ -134,7 +134,7 @@ def share_processors(root: Path = Path("/")) -> None:
 
 
 def use_threads(count: int) -> None:
-    """Let torch, numpy, OpenCV and decoders use so many threads each, here and in child processes.
+    """Let torch, numpy, OpenCV and decoders use `count` threads each, here and in child processes.
 
     Torch, numpy and OpenCV read this when they are loaded.
     """

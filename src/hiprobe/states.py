@@ -77,7 +77,7 @@ def layers_at(reading: str, layers: Sequence[int]) -> tuple[int, ...]:
 
 
 def depth_at(reading: str, layer_count: int) -> int:
-    """The `layer_count` of states of a reading, from a backbone with so many decoder layers."""
+    """The `layer_count` of states of a reading, from a backbone with this many decoder layers."""
     return len(VISION_LAYERS) if reading in (*VISION_READINGS, JOINED) else layer_count
 
 

@@ -47,7 +47,7 @@ class Explanation:
         confidence: the model's own claim in 0..1, not calibrated; None where it makes none.
         reason: why there is no answer, or that the model declined.
         event: number of the event that it belongs to, from 1; None for a summary.
-        guess: a small model said it, whose words often contradict the score.
+        guess: the words are those of a small model, which often contradict the score.
     """
 
     kind: Kind

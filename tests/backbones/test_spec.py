@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from hiprobe.backbones.registry import open_backbone
 from hiprobe.baselines.attention_heads import HeadsView
 from hiprobe.cli import options
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.prompts import PRESETS
 from hiprobe.spec import CHOICES, OPTIONS, BackboneSpec, spec_of
@@ -42,11 +43,11 @@ def any_spec(rng: np.random.Generator) -> BackboneSpec:
 
 def parsed(words: list[str]) -> BackboneSpec:
     """What a command that reads videos makes of some words."""
-    seen: list[options.SessionOptions] = []
+    seen: list[SessionOptions] = []
 
     @click.command()
     @options.how_to_read()
-    def read(how: options.SessionOptions) -> None:
+    def read(how: SessionOptions) -> None:
         seen.append(how)
 
     done = CliRunner().invoke(read, words)

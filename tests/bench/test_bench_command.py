@@ -34,7 +34,7 @@ from hiprobe.pipeline.measured_rate import kept_rate, noise_segments, write_movi
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.content_hash import content_hash
 from hiprobe.video.decode import FrameReader
-from hiprobe.video.loop import write_looped
+from hiprobe.video.join import write_looped
 
 
 def run(*words: object) -> Result:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
 from hiprobe.cli.calibrate import as_calibrated
-from hiprobe.cli.options import SessionOptions
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import ProbeFolderError
 from hiprobe.probe.camera_file import read_camera
 from hiprobe.report.documents import read_timeline
@@ -80,6 +80,35 @@ def test_too_little_footage_warns_with_what_it_can_promise(probe: Path, tmp_path
     assert "bring 72 hours" in done.stdout and "warning: 0.17 hours" in done.stderr
     used = good(run("detect", probe, seen, "--camera", "camera", "-o", tmp_path / "out", "-q"))
     assert "warning: camera camera: 0.17 hours" in used.stderr
+
+
+def test_day_and_night_are_told_apart_where_names_tell_the_clock(
+    probe: Path, tmp_path: Path
+) -> None:
+    """An hour up to 18:00 that is calm, and an hour after it with something in each minute."""
+    calm = footage(tmp_path / "yard_20240501_170000.safetensors", 3600, seed=1)
+    hot = slice(3, 3600, 60)
+    busy = footage(tmp_path / "yard_20240501_180000.safetensors", 3600, seed=2, hot=hot)
+    told = good(run("calibrate", probe, calm, busy, *ASKED)).stdout
+    by_day, by_night = (line for line in told.splitlines() if line.startswith("by "))
+    assert by_day.startswith("by day: 1 hours, ") and "by night: 1 hours, " in by_night
+    alarms = [int(line.split(" alarms")[0].split()[-1]) for line in (by_day, by_night)]
+    assert alarms[0] < 20 < alarms[1] and sum(alarms) == 79  # the 80th highest is the threshold
+    own = [float(line.split()[-1]) for line in (by_day, by_night)]
+    assert own[0] < own[1]
+
+    later = good(run("calibrate", probe, calm, *ASKED, "--day", "20:00-16:30")).stdout
+    assert "by night: 1 hours" in later and "by day: no footage" in later
+    unclear = footage(tmp_path / "a.safetensors", 3600, seed=1)
+    assert "by day" not in good(run("calibrate", probe, unclear, *ASKED)).stdout
+    both = good(run("calibrate", probe, unclear, calm, *ASKED)).stdout
+    assert "of 1 hours the time of day is not known" in both
+
+
+@pytest.mark.parametrize("hours", ["6-18", "06:00-25:00", "06:60-18:00", "06:00-06:00"])
+def test_hours_that_are_no_day(hours: str) -> None:
+    done = run("calibrate", "probe", "x", "--day", hours)
+    assert done.exit_code == 2 and "--day" in done.stderr
 
 
 def test_drift_is_told_for_footage_that_scores_higher(probe: Path, tmp_path: Path) -> None:

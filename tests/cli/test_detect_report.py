@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.cli.detect import DetectReport, speed
+from hiprobe.cli.detect_report import DetectReport, speed
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.pipeline import DetectResult
 from hiprobe.states import States

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from hiprobe.cli import options
 from hiprobe.cli.app import Commands
-from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.process import plain_warnings
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.prompts import PRESETS
 from hiprobe.segment import Cut

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from hiprobe.cli.session import expand_videos, parse_layers
+from hiprobe.cli.extract import parse_layers
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.errors import UsageError
 
 

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from hiprobe.cli.app import app
-from hiprobe.cli.options import Number, Whole
+from hiprobe.cli.option_types import Number, Whole
 
 
 def commands(group: click.Command, path: tuple[str, ...] = ()):

@@ -12,7 +12,8 @@ from numpy.random import default_rng
 from test_fit_and_detect import good, run
 
 from hiprobe.cli.doctor import _disk
-from hiprobe.cli.session import expand_videos, items_to_extract
+from hiprobe.cli.extract import items_to_extract
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.datasets.clips import read_clips
 from hiprobe.names import path_text
 from hiprobe.objects import local_copy, objects_below, put

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
-from hiprobe.cli.options import spec_of_options
 from hiprobe.cli.reproduce import reproduce
+from hiprobe.cli.session_options import spec_of_options
 from hiprobe.errors import BackboneError
 from hiprobe.probe import Probe
 from hiprobe.spec import OPTIONS, BackboneSpec

@@ -10,8 +10,8 @@ from cli_states import write_clip_folder, write_untrimmed
 from click.testing import CliRunner
 
 from hiprobe.cli.app import app
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.cli.run_files import RunFile
-from hiprobe.cli.session import expand_videos
 from hiprobe.datasets.clips import read_clips, read_labelled
 from hiprobe.datasets.files_found import find_all
 from hiprobe.errors import LabelError, UsageError

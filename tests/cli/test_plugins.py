@@ -12,7 +12,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neural_network import MLPClassifier
 
 from hiprobe.cli.app import app
-from hiprobe.cli.fit import HEADS, LAYER_RULE_NAMES, SCORER_NAMES
+from hiprobe.cli.fit import LAYER_RULE_NAMES, SCORER_NAMES
+from hiprobe.cli.fit_clips import HEADS
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.probe import Probe
 from hiprobe.probe.selection import LAYER_RULES

@@ -13,9 +13,10 @@ from cli_states import FINGERPRINT, states
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
+from hiprobe.cli.detect import save_event_clips
 from hiprobe.cli.run_files import RunFile, shown_names
 from hiprobe.report.documents import timeline_document, write_json
+from hiprobe.report.writers import ScoredVideo, write_result
 from hiprobe.store.states_file import write_states
 from hiprobe.store.text_files import ENDINGS, RESULTS, RUN_NAME, STATES, names_of_file
 from hiprobe.timeline import Event, Timeline
@@ -187,9 +188,9 @@ def test_the_endings_are_those_that_are_written(tmp_path: Path) -> None:
 
     out, frames = tmp_path / "out", [np.zeros((32, 32, 3), np.uint8)] * 20
     write_video(tmp_path / "cam.mp4", frames, fps=10)
-    subject = Subject(tmp_path / "cam.mp4", "cam", timeline(), True)
-    context = Context(out=out, formats=("json", "csv", "png", "mp4", "html"), probe={})
-    paths = write_results(subject, context) + save_event_clips(subject, context)
+    scored = ScoredVideo(tmp_path / "cam.mp4", timeline())
+    paths = write_result(scored, out, formats=("json", "csv", "png", "mp4", "html"), name="cam")
+    paths += save_event_clips(scored, out, name="cam")
     written = {path.name for path in paths}
     assert written == {path.name for path in out.iterdir()}
     assert written == {f"cam{ending}" for ending in ENDINGS[RESULTS]}

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from pipeline_parts import BrightProbe, ColourBackbone, write_video
 
-from hiprobe.cli.detect import remarks
+from hiprobe.cli.detect_report import remarks
 from hiprobe.errors import VideoError
 from hiprobe.pipeline import (
     ExtractionSettings,

@@ -16,7 +16,7 @@ from hiprobe.errors import UsageError, VideoError
 from hiprobe.pipeline.planning import Footage, RunPlan, Workers, savings
 from hiprobe.segment import Cut, Stretch
 from hiprobe.video.segments import read_segments
-from hiprobe.video.video_extent import video_extent
+from hiprobe.video.video_info import video_extent
 
 RATE = ModelRate(0.1, 0.01, FRAME_PIXELS, 8, "measured", "measured")
 

@@ -65,18 +65,18 @@ def fitted(views: Sequence[Sequence[LabelledStates]], **settings: object) -> Pro
     return Probe(recipe="committee", **settings).fit_views(views)  # type: ignore[arg-type]
 
 
-def test_members_are_every_third_layer_from_the_last_and_one_of_the_tower() -> None:
+def test_members_are_every_third_layer_of_the_deeper_half_and_one_of_the_tower() -> None:
     views = make_views()
     clips = [view[0].clip for view in views]
     members = members_of([c for c in clips if c is not None])
     assert [(m.reading, m.layer) for m in members] == [
-        *(("last", n) for n in (7, 4, 1)),
-        *(("visual_mean", n) for n in (7, 4, 1)),
+        *(("last", n) for n in (7, 4)),
+        *(("visual_mean", n) for n in (7, 4)),
         ("vision_change_mean", 1),
     ]
-    assert readings_of(members) == tuple(WIDTHS) and layers_of(members) == (1, 4, 7)
+    assert readings_of(members) == tuple(WIDTHS) and layers_of(members) == (4, 7)
     joined = join_examples(views, members)[0].segments
-    assert joined is not None and joined.width == 3 * 6 + 3 * 6 + 9
+    assert joined is not None and joined.width == 2 * 6 + 2 * 6 + 9
     first = views[0][0].segments
     assert first is not None
     np.testing.assert_array_equal(joined.values[:, 0, slices_of(members)[1]], first.layer(4))
@@ -92,6 +92,18 @@ def test_it_beats_its_best_member_and_silences_the_one_at_chance() -> None:
     assert sum(weight.values()) == pytest.approx(1)
     assert weight["visual_mean"] < 0.1 < weight["last"]
     assert probe.cv_auc_ is not None and probe.cv_auc_ > 0.9
+
+
+@pytest.mark.parametrize("clips", [6, 60])
+def test_the_vision_tower_counts_less_while_clips_are_few(clips: int) -> None:
+    rng, labels = np.random.default_rng(0), np.arange(clips) % 2
+    members = (Member("last", 1, 4), Member("vision_change_mean", 1, 4))
+    x = rng.normal(size=(clips, 8))
+    x[:, [0, 4]] += 3 * labels[:, None]  # both readings tell the same
+    scorer = CommitteeScorer(classifier=None, members=members, evidence_clips=np.inf)
+    first, second = scorer.fit(x, labels).rows
+    rarer = clips // 2
+    assert second.weight / first.weight == pytest.approx(rarer / (rarer + 50))
 
 
 def test_the_score_is_the_weighted_mean_of_the_members_log_odds() -> None:

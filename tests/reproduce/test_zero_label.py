@@ -9,13 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_states
 from sklearn.metrics import roc_auc_score
 
+from hiprobe.baselines.asked import Answered
+from hiprobe.joined import Member
+from hiprobe.probe.training_set import training_set
 from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.experiment_result import Findings
 from hiprobe.reproduce.experiments import without_labels as zero_label
 from hiprobe.reproduce.experiments.without_labels import (
+    ASKED_COMMITTEE,
+    ASKED_GAIN,
     AUC,
+    COMMITTEE,
     FIRST,
     GAIN,
     HEADS,
@@ -96,11 +103,38 @@ def test_an_answer_without_a_number_ranks_in_the_middle(found: Findings) -> None
 
 
 def test_every_rival_has_the_probes_gain_beside_it(found: Findings) -> None:
-    for name in (HEADS, FIRST, ODD, NUMBER):
+    for name in (HEADS, COMMITTEE, ASKED_COMMITTEE, FIRST, ODD, NUMBER):
         gain = value(found, PROBE, AUC) - value(found, name, AUC)
         assert value(found, name, GAIN) == pytest.approx(gain, abs=1e-9)
     (row,) = [r for r in found.rows if (r.setting, r.metric) == (HEADS, GAIN)]
     assert row.low is not None and row.low <= row.ours <= (row.high or 0) and len(row.by_seed) == 2
+
+
+def test_the_gain_by_the_questions_is_that_of_the_committee_with_them(found: Findings) -> None:
+    gain = value(found, ASKED_COMMITTEE, AUC) - value(found, COMMITTEE, AUC)
+    assert value(found, ASKED_COMMITTEE, ASKED_GAIN) == pytest.approx(gain, abs=1e-9)
+
+
+def test_questions_that_tell_all_lift_a_committee_that_sees_nothing(
+    place: Path, clips: Path
+) -> None:
+    examples = toy_states.examples(sources=24, per_source=1, gap=0.0)
+    labels = np.array([e.label for e in examples])
+    noise = np.random.default_rng(5).normal(size=(24, 6)).astype(np.float32)
+    told = Answered(np.where(labels == 1, 0.9, 0.1), np.zeros(24, bool))
+    contest = zero_label.Contest(
+        states=training_set(examples),
+        joined=noise,
+        members=(Member("last", 1, 6),),
+        heads=(),
+        answers={"ordinal": told},
+        odd=told.scores,
+    )
+    bench = make_bench(place / "planted", clips, answering.Answerer())
+    without = zero_label.committee_scores(contest, bench, 0)
+    with_it = zero_label.asked_committee_scores(contest, bench, 0)
+    assert roc_auc_score(labels, without) < 0.8
+    assert roc_auc_score(labels, with_it) > 0.95
 
 
 def test_labels_are_said_where_they_are_used(found: Findings) -> None:

@@ -9,7 +9,6 @@ from results_folder import SCORES, write_result
 
 from hiprobe.errors import StorageError, UsageError
 from hiprobe.review.library import Library
-from hiprobe.review.result_videos import clock_in
 from hiprobe.review.values import UnknownIdError
 
 
@@ -191,16 +190,3 @@ def test_many_events_take_time_in_proportion(tmp_path: Path) -> None:
 def test_folder_without_timelines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--format json"):
         Library.open([tmp_path])
-
-
-@pytest.mark.parametrize(
-    ("name", "clock"),
-    [
-        ("cam1_20240501_123000.mp4", "2024-05-01T12:30:00"),
-        ("2024-05-01 12-30-00.mkv", "2024-05-01T12:30:00"),
-        ("20249901_123000.mp4", None),
-        ("take-7.mp4", None),
-    ],
-)
-def test_clock_in_a_name(name: str, clock: str | None) -> None:
-    assert clock_in(name) == clock

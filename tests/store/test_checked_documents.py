@@ -16,7 +16,8 @@ from hiprobe.documents.checked import (
     read_json,
     read_plain,
 )
-from hiprobe.documents.schemas import FingerprintFields, ReadingDocument
+from hiprobe.documents.probe_schemas import ReadingDocument
+from hiprobe.documents.schemas import FingerprintFields
 
 
 @pytest.mark.parametrize(

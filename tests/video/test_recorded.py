@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from hiprobe.video.recorded import recorded_at
+from hiprobe.names import clock_in_name
+from hiprobe.video.video_info import recorded_at
 from hiprobe.video.write import save_clip, write_video
 
 
@@ -37,12 +38,26 @@ def video_of(path: Path, told: str | None = None) -> Path:
         ("a.mp4", "2018-04-19T22:46:00Z", datetime(2018, 4, 19, 22, 46, tzinfo=UTC)),
         ("a.mp4", "1970-01-01T00:00:00Z", None),
         ("a.mkv", "2097-01-01T00:00:00Z", None),
+        ("a_20180419_224600.mp4", "2020-01-01T00:00:00Z", datetime(2018, 4, 19, 22, 46)),
     ],
 )
 def test_what_the_file_says(
     tmp_path: Path, name: str, told: str | None, expected: datetime | None
 ) -> None:
     assert recorded_at(video_of(tmp_path / name, told)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "clock"),
+    [
+        ("cam1_20240501_123000.mp4", datetime(2024, 5, 1, 12, 30)),
+        ("2024-05-01 12-30-00.mkv", datetime(2024, 5, 1, 12, 30)),
+        ("20249901_123000.mp4", None),
+        ("take-7.mp4", None),
+    ],
+)
+def test_clock_in_a_name(name: str, clock: datetime | None) -> None:
+    assert clock_in_name(name) == clock
 
 
 def test_a_clip_is_made_small(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hiprobe.backbones.interface import Speech
 from hiprobe.baselines.asked import CALM_QUESTION
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Reading
+from hiprobe.states import VISION_READINGS, Reading
 
 GOOD_HEAD = (2, 1)
 
@@ -51,7 +51,8 @@ class Answerer:
     ) -> Mapping[Reading, NDArray[np.float32]]:
         light = np.array([brightness(s.frames) for s in segments])
         rows = np.stack([np.outer(light, np.arange(4) + layer) for layer in layers], axis=1)
-        return dict.fromkeys(readings, rows.astype(np.float32))
+        made = rows.astype(np.float32)
+        return {r: made[:, :1] if r in VISION_READINGS else made for r in readings}
 
     def describe(
         self,

@@ -21,6 +21,7 @@ Method = Literal["first-token", "ordinal", "decoded", "heads"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
+# Tokenizers have one token for a word with a space before it, and others for other capitals.
 YES = ("Yes", "yes", "YES", " Yes", " yes")
 NO = ("No", "no", "NO", " No", " no")
 
@@ -110,14 +111,15 @@ def read_number(text: str) -> float | None:
     numbers within a sentence count people and frames, not scores. Numbers above 1 without a
     scale of their own are not guessed at.
     """
-    asked_away = _RANGE.sub(" ", text)
+    # Models like to repeat the scale ("from 0 to 1"), whose ends are no score.
+    without_range = _RANGE.sub(" ", text)
     first = () if _LIST.match(text) else (_ALONE,)
     for pattern in (*first, _AFTER_NAME):
-        found = pattern.search(asked_away)
+        found = pattern.search(without_range)
         value = None if found is None else _value(found)
         if value is not None:
             return value
-    for found in _ANY.finditer(asked_away):
+    for found in _ANY.finditer(without_range):
         value = _value(found)
         if value is not None and not found.group().strip().isdigit():
             return value
@@ -126,6 +128,7 @@ def read_number(text: str) -> float | None:
 
 def _value(found: re.Match[str]) -> float | None:
     digits, percent, scale = found.groups()
+    # No score has that many digits; float() would take them all the same.
     if len(digits) > 20:
         return None
     number = float(digits.replace(",", "."))
@@ -149,7 +152,10 @@ ViewStates = Mapping[Reading, NDArray[np.float32]]
 
 @dataclass
 class View:
-    """What all views have in common: one layer, one reading, the backbone's words."""
+    """A backbone whose "states" are answers: one layer, one reading, the backbone's own words.
+
+    So extraction, cache and detection work on answers as they do on hidden states.
+    """
 
     backbone: Backbone
     layer_count = 1
@@ -180,6 +186,7 @@ class View:
     def fingerprint_of(self, method: Method, prompt: str) -> Fingerprint:
         """The backbone's own, with method and question in it."""
         own = self.backbone.fingerprint
+        # In the fingerprint, so that cached answers are never taken for hidden states.
         settings = {**own.settings, "zero_label": method, "zero_label_version": VERSION}
         return replace(own, prompt=prompt, settings=settings)
 
@@ -191,7 +198,7 @@ class FirstTokenView(View):
     Columns: `FIRST_TOKEN_COLUMNS`; a mass is the probability of Yes and No together.
 
     Raises:
-        BackboneError: the backbone does not tell its first token.
+        BackboneError: the backbone cannot give its first answer token.
     """
 
     questions: Questions = QUESTIONS
@@ -203,7 +210,7 @@ class FirstTokenView(View):
         self._asked = self.backbone
         if not isinstance(self._asked, FirstToken):
             raise BackboneError(
-                f"the backbone {self.backbone.fingerprint.model} does not tell its first answer "
+                f"the backbone {self.backbone.fingerprint.model} cannot give its first answer "
                 "token; choose another method"
             )
 
@@ -234,7 +241,7 @@ class FirstTokenView(View):
     ) -> tuple[_Floats, _Floats]:
         """Log-odds of Yes against No, and the mass of both: `[questions, segments]` each."""
         if not isinstance(self._asked, FirstToken):  # refused when built
-            raise BackboneError("the backbone does not tell its first answer token")
+            raise BackboneError("the backbone cannot give its first answer token")
         logs = self._asked.first_token(segments, prompts=prompts, words=(YES, NO))
         return logs[..., 0] - logs[..., 1], np.exp(logs).sum(axis=-1)
 
@@ -267,7 +274,7 @@ class OrdinalView(FirstTokenView):
     mean of next-token odds over questions of growing seriousness; the wording is ours.
 
     Raises:
-        BackboneError: the backbone does not tell its first token.
+        BackboneError: the backbone cannot give its first answer token.
     """
 
     width = len(ORDINAL_COLUMNS)

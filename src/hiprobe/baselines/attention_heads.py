@@ -159,6 +159,7 @@ def _discrepancy(x: _Heads, labels: NDArray[np.int64]) -> float:
     squares = (values**2).sum(axis=1)
     distance = np.maximum(squares[:, None] + squares[None] - 2 * values @ values.T, 0.0)
     apart = distance[~np.eye(len(values), dtype=bool)]
+    # The median heuristic: a kernel as wide as the usual distance needs no tuning.
     median = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
     kernel = np.exp(-distance / (2 * median))
     odd = labels == 1

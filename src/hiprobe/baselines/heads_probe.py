@@ -1,7 +1,7 @@
-"""A probe that reads attention heads in place of a hidden state: saved and run like any other.
+"""A probe that reads attention heads in place of a hidden state; it is saved and run like others.
 
 Its backbone is `ChosenHeadsView`, which gives the chosen heads side by side as one layer; the heads
-stand in its fingerprint, so that a probe folder names them. Heads are chosen anew inside each
+stand in its fingerprint, so that a probe folder names them. Heads are chosen again inside each
 training fold: held-out scores, and the threshold that comes from them, have not seen their clips.
 """
 
@@ -71,9 +71,10 @@ def fit_heads_probe(
     if fewest < LEAST_CLIPS:
         raise LabelError(
             f"{int((labels == 0).sum())} normal and {int((labels == 1).sum())} anomalous clips "
-            f"are too few: heads are chosen on {LEAST_CLIPS} or more, and anew inside each fold, "
+            f"are too few: heads are chosen on {LEAST_CLIPS} or more, and again inside each fold, "
             f"where {fewest} are left; add clips, or leave out --scorer heads"
         )
+    # Not by the probe's own cross-validation: that would hold out clips on which heads were chosen.
     held_out = held_out_heads(stacks, labels, pairs, top=top, scorer=scorer)
     chosen = fit_heads(stacks, labels, top=top, scorer=scorer)
     view = ChosenHeadsView(backbone, chosen.heads)

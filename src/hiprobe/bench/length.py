@@ -19,7 +19,7 @@ from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Reading
-from hiprobe.video.loop import write_looped
+from hiprobe.video.join import write_looped
 
 # Of the states, as of lite.
 WIDTH = 576

@@ -24,7 +24,6 @@ from hiprobe.cli.fit import fit
 from hiprobe.cli.info import info
 from hiprobe.cli.labels import labels
 from hiprobe.cli.layers import layers
-from hiprobe.cli.options import refuse_repeats
 from hiprobe.cli.plan import plan
 from hiprobe.cli.process import exit_code_of, plain_warnings, signals_stop
 from hiprobe.cli.reproduce import reproduce
@@ -57,6 +56,37 @@ def completion(shell: str) -> None:
     click.echo(script.source_template % script.source_vars())
 
 
+def refuse_repeats(
+    command: click.Command, name: str | None, words: list[str], *, parent: click.Context
+) -> None:
+    """Refuse an option with one value that stands twice among the words of a command.
+
+    Flags may be repeated, and so may options that collect their values. Words that cannot be read
+    are left to the command itself, which says what is wrong with them.
+
+    Raises:
+        click.UsageError: an option stands there twice.
+    """
+    ctx = command.context_class(command, info_name=name, parent=parent)
+    try:
+        _, rest, order = command.make_parser(ctx).parse_args(args=list(words))
+    except click.UsageError:
+        return
+    given = [p for p in order if isinstance(p, click.Option)]
+    for option in given:
+        takes_one = not (option.multiple or option.count or option.is_flag)
+        if takes_one and given.count(option) > 1:
+            raise click.UsageError(
+                f"{option.opts[-1]} is given {given.count(option)} times, and takes one value; "
+                "give it once",
+                ctx,
+            )
+    if isinstance(command, click.Group) and rest:
+        found = command.get_command(ctx, rest[0])
+        if found is not None:
+            refuse_repeats(found, rest[0], rest[1:], parent=ctx)
+
+
 class Commands(click.Group):
     """A group that turns errors raised on purpose into one line and an exit code."""
 
@@ -72,6 +102,7 @@ class Commands(click.Group):
             _end(ctx, str(error), error.exit_code)
         except click.UsageError as error:  # a name that a shell's pattern gave is in its words
             said = error.format_message()
+            # The original is raised where it can be: click prints the usage line of its command.
             if shown_lines(said) == said:
                 raise
             raise click.UsageError(shown_lines(said), error.ctx) from error
@@ -84,6 +115,7 @@ class Commands(click.Group):
             if error.errno in FULL:
                 full = storage_error(error.filename or "the results", error)
                 _end(ctx, str(full), full.exit_code)
+            # Without a file there is nothing that a user could mend; the traceback is of more use.
             if error.filename is None:
                 raise
             where = f"{shown(error.filename)}: {error.strerror}; check the path and its permissions"
@@ -98,6 +130,7 @@ class Commands(click.Group):
             click.UsageError: there is no such command, or an option is given twice.
         """
         name, found, words = super().resolve_command(ctx, args)
+        # A shell that completes a half-typed line parses it too, and must not be refused.
         if found is not None and not ctx.resilient_parsing:
             refuse_repeats(found, name, words, parent=ctx)
         return name, found, words

@@ -12,7 +12,8 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table, say
-from hiprobe.cli.options import Decorator, Whole
+from hiprobe.cli.option_types import Whole
+from hiprobe.cli.options import Decorator
 from hiprobe.errors import UsageError
 from hiprobe.spec import BackboneSpec
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 VERSION = 1
-# What is said of a backbone's cost; null for one of another package, which is not loaded here.
+# What the list says about a backbone's cost; null for one of another package, which is not loaded
+# here.
 COST = ("layers", "width", "layer", "weight_bytes", "visual_tokens", "positions", "flops")
 HEADER = ("name", "here", "parameters", "bf16", "fp8", "tokens", "TFLOP to l*", "TFLOP", "licence")
 
@@ -36,6 +38,7 @@ def parse_frame(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text.strip().lower())
     if match is None:
         raise UsageError(f"--frame {text!r} is not WIDTHxHEIGHT in pixels, such as 320x240")
+    # People write the width first, arrays have the height first.
     return int(match[2]), int(match[1])
 
 
@@ -55,7 +58,7 @@ def print_overview(frame: str) -> None:
 
 
 def print_json(frame: str) -> None:
-    """Everything that is known, as one document."""
+    """Print all facts of all backbones as one JSON document."""
     from hiprobe.backbones.registry import list_backbones
     from hiprobe.paper import KEY_FRAMES
 
@@ -82,7 +85,7 @@ def markdown(frame: str) -> str:
 
 
 def facts(info: BackboneInfo, frame_pixels: tuple[int, int]) -> dict[str, Any]:
-    """One backbone: what it is, where it lies, what it costs."""
+    """One backbone as JSON values: what it is, where it lies, what a segment costs."""
     known: dict[str, Any] = {
         "name": info.name,
         "hub": info.hub,
@@ -154,6 +157,7 @@ def _gigabytes(count: int) -> str:
 
 
 def _tera(flops: int) -> str:
+    # Lite takes hundredths of a TFLOP a segment; one digit would show them as 0.0 or 0.1.
     return f"{flops / 1e12:.1f}" if flops >= 1e11 else f"{flops / 1e12:.3f}"
 
 
@@ -210,7 +214,6 @@ def list_(as_json: bool, frame: str) -> None:
 
 
 def _print(*, as_json: bool, frame: str) -> None:
-
     (print_json if as_json else print_overview)(frame)
 
 

@@ -11,7 +11,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table, say
-from hiprobe.cli.options import Whole
+from hiprobe.cli.option_types import Number, Whole
 
 # As in `hiprobe.bench.run_bench`, which is not loaded for a help text.
 PARTS = ("extraction", "end-to-end", "memory", "workers", "neighbour")
@@ -42,7 +42,7 @@ PARTS = ("extraction", "end-to-end", "memory", "workers", "neighbour")
 @click.option("--quick", is_flag=True, help="Less than a minute, with figures that swing more.")
 @click.option(
     "--memory-minutes",
-    type=options.Number(0.01, 100_000),
+    type=Number(0.01, 100_000),
     multiple=True,
     help="Length of a video that memory is measured with; may be given several times [default: 1 "
     "and 10].",
@@ -131,6 +131,8 @@ def _command() -> str:
     for parameter in context.command.params:
         value = context.params.get(parameter.name or "")
         named = parameter.opts[0]
+        # The page is for others to compare with: where the results went on this machine says
+        # nothing.
         if parameter.name in ("out", "quiet") or value in (None, (), False):
             continue
         if value is True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hiprobe.cli.console import echo, format_bytes, print_table
-from hiprobe.cli.options import Number
+from hiprobe.cli.option_types import Number
 
 
 @click.group()

@@ -5,53 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hiprobe.cli import options
+from hiprobe.cli.calibrate_report import clip_words, day_words, say_drift
 from hiprobe.cli.console import echo, progress_bar, say
-from hiprobe.cli.options import Number, SessionOptions
+from hiprobe.cli.named_files import expand_videos
+from hiprobe.cli.option_types import DayHours, Number, RateOfAlarms
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session import expand_videos, open_for_probe, say_how_it_is_cut
-from hiprobe.errors import ProbeFolderError, UsageError, VideoError
-from hiprobe.names import absolute, named_in_a_line, path_text, shown
+from hiprobe.cli.session import open_for_probe, say_how_it_is_cut
+from hiprobe.cli.session_options import LENGTHS, SessionOptions
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.names import absolute, path_text, shown
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from hiprobe.calibration import DayPart, FootageBlocks
     from hiprobe.cli.session import Session
     from hiprobe.probe import Probe
     from hiprobe.probe.camera_file import CalibratedCamera
     from hiprobe.timeline import Timeline
 
-HOURS = {"hour": 1, "day": 24, "week": 168}
-
-# From here on drift is told: while the promise holds, it gets so far once in twenty cameras.
-EVIDENCE = 20.0
-
-MOST_NAMED = 10
 MAX_NAME = 200
-
-
-class RateOfAlarms(click.ParamType[float]):
-    """So many alarms a time, as `1/day`, in alarms an hour."""
-
-    name = "rate"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Alarms an hour.
-
-        Raises:
-            click.BadParameter: not a number, a slash, and hour, day or week.
-        """
-        count, _, unit = str(value).partition("/")
-        if unit not in HOURS:
-            self.fail(f"{value!r} is no rate; write it as 1/day, 2/hour or 3/week.", param, ctx)
-        return Number(0, 1e6, low_open=True).convert(count, param, ctx) / HOURS[unit]
 
 
 @dataclass
@@ -70,26 +51,27 @@ class FootageReader:
     failures: Failures = field(default_factory=Failures)
     kept: list[str] = field(default_factory=list)
 
-    def maxima(self, files: Sequence[Path], *, block_seconds: float) -> NDArray[np.float64]:
-        """Highest causal score of each block of the files in order.
+    def blocks(self, files: Sequence[Path], *, block_seconds: float) -> FootageBlocks:
+        """Blocks of the files in order, with their causal scores and local hours.
 
         Raises:
             VideoError: no file could be read.
         """
-        from hiprobe.calibration import footage_maxima
+        from hiprobe.calibration import footage_blocks
 
-        timelines = []
+        timelines, recorded = [], []
         self.kept = []
         for file in files:
             with self.failures.of(file):
                 timelines.append(self._timeline(file))
+                recorded.append(_local_moment(file))
                 self.kept += self._place_of_states(file)
         if not timelines:
             self.failures.report()
             raise VideoError("none of the footage could be read; see the reasons above")
-        if len(self.kept) < len(timelines):  # of some only: not the footage of these maxima
+        if len(self.kept) < len(timelines):  # of some only: not the footage of these blocks
             self.kept = []
-        return footage_maxima(timelines, block_seconds=block_seconds)
+        return footage_blocks(timelines, block_seconds=block_seconds, recorded=recorded)
 
     def _timeline(self, file: Path) -> Timeline:
         from hiprobe.pipeline import detect_video
@@ -120,6 +102,16 @@ class FootageReader:
         parts = self.session.settings.key_parts("segments", WHOLE)
         fingerprint = self.session.backbone.fingerprint
         return [self.session.cache.key(file, settings=parts, fingerprint=fingerprint)]
+
+
+def _local_moment(file: Path) -> datetime | None:
+    """When a recording began, in the time zone of this machine."""
+    from hiprobe.names import clock_in_name
+    from hiprobe.pipeline.source import open_source
+    from hiprobe.video.video_info import recorded_at
+
+    moment = recorded_at(file) if open_source(file).has_pictures else clock_in_name(file.name)
+    return moment if moment is None or moment.tzinfo is None else moment.astimezone()
 
 
 @click.command()
@@ -154,6 +146,14 @@ class FootageReader:
     help="What the camera is called; `detect --camera NAME` takes its threshold.",
 )
 @click.option(
+    "--day",
+    type=DayHours(),
+    default="06:00-18:00",
+    show_default=True,
+    metavar="HH:MM-HH:MM",
+    help="What counts as day; day and night are shown apart where names or files say their time.",
+)
+@click.option(
     "--check",
     multiple=True,
     metavar="FOOTAGE",
@@ -168,6 +168,7 @@ def calibrate(
     confidence: float | None,
     cooldown_seconds: float,
     camera: str,
+    day: DayPart,
     check: tuple[str, ...],
     how: SessionOptions,
 ) -> None:
@@ -200,12 +201,12 @@ def calibrate(
     weight = loaded.ema_weight if known is None else known.ema_weight
     reader = FootageReader(loaded, weight, _session(loaded, [*seen, *newer], how), how.quiet)
     if known is None:
-        maxima = reader.maxima(seen, block_seconds=cooldown_seconds)
-        known = _calibrated(maxima, reader, false_alarms, confidence, cooldown_seconds, how)
-        _keep(probe, camera, known, reader)
+        blocks = reader.blocks(seen, block_seconds=cooldown_seconds)
+        known = _calibrated(blocks.maxima, reader, false_alarms, confidence, cooldown_seconds, how)
+        _keep(probe, camera, known, reader, day_words(blocks, known.promise, day))
     if newer:
         block_seconds = known.promise.block_seconds
-        say_drift(known, reader.maxima(newer, block_seconds=block_seconds))
+        say_drift(known, reader.blocks(newer, block_seconds=block_seconds).maxima)
     reader.failures.finish()
 
 
@@ -216,7 +217,7 @@ def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptio
     Raises:
         UsageError: another length or hop is asked for, or still ones skipped where they were not.
     """
-    for name, option in options.LENGTHS.items():
+    for name, option in LENGTHS.items():
         value, own = getattr(how, name), getattr(camera, name)
         if value not in (None, own):
             known = "the probe's own" if own is None else f"{option} {own:g}"
@@ -229,7 +230,7 @@ def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptio
             "the camera was calibrated on footage that was read in full, so its threshold promises "
             "nothing with --skip-still; leave it out, or calibrate again with it"
         )
-    lengths = {name: getattr(camera, name) for name in options.LENGTHS}
+    lengths = {name: getattr(camera, name) for name in LENGTHS}
     return replace(how, **lengths, skip_still=camera.skip_still)
 
 
@@ -262,16 +263,23 @@ def _calibrated(
     check_threshold(promise.threshold, named="the threshold that this footage gives is")
     return CalibratedCamera(
         promise=promise,
+        # Blocks in which nothing could be read have no score, and JSON has no NaN.
         maxima=tuple(maxima[np.isfinite(maxima)].tolist()),
         ema_weight=reader.ema_weight,
-        **{name: getattr(how, name) for name in options.LENGTHS},
+        **{name: getattr(how, name) for name in LENGTHS},
         skip_still=how.skip_still,
         footage=tuple(reader.kept),
     )
 
 
-def _keep(folder: Path, name: str, camera: CalibratedCamera, reader: FootageReader) -> None:
-    """Say what came of it, and write it into the probe's folder."""
+def _keep(
+    folder: Path,
+    name: str,
+    camera: CalibratedCamera,
+    reader: FootageReader,
+    by_day: Sequence[str],
+) -> None:
+    """Print the threshold and its promise, and write them into the probe's folder."""
     from hiprobe.probe.camera_file import CALIBRATION_NAME, write_camera
 
     promise = camera.promise
@@ -285,7 +293,7 @@ def _keep(folder: Path, name: str, camera: CalibratedCamera, reader: FootageRead
             f"warning: {promise.hours:.2g} hours of footage are too little for what was asked; the "
             "threshold is the highest score seen, and promises no more than the line above says"
         )
-    for line in clip_words(reader.probe, camera):
+    for line in (*by_day, *clip_words(reader.probe, camera)):
         echo(line)
     write_camera(folder, name, camera)
     if not reader.quiet:
@@ -293,64 +301,3 @@ def _keep(folder: Path, name: str, camera: CalibratedCamera, reader: FootageRead
             f"wrote {shown(folder / CALIBRATION_NAME)}; next: hiprobe detect {shown(folder)} VIDEO "
             f"--camera {shown(name)}"
         )
-
-
-def clip_words(probe: Probe, camera: CalibratedCamera) -> list[str]:
-    """What the threshold does to the labelled clips of the fit, each held out from it."""
-    import numpy as np
-
-    from hiprobe.probe import Probe
-    from hiprobe.probe.fitting import training_set_for
-    from hiprobe.probe.selection import cross_validate
-
-    unknown = "what it does to the labelled clips is not known:"
-    if "heads" in probe.facts():
-        return [f"{unknown} of a probe on attention heads no clip can be held out afterwards"]
-    try:
-        examples = probe.examples()
-    except ProbeFolderError:
-        return [f"{unknown} the probe was saved without them"]
-    own = {"smoothing": "ema", "ema_weight": camera.ema_weight, "mode": probe.mode_, "draws": 1}
-    causal = Probe(**{**probe.get_params(deep=False), **own})
-    data = training_set_for(examples, causal)
-    scores = cross_validate(data, causal.settled()).by_mode[probe.mode_]
-    if np.isnan(scores).all():
-        return [f"{unknown} they come from too few sources to hold one out"]
-    above = scores > camera.promise.threshold
-    found = [f"{above[data.labels == v].sum()} of {(data.labels == v).sum()}" for v in (1, 0)]
-    lines = [
-        f"labelled clips above it, each scored by a fit without it: {found[0]} abnormal, "
-        f"{found[1]} normal"
-    ]
-    missed = [n for n, y, hit in zip(data.names, data.labels, above, strict=True) if y and not hit]
-    if missed:
-        lines.append(f"abnormal clips missed: {named_in_a_line(missed, most=MOST_NAMED)}")
-    return lines
-
-
-def say_drift(camera: CalibratedCamera, maxima: NDArray[np.float64]) -> None:
-    """Alarms in newer footage, and whether it tells against the promise."""
-    import numpy as np
-
-    from hiprobe.calibration import drift
-
-    promise, new = camera.promise, maxima[np.isfinite(maxima)]
-    if not len(new):
-        raise UsageError("no block of the newer footage has a score; give longer footage")
-    hours = len(new) * promise.block_seconds / 3600
-    alarms = int((new > promise.threshold).sum())
-    echo(
-        f"newer footage: {hours:.2g} hours, {alarms} alarms, {alarms / hours:.2g} an hour "
-        f"({promise.promised_per_hour:.2g} promised)"
-    )
-    evidence = drift(camera.maxima, new)
-    told = np.flatnonzero(evidence >= EVIDENCE)
-    if not len(told):
-        echo(f"no sign of drift: evidence {evidence.max():.2g}, and {EVIDENCE:g} would be one")
-        return
-    after = (int(told[0]) + 1) * promise.block_seconds / 3600
-    echo(
-        f"drift: after {after:.2g} hours of it the evidence reached {EVIDENCE:g}, which happens "
-        "once in twenty times while the promise holds. Scores are higher than they were: calibrate "
-        "again on footage of today, unless much that is abnormal happened in it"
-    )

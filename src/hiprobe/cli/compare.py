@@ -1,4 +1,4 @@
-"""`hiprobe backbones compare`."""
+"""`hiprobe backbones compare`: the same segments read in two ways, and how far apart they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hiprobe.cli.console import echo, format_bytes, format_number, print_table, progress_bar, say
-from hiprobe.cli.session import expand_videos
+from hiprobe.cli.named_files import expand_videos
 from hiprobe.errors import UsageError
 from hiprobe.progress import Clock, Progress
 from hiprobe.spec import CHOICES, BackboneSpec
@@ -30,7 +30,7 @@ SHOWN_LAYERS = 5
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both ways and what lies between them; `probe` is None where no scores were asked for."""
+    """Both ways and their differences; `probe` is None where no scores were asked for."""
 
     name: str
     changes: dict[str, str]
@@ -66,7 +66,14 @@ def compare_backbone(
 ) -> Comparison:
     """Read the same segments both ways.
 
-    The changed way comes first: where the model lacks it, nothing has been read in vain.
+    The changed way comes first: if the model cannot do it, no time was spent on the usual one.
+
+    Args:
+        name: of the backbone, or its folder.
+        named: videos, folders or patterns.
+        spec: what is changed of the backbone's usual way, and the device of both.
+        segments: how many segments of each video are read, spread over it.
+        segment_seconds: their length; None for the probe's own, or 24 frames.
 
     Raises:
         UsageError: nothing is changed, or the probe reads attention heads.
@@ -83,6 +90,7 @@ def compare_backbone(
     if segment_seconds is not None:
         cut = replace(cut, segment_seconds=segment_seconds)
     plan = _ComparisonPlan(_planned(named, segments, cut), probe, quiet)
+    # Both ways run on the same device: only what was asked to change may differ.
     usual_way = BackboneSpec(name, device=spec.device)
     if probe is not None:
         usual_way = replace(usual_way.over(probe.backbone_spec()), cut_at_layer=probe.layer_)
@@ -138,7 +146,7 @@ def _read(plan: _ComparisonPlan, spec: BackboneSpec, *, way: str) -> TimedStates
     with progress_bar(f"the {way} way", quiet=plan.quiet) as progress:
         return open_and_time(
             spec,
-            _told(plan.videos, progress),
+            _counted_off(plan.videos, progress),
             layers=lambda backbone: _layers(backbone, probe),
             reading="last" if probe is None else probe.reading_,
             say=None if plan.quiet else say,
@@ -147,13 +155,15 @@ def _read(plan: _ComparisonPlan, spec: BackboneSpec, *, way: str) -> TimedStates
 
 def _layers(backbone: Backbone, probe: Probe | None) -> list[int]:
     """A handful spread over what is loaded; the probe's layer is the deepest of them."""
+    # Other weights are refused at once, before all segments were read with them.
     if probe is not None and backbone.fingerprint.weights != probe.fingerprint_.weights:
         probe.check_fingerprint(backbone.fingerprint)
     depth = backbone.layer_count if probe is None else probe.layer_
+    # Layer 0 is the embedding, which no probe reads.
     return sorted({round(depth * n / SHOWN_LAYERS) for n in range(1, SHOWN_LAYERS)} - {0} | {depth})
 
 
-def _told(videos: Sequence[SpreadSegments], progress: Progress | None) -> Iterator[Segment]:
+def _counted_off(videos: Sequence[SpreadSegments], progress: Progress | None) -> Iterator[Segment]:
     clock = Clock(progress, sum(map(len, videos)))
     done, seconds = 0, 0.0
     for video in videos:
@@ -170,8 +180,10 @@ DIGITS = 6
 
 def print_comparison(found: Comparison) -> None:
     """The table of layers, then scores, time and memory."""
-    said = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in found.changes.items())
-    echo(f"{found.name} with {said}, against its usual way; {_counted(found)}")
+    changes = ", ".join(
+        f"{name.replace('_', '-')} {value}" for name, value in found.changes.items()
+    )
+    echo(f"{found.name} with {changes}, against its usual way; {_counted(found)}")
     if found.usual.fingerprint == found.changed.fingerprint:
         echo("both are the same: it is opened that way anyway")
     effect = found.effect

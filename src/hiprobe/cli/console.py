@@ -49,6 +49,7 @@ class Harmless:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.segment import Segment
 
+        # File names come from strangers: an escape sequence in one could rewrite the screen.
         for segment in console.render(self._inner, options):
             is_text = not segment.control
             yield Segment(shown_lines(segment.text), segment.style) if is_text else segment
@@ -71,6 +72,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, mark: s
 
 def say(line: str) -> None:
     """A line about the course of a run, on stderr."""
+    # Addresses of cameras and stores can hold passwords, and logs are shared.
     echo(hide_credentials(line), err=True)
 
 
@@ -100,6 +102,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) 
 
 
 def _is_number(cell: str) -> bool:
+    # With a unit, a mark or a percent sign behind it, it is still a number to align.
     return cell.lstrip("-").split(" ")[0].rstrip("*%").replace(".", "", 1).isdigit() or cell == "-"
 
 
@@ -228,6 +231,7 @@ def lines(what: str) -> DownloadListener:
         now = time.monotonic()
         if began is None:
             began, first, last = now, done, now
+        # The pace counts from the first report: what an earlier try had fetched came at once.
         if now - last >= LINE_SECONDS and done > first:
             last = now
             left = (now - began) / (done - first) * (total - done)

@@ -1,4 +1,4 @@
-"""`hiprobe correct`: tell the probe what an event is, and let it learn from that."""
+"""`hiprobe correct`: label an event and refit the probe with it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table
-from hiprobe.cli.options import Number
+from hiprobe.cli.option_types import Number
 from hiprobe.names import shown
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def git_progress(*, quiet: bool) -> Iterator[Callable[[str], None] | None]:
         yield None
         return
     try:
+        # Back to the start of the line, then erase to its end: the line before may be longer.
         yield lambda line: click.echo(f"\r\x1b[K{shown(line)}", nl=False, err=True)
     finally:
         click.echo(err=True)
@@ -41,6 +42,7 @@ def list_rows() -> list[tuple[str, ...]]:
     rows = []
     for known in known_sets():
         counts = [str(known.counts.get(s, "-")) for s in ("train", "val", "test")]
+        # The empty name stands for a set that has no splits.
         if "" in known.counts:
             counts = ["-", "-", f"{known.counts['']} in all"]
         spans = f"{known.truth_split} split, as {known.truth}" if known.truth else "none"

@@ -13,10 +13,10 @@ import click
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.detect import Detection, KnownTruth, Scoring, Wanted
-from hiprobe.cli.fit import FitSettings, Fitting
+from hiprobe.cli.fit_clips import FitSettings, Fitting
 from hiprobe.cli.fit_report import layer_curves
-from hiprobe.cli.options import SessionOptions
 from hiprobe.cli.run_files import Failures
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.failures import failure_of
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hiprobe.report.words import Span
 
 
+# Results are named after the video, so even a table of numbers says what it is of.
 RENDERED_NAME, JOINED_NAME = "rendered-scenes.mp4", "joined-clips.mp4"
-"""Results are named after the video, so even a table of numbers says what it is of."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,8 @@ def real_material(
         VideoError: none of the held-out clips can be read.
     """
     from hiprobe.datasets.clips import read_labelled
-    from hiprobe.datasets.joining import common_shape, hold_out, joining_order
+    from hiprobe.datasets.joining import hold_out, join_labelled, joining_order
     from hiprobe.datasets.same_content import settle_copies
-    from hiprobe.video.join import JoinPart, join_clips
 
     found = read_labelled(path, normal=normal)
     settled = settle_copies(found.clips, digest=content_hash)
@@ -113,15 +112,8 @@ def real_material(
             raise UsageError(f"{clip.video} holds states; a demonstration joins videos, give those")
     split = hold_out(clips, seed=seed)
     ordered = joining_order(_readable(split.held_out, skip), seed=seed)
-    parts = [
-        JoinPart(c.video, c.label, c.source, c.name, c.start_seconds, c.end_seconds)
-        for c in ordered
-    ]
-    width, height, fps = common_shape(c.video for c in ordered)
-    joined = join_clips(
-        parts, folder / JOINED_NAME, width=width, height=height, fps=fps, fit="crop"
-    )
-    what = f"{len(split.fit)} clips, and a video joined from {len(parts)} clips of unseen sources"
+    joined = join_labelled(ordered, folder / JOINED_NAME)
+    what = f"{len(split.fit)} clips, and a video joined from {len(ordered)} clips of unseen sources"
     cuts = joined.cuts_seconds
     return Material(split.fit, joined.path, joined.spans, cuts, False, "joined clips", what)
 
@@ -154,7 +146,13 @@ def demonstrate(
     seed: int,
     quiet: bool,
 ) -> None:
-    """Fit, detect in an unseen untrimmed video, and write everything below `out`."""
+    """Fit, detect in an unseen untrimmed video, and write everything below `out`.
+
+    Args:
+        clips: real labelled clips; None for rendered scenes.
+        normal: names of the normal classes of `clips`.
+        seed: of the scenes, or of the sources that are held out and their order.
+    """
     from hiprobe.report.words import JOINED_NOTE, RENDERED_NOTE
 
     began = time.monotonic()
@@ -168,6 +166,7 @@ def demonstrate(
             clips, out, normal=normal, seed=seed, skip=failures.add, tell=None if quiet else say
         )
     )
+    # Good figures on rendered or joined video mislead, so the note comes before any of them.
     note = RENDERED_NOTE if material.rendered else JOINED_NOTE
     echo(material.what)
     echo(note)
@@ -176,6 +175,7 @@ def demonstrate(
         settings=FitSettings(seed=seed),
         how=SessionOptions(backbone=backbone, quiet=quiet),
     )
+    # In the order in which they were met: clips were held out before the others were read.
     fitting.failures.items[:0] = failures.items
     _detect(material, fitting, out, note=note, quiet=quiet)
     if not quiet:
@@ -222,7 +222,7 @@ def compare(detected: Sequence[Span], truth: Sequence[Span]) -> str:
     seconds = sum(overlap_seconds(span, truth) for span in detected)
     length = sum(end - start for start, end in truth)
     return (
-        f"{met} of {len(truth)} true events were met, {seconds:.1f} of their {length:.1f} s; "
+        f"{met} of {len(truth)} true events were found, {seconds:.1f} of their {length:.1f} s; "
         f"{len(detected) - true} of {len(detected)} detected events lie outside the truth"
     )
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hiprobe.cli import options
 from hiprobe.cli.calibrate import as_calibrated
-from hiprobe.cli.console import echo, format_number, print_rich, print_table, progress_bar, say
-from hiprobe.cli.options import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number, Readers, SessionOptions
+from hiprobe.cli.console import progress_bar, say
+from hiprobe.cli.detect_report import DetectReport, facts
+from hiprobe.cli.named_files import expand_videos
+from hiprobe.cli.option_types import MAX_KAPPA, MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
 from hiprobe.cli.plan import Wish, say_first_line
-from hiprobe.cli.results import Context, Subject, save_event_clips, write_results
 from hiprobe.cli.run_files import Failures, RunFile
-from hiprobe.cli.session import Session, expand_videos, open_for_probe, say_how_it_is_cut
+from hiprobe.cli.session import Session, open_for_probe, say_how_it_is_cut
+from hiprobe.cli.session_options import Readers, SessionOptions
 from hiprobe.cli.zero_label import Asked, score_without_probe
 from hiprobe.errors import BackboneMemoryError, UsageError
 from hiprobe.names import shown
 from hiprobe.paper import SEGMENT_FRAMES
 from hiprobe.store.content_hash import content_hash
+from hiprobe.store.text_files import inside
 
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.report.layer_chart import LayerCurves
     from hiprobe.report.words import Span
+    from hiprobe.report.writers import ScoredVideo
     from hiprobe.timeline import SmoothingKind, Timeline
 
 
@@ -88,7 +92,7 @@ def detect(
     ema_weight: float | None,
     camera: str | None,
     clips: bool,
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Score videos and list their abnormal events.
 
@@ -184,7 +188,7 @@ class Scoring:
 def _of_camera(
     folder: Path, name: str, scoring: Scoring, how: SessionOptions
 ) -> tuple[Scoring, SessionOptions]:
-    """Threshold and smoothing of a calibrated camera, with its promise said.
+    """Threshold and smoothing of a calibrated camera, and its promise, printed.
 
     Raises:
         ProbeFolderError: the probe knows no such camera.
@@ -198,6 +202,7 @@ def _of_camera(
             "--smoothing and --ema-weight"
         )
     known = read_camera(folder, name)
+    # A promise that its footage could not keep is said even with --quiet.
     if not known.promise.is_kept or not how.quiet:
         prefix = "" if known.promise.is_kept else "warning: "
         say(f"{prefix}camera {shown(name)}: {known.promise.text}")
@@ -236,6 +241,7 @@ class Detection:
             failures=self.failures,
         )
         made = self.probe.provenance_
+        # Without a backbone all files are states, which were cut as the clips of the probe.
         noted = None if made is None else made.cut
         cut = self.session.settings if self.session else noted
         self.report = DetectReport(
@@ -269,6 +275,7 @@ class Detection:
         probe = Probe.load(folder)
         # Refused before a video is read, which may take hours.
         threshold = probe.threshold_for(threshold=scoring.threshold, kappa=scoring.kappa)
+        # The result is not used: only a wrong choice is to be refused this early.
         probe.smoothing_for(
             smoothing=scoring.smoothing,
             sigma_segments=scoring.sigma,
@@ -304,6 +311,7 @@ class Detection:
         """
         from hiprobe.pipeline import detect_video
         from hiprobe.pipeline.source import open_source
+        from hiprobe.report.writers import ScoredVideo, write_result
 
         has_pictures = open_source(file).has_pictures
         with progress_bar(self.report.name(file), quiet=self.quiet) as progress:
@@ -328,26 +336,22 @@ class Detection:
             timeline = self._explained(timeline, file)
         truth = self.truth or KnownTruth()
         self.report.video(file, timeline, result, truth_spans=truth.spans)
-        subject = Subject(
-            file,
-            name,
-            timeline,
-            has_pictures,
+        scored = ScoredVideo(
+            video=file,
+            timeline=timeline,
+            probe=self.probe.facts(),
+            has_pictures=has_pictures,
             truth_spans=truth.spans,
             cuts_seconds=truth.cuts_seconds,
             facts=facts(result),
-        )
-        context = Context(
-            out=self.wanted.out,
-            formats=self.wanted.formats,
-            probe=self.probe.facts(),
             layers=truth.layers,
             notes=truth.notes,
             kind=truth.kind,
         )
-        paths = write_results(subject, context)
+        out = self.wanted.out
+        paths = write_result(scored, out, formats=self.wanted.formats, name=name)
         if self.wanted.clips and has_pictures:
-            paths += save_event_clips(subject, context)
+            paths += save_event_clips(scored, out, name=name)
         self.run_file.add(file, events=len(timeline.events), files=paths)
         self.report.written(paths)
         return result
@@ -363,6 +367,7 @@ class Detection:
             backbone = self._whole_backbone()
         except (BackboneMemoryError, MemoryError) as error:
             self.failures.add(file, f"{file} was scored but not explained: {error}")
+            # The whole one took the place of the cut one and failed, but the next files need one.
             if self.session is None and self.cut is not None:
                 self.session = open_for_probe(self.probe, self.cut, whole=False)
             return timeline
@@ -372,7 +377,7 @@ class Detection:
     def _whole_backbone(self) -> Backbone:
         """One that can speak: in place of the cut one, since both may not fit into memory.
 
-        Beside workers, each of which holds a cut one, this process opens its own.
+        Workers hold cut ones, so next to them this process opens a whole one of its own.
 
         Raises:
             BackboneMemoryError, MemoryError: it does not fit.
@@ -383,6 +388,7 @@ class Detection:
                 self.speaker = open_for_probe(self.probe, here, whole=True)
             return self.speaker.backbone
         if self.cut is not None:
+            # Let go first: both may not fit into memory.
             self.session = None
             self.session, self.cut = open_for_probe(self.probe, self.cut, whole=True), None
         if self.session is None:  # a video always has one, see prepare
@@ -390,150 +396,20 @@ class Detection:
         return self.session.backbone
 
 
-# From here on an event of a second or two is drowned in its segment.
-LONG_SEGMENT_SECONDS = 1.5
+def save_event_clips(scored: ScoredVideo, folder: Path, *, name: str) -> list[Path]:
+    """Each event as a clip of its own, `NAME.event-01.mp4` and so on; the files, in order.
 
-
-@dataclass
-class DetectReport:
-    """Tells of one video after the other, and of all at the end.
-
-    Attributes:
-        segment_seconds: length of segments that was asked for, None for a number of frames.
-        segment_frames: that number.
-        shown: what files are called where their name alone does not tell them apart.
+    Raises:
+        OutsideFolderError: a file would lie outside of the folder.
+        StorageError: a file cannot be written.
+        VideoError: the video cannot be read again.
     """
+    from hiprobe.video.write import save_clip
 
-    quiet: bool
-    segment_seconds: float | None = None
-    segment_frames: int = SEGMENT_FRAMES
-    rows: list[tuple[str, ...]] = field(default_factory=list)
-    shown: Mapping[Path, str] = field(default_factory=dict)
-
-    def name(self, file: Path) -> str:
-        """What a file is called on screen."""
-        return self.shown.get(file, file.name)
-
-    def video(
-        self,
-        file: Path,
-        timeline: Timeline,
-        result: DetectResult,
-        *,
-        truth_spans: Sequence[Span] | None = None,
-    ) -> None:
-        """Events of one video, or in one line that there are none."""
-        from hiprobe.report.terminal import events_caption, events_table, other_words_table
-
-        name = shown(self.name(file))
-        if timeline.events or truth_spans is not None:
-            print_rich(events_table(timeline, video=name, truth_spans=truth_spans))
-        else:
-            echo(f"{name}: {events_caption(timeline)}; {_highest(timeline)}")
-        others = other_words_table(timeline)
-        if others is not None:
-            print_rich(others)
-        if not self.quiet:
-            for line in remarks(timeline, result, self.segment_seconds, self.segment_frames):
-                say(f"{name}: {line}")
-        self.rows.append(_row(name, timeline))
-
-    def written(self, paths: Sequence[Path]) -> None:
-        """The files of one video, in one line."""
-        if not self.quiet and paths:
-            others = "".join(f", {shown(path.name)}" for path in paths[1:])
-            say(f"wrote {shown(paths[0])}{others}")
-
-    def all(self) -> None:
-        """The videos in one table, where there are several."""
-        if len(self.rows) > 1:
-            echo("")
-            print_table(("video", "length", "events", "seconds in events", "highest"), self.rows)
-
-
-def remarks(
-    timeline: Timeline,
-    result: DetectResult,
-    segment_seconds: float | None = None,
-    segment_frames: int = SEGMENT_FRAMES,
-) -> list[str]:
-    """Speed, and what a user should know of this video.
-
-    `segment_seconds` is the length that was asked for, None for one of so many frames.
-    """
-    import numpy as np
-
-    from hiprobe.video.container import still_written_words
-
-    typical = float(np.median(timeline.end_seconds - timeline.start_seconds))
-    found = [speed(result)]
-    if result.outcome == "end" and result.seconds_since_change is not None:
-        found += filter(None, [still_written_words(result.seconds_since_change)])
-    if typical >= LONG_SEGMENT_SECONDS:
-        why = _why_long(typical, segment_seconds, segment_frames)
-        found.append(f"a segment lasts {typical:.1f} s here, {why}")
-    return found
-
-
-def _why_long(typical_seconds: float, asked_seconds: float | None, frames: int) -> str:
-    if asked_seconds is None:
-        return (
-            f"since {frames} frames last so long at this frame rate; --segment-seconds in "
-            "fit and detect cuts finer"
-        )
-    if typical_seconds > LONG_SEGMENT_SECONDS * asked_seconds:
-        return f"not {asked_seconds:g} s as asked for, since its frames lie so far apart"
-    return (
-        f"as --segment-seconds {asked_seconds:g} asks for; events much shorter than that are "
-        "easily missed, and a smaller value in fit and detect cuts finer"
-    )
-
-
-def facts(result: DetectResult) -> dict[str, Any]:
-    """What the report files say of the run."""
-    told: dict[str, Any] = {
-        "segments": len(result.timeline),
-        "seconds": format_number(_covered(result.timeline), 1),
-    }
-    if result.real_time_factor is not None:
-        told["speed"] = speed(result)
-    return told
-
-
-def speed(result: DetectResult) -> str:
-    """How fast it was, against the camera; or that its states were kept from before."""
-    if result.real_time_factor is None:
-        return "already analysed in an earlier run; reused"
-    told = f"took {result.elapsed_seconds:.1f} s ({result.real_time_factor:.1f}x playback speed)"
-    if result.known_segments:
-        told += f" for the rest; {result.known_segments} segments were already analysed"
-    return told
-
-
-def _highest(timeline: Timeline) -> str:
-    import numpy as np
-
-    if not np.isfinite(timeline.smoothed).any():
-        return "no segment has a score"
-    highest = float(np.nanmax(timeline.smoothed))
-    return f"highest score {highest:.3f}, threshold {timeline.threshold:.3f}"
-
-
-def _covered(timeline: Timeline) -> float:
-    from hiprobe.segment import covered_seconds
-
-    return covered_seconds(timeline.start_seconds, timeline.end_seconds)
-
-
-def _row(name: str, timeline: Timeline) -> tuple[str, ...]:
-    import numpy as np
-
-    inside = sum(e.end_seconds - e.start_seconds for e in timeline.events)
-    known = timeline.smoothed[np.isfinite(timeline.smoothed)]
-    return (
-        name,
-        f"{_covered(timeline):.1f} s",
-        str(len(timeline.events)),
-        f"{inside:.1f}",
-        format_number(float(known.max())) if len(known) else "-",
-    )
+    paths = []
+    for number, event in enumerate(scored.timeline.events, start=1):
+        path = inside(folder, f"{name}.event-{number:02d}.mp4")
+        start, end = event.start_seconds, event.end_seconds
+        save_clip(scored.video, start_seconds=start, end_seconds=end, path=path)
+        paths.append(path)
+    return paths

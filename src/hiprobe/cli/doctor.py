@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -26,7 +25,7 @@ Level = Literal["ok", "note", "missing"]
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report; `remedy` says what to do where something is wanting."""
+    """One line of the report; `remedy` says what to do where something is missing."""
 
     name: str
     level: Level
@@ -37,6 +36,7 @@ class Check:
 # Decoders that cameras and phones need.
 CODECS = ("h264", "hevc", "av1", "mpeg4", "mjpeg", "vp9")
 
+# Run in a process of their own: a native library that crashes must be a line of the report.
 _TRY_TORCH = (
     "import json, torch; g = torch.cuda.is_available(); print(json.dumps({"
     "'version': torch.__version__, "
@@ -85,6 +85,7 @@ def check_video() -> Check:
 
 def check_library(name: str) -> Check:
     """Whether a library is installed and can be imported."""
+    # The name to install is not always the name to import.
     package = {"sklearn": "scikit-learn", "cv2": "opencv-python-headless"}.get(name, name)
     try:
         version = metadata.version(package)
@@ -106,6 +107,7 @@ def _try(code: str) -> dict[str, Any]:
         )
         if done.returncode == 0:
             return dict(json.loads(done.stdout))
+        # The last line of a traceback names the error.
         last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
     except subprocess.TimeoutExpired:
         last = f"not done after {_TRY_SECONDS} s; is the machine busy?"
@@ -128,20 +130,14 @@ def run_checks() -> Iterator[Check]:
 
 
 def _cores() -> Check:
-    flags = _cpu_flags()
+    from hiprobe.machine import processor_flags
+    from hiprobe.settings import usable_processors
+
+    flags = processor_flags()
     fast = "amx_bf16" in flags or "avx512_bf16" in flags
-    text = f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
-    named = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in flags]
     bf16 = "native bfloat16" if fast else "no native bfloat16 (float32 is faster here)"
-    return Check("cores", "ok", f"{text}, {' '.join(named) or 'flags unknown'}, {bf16}")
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:  # noqa: PTH123
-            return next((set(line.split()) for line in file if line.startswith("flags")), set())
-    except OSError:  # not Linux
-        return set()
+    named = " ".join(flags) or "flags unknown"
+    return Check("cores", "ok", f"{usable_processors()}, {named}, {bf16}")
 
 
 def _memory() -> Check:
@@ -179,6 +175,7 @@ def _disk() -> Iterator[Check]:
     from hiprobe.store.states_cache import StatesCache
 
     folder = cache_folder()
+    # The folder itself appears with the first states.
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     free, states, used = shutil.disk_usage(existing).free, states_folder(), 0
     try:

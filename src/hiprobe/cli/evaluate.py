@@ -10,7 +10,7 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_number, print_table
-from hiprobe.cli.options import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
+from hiprobe.cli.option_types import MAX_DRAWS, MAX_FRAMES, MAX_SCORE, Number, Whole
 
 if TYPE_CHECKING:
     from hiprobe.evaluation.evaluate_scores import Evaluation
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hiprobe.timeline import SmoothingKind
 
 
-# Below this a bootstrap is too sure of itself, and the output says so.
+# With fewer videos bootstrap intervals come out too narrow, and the output says so.
 FEW_VIDEOS = 30
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -41,7 +41,7 @@ def print_protocol(result: Evaluation) -> None:
 
 
 def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]]) -> None:
-    """The headline metrics beside the floors."""
+    """The headline metrics, with those of trivial scores to compare."""
     from hiprobe.evaluation.evaluate_scores import TABLE_METRICS
 
     columns = [result.metrics, *floors.values()]
@@ -50,6 +50,7 @@ def print_headlines(result: Evaluation, floors: Mapping[str, Mapping[str, float]
         own, *others = (format_number(c[key], 4) for c in columns)
         rows.append((heading, own, _interval(result.intervals.get(key), "{:.4f}"), *others))
     print_table(("metric", "scores", "95 % interval", *floors), rows)
+    # A metric that needs both kinds of frames is not defined in a draw with one.
     fewest = min((i.draws for i in result.intervals.values() if i.draws), default=result.draws)
     if fewest < result.draws:
         echo(
@@ -96,7 +97,7 @@ def print_details(result: Evaluation, *, highest: float) -> None:
 
 
 def print_alarms(result: Evaluation) -> None:
-    """What is found at a bearable rate of false alarms, how soon, and the hardest normal videos."""
+    """What is found at given rates of false alarms, how soon, and the hardest normal videos."""
     from hiprobe.evaluation.metrics import DELAYS_SECONDS
 
     rows = [
@@ -292,13 +293,14 @@ def command(
       hiprobe evaluate scores.json --dataset ucf-crime --smoothing ema --cooldown-seconds 60
     """
     from hiprobe.datasets.ground_truth import find_truth
-    from hiprobe.datasets.score_files import floor_metrics, read_frames
+    from hiprobe.datasets.score_files import read_frames
     from hiprobe.errors import UsageError
     from hiprobe.evaluation.evaluate_scores import (
         DEFAULT_IOUS,
         DEFAULT_RECALLS,
         evaluate_frames,
         evaluation_document,
+        floor_metrics,
     )
     from hiprobe.evaluation.metrics import paired_test
     from hiprobe.localize import Smoothing

@@ -69,7 +69,7 @@ def event_by_prefix(library: Library, text: str) -> KeptEvent:
 
 
 def reviewer_name(given: str | None) -> str:
-    """The name that labels carry: as given, else that of the user."""
+    """The name that labels carry: the given one, else the user's login name."""
     try:
         return given or getpass.getuser()
     except (KeyError, OSError):  # a container without a user of that number

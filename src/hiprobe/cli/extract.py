@@ -11,11 +11,14 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import progress_bar, say
+from hiprobe.cli.named_files import Tell, expand_videos
+from hiprobe.cli.result_names import wanted_name
 from hiprobe.cli.run_files import RunFile
-from hiprobe.cli.session import Session, items_to_extract, open_session, parse_layers
+from hiprobe.cli.session import Session, open_session
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
-from hiprobe.names import shown
-from hiprobe.objects import exists
+from hiprobe.names import absolute, fits_file_name, shown
+from hiprobe.objects import exists, is_folder
 from hiprobe.store.text_files import STATES, path_cell, write_table
 
 if TYPE_CHECKING:
@@ -23,8 +26,12 @@ if TYPE_CHECKING:
     from hiprobe.pipeline.engine import Course
     from hiprobe.pipeline.reading import ReadUnit
     from hiprobe.pipeline.states_folder import Item
+    from hiprobe.segment import Stretch
     from hiprobe.states import Reading
 
+
+# Endings of tables of labelled clips.
+TABLE_SUFFIXES = frozenset((".csv", ".parquet"))
 
 # Labels of the extracted clips, under the name by which `fit` finds them in a folder.
 LABELS_NAME = "manifest.csv"
@@ -47,7 +54,7 @@ def extract(
     out: Path,
     layers: str,
     readings: tuple[Reading, ...],
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Write the hidden states of videos as safetensors, one file for each, with a manifest.
 
@@ -71,11 +78,96 @@ def extract(
     items = items_to_extract(videos, out=out, tell=tell)
     session = open_session(how)
     chosen = parse_layers(layers, layer_count=session.backbone.layer_count)
+    # A reading given twice is read once; their order is that of the files' tensors.
     settings = replace(session.settings, layers=chosen, readings=tuple(dict.fromkeys(readings)))
     run_file = RunFile(out, kind=STATES, hash_of=session.hash_of, say=tell)
     run = _Extraction(items, replace(session, settings=settings), run_file)
     Engine(run, crew=session.crew).map(run.one, items, reads=run.unit_of)
     run_file.failures.finish()
+
+
+def items_to_extract(
+    named: Sequence[str], *, out: Path | None = None, tell: Tell | None = None
+) -> list[Item]:
+    """What is extracted, and the file of states of each, named after its place in its folder.
+
+    A table of labelled clips, or a folder with a `manifest.csv`, gives its clips with their
+    labels, splits and stretches; anything else is a video without a label. States that lie in a
+    folder are passed over: they were extracted from something already. Names never lead out of
+    the folder of states, wherever a table's videos lie.
+
+    Args:
+        out, tell: as for `expand_videos`.
+
+    Raises:
+        UsageError: a folder or a glob holds no video, or a name is the address of a stream.
+        LabelError: a table cannot be read.
+    """
+    items: dict[tuple[Path, Stretch], Item] = {}
+    for name in named:
+        path = Path(name).expanduser()
+        root = path if is_folder(path) else path.parent
+        for item in _items_of(name, path, out, tell):
+            named_so = replace(item, name=_below(item, root))
+            items.setdefault((item.video, item.stretch), named_so)
+    return list(items.values())
+
+
+def _items_of(name: str, path: Path, out: Path | None, tell: Tell | None) -> list[Item]:
+    from hiprobe.datasets.clips import read_labelled
+    from hiprobe.pipeline.source import open_source
+    from hiprobe.pipeline.states_folder import Item
+
+    if path.suffix.lower() in TABLE_SUFFIXES or exists(path / "manifest.csv"):
+        labelled = read_labelled(path, both_kinds=False, split="all")
+        if tell is not None:
+            for remark in labelled.remarks:
+                tell(remark)
+        return [Item(clip.video, "", clip) for clip in labelled.clips]
+    videos = expand_videos([name], out=out, tell=tell)
+    is_searched = is_folder(path)
+    extracted = {v for v in videos if is_searched and not open_source(v).has_pictures}
+    if extracted and tell is not None:
+        tell(f"passed over: {len(extracted)} files of states in {path}")
+    return [Item(video, "") for video in videos if video not in extracted]
+
+
+def _below(item: Item, root: Path) -> str:
+    """Where a video lies below a folder, without ending; a stretch of it is named by its seconds.
+
+    A video that lies elsewhere has its name alone.
+    """
+    video, folder = map(absolute, (item.video, root))
+    below = video.relative_to(folder) if video.is_relative_to(folder) else Path(video.name)
+    name = wanted_name(below) + (f"_{item.part}" if item.part else "")
+    return "/".join(map(fits_file_name, below.with_name(name).parts))
+
+
+def parse_layers(text: str, *, layer_count: int) -> list[int]:
+    """Layer numbers of `all` (1..L) or a list such as `1,12-20`, ascending, each once.
+
+    Raises:
+        UsageError: not such a list, or a layer that the backbone does not have.
+    """
+    if text.strip().lower() == "all":
+        return list(range(1, layer_count + 1))
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = (p.strip() for p in part.partition("-"))
+        if not _is_number(first) or (dash and not _is_number(last)):
+            raise UsageError(f"layers {text!r}: {part!r} is no number or range; write 1,12-20")
+        # one above the last layer is enough to be refused below, whatever number was typed
+        found.update(range(int(first), min(int(last or first), layer_count + 1) + 1))
+        if int(first) > layer_count:
+            found.add(int(first))
+    if not found or max(found) > layer_count:
+        raise UsageError(f"layers {text!r} are not within 0..{layer_count} of this backbone")
+    return sorted(found)
+
+
+def _is_number(text: str) -> bool:
+    # isdigit() is true of other scripts' digits too; more than nine digits are a slip.
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _refuse_own_table(named: Sequence[str], out: Path) -> None:
@@ -91,7 +183,7 @@ def _refuse_own_table(named: Sequence[str], out: Path) -> None:
 
 @dataclass(frozen=True)
 class _Extraction:
-    """One run of `hiprobe extract`, and its record: the tables of the folder, then the run file."""
+    """One run of `hiprobe extract`; it writes the tables of the folder, then the run file."""
 
     items: Sequence[Item]
     session: Session

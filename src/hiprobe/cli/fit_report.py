@@ -1,4 +1,4 @@
-"""What `hiprobe fit` says: what is read, how well it does, which clips it would miss."""
+"""What `hiprobe fit` prints: what is read, how good it is, which clips it would miss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_CLIPS = 8
 # With fewer of a kind, more of them help whatever else is wrong.
 MANY_CLIPS = 20
 
-# In a shorter time one false alarm more or less is four an hour or more.
+# In less footage than this, one false alarm more or less changes the rate by four an hour.
 HOURS_FOR_A_RATE = 0.25
 
 MODE_WORDS = {
@@ -59,7 +59,7 @@ def print_fit(
     verbose: bool = False,
     paper: Probe | None = None,
 ) -> None:
-    """What a fit came to, for a person with a camera, on stdout.
+    """Print the result of a fit on stdout, for a person with a camera.
 
     Args:
         names: text of a prompt -> what the user calls it.
@@ -214,6 +214,7 @@ def alarms_an_hour(summary: ThresholdSummary, hours: float) -> str:
             "alarms to expect an hour; `hiprobe calibrate PROBE NORMAL-FOOTAGE` measures that"
         )
     alarms = summary.flagged
+    # Without an alarm the lower bound is 0, where the quantile is not defined.
     low = chi2.ppf(0.025, 2 * alarms) / 2 / hours if alarms else 0.0
     high = chi2.ppf(0.975, 2 * alarms + 2) / 2 / hours
     return (
@@ -228,6 +229,7 @@ def _advice(summary: ThresholdSummary) -> str:
     if min(summary.anomalous, summary.normal) < MANY_CLIPS:
         kind = "abnormal" if summary.anomalous <= summary.normal else "normal"
         return f"more {kind} clips from other recordings would help most"
+    # Clips help most on the side that errs more.
     if summary.false_alarm_rate > 1 - summary.recall:
         return "more normal clips like the false alarms would help most"
     return "more abnormal clips like the missed ones would help most"

@@ -107,7 +107,7 @@ def _video_facts(path: Path) -> dict[str, Any]:
 
 
 def _picture_words(found: VideoInfo) -> str:
-    """Size as shown, and what was done to the stored picture to get there."""
+    """Size as players show it, and how the stored picture was changed to get there."""
     words = [f"{found.width}x{found.height}"]
     if found.rotation_degrees:
         words.append(f"turned by {found.rotation_degrees} degrees")

@@ -1,4 +1,4 @@
-"""`hiprobe labels`: take labels out of a review, and into one."""
+"""`hiprobe labels`: export the labels of a review, or import them into one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 
 from hiprobe.cli.console import echo, say
 from hiprobe.cli.events import opened_review, results_option, reviewer_name
-from hiprobe.cli.options import SessionOptions
+from hiprobe.cli.named_files import clips_of, digest_of, settled
 from hiprobe.cli.run_files import Failures
-from hiprobe.cli.session import clips_of, digest_of, settled
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import shown
 

@@ -11,8 +11,9 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import print_rich, say
-from hiprobe.cli.fit import Fitting
+from hiprobe.cli.fit_clips import Fitting
 from hiprobe.cli.fit_report import layer_curves
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.store.text_files import write_table
 
@@ -127,6 +128,7 @@ def _vectors(example: LabelledStates, layers: Sequence[int]) -> np.ndarray | Non
 
 def _write_table(curves: LayerCurves, path: Path) -> None:
     measures = curves.measures()
+    # The paper counts the first decoder layer as 0, hidden states count the embedding as 0.
     columns = ["layer", "paper_layer", *(name for name, _ in measures), "chosen"]
     rows = (
         [layer, layer - 1, *(values[row] for _, values in measures), int(layer == curves.chosen)]
@@ -150,7 +152,7 @@ def layers(
     split: str | None,
     reading: Reading,
     seed: int,
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Measure how well each layer separates labelled clips, and draw it.
 
@@ -164,7 +166,7 @@ def layers(
       hiprobe layers clips/
       hiprobe layers clips.csv -o figures --reading visual_mean
     """
-    from hiprobe.cli.fit import FitSettings, Fitting
+    from hiprobe.cli.fit_clips import FitSettings, Fitting
 
     run = Fitting.prepare(
         clips,

@@ -1,24 +1,29 @@
-"""Options that several commands share, worded once, and the numbers that they take."""
+"""Options that several commands share, worded once."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
+from hiprobe.cli.option_types import (
+    MAX_FRAMES,
+    MAX_SECONDS,
+    MAX_SEED,
+    MAX_THREADS,
+    MAX_WORKERS,
+    MIN_SECONDS,
+    Number,
+    Whole,
+)
 from hiprobe.cli.process import folder_in_use
-from hiprobe.errors import UsageError
-from hiprobe.prompts import DEFAULT_PROMPT, PRESETS, find_prompt
+from hiprobe.cli.session_options import ENGINES, LENGTHS, Readers, SessionOptions, spec_of_options
+from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 from hiprobe.report.writers import FORMATS, format_names
-from hiprobe.spec import DTYPES, FRAMES_AS, OPTIONS, QUANTISED, RESIZES, BackboneSpec
-
-if TYPE_CHECKING:
-    from hiprobe.segment import Cut
+from hiprobe.spec import DTYPES, FRAMES_AS, QUANTISED, RESIZES
 
 
 def chosen_formats(
@@ -56,118 +61,6 @@ formats: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     callback=chosen_formats,
     help="What to write; may be given several times.",
 )
-
-
-# What the random generators of numpy and scikit-learn take.
-MAX_SEED = 2**32 - 1
-
-# Frames of one video: five weeks at 30 a second.
-MAX_FRAMES = 100_000_000
-
-MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
-"""Of one segment, as in `hiprobe.segment`, which is not loaded for a help text."""
-
-MAX_SIGMA = 1e6
-MAX_KAPPA = 1e6
-# Scores of others have ranges of their own; a threshold beyond this is a slip.
-MAX_SCORE = 1e9
-
-MAX_DRAWS = 100_000
-MAX_LAYER = 10_000
-MAX_WORKERS = 4096
-MAX_THREADS = 1024
-
-ENGINES = ("local", "ray")
-
-
-class Number(click.ParamType[float]):
-    """A finite number from `low` to `high`; `low` itself is left out where `low_open`."""
-
-    name = "number"
-
-    def __init__(self, low: float, high: float, *, low_open: bool = False) -> None:
-        self.low, self.high, self.low_open = low, high, low_open
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The number.
-
-        Raises:
-            click.BadParameter: no number, not finite, or out of the range.
-        """
-        try:
-            found = float(value)
-        except (TypeError, ValueError, OverflowError):
-            found = math.nan
-        above_low = found > self.low if self.low_open else found >= self.low
-        if not (above_low and found <= self.high):  # NaN is neither
-            start = f"above {self.low:g} and up to" if self.low_open else f"from {self.low:g} to"
-            self.fail(f"{_short(value)} is not a number {start} {self.high:g}.", param, ctx)
-        return found
-
-
-class Whole(click.ParamType[int]):
-    """A whole number from `low` to `high`."""
-
-    name = "integer"
-
-    def __init__(self, low: int, high: int) -> None:
-        self.low, self.high = low, high
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number.
-
-        Raises:
-            click.BadParameter: no whole number, or out of the range.
-        """
-        try:
-            found = int(value)
-        except (TypeError, ValueError, OverflowError):  # also one of thousands of digits
-            found = self.low - 1
-        if not self.low <= found <= self.high:
-            self.fail(
-                f"{_short(value)} is not a whole number from {self.low:,} to {self.high:,}.",
-                param,
-                ctx,
-            )
-        return found
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def refuse_repeats(
-    command: click.Command, name: str | None, words: list[str], *, parent: click.Context
-) -> None:
-    """Refuse an option with one value that stands twice among the words of a command.
-
-    Flags may be repeated, and so may options that collect their values. Words that cannot be read
-    are left to the command itself, which says what is wrong with them.
-
-    Raises:
-        click.UsageError: an option stands there twice.
-    """
-    ctx = command.context_class(command, info_name=name, parent=parent)
-    try:
-        _, rest, order = command.make_parser(ctx).parse_args(args=list(words))
-    except click.UsageError:
-        return
-    given = [p for p in order if isinstance(p, click.Option)]
-    for option in given:
-        takes_one = not (option.multiple or option.count or option.is_flag)
-        if takes_one and given.count(option) > 1:
-            raise click.UsageError(
-                f"{option.opts[-1]} is given {given.count(option)} times, and takes one value; "
-                "give it once",
-                ctx,
-            )
-    if isinstance(command, click.Group) and rest:
-        found = command.get_command(ctx, rest[0])
-        if found is not None:
-            refuse_repeats(found, rest[0], rest[1:], parent=ctx)
 
 
 READING_NAMES = ("last", "last_visual", "visual_mean", "prompt_mean")
@@ -403,7 +296,7 @@ def how_opened(*chosen: Decorator) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def called(**given: Any) -> Any:
-            del given["threads"]  # heeded by its callback
+            del given["threads"]  # its callback has set them already
             return command(spec=spec_of_options(given), **given)
 
         decorated: Callable[..., Any] = called
@@ -468,121 +361,3 @@ def how_to_read(
         return decorated
 
     return decorate
-
-
-def spec_of_options(given: dict[str, Any]) -> BackboneSpec:
-    """The spec that some of a command's options make; they are taken out of `given`.
-
-    Raises:
-        UsageError: the prompt is one word that names no preset.
-    """
-    names = {name: option.removeprefix("--").replace("-", "_") for name, option in OPTIONS.items()}
-    chosen = {name: given.pop(own, None) for name, own in names.items()}
-    if chosen["prompt"] is not None:
-        chosen["prompt"] = find_prompt(chosen["prompt"]).text
-    return BackboneSpec(**chosen)
-
-
-@dataclass(frozen=True)
-class Readers:
-    """Who reads the videos.
-
-    Attributes:
-        workers: how many; None for one here, or for as many as a cluster has room for.
-        engine: one of `ENGINES`.
-        address: of a Ray cluster.
-        threads: of each of them; None for a fair share of the processors.
-
-    Raises:
-        UsageError: an address without a cluster.
-    """
-
-    workers: int | None = None
-    engine: str = ENGINES[0]
-    address: str | None = None
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.address is not None and self.engine != "ray":
-            raise UsageError(f"--address {self.address} is that of a Ray cluster: add --engine ray")
-
-    @property
-    def are_elsewhere(self) -> bool:
-        """Whether other processes than this one read."""
-        return self.engine == "ray" or (self.workers or 1) > 1
-
-    def refuse_elsewhere(self, what: str) -> None:
-        """Refuse workers for what they cannot read; `what` is the option that asks for it.
-
-        Raises:
-            UsageError: other processes are to read.
-        """
-        if self.are_elsewhere:
-            typed = "--engine ray" if self.engine == "ray" else f"--workers {self.workers}"
-            raise UsageError(
-                f"{what} needs the backbone in this process, and workers give hidden states only; "
-                f"leave out {typed}"
-            )
-
-
-# What `SessionOptions` says of segments, and its options.
-LENGTHS = {
-    "segment_frames": "--segment-frames",
-    "segment_seconds": "--segment-seconds",
-    "hop_seconds": "--hop-seconds",
-}
-
-_Cut = TypeVar("_Cut", bound="Cut")
-
-
-@dataclass(frozen=True)
-class SessionOptions:
-    """How videos are read, as the user said it; None is the default, or the probe's own way.
-
-    `backbone` holds what was chosen of it, and nothing of what was left open.
-
-    Raises:
-        UsageError: the length of segments is given twice.
-    """
-
-    backbone: BackboneSpec = field(default_factory=BackboneSpec)
-    segment_seconds: float | None = None
-    segment_frames: int | None = None
-    hop_seconds: float | None = None
-    cached: bool = True
-    quiet: bool = False
-    readers: Readers = field(default_factory=Readers)
-    skip_still: bool = False
-
-    def __post_init__(self) -> None:
-        if None not in (self.segment_frames, self.segment_seconds):
-            raise UsageError(
-                f"--segment-frames {self.segment_frames} and --segment-seconds "
-                f"{self.segment_seconds:g} are two lengths of a segment; give one"
-            )
-
-    @property
-    def lengths_asked(self) -> dict[str, float]:
-        """Option -> value, of those that say how long segments are and how often one begins."""
-        found = {option: getattr(self, name) for name, option in LENGTHS.items()}
-        return {option: value for option, value in found.items() if value is not None}
-
-    def cut_of(self, own: _Cut) -> _Cut:
-        """A cut with the lengths that were asked for in place of its own.
-
-        Raises:
-            UsageError: the hop does not go with the length of segments.
-        """
-        changes: dict[str, Any] = {n: v for n in LENGTHS if (v := getattr(self, n)) is not None}
-        if self.segment_frames is not None:
-            changes["segment_seconds"] = None
-        if changes.keys() & {"segment_seconds", "hop_seconds"}:
-            changes["hop_frames"] = None
-        return replace(own, **changes)
-
-    @property
-    def after_interrupt(self) -> str:
-        """What a user who pressed Ctrl-C wants to know."""
-        if not self.cached:
-            return "interrupted; with --no-cache nothing was kept, and the next run starts over"
-        return "interrupted; what was read is kept: run the same command again to resume"

@@ -12,7 +12,8 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, format_bytes, format_left, print_table, say
-from hiprobe.cli.options import Number, Whole
+from hiprobe.cli.option_types import MAX_LAYER, MAX_WORKERS, Number, Whole
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.names import path_text
 from hiprobe.spec import BackboneSpec
@@ -48,7 +49,7 @@ FIRST_LINE_HEADERS = 50
 )
 @click.option(
     "--layer",
-    type=Whole(1, options.MAX_LAYER),
+    type=Whole(1, MAX_LAYER),
     help="Read this layer alone [default: all layers, as `fit` and `extract` do].",
 )
 @options.segment_seconds
@@ -57,7 +58,7 @@ FIRST_LINE_HEADERS = 50
 @click.option("--gpu", metavar="NAME", help="Plan for a GPU of the table, such as h100 or l4.")
 @click.option(
     "--count",
-    type=Whole(1, options.MAX_WORKERS),
+    type=Whole(1, MAX_WORKERS),
     default=1,
     show_default=True,
     help="How many of these GPUs.",
@@ -111,7 +112,7 @@ def plan(
     if probe is not None and layer is not None:
         raise click.UsageError("a probe knows its layers: leave out --layer")
     files = _videos(videos, quiet=quiet)
-    lengths = options.SessionOptions(
+    lengths = SessionOptions(
         segment_seconds=segment_seconds, segment_frames=segment_frames, hop_seconds=hop_seconds
     )
     wanted = Wish.of(spec, probe, layer, lengths)
@@ -134,7 +135,7 @@ def _videos(named: Sequence[str], *, quiet: bool) -> list[Path]:
     Raises:
         UsageError: all of them are states, or as `expand_videos`.
     """
-    from hiprobe.cli.session import expand_videos
+    from hiprobe.cli.named_files import expand_videos
     from hiprobe.pipeline.source import open_source
 
     found = expand_videos(named, tell=None if quiet else say)
@@ -166,7 +167,7 @@ class Wish:
         spec: BackboneSpec,
         folder: Path | None,
         layer: int | None,
-        lengths: options.SessionOptions,
+        lengths: SessionOptions,
     ) -> Wish:
         """What a command of these options would read.
 

@@ -123,6 +123,7 @@ def _safe(stream: TextIO | None, number: int) -> TextIO:
         stream.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(_Outlet(number, "wb", closefd=False)),
+        # What HiProbe prints keeps the user's encoding (PYTHONIOENCODING, the locale).
         encoding=stream.encoding if stream is not None else "utf-8",
         errors=stream.errors if stream is not None else "backslashreplace",
         line_buffering=with_lines,
@@ -171,7 +172,8 @@ def plain_warnings() -> Iterator[None]:
 
 _PATTERN = ".hiprobe-run-*.lock"
 
-# Parameters in which runs that share a folder may differ: what is read, and what is said.
+# Options in which runs that share a folder may differ: which files they read, and what they
+# print.
 _NOT_SETTINGS = frozenset(
     ("videos", "experiments", "docs", "join", "quiet", "workers", "engine", "address")
 )
@@ -242,6 +244,7 @@ class _Holder:
     @classmethod
     def of_this_run(cls, context: click.Context) -> _Holder:
         """This process, as its command line says it."""
+        # The command is part of it: `fit` and `detect` with equal options write different files.
         path = context.command_path
         settings = {n: v for n, v in context.params.items() if n not in _NOT_SETTINGS}
         text = json.dumps([path, settings], sort_keys=True, default=_as_text)
@@ -273,6 +276,7 @@ def _living(path: Path) -> _Holder | None:
         return _Holder(**json.loads(content))
     except OSError:  # it ended just now
         return None
+    # Not ours to judge: a holder that cannot be read keeps others out as any other does.
     except (ValueError, TypeError, RecursionError):
         return _Holder("an unknown machine", 0, "an unknown command", "an unknown time", "")
 
@@ -286,5 +290,7 @@ def _held(folder: Path, own: _Holder) -> Iterator[None]:
         os.write(handle, json.dumps(asdict(own)).encode())
         yield
     finally:
+        # Closing gives up the lock; a run that looks in between finds no holder, and removes the
+        # file.
         os.close(handle)
         path.unlink(missing_ok=True)

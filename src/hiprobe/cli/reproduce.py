@@ -12,9 +12,10 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import echo, print_table, progress_bar, say
-from hiprobe.cli.options import MAX_DRAWS, MAX_SEED, Number, SessionOptions, Whole
+from hiprobe.cli.option_types import MAX_DRAWS, MAX_SEED, Number, Whole
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import default_cache
+from hiprobe.cli.session_options import SessionOptions
 
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
@@ -103,7 +104,7 @@ def reproduce(
     labelled_share: float,
     docs: Path | None,
     join: tuple[Path, ...],
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Run the paper's tables and figures on labelled clips: `all`, or some by name.
 
@@ -165,6 +166,7 @@ def _name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSou
     found: list[DataSource] = []
     for path in paths:
         own = Path(os.path.abspath(path))  # noqa: PTH100 - ".." is no name for a folder
+        # Many sets have a `manifest.csv`, so its name says nothing; its folder's does.
         plain = own.parent.name if own.stem == "manifest" else own.stem
         taken = {d.name for d in found}
         names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))
@@ -198,4 +200,4 @@ def _run(names: Sequence[str], request: ReproduceRequest, how: SessionOptions) -
 
 
 def _nothing(line: str) -> None:
-    return None
+    """Takes a line and shows nothing."""

@@ -55,7 +55,7 @@ class ResultNames:
         save: writes the owners; called before a new name is used, so that a run that is killed
             has noted what its files belong to.
         hash_of: content of a video; a cache knows it already.
-        say: told where a name is not the one to expect.
+        say: called with a sentence where a name is not the one to expect.
     """
 
     out: Path
@@ -92,7 +92,7 @@ class ResultNames:
         return name
 
     def own(self, video: Path, name: str) -> str:
-        """Give a video a name, whoever had it: for what a command makes anew at each run."""
+        """Give a video a name, even another's: for what a command makes again at each run."""
         identity = replace(self._identity(video, ""), name=name)
         with self.alone():
             self.owners = tuple(o for o in self.owners if (o.kind, o.name) != (self.kind, name))
@@ -138,7 +138,7 @@ class ResultNames:
         try:
             digest = made_from(video) or self.hash_of(video)
             size = stamp_of(video)[0]
-        except (HiProbeError, OSError):  # told by whoever reads it
+        except (HiProbeError, OSError):  # whoever reads the file reports it
             digest, size = "", 0
         return Owner("", _absolute(video), digest, size, self.kind, part)
 
@@ -186,11 +186,13 @@ def _known(video: Owner, owners: Sequence[Owner]) -> Owner | None:
     if grown is not None:
         return grown
     moved = [o for o in mine if o.sha256 == video.sha256 and not exists(Path(o.video))]
+    # Copies that were moved together: the one whose path ends most alike is the same one.
     return max(moved, key=lambda o: _common_end(o.video, video.video), default=None)
 
 
 def _has_grown(before: Owner, now: Owner) -> bool:
     """True where a file begins with all that it held before."""
+    # Sizes first: only a file that is longer now is worth reading.
     if not 0 < before.size_bytes < now.size_bytes:
         return False
     digest, left = hashlib.sha256(), before.size_bytes

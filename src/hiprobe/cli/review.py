@@ -1,4 +1,4 @@
-"""`hiprobe review`: look at events in the browser, say which are right, and teach the probe."""
+"""`hiprobe review`: look at events in the browser, judge them, and refit the probe on that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli.console import echo, say
-from hiprobe.cli.options import SessionOptions, Whole
+from hiprobe.cli.option_types import Whole
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.settings import cache_folder, review_password
 
@@ -184,5 +185,5 @@ def _model_of(library: Library) -> LazyModel:
 
 
 def _tell_of(error: Exception) -> None:
-    """What nobody expected, for a report to the developers."""
+    """Print the traceback of an error that nobody expected, for a report to the developers."""
     say("".join(traceback.format_exception(error)))

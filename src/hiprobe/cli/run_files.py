@@ -80,6 +80,7 @@ class Failures:
 def _exit_code_of(error: Exception) -> int:
     if isinstance(error, OSError):
         return EXIT_CODE
+    # An error of Python itself is a fault of ours, which has the general code.
     return error.exit_code if isinstance(error, HiProbeError) else HiProbeError.exit_code
 
 
@@ -91,7 +92,7 @@ class RunFile:
         results: what was written, in the order of the videos.
         kind: what is written for a video, see `hiprobe.store.text_files`.
         hash_of: content of a video, where a cache knows it.
-        say: takes a sentence where a video's results get another name than one expects.
+        say: called with a sentence where a video's results get another name than one expects.
     """
 
     out: Path
@@ -164,7 +165,7 @@ class RunFile:
 
 
 def shown_names(files: Sequence[Path], *, beside: Sequence[Path] = ()) -> Mapping[Path, str]:
-    """A name for each file; files of one name are told apart by their folders.
+    """A name for each file; files of the same name get their folders too.
 
     Args:
         beside: files that are not shown, and are not to be taken for one of those that are.
@@ -180,6 +181,7 @@ def _shortest(path: Path, every: set[Path]) -> str:
     """The last parts of a path, as many as no other path ends with."""
     for count in range(1, len(path.parts)):
         end = path.parts[-count:]
+        # The shortest ending that is unique: `monday/cam.mp4` says more than the whole path.
         if sum(other.parts[-count:] == end for other in every) == 1:
             return "/".join(end)
     return whole_addresses(str(path))

@@ -11,11 +11,12 @@ import click
 
 from hiprobe.cli import options
 from hiprobe.cli.console import format_number, print_rich, progress_bar, say
-from hiprobe.cli.options import MAX_SCORE, MAX_SIGMA, Number
+from hiprobe.cli.named_files import clips_of, expand_videos
+from hiprobe.cli.option_types import MAX_SCORE, MAX_SIGMA, Number
 from hiprobe.cli.options import formats as output_formats
-from hiprobe.cli.results import Context, Subject, write_results
 from hiprobe.cli.run_files import RunFile
-from hiprobe.cli.session import Session, clips_of, expand_videos, open_session
+from hiprobe.cli.session import Session, open_session
+from hiprobe.cli.session_options import SessionOptions
 from hiprobe.errors import UsageError
 from hiprobe.names import shown
 
@@ -71,14 +72,14 @@ def zero_label(
     formats: tuple[str, ...],
     threshold: float | None,
     sigma: float | None,
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Score videos by what the backbone says, without a probe: baselines to compare with.
 
     first-token asks two Yes-or-No questions and compares with a blank clip; ordinal asks ten, from
     "is anything moving" to "is there an emergency", and takes the mean of P(yes); decoded asks for
     a number from 0 to 1 (an answer without one has no score, and is counted); heads reads the
-    attention heads that tell abnormal from normal best and most stably over prompts. The first
+    attention heads that separate abnormal from normal best and most stably over prompts. The first
     three use no labels. heads is chosen on labelled clips, as a probe is fitted on them.
 
     Results are those of `hiprobe detect`. `hiprobe reproduce zero-label` compares all of them with
@@ -104,7 +105,7 @@ def score_without_probe(
     asked: Asked,
     out: Path,
     formats: Sequence[str],
-    how: options.SessionOptions,
+    how: SessionOptions,
 ) -> None:
     """Score videos by a baseline, list their events and write their results.
 
@@ -217,6 +218,7 @@ class ZeroLabelRun:
         from hiprobe.baselines.zero_label_video import zero_label_video
         from hiprobe.paper import SIGMA_SEGMENTS
         from hiprobe.report.terminal import events_table
+        from hiprobe.report.writers import ScoredVideo, write_result
 
         quiet = self.session.quiet
         with progress_bar(self.shown[file], quiet=quiet) as progress:
@@ -235,12 +237,14 @@ class ZeroLabelRun:
         print_rich(events_table(timeline, video=shown(file)))
         for line in _remarks(found):
             say(f"{shown(self.shown[file])}: {line}")
-        note = NOTES[self.asked.method]
-        context = Context(
-            out=self.out, formats=self.formats, probe=self._facts(found), notes=(note,)
+        scored = ScoredVideo(
+            file,
+            timeline,
+            probe=self._facts(found),
+            facts={"segments": len(timeline)},
+            notes=(NOTES[self.asked.method],),
         )
-        subject = Subject(file, name, timeline, True, facts={"segments": len(timeline)})
-        paths = write_results(subject, context)
+        paths = write_result(scored, self.out, formats=self.formats, name=name)
         self.run_file.add(file, events=len(timeline.events), files=paths)
         if not quiet:
             for path in paths:
@@ -248,7 +252,7 @@ class ZeroLabelRun:
         return found
 
     def _facts(self, found: ZeroLabelResult) -> dict[str, Any]:
-        """What stands where reports show the probe."""
+        """What reports show in place of the facts of a probe, name to value."""
         fingerprint = self.session.backbone.fingerprint
         facts: dict[str, Any] = {
             "method": self.asked.method,
@@ -269,7 +273,7 @@ def _named(heads: FittedHeads) -> str:
 
 
 def _remarks(found: ZeroLabelResult) -> list[str]:
-    """What one must know to read the scores."""
+    """What a user must know about the answers to judge the scores."""
     lines = []
     if found.unanswered:
         lines.append(

@@ -134,6 +134,7 @@ def _measured_rows(
     Raises:
         LabelError: the user's own spans cannot be read.
     """
+    # Published sets are measured against what is published, whatever tables lie in the folder.
     own: OwnSpans = read_own_spans(root) if known.truth is None else {}
     usable: list[ManifestRow] = []
     findings = [
@@ -173,6 +174,7 @@ def _measured_rows(
             if row.label:
                 why = f"spans {listed} of {count} frames; those that hold no frame are left out"
             findings.append(CheckFinding("spans", where, why))
+        # Rounded, so that a check repeated on another machine writes the same manifest.
         fps = known.fps if read.fps is None else round(read.fps, 6)
         usable.append(replace(row, frame_count=count, fps=fps, spans=inside))
     return usable, findings
@@ -214,7 +216,7 @@ def _counts(
 def _unsplit(known: KnownSet, rows: Sequence[ManifestRow]) -> list[CheckFinding]:
     if "train" not in known.counts:
         return []
-    remedy = f"put the lists of {known.ask} beside the videos"
+    remedy = f"put the lists of {known.ask} next to the videos"
     return [CheckFinding("unsplit", r.name, remedy) for r in rows if not r.split]
 
 
@@ -249,6 +251,7 @@ def _film_overlaps(rows: Sequence[ManifestRow]) -> list[CheckFinding]:
         for i, (start, end, one) in enumerate(own):
             for other_start, other_end, other in own[:i]:
                 shared = min(end, other_end) - max(start, other_start)
+                # Times in the names are whole seconds, so neighbours may seem to share one.
                 if shared > 1 and one.split != other.split:
                     text = f"and {other.split} {other.name}: {shared} s of the film are in both"
                     found.append(CheckFinding("leak", f"{one.split} {one.name}", text))
@@ -264,6 +267,7 @@ def _alike(rows: Sequence[tuple[ManifestRow, NDArray[np.uint8] | None]]) -> list
     for pair in near_duplicates(np.stack([picture for _, picture in seen])):
         one, other = seen[pair.first][0], seen[pair.second][0]
         apart = one.split != other.split and one.split and other.split
+        # Alike videos of one source are expected, and folds keep them together.
         if apart or one.source != other.source:
             what = "nothing moves, and the same picture" if pair.still else "the same recording"
             text = f"{what} as {_called(other)} (likeness {pair.likeness:.3f})"

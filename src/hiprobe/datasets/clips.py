@@ -78,7 +78,7 @@ def read_clips(
     `video,label[,source][,start_seconds,end_seconds]`, or `start_frame,end_frame` for stretches in
     frames, half-open and counted from 0; its paths are relative to it. Without a source, each file
     is its own. A manifest of `hiprobe data` (CSV or Parquet) is such a table: its label is 0 or 1
-    beside a class.
+    next to the name of a class.
 
     Args:
         path: folder, CSV file or Parquet manifest.
@@ -223,6 +223,7 @@ def _of_split(
     if split is not None and split not in SPLIT_CHOICES:
         raise UsageError(f"split {split!r} is unknown; choose one of {', '.join(SPLIT_CHOICES)}")
     counts = Counter(clip.split for clip in clips)
+    # Fitting on test videos by accident would spoil every figure on them.
     wanted = split or ("train" if counts["train"] else "all")
     if wanted == "all":
         return clips, []
@@ -260,6 +261,7 @@ def refuse_contradictions(clips: Iterable[LabelledClip]) -> None:
     """
     seen: dict[Path, list[LabelledClip]] = {}
     for clip in clips:
+        # Two paths of one file, by a link, are one file.
         others = seen.setdefault(clip.video.resolve(), [])
         for other in others:
             if other.label != clip.label and overlap(clip, other):

@@ -1,4 +1,4 @@
-"""What a data set is to `hiprobe data`: one value, which another package can add."""
+"""A data set as `hiprobe data` knows it: one value, which another package can add."""
 
 from __future__ import annotations
 

@@ -88,6 +88,7 @@ def _walk(root: Path) -> Iterator[FoundVideo]:
         by_folder[file.parent].append(file.name)
     for folder in unreadable:
         try:
+            # The walk says only that it failed; opening the folder again gives the reason.
             os.scandir(folder).close()
         except OSError as error:
             raise DatasetError(
@@ -102,8 +103,10 @@ def _in_folder(root: Path, folder: Path, files: list[str]) -> Iterator[FoundVide
     videos = [f for f in files if is_video_name(f)]
     for file in videos:
         yield FoundVideo(folder / file, below / file)
+    # Pictures next to videos, or directly in the root, are thumbnails or covers.
     if videos or folder == root or any(_NO_FRAMES.search(part) for part in below.parts):
         return
     pictures = [f for f in files if PurePosixPath(f).suffix.lower() in PICTURE_SUFFIXES]
+    # A single picture is no video.
     if len(pictures) > 1:
         yield FoundVideo(folder, below, tuple(folder / p for p in sorted(pictures, key=natural)))

@@ -1,4 +1,4 @@
-"""What a check finds, how grave it is, and the exit code that says so."""
+"""What a check finds, how serious it is, and the exit code for it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ KINDS: Mapping[str, FindingKind] = {
     "unknown": FindingKind("files that are not part of the data set (not used)"),
 }
 
-# What cannot be used, what makes results wrong, what moves them.
+# The most serious first: what cannot be used, what makes results wrong, what changes them.
 _BY_GRAVITY = (_MISSING, _LEAK, _DIFFERS)
 
 
@@ -109,7 +109,7 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """0, or that of the gravest fault."""
+        """0, or that of the most serious fault."""
         found = {KINDS[f.kind].error for f in self.findings}
         return next((error.exit_code for error in _BY_GRAVITY if error in found), 0)
 

@@ -148,6 +148,7 @@ def _rank(found: FoundVideo) -> tuple[bool, bool, int]:
     """A video before its pictures, a folder of the experiment before one of extra material."""
     where = str(found.relative)
     extra = re.search(r"event|recognition", where, re.IGNORECASE) is not None
+    # Then by the shorter path: an archive that was unpacked twice lies one folder deeper.
     return bool(found.pictures), extra, len(where)
 
 

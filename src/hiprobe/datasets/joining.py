@@ -7,11 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import LabelError
+
+if TYPE_CHECKING:
+    from hiprobe.video.join import JoinedVideo
 
 # Anomalous clips in a joined video, where there are enough.
 EVENTS = 6
@@ -98,6 +102,22 @@ def joining_order(
     return tuple(order)
 
 
+def join_labelled(clips: Sequence[LabelledClip], path: Path) -> JoinedVideo:
+    """Join clips in their order, at the size and rate that most of them have.
+
+    Raises:
+        VideoError: a clip cannot be read; nothing is written then.
+    """
+    from hiprobe.video.join import JoinPart, join_clips
+
+    width, height, fps = common_shape(c.video for c in clips)
+    parts = [
+        JoinPart(c.video, c.label, c.source, c.name, c.start_seconds, c.end_seconds) for c in clips
+    ]
+    # Black bars would show which source a part comes from.
+    return join_clips(parts, path, width=width, height=height, fps=fps, fit="crop")
+
+
 def common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:
     """The most frequent size, evened and scaled down, and the median frame rate."""
     from hiprobe.video.video_info import video_info
@@ -106,9 +126,11 @@ def common_shape(videos: Iterable[Path]) -> tuple[int, int, Fraction]:
     (width, height), _ = Counter((i.width, i.height) for i in infos).most_common(1)[0]
     scale = min(1.0, MAX_SIDE_PIXELS / max(width, height))
     rates = [i.fps_from_header for i in infos if i.fps_from_header]
+    # Headers say 29.97 or 30.02: at a whole rate every cut lies on a frame with an exact time.
     fps = Fraction(round(float(np.median(rates)))) if rates else Fraction(25)
     return _even(width * scale), _even(height * scale), max(Fraction(1), fps)
 
 
 def _even(pixels: float) -> int:
+    # H.264 stores colours at half the size, so sides must be even.
     return max(2, round(pixels / 2) * 2)

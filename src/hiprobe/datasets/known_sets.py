@@ -147,6 +147,8 @@ def _msad_lists(root: Path, base: Published) -> Published:
         table = read_table(file, error=DatasetError)
         for row in table.rows:
             name, frames, start, stop = _msad_row(row, table)
+            # From counting at 1 to counting at 0; an inclusive last frame is the end of a half-open
+            # span.
             first, last = start - 1, stop - (base.end == "half-open")
             # A span that holds no frame stays: the check names it where it leaves it out.
             spans: Spans = ((first, last),) if first >= 0 else ()

@@ -343,6 +343,7 @@ def _write_csv(path: Path, rows: Sequence[dict[str, Any]], about: Sequence[str])
         if column == "spans":
             return ";".join(f"{start}-{end}" for start, end in value)
         if column in ("frames", "fps"):
+            # Frame rates such as 30000/1001 keep the digits by which times are computed.
             return "" if value is None else f"{value:.10g}"
         found: str | int = value
         return found

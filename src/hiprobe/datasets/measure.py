@@ -38,6 +38,7 @@ ALIKE = 0.85
 # Below this root mean square, in grey levels of 255, the change is the codec's own.
 STILL_LEVELS = 1.0
 
+# Cosine of two still scenes. It is high, since grey pictures of any two rooms are somewhat alike.
 STILL_ALIKE = 0.999
 
 # Videos that are compared with all others at once.
@@ -144,6 +145,7 @@ def measure_all(
                 clock.tell(len(done), seconds_of_video=0)
                 done[found] = measure(found, quick=quick)
                 log.write(json.dumps(_line(found, done[found], quick=quick)) + "\n")
+                # Decoding a set takes hours: what is measured must outlast a crash.
                 log.flush()
     except OSError as error:
         raise storage_error(kept, error) from error
@@ -175,7 +177,7 @@ def _decode(path: Path) -> tuple[int, float, Outcome]:
 
 
 def _seconds_by_packets(path: Path) -> float:
-    """Seconds with pictures; 0 where the packets do not tell the times."""
+    """Seconds with pictures; 0 where the packets have no reliable times."""
     from hiprobe.video.times import pictured_seconds
     from hiprobe.video.video_info import read_packets
 
@@ -198,7 +200,7 @@ def _of_pictures(pictures: Sequence[Path], *, quick: bool) -> Measured:
 
 
 def _gap(pictures: Sequence[Path]) -> str:
-    """Numbers that are left out; frames named without numbers tell nothing."""
+    """Numbers that are left out; names without numbers show no gap."""
     numbers = [re.findall(r"\d+", p.stem) for p in pictures]
     if not all(numbers):
         return ""
@@ -323,6 +325,7 @@ def _parts(
     mean = pictures.mean(axis=1, keepdims=True)
     change = (pictures - mean).reshape(len(pictures), -1)
     level = np.sqrt((change**2).mean(axis=1))
+    # Without the brightness, which alone would make any two pictures alike.
     scene = mean[:, 0] - mean[:, 0].mean(axis=1, keepdims=True)
     return _unit(change), _unit(scene), level
 

@@ -28,7 +28,7 @@ Digest = Callable[[Path], str]
 def settle_copies(clips: Sequence[LabelledClip], *, digest: Digest) -> LabelledClips:
     """Clips with one source for each content, without states whose video is among them.
 
-    A file that cannot be read is left as it is: reading it later tells why.
+    A file that cannot be read is left as it is: reading it later gives the reason.
 
     Returns:
         The clips, and sentences on the copies that were found.

@@ -1,4 +1,4 @@
-"""Anyone's scores, from JSON, CSV or NumPy files, and trivial ones to beat."""
+"""Anyone's scores, from JSON, CSV or NumPy files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from hiprobe.documents.arrays import NUMBERS_LIMIT_BYTES, read_npy, read_npz
 from hiprobe.documents.checked import DocumentError, check_schema, files_below, read_json
 from hiprobe.documents.schemas import TimelineScores
 from hiprobe.errors import EvaluationError
-from hiprobe.evaluation.evaluate_scores import headline_metrics
 from hiprobe.evaluation.frame_scores import (
     MAX_FRAMES,
     ScoredFrames,
@@ -28,7 +27,6 @@ from hiprobe.evaluation.frame_scores import (
     seconds_to_frames,
     segments_to_frames,
 )
-from hiprobe.evaluation.metrics import mean_and_median, within_video_auc
 from hiprobe.evaluation.truth import Truth, VideoTruth
 from hiprobe.localize import Smoothing, smooth_as
 from hiprobe.segment import after_gap, without_gaps
@@ -275,6 +273,9 @@ def read_frames(
 ) -> ScoredFrames:
     """`read_scores` joined to the labels of all videos.
 
+    Args:
+        path, truth, repeat, tail_frames, fps, smoothing: as `read_scores`.
+
     Raises:
         EvaluationError: the file cannot be read, or has other videos or frames than the truth.
     """
@@ -330,6 +331,7 @@ def _split(
     array: NDArray[np.float64], *, truth: Truth, repeat: int, source: Path
 ) -> dict[str, RawScores]:
     lengths = [-(-v.frames // repeat) for v in truth.videos]
+    # One long array holds all videos in the order of the truth, as published code saves them.
     if repeat == 1:
         check_length(str(source), len(array), sum(lengths))
     elif len(array) != sum(lengths):
@@ -348,6 +350,7 @@ def video_finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
     """
     exact = {v.name: v for v in truth.videos}
     names = [_bare(v.name) for v in truth.videos]
+    # A bare name that several videos share would join scores to the wrong one.
     whole = {n: v for n, v in zip(names, truth.videos, strict=True) if names.count(n) == 1}
     last = [_bare(v.name).rsplit("/", 1)[-1] for v in truth.videos]
     short = {s: v for s, v in zip(last, truth.videos, strict=True) if last.count(s) == 1}
@@ -365,41 +368,3 @@ def video_finder(truth: Truth) -> Callable[[str], VideoTruth | None]:
 def _bare(name: str) -> str:
     """Name without the endings that files of scores and videos have."""
     return without_ending(name.replace("\\", "/"), *SCORE_SUFFIXES, STATES_SUFFIX)
-
-
-# In the order of the table.
-FLOORS = ("video-label oracle", "oracle x centre prior", "centre prior", "constant")
-
-
-def floors(truth: Truth) -> dict[str, ScoredFrames]:
-    """Four scores that use no picture, by name.
-
-    The oracle is 1 in every frame of an anomalous video and 0 elsewhere: perfect video labels,
-    no localisation. The centre prior is a Gaussian bump in the middle of every video.
-    """
-    frames = ScoredFrames(np.zeros(int(truth.offsets[-1])), truth.labels(), truth.offsets)
-    oracle = np.repeat(frames.anomalous.astype(np.float64), np.diff(truth.offsets))
-    centre = np.concatenate([centre_prior(v.frames) for v in truth.videos])
-    scores = (oracle, oracle * centre, centre, np.full(len(oracle), 0.5))
-    return {name: frames.with_scores(s) for name, s in zip(FLOORS, scores, strict=True)}
-
-
-def floor_metrics(truth: Truth) -> dict[str, dict[str, float]]:
-    """Metrics of each floor, by the names that `Evaluation.metrics` has."""
-    return {
-        name: {
-            **headline_metrics(frames, draws=0)[0],
-            "within_video_median": mean_and_median(within_video_auc(frames))[1],
-        }
-        for name, frames in floors(truth).items()
-    }
-
-
-def centre_prior(frames: int) -> NDArray[np.float64]:
-    """exp(-x^2 / (2 sigma^2)), float64 `[frames]`, at x in (-1, 1) over the video, sigma 1/2.
-
-    Sigma does not move a ranking metric: only the order of the distances counts.
-    """
-    place = (2 * np.arange(frames) + 1) / frames - 1
-    bump: NDArray[np.float64] = np.exp(-(place**2) / (2 * 0.5**2))
-    return bump

@@ -28,7 +28,7 @@ OwnSpan = list[tuple[float, float, bool]]
 # By the path of the video below the root.
 OwnSpans = dict[str, OwnSpan]
 
-# Ends are often rounded.
+# Ends in seconds are often rounded; a span that ends this much after its video is no mistake.
 _END_SLACK_SECONDS = 0.05
 
 
@@ -59,8 +59,8 @@ class FrameTimes:
     ) -> tuple[float | None, float | None]:
         """Half-open seconds that hold the frames `[start_frame, end_frame)` and no others.
 
-        A video that cannot be read gives an open stretch: reading it later tells why, for that
-        file alone.
+        A video that cannot be read gives an open stretch: reading it later gives the reason, for
+        that file alone.
 
         Args:
             where: file and line of the table, for messages.
@@ -98,7 +98,7 @@ def times_of_frames(video: Path) -> NDArray[np.float64]:
     """Times of all frames, float64 `[frames]`.
 
     Those of the packets: the same numbers as the reader of frames gives, so that a frame is in a
-    stretch just when its number is. Only where packets do not tell the times is it decoded.
+    stretch just when its number is. It is decoded only where packets have no reliable times.
 
     Raises:
         VideoError: it cannot be read.
@@ -234,7 +234,7 @@ def beyond_words(own: OwnSpan, *, frame_count: int, seconds: float | None) -> li
         frame_count: frames that the video has.
         seconds: length of the video; None where it is not known.
     """
-    said = []
+    found = []
     for start, end, in_seconds in own:
         limit = seconds if in_seconds else float(frame_count)
         if limit is None or end <= limit + (_END_SLACK_SECONDS if in_seconds else 0.0):
@@ -242,5 +242,5 @@ def beyond_words(own: OwnSpan, *, frame_count: int, seconds: float | None) -> li
         what = "begins" if start >= limit else "ends"
         length = f"{limit:.3f} s" if in_seconds else f"{frame_count} frames"
         unit = "s" if in_seconds else "in frames"
-        said.append(f"{start:g} to {end:g} {unit} {what} after the video, which has {length}")
-    return said
+        found.append(f"{start:g} to {end:g} {unit} {what} after the video, which has {length}")
+    return found

@@ -87,6 +87,7 @@ def read_table(
 def _text_of(path: Path, error: type[HiProbeError], limit_bytes: int) -> str:
     try:
         content = read_plain(path, limit_bytes=limit_bytes)
+        # Spreadsheets put a byte order mark first, which would be part of the first column's name.
         text = content.decode("utf-8-sig")
     except OSError as cause:
         raise error(f"cannot read {path}: {cause.strerror or cause}; check the path") from cause

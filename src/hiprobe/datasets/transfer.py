@@ -24,7 +24,7 @@ from hiprobe.store.text_files import inside
 
 Tell = Callable[[str], None]
 
-# A transfer below 1 kB/s for so long is given up.
+# A transfer that stays below 1 kB/s for this long is given up.
 STALLED_SECONDS = 60
 
 
@@ -62,8 +62,8 @@ def clone(
         StorageError: `folder` cannot be written.
     """
     if known.clone is None:
-        told = how_to_get(known, folder).split("\n")
-        raise UsageError(f"{known.name} has no public repository", *told)
+        steps = how_to_get(known, folder).split("\n")
+        raise UsageError(f"{known.name} has no public repository", *steps)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
             f"{folder} holds something; `hiprobe data check {known.name} {folder}` looks at it"
@@ -75,7 +75,7 @@ def clone(
         raise _by_hand(known, folder, "git is not installed")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target, so that a whole clone takes its place in one step.
+        # In the target's parent folder, so that renaming puts a whole clone in place in one step.
         with tempfile.TemporaryDirectory(prefix=".clone-", dir=folder.parent) as temporary:
             _run(git, known, Path(temporary) / "set", folder, tell or (lambda _: None))
             (Path(temporary) / "set").replace(folder)
@@ -182,8 +182,10 @@ def _run(git: str, known: KnownSet, target: Path, folder: Path, tell: Tell) -> N
 
 def _reason(lines: Sequence[str]) -> str:
     """Git's own reason, and what it means where its words mislead."""
-    said = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    reason = said[-1] if said else next((line for line in reversed(lines) if line), "none given")
+    errors = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    reason = (
+        errors[-1] if errors else next((line for line in reversed(lines) if line), "none given")
+    )
     if "could not read Username" in reason:
         reason += ": it is no longer public there, or has moved"
     return reason

@@ -147,6 +147,7 @@ def begins_as_video(path: Path) -> bool:
     """Whether the first bytes of a file are those of a video; False where it cannot be read."""
     try:
         with path.open("rb") as file:
+            # Four packets of a transport stream: one sync byte alone also occurs by chance.
             head = file.read(4 * max(_TS_PACKET_BYTES))
     except OSError:
         return False
@@ -218,6 +219,7 @@ def _is_own(
     path: Path, owners_of: Callable[[Path], dict[tuple[str, str], Owner]], here: set[Path]
 ) -> bool:
     """True for a result, and for states whose video is here too."""
+    # Results can lie in folders below that of their run file, as states of clips do.
     for folder in path.parents:
         if is_object(path) and len(folder.parts) < 2:
             break  # above the bucket

@@ -1,4 +1,4 @@
-"""What the tables of videos have in common: columns, the video and the class of a row.
+"""What all tables of videos share: columns, the video and the class of a row.
 
 A table of labelled clips and a manifest of `hiprobe data` are the same kind of table: one row for
 each video, with the columns `video` and `label`. `clips` reads it for fitting, where a row may be

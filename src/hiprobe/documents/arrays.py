@@ -151,6 +151,7 @@ def _array(file: IO[bytes], *, size_bytes: int) -> NDArray[Any]:
     whole = all(type(n) is int and n >= 0 for n in shape)  # numpy lets True and -1 through
     if dtype.kind not in _KINDS_OF_NUMBERS or not whole:
         raise DocumentError(f"it holds {dtype} of shape {_short(shape)}, not plain numbers")
+    # A header of a few bytes may claim terabytes, which numpy would try to take.
     wanted = math.prod(shape) * dtype.itemsize
     if wanted > size_bytes:
         raise DocumentError(
@@ -161,6 +162,7 @@ def _array(file: IO[bytes], *, size_bytes: int) -> NDArray[Any]:
     if len(data) != wanted:
         raise DocumentError(f"it ends after {len(data):,} of {wanted:,} bytes of values")
     flat = np.frombuffer(data, dtype=dtype)
+    # Fortran order: values lie by columns.
     return flat.reshape(shape[::-1]).T if by_columns else flat.reshape(shape)
 
 

@@ -1,7 +1,7 @@
-"""Segments that straddle a cut of a joined video, measured apart from the others.
+"""Segments that contain a cut of a joined video, measured apart from the others.
 
 A cut is itself a change, so a scorer that only feels changes would look good on a video in which
-every event begins with one. What it makes of cuts between two normal clips tells it apart.
+every event begins with one. How it scores cuts between two normal clips shows whether it does.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def measure_cuts(
     score = timeline.smoothed[scored]
     truth = _mostly_inside(start, end, truth_spans)
     cuts = np.array(cuts_seconds, dtype=np.float64)[:, None]
+    # Arrays of cuts by segments: a joined video has a few dozen cuts.
     goes_on = cuts < end - TOUCH_SECONDS
     straddling = ((start + TOUCH_SECONDS < cuts) & goes_on).any(axis=0)
     alarm = score > timeline.threshold

@@ -1,4 +1,4 @@
-"""Scores by frame: of segments, of events, of anyone's windows."""
+"""Scores of all frames, made of scores of segments or of anyone's windows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.truth import Truth
 
-# Of one video: five weeks at 30 frames a second.
+# Of one video: 38 days at 30 frames a second.
 MAX_FRAMES = 100_000_000
 
 # Above it a float no longer holds every whole number, and an int64 soon overflows.

@@ -15,11 +15,11 @@ from hiprobe.backbones.shape import Shape
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.pipeline.measured_rate import decoding_seconds
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
-from hiprobe.segment import WHOLE, Cut, Stretch, size_within, window_count
-from hiprobe.video.video_extent import VideoExtent, video_extent
+from hiprobe.segment import WHOLE, Cut, Stretch, size_within
+from hiprobe.video.video_info import VideoExtent, video_extent
 
+# Of a segment in JSON and CSV, and of a video's chart, as they are written by default.
 RESULT_BYTES, CHART_BYTES = 220, 80_000
-"""Of a segment in JSON and CSV, and of a video's chart, as they are written by default."""
 # Of Python, torch and the other libraries, where no measurement says it.
 PROCESS_BYTES = 700_000_000
 # Numbers that a decoder layer holds of a position at once, in widths of a hidden state: states,
@@ -85,7 +85,10 @@ class Footage:
                 unreadable.append((video, str(error)))
         if not extents:
             raise VideoError(unreadable[0][1] if unreadable else "no video is given; name one")
-        segments = [segment_count(extent, cut) for extent in extents]
+        segments = [
+            cut.segment_count(frame_count=extent.frame_count, seconds=extent.seconds)
+            for extent in extents
+        ]
         scale = len(videos) / len(opened)
         by_size: Counter[tuple[int, int]] = Counter()
         for extent, count in zip(extents, segments, strict=True):
@@ -127,17 +130,6 @@ def within(extent: VideoExtent, stretch: Stretch) -> VideoExtent:
         raise VideoError(f"{extent.path} lasts {extent.seconds:.3f} s, and ends before {start} s")
     frames = max(1, round(extent.frame_count * seconds / extent.seconds))
     return replace(extent, frame_count=frames, seconds=seconds)
-
-
-def segment_count(extent: VideoExtent, cut: Cut) -> int:
-    """Segments of a video without gaps; where they overlap, until one reaches the end."""
-    if cut.segment_seconds is None and cut.hop_seconds is None:
-        hop = cut.hop_frames or cut.segment_frames
-        return window_count(extent.frame_count, cut.segment_frames, hop)
-    usual = extent.seconds / extent.frame_count * cut.segment_frames
-    length = cut.segment_seconds or usual
-    found = window_count(extent.seconds, length, cut.hop_seconds or length)
-    return min(extent.frame_count, found)  # A window without a frame gives no segment.
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from hiprobe.errors import BackboneMemoryError, VideoError
 from hiprobe.pipeline.checkpoints import Checkpoints, KeptStates, Rows, StatesRequest, run_batches
 from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings, ReadUnit
 from hiprobe.progress import Clock, Progress
-from hiprobe.segment import WHOLE, Segment, Stretch, window_count
+from hiprobe.segment import WHOLE, Segment, Stretch
 from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.clip import read_clip_and_outcome
@@ -123,17 +123,18 @@ def _estimated_count(
 ) -> int | None:
     """How many segments there will be, by the header; None where it does not say."""
     info = video_info(video)
-    by_clock = settings.segment_seconds or settings.hop_seconds
-    if info.frame_count_from_header and stretch == WHOLE and not by_clock:
-        frames, hop = settings.segment_frames, settings.hop_frames or settings.segment_frames
-        return window_count(info.frame_count_from_header, frames, hop)
-    length, fps = info.duration_seconds_from_header, info.fps_from_header
-    if length is None or fps is None:
-        return None
-    end = length if stretch.end_seconds is None else min(length, stretch.end_seconds)
-    seconds = settings.segment_seconds or settings.segment_frames / fps
-    every = settings.hop_seconds or (settings.hop_frames / fps if settings.hop_frames else seconds)
-    return window_count(end - (stretch.start_seconds or 0.0), seconds, every)
+    frames, length, fps = (
+        info.frame_count_from_header,
+        info.duration_seconds_from_header,
+        info.fps_from_header,
+    )
+    if stretch != WHOLE or not frames or not length:
+        if length is None or fps is None:
+            return None
+        end = length if stretch.end_seconds is None else min(length, stretch.end_seconds)
+        length = end - (stretch.start_seconds or 0.0)
+        frames = max(1, round(length * fps))
+    return settings.segment_count(frame_count=frames, seconds=length)
 
 
 def _pass_over_clip(kept: KeptStates, segment: Segment, outcome: str) -> dict[str, VideoStates]:

@@ -22,9 +22,9 @@ from hiprobe.store.atomic import atomic_path
 # How often a unit is tried again whose worker died over it.
 RETRIES = 2
 
+# Workers that may die in a row while they open the backbone; more of them once one has managed it,
+# since then they are killed by something that passes.
 _LOST_STARTS, _LOST_STARTS_LATER = 3, 30
-"""Workers that may die in a row while they open the backbone; more of them once one has managed it,
-since then they are killed by something that passes."""
 
 _POLL_SECONDS = 0.05
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hiprobe.calibration import AlarmPromise
 from hiprobe.documents.checked import file_sha256, read_json
-from hiprobe.documents.schemas import CalibrationDocument
+from hiprobe.documents.probe_schemas import CalibrationDocument
 from hiprobe.errors import ProbeFolderError
 from hiprobe.localize import Smoothing
 from hiprobe.store.atomic import alone_in_new

@@ -24,7 +24,7 @@ from hiprobe.documents.checked import (
     parse_json,
     read_json,
 )
-from hiprobe.documents.schemas import ExamplesNotes, ProbeDocument
+from hiprobe.documents.probe_schemas import ExamplesNotes, ProbeDocument
 from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hiprobe.documents.checked import read_json
-from hiprobe.documents.schemas import ReadingDocument
+from hiprobe.documents.probe_schemas import ReadingDocument
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.objects import remove_file
 from hiprobe.provenance import Provenance

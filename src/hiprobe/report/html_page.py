@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_PIXELS = 240
 
-# A longer event plays so much of itself, with its peak in the middle.
+# Of a longer event the page plays this much, with its peak in the middle.
 CLIP_SECONDS = 10.0
 
 
@@ -122,7 +122,7 @@ def write_page(
 
 
 def video_facts(video: PageVideo) -> dict[str, Any]:
-    """Everything about one video that the template asks for."""
+    """What the template shows about one video, by the names that it uses."""
     timeline = video.timeline
     truth = None if video.truth_spans is None else checked_spans(video.truth_spans)
     drawing = timeline_drawing(timeline, truth_spans=truth, cuts_seconds=video.cuts_seconds)
@@ -156,7 +156,7 @@ def _fact_words(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> dict[str, Any]:
     event = video.timeline.events[index]
-    said = event_explanation(video.timeline, index + 1)
+    explained = event_explanation(video.timeline, index + 1)
     return {
         "number": index + 1,
         "start": format_seconds(event.start_seconds),
@@ -166,7 +166,7 @@ def _event_facts(video: PageVideo, index: int, truth: Sequence[Span] | None) -> 
         "peak_at": format_seconds(event.peak_seconds),
         "mean": f"{event.mean:.3f}",
         "truth": None if truth is None else share_words(event, truth),
-        "said": None if said is None else explanation_facts(said),
+        "said": None if explained is None else explanation_facts(explained),
         "words": event_words(video.timeline, event),
         "clock": clock_words(video.recorded_at, event.start_seconds),
         "clip_time": stretch_words(*clip_span(event)),
@@ -241,7 +241,7 @@ def _segment_rows(timeline: Timeline) -> list[dict[str, Any]]:
 
 
 def _layer_facts(curves: LayerCurves) -> dict[str, Any]:
-    """Everything about the layers that the template asks for."""
+    """What the template shows about the layers, by the names that it uses."""
     measures = curves.measures()
     return {
         "chosen": curves.chosen,
@@ -259,6 +259,7 @@ def _layer_facts(curves: LayerCurves) -> dict[str, Any]:
 def _chart_images(drawing: Draw, inches: tuple[float, float]) -> dict[str, str]:
     """The same chart for light and for dark pages."""
     return {
+        # SVG stays sharp at any zoom, and is smaller than a PNG of twice the resolution.
         name: data_uri(render_figure(drawing, inches=inches, theme=theme, kind="svg"), "svg")
         for name, theme in (("light", LIGHT), ("dark", DARK))
     }

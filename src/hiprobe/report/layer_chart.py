@@ -179,7 +179,7 @@ def plot_tsne(
 
 
 def tsne_inches(count: int) -> tuple[float, float]:
-    """Width and height of a picture with so many maps."""
+    """Width and height of a picture with this number of maps."""
     return 3.2 * count + 0.4, 3.8
 
 
@@ -191,6 +191,9 @@ def tsne_drawing(
     note: str | None = None,
 ) -> Draw:
     """What `plot_tsne` draws, as a function for any figure and theme.
+
+    Args:
+        embeddings, labels, chosen, note: as `plot_tsne`.
 
     Raises:
         UsageError: there is no map, or a map's shape does not fit the labels.
@@ -231,5 +234,6 @@ def _draw_map(axes: Any, points: NDArray[np.float64], classes: NDArray[Any], the
     for name, value, marker, colour in groups:
         chosen = points[classes == value]
         axes.scatter(*chosen.T, label=name, marker=marker, s=26, color=colour, **look)
+    # The axes of a t-SNE map have no unit: numbers on them would invite reading distances.
     axes.set_xticks([])
     axes.set_yticks([])

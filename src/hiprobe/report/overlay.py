@@ -81,6 +81,7 @@ class Overlay:
         self._truth = checked_spans(truth_spans or ())
         self._events = event_spans(timeline)
         self._note = note
+        # Known with the first frame only; what depends on it is made then.
         self._size = (0, 0)
         self._border: int
         self._axis: TimeAxis
@@ -141,6 +142,7 @@ class Overlay:
         if _inside(seconds, self._truth):
             marks.append(("truth", TRUTH_RGB))
         chips = [self._sprites.text(words, colour) for words, colour in marks]
+        # On narrow pictures marks go below the score, so that neither covers the other.
         fits = right + sum(c.shape[1] + top for c in chips) <= picture.shape[1]
         left, row = (right + top, top) if fits else (top, top + len(bar) + self._sprites.line)
         for chip in chips:

@@ -61,6 +61,9 @@ def timeline_drawing(
 ) -> Draw:
     """What `plot_timeline` draws, as a function for any figure and theme.
 
+    Args:
+        timeline, truth_spans, cuts_seconds, title, note: as `plot_timeline`.
+
     Raises:
         UsageError: a truth span is not a stretch.
     """
@@ -108,6 +111,8 @@ def _draw_scores(axes: Any, timeline: Timeline, axis: ShownTime, theme: Theme) -
         label = "no score (backbone gave up)" if count == 0 else None
         look = {"facecolor": theme.faint, "alpha": 0.4, "linewidth": 0, "zorder": 0}
         axes.axvspan(*axis.span(span), label=label, **look)
+    # Scores are probabilities; the scale is the same for all videos, unless a threshold lies
+    # outside.
     axes.set_ylim(min(-0.03, timeline.threshold - 0.03), max(1.03, timeline.threshold + 0.03))
     axes.set_ylabel("anomaly score")
     axes.grid(axis="y")

@@ -1,4 +1,4 @@
-"""What a person reads on a terminal."""
+"""Tables and lines that commands print about a scored video or the layers."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def events_table(
         table.add_column(name, justify="right", no_wrap=True)
     if truth is not None:
         table.add_column("in the truth", justify="right", no_wrap=True)
-    said = [_event_words(timeline, number) for number in range(1, len(timeline.events) + 1)]
-    if any(said):
+    words = [_event_words(timeline, number) for number in range(1, len(timeline.events) + 1)]
+    if any(words):
         table.add_column("the model's words", ratio=1)
     for number, event in enumerate(timeline.events, start=1):
         cells = [
@@ -56,7 +56,7 @@ def events_table(
         ]
         if truth is not None:
             cells.append(share_words(event, truth))
-        table.add_row(*cells, *([Text(said[number - 1])] if any(said) else []))
+        table.add_row(*cells, *([Text(words[number - 1])] if any(words) else []))
     return table
 
 

@@ -54,11 +54,11 @@ def legend_words(name: str) -> str:
 def _drawable(words: str, families: Sequence[str], *, style: str = "normal") -> str:
     """The words with what the fonts lack written out."""
     safe = shown_lines(words)
-    had = "".join(c if c == "\n" or _any_has(families, c) else _written_out(c) for c in safe)
-    if _can_shape(had, families, style):
-        return had
+    found = "".join(c if c == "\n" or _any_has(families, c) else _written_out(c) for c in safe)
+    if _can_shape(found, families, style):
+        return found
     # A font may have the letters, and lack them slanted or in the forms they take side by side.
-    return "".join(c if c.isascii() else _written_out(c) for c in had)
+    return "".join(c if c.isascii() else _written_out(c) for c in found)
 
 
 def _can_shape(words: str, families: Sequence[str], style: Any) -> bool:
@@ -165,7 +165,12 @@ def save_figure(draw: Draw, path: Path | str, *, inches: tuple[float, float]) ->
 
 
 def render_figure(draw: Draw, *, inches: tuple[float, float], theme: Theme, kind: str) -> bytes:
-    """The bytes of a drawn picture (`png` or `svg`), the same for the same data."""
+    """The bytes of a drawn picture (`png` or `svg`), the same for the same data.
+
+    Args:
+        inches: width and height; 150 pixels an inch in a PNG.
+        kind: `png` or `svg`.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -173,7 +178,9 @@ def render_figure(draw: Draw, *, inches: tuple[float, float], theme: Theme, kind
         "font.family": OWN_FONT,
         "text.parse_math": False,  # a dollar in a name is a dollar
         "font.size": 9,
+        # Letters as outlines: a page looks the same on machines without our font.
         "svg.fonttype": "path",
+        # With a salt of its own and no date, equal charts are equal files.
         "svg.hashsalt": "hiprobe",
         "hatch.linewidth": 1.0,
         "text.color": theme.ink,

@@ -52,6 +52,7 @@ def checked_spans(spans: Sequence[Span]) -> tuple[Span, ...]:
 
 def format_seconds(seconds: float) -> str:
     """A time to read: `m:ss.s`, from one hour on `h:mm:ss.s`."""
+    # Rounded before it is split, or 59.96 s would be shown as 0:60.0.
     tenths = round(seconds * 10)
     sign, tenths = ("-", -tenths) if tenths < 0 else ("", tenths)
     minutes, rest = divmod(tenths, 600)

@@ -32,6 +32,7 @@ THUMBNAILS = 3
 # Clips in one HTML report, of its highest events; each is some 200 kB, and a page is one file.
 MOST_CLIPS = 20
 
+# Small and coarse: enough to see what happens, at some 200 kB for ten seconds.
 CLIP_SIDE_PIXELS, CLIP_CRF = 360, 28
 
 
@@ -75,7 +76,7 @@ class ScoredVideo:
             raise UsageError("this result names no video; give a ScoredVideo with its path")
         from hiprobe.datasets.video_files import is_states_name
 
-        # Anything with a layer and `detect` may score a video; only a Probe has facts to tell.
+        # Anything with a layer and `detect` may score a video; only a Probe has facts.
         facts = getattr(result.probe, "facts", None)
         return cls(
             video=result.video,
@@ -102,9 +103,9 @@ class ScoredVideo:
 class Writer(Protocol):
     """An output format."""
 
+    # What the names of its files may end in, with the dot: `(".csv", ".events.csv")`. They are
+    # reserved for the videos of an output folder, so that no result replaces that of another.
     endings: tuple[str, ...]
-    """What the names of its files may end in, with the dot: `(".csv", ".events.csv")`. They are
-    reserved for the videos of an output folder, so that no result replaces that of another."""
 
     def __call__(self, result: ScoredVideo, folder: Path, name: str) -> list[Path]:
         """Write `folder / (name + ending)` for some of the endings; returns the files written.
@@ -168,6 +169,7 @@ def write_result(
         for place in places:
             make_folder(place.parent)
         files = writer(scored, Path(folder), called)
+        # A file under another ending could replace the result of another video.
         strangers = sorted(str(file) for file in files if file not in places)
         if strangers:
             raise UsageError(
@@ -204,7 +206,7 @@ def find_writer(name: str) -> Writer:
 
 
 def _is_ending(text: object) -> bool:
-    """Whether a video's name can be continued with a text; names leave room for so much."""
+    """Whether a text can end a file's name; names of videos leave room for one of this length."""
     return (
         isinstance(text, str)
         and text.startswith(".")
@@ -355,7 +357,7 @@ def _clips(result: ScoredVideo) -> dict[int, bytes]:
 def _recorded_at(result: ScoredVideo) -> datetime | None:
     if not result.has_pictures:
         return None
-    from hiprobe.video.recorded import recorded_at
+    from hiprobe.video.video_info import recorded_at
 
     return recorded_at(result.video)
 

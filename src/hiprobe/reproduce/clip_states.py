@@ -52,6 +52,7 @@ class OwnTruth:
         """Videos that are fitted on under any seed; None without a test split."""
         if self.labelled is None:
             return None
+        # All seeds share one pass over the videos, so what any of them may see is read.
         names = {r.name for drawn in self.labelled for r in drawn.rows}
         rows = tuple(r for r in self.manifest.split("train") if r.name in names)
         return Manifest(self.manifest.dataset, rows, self.manifest.span_set, self.manifest.end)
@@ -70,13 +71,14 @@ def own_truth(data: DataSource, *, seeds: Sequence[int], share: float) -> OwnTru
     if not any(r.spans for r in manifest.rows):
         return None
     train, test = manifest.split("train"), manifest.split("test")
+    # A split counts only if there is something to fit on and something to test by frame.
     if {r.label for r in train} != {0, 1} or not any(r.annotated and r.frame_count for r in test):
         return OwnTruth(manifest, None)
     drawn = tuple(draw_subset(manifest, fraction=share, seed=s, split="train") for s in seeds)
     return OwnTruth(manifest, drawn)
 
 
-# What the vision tower alone tells; no language model takes part.
+# What the vision tower alone gives, without the language model.
 VISION_BASELINE: Reading = "vision_change_mean"
 
 # Opens a progress bar of a name.
@@ -242,7 +244,7 @@ class Extraction:
         return found.states[wanted]
 
     def holds(self, video: Path, reading: Reading) -> bool:
-        """Whether states at a reading can be had: of a video always, of states where extracted."""
+        """Whether there are states at a reading; a video can always give them."""
         if not is_states_name(video):
             return True
         (found,) = open_source(video).states(ReadPlan(backbone=None))
@@ -260,6 +262,7 @@ class Extraction:
 
     def backbone_words(self) -> str:
         """The model whose states were used, and its fingerprint."""
+        # States on disk name their model themselves, so no backbone is opened only for these words.
         found = next(iter(self._examples.values()), ())
         states = [s for e in found[:1] for s in (e.clip, e.segments) if s is not None]
         if not states and self._backbone is None:
@@ -311,6 +314,7 @@ class Extraction:
                 cache=self.cache,
                 progress=progress,
             )
+        # Each reading and each K meets the same broken files; they are named once.
         known = {f.video for f in self.failures}
         self.failures += [f for f in failures if f.video not in known]
         if {e.label for e in views[0]} != {0, 1}:
@@ -351,11 +355,14 @@ class Bench:
             A bench of its own first reading, and one of the vision baseline; None in its place
             where a set does not hold it.
         """
+        # Where the run reads it anyway, it would be compared with itself.
         if VISION_BASELINE in self.request.readings or not all(
             self.extraction.holds(v, VISION_BASELINE) for v in videos
         ):
             return self, None
         own = self.request.readings
+        # The same readings in another order: the first one is what a bench reads, and one pass over
+        # the videos makes all of them.
         both = [(*own, VISION_BASELINE), (VISION_BASELINE, *own)]
         first, second = (self._reading(readings) for readings in both)
         return first, second

@@ -34,7 +34,7 @@ LIMIT_BYTES = 2048 * MIB
 
 SUFFIX = "_frame_descriptions.jsonl.gz"
 
-# One description of so many frames is read, the middle one; its score is held for all of them.
+# Of this many consecutive descriptions the middle one is read, and its score stands for all.
 EVERY_FRAMES = 12
 
 
@@ -78,6 +78,7 @@ def read_descriptions(path: Path, *, every_frames: int = EVERY_FRAMES) -> Descri
     truth = load_truth(name)
     texts = _read(path)
     known = {v.name: v for v in truth.videos}
+    # One video more or less would shift what every metric is over.
     if set(texts) != set(known):
         other = sorted(set(texts) ^ set(known))
         raise DatasetError(f"{path}: {len(other)} videos are not those of {name}: {other[:3]}")
@@ -133,10 +134,10 @@ def _lines(plain: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-# Texts that are read at once; after so many a line says how far the run is.
+# Texts that are read at once; after each batch a line says how far the run is.
 CHUNK = 32
 
-# Every so many layers are read, and the first and the last: neighbours differ little.
+# Every third layer is read, with the first and the last: neighbours differ little.
 LAYER_STEP = 3
 
 
@@ -158,18 +159,20 @@ def text_states(
         raise UsageError(
             f"{bench.request.backbone.known_as} does not read texts in place of pictures; use lite"
         )
+    # Descriptions of neighbouring frames are often equal to the letter: each text is read once.
     seen: dict[str, NDArray[np.float32]] = {}
     rows = []
     made = _reader_digest(backbone, layers)
     for number, video in enumerate(described.videos, start=1):
         digest = hashlib.sha256("\0".join([made, *video.texts]).encode()).hexdigest()[:24]
+        # Arrays and not JSON pieces: a set has gigabytes of states.
         place = bench.finished.folder / f"texts-{described.name}-{digest}.npy"
         found = _load(place, (len(TEXT_READINGS), len(video.texts), len(layers), backbone.width))
         if found is None:
-            told = f"{described.name}: texts of video {number} of {len(described.videos)}"
+            course = f"{described.name}: texts of video {number} of {len(described.videos)}"
             new = [t for t in dict.fromkeys(video.texts) if t not in seen]
             for start in range(0, len(new), CHUNK):
-                bench.say(f"{told}, {start} of {len(new)} new")
+                bench.say(f"{course}, {start} of {len(new)} new")
                 chunk = new[start : start + CHUNK]
                 read = backbone.text_states(chunk, layers=layers)
                 by_text = zip(*(read[r] for r in TEXT_READINGS), strict=True)
@@ -183,7 +186,9 @@ def text_states(
 
 
 def _reader_digest(backbone: TextsBackbone, layers: Sequence[int]) -> str:
-    """What decides the states of a text: the decoder and the prompt, not how pictures are read."""
+    """Digest of what decides the states of a text: the decoder and the prompt alone."""
+    # The fingerprint covers the vision tower too, on which texts do not depend: the states of a
+    # sample text change only when those of others do.
     found = backbone.text_states(("A street with people.",), layers=layers)
     values = b"".join(found[r].tobytes() for r in TEXT_READINGS)
     return hashlib.sha256(f"{tuple(layers)}".encode() + values).hexdigest()[:24]
@@ -238,6 +243,11 @@ def picture_states(
 ) -> list[PictureStates]:
     """Read every video once for each view.
 
+    Args:
+        rows: the row of each described video, by its name; see `videos_of`.
+        layers: layers to read, ascending.
+        every_frames: length of a segment, so that there is one for each description.
+
     Raises:
         VideoError: one cannot be read.
         EvaluationError: a video has another count of stretches than descriptions.
@@ -272,6 +282,7 @@ def picture_states(
 
 
 def _matched(rows: Sequence[ManifestRow], described: DescribedSet) -> dict[str, ManifestRow] | None:
+    # Names differ between the publication and the set's folders; the number at the end is the same.
     spanned = {int(m[0]): r for r in rows if r.spans and (m := re.findall(r"\d+$", r.name))}
     found = {}
     for video in described.videos:

@@ -70,7 +70,13 @@ def panels_drawing(
     legend: bool = True,
     note: str | None = None,
 ) -> Draw:
-    """Panels in a grid; each has a legend of its own where it holds several curves."""
+    """Panels in a grid; each has a legend of its own where it holds several curves.
+
+    Args:
+        columns: most panels side by side.
+        legend: False where the title of a panel names its only curve.
+        note: small print under all panels.
+    """
     columns = min(columns, max(1, len(panels)))
     rows = -(-len(panels) // columns)
 

@@ -1,8 +1,8 @@
 """Means over seeds, with intervals over sources that hold for all seeds together.
 
 A draw takes sources with replacement, the same for every seed; its value is the mean over seeds.
-So the interval says how much the result hangs on the recordings at hand, and the values of the
-seeds how much it hangs on folds and draws.
+So the interval says how much the result depends on the recordings at hand, and the values of the
+seeds how much it depends on folds and draws.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics import Ranking, interval, within_video_auc
 from hiprobe.reproduce.experiment_result import PaperNumber, ResultRow
 
+# Names of metrics. The first ranks clips by the score of one vector, the second by what detection
+# gives them: their highest smoothed segment.
 CLIP_AUC, HIGHEST_AUC = "clip AUC", "highest-segment AUC"
 FRAME_AUC, FRAME_AP, WITHIN = "frame AUC", "frame AP", "AUC within a video"
-"""Names of metrics. The first ranks clips by the score of one vector, the second by what detection
-gives them: their highest smoothed segment."""
 
 _Floats = NDArray[np.float64]
 # Values of a metric, `[draws]`, under weights of the units, float64 `[draws, units]`.
@@ -72,7 +72,7 @@ class Units:
 
 
 def clip_units(scores: Sequence[float], labels: Sequence[int], sources: Sequence[str]) -> Units:
-    """Clips as units."""
+    """Clips as units, each with one score as its only frame."""
     values, truth = np.asarray(scores, np.float64), np.asarray(labels, np.bool_)
     frames = ScoredFrames(values, truth, np.arange(len(values) + 1))
     return Units(frames, tuple(sources))
@@ -94,12 +94,12 @@ def known_clips(
 
 
 def auc_estimate(seeds: Sequence[Units], *, draws: int) -> Estimate:
-    """ROC-AUC over all frames."""
+    """ROC-AUC over all frames, with an interval over draws of sources."""
     return estimate([_ranked(u, 0) for u in seeds], [u.sources for u in seeds], draws=draws)
 
 
 def precision_estimate(seeds: Sequence[Units], *, draws: int) -> Estimate:
-    """Average precision, step-wise, over all frames."""
+    """Step-wise average precision over all frames, with an interval over draws of sources."""
     return estimate([_ranked(u, 1) for u in seeds], [u.sources for u in seeds], draws=draws)
 
 
@@ -121,6 +121,8 @@ def mean_difference(
     metrics = []
     for own, base in zip(several, other, strict=True):
         mean, level = mean_auc(own), _ranked(base, 0)
+        # The defaults bind the values of this seed: a plain closure would see those of the last
+        # one.
         metrics.append(lambda w, a=mean, b=level: a(w) - b(w))
     return estimate(metrics, [u.sources for u in other], draws=draws)
 
@@ -138,6 +140,7 @@ def estimate(metrics: Sequence[Weigh], sources: Sequence[Sequence[str]], *, draw
     ones = np.ones((1, len(place)))
     by_seed = tuple(float(m(ones[:, o])[0]) for m, o in zip(metrics, owners, strict=True))
     drawn = (
+        # Always seed 0: two rows of one table are then compared on the same draws.
         np.random.default_rng(0)
         .multinomial(len(place), np.full(len(place), 1 / len(place)), size=draws)
         .astype(np.float64)
@@ -149,6 +152,7 @@ def estimate(metrics: Sequence[Weigh], sources: Sequence[Sequence[str]], *, draw
         ]
     )
     found = interval(values)
+    # Draws of a single source are all the same; an interval of width 0 would look like certainty.
     known = found.draws > 0 and len(place) > 1
     return Estimate(
         ours=float(np.mean(by_seed)),

@@ -146,6 +146,7 @@ def paper_numbers(setting: str) -> tuple[PaperNumber, ...]:
     if setting not in known:
         raise UsageError(f"no setting {setting!r} in the paper's facts; there are {sorted(known)}")
     columns = facts()["columns"]
+    # The file has percent as printed; a quotient of floats may end in stray digits.
     return tuple(PaperNumber(columns[k], round(v / 100, 6)) for k, v in known[setting].items())
 
 

@@ -58,6 +58,8 @@ class TestVideo:
     path: Path | None = None
 
     def __post_init__(self) -> None:
+        # Sources are drawn by part, so a frame in none or in two of them would be lost or count
+        # twice.
         edges = [0, *(p.end_frame for p in self.parts)]
         starts = [p.first_frame for p in self.parts]
         if edges[:-1] != starts or edges[-1] != self.frames:
@@ -93,6 +95,7 @@ class FrameTest:
 
     def __post_init__(self) -> None:
         tested = {p.source for v in self.videos for p in v.parts} | {e.source for e in self.held}
+        # The one fault that makes every figure too good; it is checked for each test of each table.
         both = {e.source for e in self.fit} & tested
         if both:
             raise EvaluationError(f"{self.data}: sources {sorted(both)[:3]} are fitted and tested")
@@ -189,17 +192,30 @@ def probe_layers(
 
 
 def by_layer(found: Mapping[str, Any], samples: Samples, *, folds: int, seed: int) -> ByLayer:
-    """Read what `probe_layers` gave, which may come from a finished piece."""
+    """Read what `probe_layers` gave, which may come from a finished piece.
+
+    Args:
+        found: held-out scores by layer, and the layer of each fold.
+        folds, seed: those that `probe_layers` was given.
+    """
     scores = {int(n): np.array(s, np.float64) for n, s in found["scores"].items()}
     return ByLayer(scores, tuple(found["dlsp"]), samples.folds(folds=folds, seed=seed))
 
 
 def probe_words(texts: Sequence[str], samples: Samples, *, folds: int, seed: int) -> list[float]:
-    """TF-IDF of words and pairs of words, with a logistic regression: held-out scores."""
+    """TF-IDF of words and pairs of words, with a logistic regression: held-out scores.
+
+    Args:
+        texts: one for each sample.
+
+    Returns:
+        One score for each sample, NaN where no fold held it out.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     def score(_: int, train: Indices, held: Indices) -> _Floats:
+        # Fitted inside the fold: the vocabulary of tested videos must not help.
         words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
         x = words.fit_transform([texts[i] for i in train])
         model = LogisticRegression(class_weight="balanced", max_iter=1000)

@@ -1,4 +1,4 @@
-"""Fit on a training part, score what is held out."""
+"""Fits on the training part of each fold, and scores of what was held out from them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def held_out_scores(
     """Score every clip by a fit that has seen nothing of its source.
 
     Args:
-        shape: number of clips; with a second number, so many scores of each.
+        shape: number of clips, and a second number where each has several scores.
         pairs: training and held-out clips of each fold.
         fit_and_score: takes the number of a fold, its training and its held-out clips; gives the
             scores of the latter.
@@ -72,7 +72,7 @@ class Variant:
     """What a table varies.
 
     Attributes:
-        thresholds: whether the few-shot scores are needed, which cost a cross-validation.
+        thresholds: whether T is needed too: its few-shot scores take a cross-validation.
         normed: read the last layer after the model's final norm.
         members: what a committee reads of joined states; layer and scorer mean nothing then.
     """
@@ -97,6 +97,11 @@ class Variant:
             folds=request.folds,
             seed=seed,
         ).settled()
+
+
+# The rival that needs no language model: how much the vision tower's features change. They have
+# a single layer. No paper of this line shows it, and it is hard to beat.
+VISION_ALONE = Variant("vision change alone", layer=1)
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,11 @@ def fit_variant(
     examples: Sequence[LabelledStates], variant: Variant, *, request: ReproduceRequest, seed: int
 ) -> Fit:
     """Choose layer and mode on these clips alone, and fit.
+
+    Args:
+        examples: labelled clips of both kinds.
+        variant: what is varied; all else is as in the request.
+        seed: of the folds.
 
     Raises:
         LabelError, FingerprintError, StatesError: as `Probe.fit`.
@@ -273,7 +283,12 @@ class ThresholdFold:
 def threshold_folds(
     examples: Sequence[LabelledStates], pairs: Pairs, *, request: ReproduceRequest, seed: int
 ) -> list[dict[str, Any]]:
-    """Everything that `ThresholdFold` holds for each fold, as JSON values."""
+    """Everything that `ThresholdFold` holds for each fold, as JSON values.
+
+    Args:
+        pairs: training and held-out clips of each fold.
+        seed: of the folds within a training part.
+    """
     variant, found = Variant("default", thresholds=True), []
     for train, held in pairs:
         fit = fit_variant([examples[i] for i in train], variant, request=request, seed=seed)

@@ -113,10 +113,20 @@ def clip_vectors(clips: TrainingSet) -> NDArray[np.float32]:
 def source_draws(
     sources: Sequence[str], labels: NDArray[np.int64], *, seed: int, draws: int
 ) -> list[NDArray[np.int64]]:
-    """Clips of `SHARE` of the sources, drawn without repetition; each keeps two of both kinds."""
+    """Clips of `SHARE` of the sources, drawn without repetition; each keeps two of both kinds.
+
+    Args:
+        sources: of each clip.
+        labels: int64 `[clips]`.
+        draws: how many; fewer come back where too few draws keep both kinds.
+
+    Returns:
+        Positions of the drawn clips, int64 `[clips of a draw]` each.
+    """
     rng, names = np.random.default_rng(seed), np.array(sorted(set(sources)))
     count = max(1, round(SHARE * len(names)))
     found: list[NDArray[np.int64]] = []
+    # Draws in which a kind has one clip are left out; of few sources there may be too few others.
     for _ in range(20 * draws):
         drawn = set(rng.choice(names, size=count, replace=False).tolist())
         rows = np.array([i for i, s in enumerate(sources) if s in drawn], dtype=np.int64)
@@ -141,7 +151,14 @@ INNER_FOLDS = 5
 def every_layer(
     data: TrainingSet, pairs: Pairs, *, mode: Mode, recipe: Recipe
 ) -> dict[int, HeldOut]:
-    """Held-out scores with each layer fixed."""
+    """Held-out scores with each layer fixed.
+
+    Args:
+        pairs: training and held-out clips of each fold.
+
+    Returns:
+        By layer number; layer 0 is left out.
+    """
     return {
         n: held_out(data, pairs, [n] * len(pairs), mode=mode, recipe=recipe)
         for n in candidate_layers(data)
@@ -181,6 +198,7 @@ def chosen_layers(data: TrainingSet, pairs: Pairs, *, recipe: Recipe) -> dict[st
             inner_choice(data, train, recipe=recipe) for train, _ in pairs
         ],
         "last": [candidate_layers(data)[-1]] * len(pairs),
+        # States on disk may lack the middle layer: then the nearest one.
         "middle": [min(candidate_layers(data), key=lambda n: abs(n - middle))] * len(pairs),
     }
 

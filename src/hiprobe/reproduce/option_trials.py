@@ -184,6 +184,7 @@ def layer_rows(
 def _layer_piece(bench: Bench, states: TrainingSet, digest: str, *, seed: int) -> dict[str, Any]:
     """Layers that the rules choose, and held-out scores of every layer."""
     request = bench.request
+    # All rules must be fitted in one mode, so that only the layer differs.
     mode = states.modes[0] if request.mode == "auto" else request.mode
     key = {"what": "layer rules", "states": digest, "folds": request.folds, "seed": seed,
            "mode": mode}  # fmt: skip

@@ -30,8 +30,8 @@ from hiprobe.reproduce.result_pages import JSON_NAME, number, read_result, table
 
 Scores = Mapping[str, NDArray[np.float64]]
 MARKER = re.compile(r"(<!-- table: (.+?) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
-NOT_YET = "*Not measured yet: run `hiprobe reproduce {name}`, then write this page anew.*"
-NOT_THERE = "*The results at hand do not have this table: run the experiment anew.*"
+NOT_YET = "*Not measured yet: run `hiprobe reproduce {name}`, then write this page again.*"
+NOT_THERE = "*The results at hand do not have this table: run the experiment again.*"
 # Sections that a result may lack: other data, or an older run.
 SECTIONS = {option.section for option in options()} | {SIGMA_BY_FRAME}
 
@@ -79,10 +79,10 @@ def _note_table(name: str, results: Sequence[ExperimentResult], scores: Scores |
         known = sorted({x.section for r in own for x in r.findings.rows})
         raise UsageError(f"{experiment} has no section {section!r}; it has {known}")
     bare = [ResultRow(**{**vars(r), "section": ""}) for r in rows]
-    return [*tables(bare), *_told(own)]
+    return [*tables(bare), *_sources(own)]
 
 
-def _told(results: Sequence[ExperimentResult]) -> list[str]:
+def _sources(results: Sequence[ExperimentResult]) -> list[str]:
     return [f"`{r.command}`; {r.backbone}; {r.machine}; {r.date}" for r in results]
 
 
@@ -125,7 +125,7 @@ def _moved(results: Sequence[ExperimentResult], scores: Scores | None) -> list[s
         cells = [_range([r for r in rows if (r.data, r.section) == (data, section)], m)
                  for m in metrics]  # fmt: skip
         lines.append(f"| {data} | {section} | {' | '.join(cells)} |")
-    return [*lines, "", *_told(own)]
+    return [*lines, "", *_sources(own)]
 
 
 def _range(rows: Sequence[ResultRow], metric: str) -> str:

@@ -237,9 +237,11 @@ class _Video:
 
 def _video(video: TestVideo, found: VideoScores) -> _Video:
     """One video's segments brought to its frames."""
+    # The truth counts frames, and a gap in the pictures has none.
     counted, _ = without_gaps(found.start_seconds, found.end_seconds)
     starts = seconds_to_frames(counted, fps=video.fps)
     _check_end(video, found)
+    # A frame belongs to the last segment that has begun; the first one also has what is before it.
     index = np.searchsorted(starts, np.arange(video.frames), side="right") - 1
     index = np.maximum(index, 0)
     labels = np.zeros(video.frames, np.bool_)
@@ -251,6 +253,7 @@ def _video(video: TestVideo, found: VideoScores) -> _Video:
     parts = [int(place[p.end_frame] - place[p.first_frame]) for p in video.parts]
     sources = [p.source for p, n in zip(video.parts, parts, strict=True) if n]
     spans = place[np.array(video.spans, np.int64).reshape(-1, 2)]
+    # An event whose segments all failed is no longer there to be found.
     spans = spans[spans[:, 1] > spans[:, 0]]
     parts = [n for n in parts if n]
     return _Video(scores[kept], labels[kept], parts, sources, spans, whole[kept])

@@ -1,4 +1,4 @@
-"""Published numbers beside ours, with the differences of protocol."""
+"""Published numbers next to ours, with the differences of protocol."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.ground_truth import load_truth, span_sets
 from hiprobe.datasets.manifest import Manifest, ManifestRow
-from hiprobe.datasets.score_files import floors
 from hiprobe.errors import UsageError
+from hiprobe.evaluation.evaluate_scores import floors
 from hiprobe.evaluation.frame_scores import join_frames
 from hiprobe.evaluation.metrics import Ranking
 from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth
@@ -57,7 +57,7 @@ class Peer:
 
     @property
     def setting(self) -> str:
-        """Name, training, and how its evaluation differs."""
+        """The line of the table: name, training, and how its evaluation differs."""
         return f"{self.name}: {'; '.join((self.kind, *self.differs))}"
 
 
@@ -98,12 +98,12 @@ def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[ResultRow, ...]
 
 def source_note(data_set: str) -> str:
     """The source of every number, those read at first hand first."""
-    found, told = peers(data_set), []
+    found, groups = peers(data_set), []
     for read in dict.fromkeys(_file()["reads"].values()):
         own = [f"{p.name} ({p.source})" for p in found if p.read == read]
         if own:
-            told.append(f"{read[0].upper()}{read[1:]}: {'; '.join(own)}.")
-    return f"Sources of the published numbers. {' '.join(told)}"
+            groups.append(f"{read[0].upper()}{read[1:]}: {'; '.join(own)}.")
+    return f"Sources of the published numbers. {' '.join(groups)}"
 
 
 @cache
@@ -182,7 +182,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Tested:
-    """What one data set came to.
+    """The outcome on one data set.
 
     Attributes:
         pools: frames of the test set under the fit of each seed.
@@ -239,7 +239,7 @@ def protocol_notes(tested: Tested, request: ReproduceRequest) -> list[str]:
     """What decides the numbers besides the method."""
     manifest, labelled = tested.manifest, {r.source for few in tested.few for r in few.rows}
     sizes = sorted({len(few.rows) for few in tested.few})
-    told = [
+    notes = [
         f"{tested.data}: labels are by video in fitting ({request.labelled_share:.0%} of "
         f"{len(manifest.split('train'))} training videos: {' or '.join(map(str, sizes))} a seed, "
         "listed in few-shot-seed*.csv); frame-level truth is used in testing only. Spans: "
@@ -247,13 +247,13 @@ def protocol_notes(tested: Tested, request: ReproduceRequest) -> list[str]:
     ]
     shared = sum(r.source in labelled for r in tested.rows)
     if shared:
-        told.append(
+        notes.append(
             f"{shared} test videos come from a recording of which another part is labelled in "
             "some seed; the published split has it so."
         )
     if tested.lost:
-        told.append(
+        notes.append(
             f"{len(tested.lost)} test videos are left out, which is not the published protocol: "
             f"{'; '.join(tested.lost[:5])}"
         )
-    return told
+    return notes

@@ -1,4 +1,4 @@
-"""What one run of experiments was asked, the list of experiments, and finished pieces.
+"""The settings of a run of experiments, the list of experiments, and finished pieces.
 
 To add an experiment, write a function `run(bench: Bench) -> Findings` in one file of
 `hiprobe/reproduce/experiments/` and one line in `EXPERIMENTS` below. The function
@@ -137,6 +137,7 @@ class FinishedPieces:
         path, text = self._place(key)
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps({"key": text, "value": value}), encoding="utf-8")
+        # So a first run works on just the values that a resumed one will read.
         return json.loads(json.dumps(value))
 
     def piece(self, key: Mapping[str, Any], compute: Callable[[], Piece]) -> Piece:
@@ -169,7 +170,7 @@ SAY_SECONDS = 10.0
 
 @dataclass
 class Steps:
-    """Counts equal steps of a known number; a step found finished from before is quick."""
+    """Prints how far a run of a known number of equal steps is, and how long it still takes."""
 
     say: Callable[[str], None]
     what: str
@@ -216,9 +217,9 @@ class Experiment:
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment("table1", "UCF-Crime, frame AUC, beside published numbers", "tables_1_2:table1",
+    Experiment("table1", "UCF-Crime, frame AUC, with published numbers", "tables_1_2:table1",
                in_all=False),
-    Experiment("table2", "XD-Violence, frame AP, beside published numbers", "tables_1_2:table2",
+    Experiment("table2", "XD-Violence, frame AP, with published numbers", "tables_1_2:table2",
                in_all=False),
     Experiment("table3", "fitted on one set, tested on another", "tables_3_5:table3", data_sets=2),
     Experiment("table4", "which layer, which scorer, and what the threshold does", "table4:run"),
@@ -227,7 +228,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("fig3", "silhouette over the layers", "layer_figures:fig3"),
     Experiment("fig4", "t-SNE maps of the first, the chosen and the last layer",
                "layer_figures:fig4"),
-    Experiment("fig6", "score curves with truth and detection told apart", "fig6:run"),
+    Experiment("fig6", "score curves with real and detected events", "fig6:run"),
     Experiment("label-budget", "AUC against the number of labelled clips", "label_budget:run"),
     Experiment("teach", "labels that the review proposes against labels at random",
                "labelling_loop:run", in_all=False),
@@ -237,7 +238,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
                "camera_background:run", data_sets=2, in_all=False),
     Experiment("long-clips", "what to fit on when clips are long and abnormal in part",
                "long_clips:run", in_all=False),
-    Experiment("zero-label", "the probe beside what its backbone says without one",
+    Experiment("zero-label", "the probe against what its backbone says without one",
                "without_labels:run"),
     Experiment("options", "what each choice that the paper leaves open does", "open_choices:run"),
     Experiment("ped2", "UCSD Ped2 by frame, few labelled segments", "ped2:run", in_all=False),

@@ -36,7 +36,7 @@ PAPER_NOTE = (
 
 
 def result_markdown(result: ExperimentResult, *, level: int = 1, figures: str = "") -> str:
-    """The whole result.
+    """The whole result as Markdown.
 
     Args:
         level: of the heading.
@@ -120,6 +120,7 @@ def cell(row: ResultRow) -> str:
 def number(value: float) -> str:
     """Three decimals below 10, fewer above; never a minus before nothing."""
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    # -0.0004 would be shown as -0.000.
     return text.removeprefix("-") if not float(text) else text
 
 
@@ -173,7 +174,7 @@ FIGURES = "figures/results"
 
 HEAD = """# Results
 
-<!-- Written by `hiprobe reproduce ... --docs`; run the commands below to write it anew. -->
+<!-- Written by `hiprobe reproduce ... --docs`; run the commands below to write it again. -->
 
 Every table says what it was fitted and tested on, over what its intervals are, and which command
 gives it. Numbers are fractions. Brackets hold 95 % intervals; "seeds" is the range of the values
@@ -188,7 +189,7 @@ def write_page(folders: Sequence[Path], page: Path) -> tuple[str, ...]:
 
     Args:
         folders: each holds one folder for each experiment, as `hiprobe reproduce` leaves them.
-        page: Markdown file; pictures go to `figures/results` beside it.
+        page: Markdown file; pictures go to `figures/results` in its folder.
 
     Raises:
         UsageError: no folder holds a result, or one was written by another version.
@@ -260,4 +261,4 @@ def _copy(picture: Path, target: Path) -> None:
 
 def _drawn(figure: Any, theme: Any) -> None:
     """Stands for a drawing that is a file by now."""
-    raise UsageError("this figure was read back; its picture lies beside the result")
+    raise UsageError("this figure was read back; its picture lies in the folder of the result")

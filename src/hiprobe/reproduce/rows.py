@@ -42,7 +42,7 @@ class SeedPools:
     seconds: float
 
     def table(self, bench: Bench, data: DataSource, section: str, what: str = "") -> RowMaker:
-        """A maker of rows; `what` is said of the protocol after what the tests say."""
+        """A maker of rows; `what` is added to the protocol of the tests."""
         return bench.table(data, section, "; ".join(p for p in (self.protocol, what) if p))
 
 
@@ -64,13 +64,20 @@ def pools_of(found: Sequence[Scored], name: str) -> SeedPools:
 def ranking_rows(
     table: RowMaker, setting: str, pools: SeedPools, *, paper: tuple[PaperNumber, ...] = ()
 ) -> list[ResultRow]:
-    """AUC by clip; AUC, AP, within-video AUC by frame; and the layer that was read."""
+    """AUC by clip; AUC, AP, within-video AUC by frame; and the layer that was read.
+
+    Args:
+        table: makes the rows; its protocol is theirs.
+        setting: what was varied.
+        paper: the paper's numbers, which all rows carry.
+    """
     rows = []
     if pools.clips:
         rows.append(table.auc(setting, HIGHEST_AUC, [p.units for p in pools.clips]))
     if pools.frames:
         units, videos = [p.units for p in pools.frames], [p.videos for p in pools.frames]
         rows += table.by_frame(setting, units, videos)
+        # A cut is itself a change, so joined videos are ranked once more without it.
         if not all(p.whole.all() for p in pools.frames):
             rows.append(table.auc(setting, UNCUT_AUC, [p.uncut() for p in pools.frames]))
     if pools.layers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import time
@@ -27,6 +26,7 @@ from hiprobe.reproduce.request import (
     experiment,
 )
 from hiprobe.reproduce.result_pages import write_result
+from hiprobe.settings import usable_processors
 from hiprobe.spec import BackboneSpec
 
 ALL = "all"
@@ -129,7 +129,7 @@ LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers")
 
 def machine_words() -> str:
     """Processor, cores that may be used, Python and the libraries that results depend on."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    usable = usable_processors()
     cores = "1 core" if usable == 1 else f"{usable} cores"
     versions = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
     return f"{processor_name()}, {cores}, Python {platform.python_version()}, {versions}"

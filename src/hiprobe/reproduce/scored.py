@@ -97,7 +97,16 @@ def score_variants(
     key_frames: int = KEY_FRAMES,
     by_frame: bool = True,
 ) -> Scored:
-    """Fit and score every variant on every test of a data set, under one seed."""
+    """Fit and score every variant on every test of a data set, under one seed.
+
+    Args:
+        variants: each with a name of its own.
+        seed: of folds, joined videos and draws.
+        by_frame: False leaves untrimmed videos out.
+
+    Returns:
+        Name of a variant to one scored test for each fold.
+    """
     tests = tests_of(bench, data, seed=seed, key_frames=key_frames, by_frame=by_frame)
     return score_tests(bench, tests, variants, seed=seed)
 
@@ -109,7 +118,15 @@ def score_tests(
     *,
     seed: int,
 ) -> Scored:
-    """Fit and score every variant on every test; what is finished is taken from before."""
+    """Fit and score every variant on every test; what is finished is taken from before.
+
+    Args:
+        tests: read one after the other, so that one test's states are in memory.
+        seed: of the fits.
+
+    Returns:
+        Name of a variant to its scored tests, in the order of `tests`.
+    """
     found: dict[str, list[ScoredTest]] = {v.name: [] for v in variants}
     for test in tests:
         base = {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hiprobe.datasets.clips import LabelledClip
-from hiprobe.datasets.joining import common_shape, joining_order
+from hiprobe.datasets.joining import join_labelled, joining_order
 from hiprobe.datasets.manifest import Manifest, ManifestRow
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.documents.checked import read_json
@@ -27,8 +27,6 @@ from hiprobe.reproduce.request import DataSource
 from hiprobe.segment import covered_seconds
 from hiprobe.states import LabelledStates, States
 from hiprobe.store.atomic import atomic_path
-from hiprobe.video.join import JoinPart, join_clips
-from hiprobe.video.write import as_rate
 
 # Most anomalous clips in one joined video.
 EVENTS = 6
@@ -70,6 +68,7 @@ def tests_of(
         yield _split_test(bench, data, truth, truth.labelled, examples, seed, key_frames)
         return
     rows = _rows_by_clip(bench, data, truth) if truth is not None and by_frame else {}
+    # With true spans nothing needs to be joined.
     joined = by_frame and truth is None and bool(clips_of(bench, data, examples))
     protocol = NATURAL if truth is not None and by_frame else JOINED if joined else CLIPS
     labels = np.array([e.label for e in examples], dtype=np.int64)
@@ -108,6 +107,7 @@ def _split_test(
 
 def _rows_by_clip(bench: Bench, data: DataSource, truth: OwnTruth) -> dict[str, ManifestRow]:
     """Rows with frame-level truth by the name of the clip."""
+    # By path: clips are named otherwise than the rows of a manifest.
     rows = {r.video.resolve(): r for r in truth.tested}
     found = ((c.name, rows.get(c.video.resolve())) for c in bench.extraction.clips(data))
     return {name: row for name, row in found if row is not None}
@@ -209,13 +209,8 @@ class Joining:
 
 def _join(ordered: Sequence[LabelledClip], path: Path) -> dict[str, Any]:
     """Write the video, then its facts: without them it does not count as finished."""
-    width, height, fps = common_shape(c.video for c in ordered)
-    parts = [
-        JoinPart(c.video, c.label, c.source, c.name, c.start_seconds, c.end_seconds)
-        for c in ordered
-    ]
-    joined = join_clips(parts, path, width=width, height=height, fps=fps, fit="crop")
-    rate = float(as_rate(fps))
+    joined = join_labelled(ordered, path)
+    rate = float(joined.fps)
     edges = [0]
     for part in joined.parts:
         edges.append(edges[-1] + part.frame_count)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hiprobe.calibration import footage_maxima
+from hiprobe.calibration import footage_blocks
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import HiProbeError
 from hiprobe.joined import layers_read, readings_read, states_read
@@ -40,7 +40,8 @@ def footage_again(
     for name, camera in cameras.items():
         timelines = _timelines(camera, probe)
         if timelines:
-            maxima = footage_maxima(timelines, block_seconds=camera.promise.block_seconds)
+            block_seconds = camera.promise.block_seconds
+            maxima = footage_blocks(timelines, block_seconds=block_seconds).maxima
             kept = tuple(maxima[np.isfinite(maxima)].tolist())
             found[name] = replace(camera, maxima=kept)
         if tell is not None:

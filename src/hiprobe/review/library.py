@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold
-from hiprobe.names import path_text, text_path
+from hiprobe.names import clock_in_name, path_text, text_path
 from hiprobe.review.alarm_rates import CountedAlarms, events_at, on_cameras, on_known_events
 from hiprobe.review.event_queue import EventOrder, QueueWish, page_of
-from hiprobe.review.result_videos import ResultVideo, clock_in, result_videos
+from hiprobe.review.result_videos import ResultVideo, result_videos
 from hiprobe.review.store import STORE_NAME, ReviewStore
 from hiprobe.review.values import (
     EventPage,
@@ -115,6 +115,7 @@ class Library:
         """
         timeline, found = self.timeline(video_id), self._found[video_id]
         path = text_path(found.path)
+        clock = clock_in_name(path.name)
         return ReviewedVideo(
             id=video_id,
             name=path.name,
@@ -123,7 +124,7 @@ class Library:
             duration_seconds=float(timeline.end_seconds[-1]) if len(timeline) else 0.0,
             threshold=timeline.threshold,
             kappa=None if self.in_use is None else self.in_use.kappa_of(timeline.threshold),
-            start_clock=clock_in(path.name),
+            start_clock=clock.isoformat() if clock else None,
             truth=found.truth,
         )
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +87,3 @@ def _is_timeline(file: Path) -> bool:
     """Whether a file says that it is a timeline; one of another version is refused later."""
     with file.open("rb") as opened:
         return f'"format": "{FORMAT}"'.encode() in opened.read(4096)
-
-
-_CLOCK = re.compile(
-    r"(?<!\d)(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)[T_ .-]{1,3}(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?!\d)"
-)
-
-
-def clock_in(name: str) -> str | None:
-    """ISO 8601 of a time that a recorder wrote into a name, as in `cam_20240501_123000.mp4`."""
-    for found in _CLOCK.finditer(name):
-        try:
-            return datetime(*map(int, found.groups())).isoformat()  # type: ignore[arg-type]
-        except ValueError:  # digits that are no date
-            continue
-    return None

@@ -55,6 +55,7 @@ def paint(rng: np.random.Generator, camera: Camera, place: Place) -> Picture:
     """The empty scene, uint8 RGB `[height, width, 3]`."""
     rows, columns = np.mgrid[0 : camera.height, 0 : camera.width].astype(np.float32)
     below = np.maximum(rows - camera.horizon, 1.0)
+    # Each pixel below the horizon sees one point of the ground: similar triangles.
     z = camera.focal * camera.above / below
     x = (columns - camera.width / 2) * z / camera.focal
     end = float(rng.uniform(9, 26)) if place.indoors else float(rng.uniform(14, 45))
@@ -64,6 +65,7 @@ def paint(rng: np.random.Generator, camera: Camera, place: Place) -> Picture:
         _side_walls(rng, image, x, z, camera)
     if foot > 0:
         _wall(rng, image, min(foot, camera.height // 2), place)
+    # Noise at three sizes: dirt, stains, uneven light. Flat colours look drawn, to models too.
     for cell, force in ((2, 4.0), (9, 7.0), (40, 9.0)):
         image += speckle(rng, camera.height, camera.width, cell)[:, :, None] * force
     _clutter(rng, image, camera, place)
@@ -74,6 +76,7 @@ def _ground(rng: np.random.Generator, x: Plane, z: Plane, place: Place) -> Plane
     base = tint(rng, *place.tone)
     image = np.empty((*x.shape, 3), np.float32)
     image[:] = base
+    # Far patterns are finer than a pixel and would flicker as stripes.
     fade = np.clip(1.3 - z / 28, 0, 1)[:, :, None]
     pattern = place.ground(rng, x, z)
     return np.asarray(image + pattern * fade, np.float32)
@@ -123,6 +126,7 @@ def _wall(rng: np.random.Generator, image: Plane, foot: int, place: Place) -> No
     else:
         roof = 0
     place.wall(rng, image, roof, foot)
+    # The dark line where a wall meets the ground.
     image[max(0, foot - 2) : foot] *= 0.7
 
 

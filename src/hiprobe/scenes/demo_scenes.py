@@ -46,6 +46,7 @@ def write_demo_clips(
     rows: list[tuple[str, str, str]] = []
     for label, kinds in (("normal", DEMO_NORMAL), ("abnormal", DEMO_ABNORMAL)):
         for number in range(clips_per_class):
+            # In turn, so that each kind of scene has as many clips as any other.
             kind = kinds[number % len(kinds)]
             source = f"{kind.name}_{number:02d}"
             scene = _scene(kind, seed + len(rows), seconds, (0.4, seconds) if kind.label else None)
@@ -69,6 +70,7 @@ def write_demo_video(
         StorageError: the video cannot be written.
     """
     parts = plan_parts(seed)
+    # One scene at a time: the frames of all of them would take hundreds of megabytes.
     scenes = (_scene(p.kind, seed + i, p.seconds, p.event) for i, p in enumerate(parts))
     write_video(path, chain.from_iterable(scene.frames() for scene in scenes), fps=FPS)
     return spans_of(parts)

@@ -81,6 +81,7 @@ def _draw_fire(layer: Picture, camera: Camera, fire: Plume, t: float) -> None:
 
 
 def _glow(layer: NDArray[np.uint8], camera: Camera, fire: Plume, force: float) -> None:
+    # A glow has no detail, so a sixteenth of the size is enough and fast.
     small = np.zeros((max(2, layer.shape[0] // 16), max(2, layer.shape[1] // 16), 3), np.uint8)
     point = np.array([[fire.x, fire.base + 0.6 * fire.size, fire.z]])
     centre = np.rint(camera.project(point)[0] / 16).astype(int).tolist()
@@ -137,6 +138,7 @@ def choose_lens(rng: np.random.Generator, camera: Camera, *, night: bool) -> Len
     """A random camera."""
     height, width = camera.height, camera.width
     sigma = float(rng.uniform(2, 10) if night else rng.uniform(0.5, 5))
+    # Larger than the picture: each frame takes another part of it, which costs nothing.
     noise = rng.normal(0, sigma, (height + 32, width + 32, 1)).astype(np.int16)
     stamp = f"{rng.integers(1, 29):02d}-{rng.integers(1, 13):02d}-20{rng.integers(12, 25)} "
     clock = f"{rng.integers(0, 24):02d}:{rng.integers(0, 60):02d}:"

@@ -25,10 +25,12 @@ _TEMPORARY = re.compile(
     r"\.hiprobe-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{8}"
 )
 
+# No format's ending is as long as this.
 _LONG_BYTES = 32
 
 # A file of another machine that nobody has touched for this long, and nobody holds, is left over.
-# Some writers put a new file in place of the one that is locked, so the lock alone does not tell.
+# Some writers put a new file in place of the one that is locked, so the lock alone does not prove
+# that it is this file.
 _FOREIGN_SECONDS = 3600.0
 
 # Two readings of one process's start differ by less; the clock may be set in between.
@@ -132,6 +134,7 @@ class _Temporary:
         Raises:
             OSError: the disk is full, or the file gone.
         """
+        # Without the sync a power cut could leave the new name with an empty file.
         handle = os.open(self.path, os.O_RDWR)
         try:
             os.fsync(handle)
@@ -142,7 +145,7 @@ class _Temporary:
         self.path.replace(target)
 
     def remove(self) -> None:
-        """Drop it unless it has taken its place."""
+        """Remove it, unless it has taken the place of its target."""
         try:
             self.path.unlink(missing_ok=True)
             _OPEN.discard(self.path)
@@ -221,6 +224,7 @@ def _mark_of(pid: int) -> ProcessMark:
 @cache
 def _machine() -> str:
     try:
+        # In a container numbers of processes mean others than outside of it.
         numbering = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - the link's text is no path
     except OSError:  # not Linux
         numbering = ""
@@ -260,8 +264,8 @@ def remove_unless_locked(path: Path) -> bool:
 if sys.platform == "win32":
     import msvcrt
 
+    # The byte that is locked, far behind the content: a locked byte cannot be read.
     _FAR = 1 << 30
-    """The byte that is locked, far behind the content: a locked byte cannot be read."""
 
     def try_lock(handle: int) -> bool:
         """Lock an open file without waiting; False where another process holds it."""

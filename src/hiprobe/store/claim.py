@@ -2,8 +2,8 @@
 
 A store has no locks. But what is written there is seen by every listing that follows, and is dated
 by the store's own clock: a run writes its claim, then looks for others. Of two runs at least one
-sees the other, whatever their clocks say. A claim is renewed while its run lives, and one that was
-not for a while is none: a killed run keeps nobody out for long.
+sees the other, whatever their clocks say. A claim is renewed while its run lives, and one that has
+not been for a while no longer counts: a killed run keeps nobody out for long.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hiprobe.store.text_files import json_text
 
 _START = ".hiprobe-run-"
 
+# Three renewals may fail before a claim expires. The last one is how long a write may still take.
 _RENEW_SECONDS, _LIVES_SECONDS, _WAIT_SECONDS = 60.0, 180.0, 10.0
 
 
@@ -62,12 +63,13 @@ def claimed(folder: Path, *, words: str) -> Iterator[None]:
         ended.set()
         if keeper.is_alive():  # it might write the claim once more
             keeper.join(_WAIT_SECONDS)
-        with suppress(StorageError):  # it ends by itself
+        with suppress(StorageError):  # it expires by itself
             remove_file(path)
 
 
 def _refuse_others(folder: Path, own: Path) -> None:
     claims = [o for o in objects_below(folder, hidden=True) if o.path.name.startswith(_START)]
+    # The time of the store's clock, from our own claim, which was written just now.
     now = next((o.modified_seconds for o in claims if o.path == own), 0.0)
     machine = own.name.removeprefix(_START).partition("-")[0]
     for other in claims:

@@ -40,6 +40,7 @@ def content_hash(file: Path | str, *, remembered_in: Path | None = None) -> str:
         stamp, modified_seconds = _stamp(path)
         if is_object(remembered_in) and not is_object(path):
             remembered_in = cache_folder() / "states" / "hashes"  # of a file of this machine
+        # Not resolved: a link that is pointed at another file later must not find the old note.
         whole = path if is_object(path) else path.absolute()
         name = hashlib.sha256(os.fsencode(whole)).hexdigest()[:40]
         note = remembered_in / f"{name}.json"

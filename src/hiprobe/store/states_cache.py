@@ -1,4 +1,4 @@
-"""Cached states, found again by content, cut and fingerprint."""
+"""Cached states, found by a video's content, its cut and the backbone's fingerprint."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PARTS_SUFFIX = ".parts"
 # Files written whole; a leading dot marks one that another process is still writing.
 FINISHED = "[!.]*.safetensors"
 
-# A folder is listed again after so many times the time that listing it took.
+# A folder is listed again after this many times the time that listing it took.
 _LIST_EVERY = 50
 
 # A temporary file untouched for this long belongs to a process that was killed.
@@ -75,6 +75,7 @@ class StatesCache:
         fingerprint: Fingerprint,
     ) -> str:
         """As `key`, of a video whose hash is known; the file may be gone."""
+        # Changing this text orphans all states that users have cached.
         text = json.dumps([sha256, dict(settings), fingerprint.digest], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:40]
 
@@ -98,6 +99,7 @@ class StatesCache:
                 header = read_states_header(path)
                 found = {r for unit in header["readings"].values() for r in unit}
                 held = header["layers"]
+                # An entry with more layers or readings serves too.
                 if set(readings) <= found and all(
                     set(layers_at(r, layers)) <= set(layers_at(r, held)) for r in readings
                 ):

@@ -4,7 +4,7 @@ Layout: tensors `segments/READING` and `clip/READING`, float32 `[rows, layers, w
 `UNIT/start_seconds`, `UNIT/end_seconds`, `UNIT/failed`, `UNIT/reused`; one metadata entry
 `hiprobe` with JSON.
 Its `layers` and `layer_count` are those of the decoder where a reading of the decoder is in the
-file; readings of the vision tower have one layer, 1 of 1, beside them too.
+file; readings of the vision tower, in the same file, have one layer (1 of 1).
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ def _times(times: Mapping[str, Any], row: int, notes: Mapping[str, str]) -> dict
         seconds = float(times[f"{end}_seconds"][row])
         found[f"{end}_seconds"] = seconds
         if "first_pts" in notes:
+            # Seconds were made by a division of whole ticks, so rounding gives the ticks back.
             steps = round(seconds / float(notes["time_base_seconds"]))
             found[f"{end}_pts"] = int(notes["first_pts"]) + steps
             if abs(found[f"{end}_pts"]) > MAX_WHOLE:
@@ -200,6 +201,8 @@ def _vectors(root: Path, rows: list[dict[str, Any]], layer: int) -> Iterator[NDA
         if key not in opened:
             try:
                 with open_tensors(root / text_path(row["file"])) as file:
+                    # One file at a time: rows of a file stand together, and a folder may hold more
+                    # than fits.
                     opened = {key: file.column(row["tensor"], row["layers"].index(layer))}
             except (OSError, DocumentError) as error:
                 raise StatesError(

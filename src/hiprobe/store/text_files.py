@@ -40,7 +40,7 @@ def inside(folder: Path, name: str | Path) -> Path:
     return path
 
 
-# What a spreadsheet takes for a formula, behind quotes that stand for themselves or not.
+# What a spreadsheet takes for a formula; quotes before it may be ours or the text's own.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
@@ -61,6 +61,7 @@ def json_text(document: Any, *, indent: int | None = None) -> str:
         TypeError, ValueError: a value is not JSON.
     """
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    # File names that are no UTF-8 come as lone surrogates, which strict readers refuse.
     text = HALF_CHARACTER.sub(lambda half: json.dumps(utf8_text(half[0]))[1:-1], text)
     if indent is None:
         return text
@@ -123,8 +124,8 @@ RUN_FORMAT = "hiprobe-run"
 RUN_VERSION = 1
 RUN_NAME = "hiprobe-run.json"
 
+# The two kinds of what is written for a video: by detection, and by `extract`.
 RESULTS, STATES = "results", "states"
-"""The two kinds of what is written for a video: by detection, and by `extract`."""
 
 # What HiProbe itself may write under one name, in any format; the first says whose it is.
 ENDINGS: Mapping[str, tuple[str, ...]] = {
@@ -231,6 +232,12 @@ def write_run(
     owners: Sequence[Owner],
 ) -> None:
     """Write the run file of a folder.
+
+    Args:
+        interrupted: whether the run broke off, or still goes on.
+        results: one entry for each finished video, in order.
+        failures: `video` and `reason` of each file that could not be used.
+        owners: which name belongs to which video.
 
     Raises:
         StorageError: the folder cannot be written.

@@ -33,6 +33,12 @@ def make_segment(
 
     Without a `following` frame it ends with its last one, which stands for `last_seconds` (its
     own duration where None).
+
+    Args:
+        shown: the key frames, in order of time.
+        first, last: first and last frame of the segment, shown or not.
+        frame_count: frames from the first to the last.
+        following: the frame after the last; None at the end of the video, or before a gap.
     """
     pictures = {f.pts: f.rgb_within(max_side_pixels=max_side_pixels) for f in shown}
     shown_seconds = last.duration_seconds if last_seconds is None else last_seconds
@@ -53,12 +59,12 @@ def make_segment(
 
 @dataclass(frozen=True)
 class _ClipPlan:
-    """Which frames are the clip's key frames, as far as its packets tell.
+    """Which frames are the clip's key frames, as far as its packets show it.
 
     Attributes:
         wanted: timestamps of the key frames or, where the packets have none, their numbers.
         by_number: which of both; numbers hold if there turn out to be `frame_count` frames.
-        first, last: of the clip by the packets; None where they do not tell.
+        first, last: of the clip by the packets; None where they do not show it.
     """
 
     wanted: tuple[int, ...]
@@ -147,7 +153,7 @@ def read_clip(
     """One segment over the whole clip, or over its stretch `[start_seconds, end_seconds)`.
 
     The frames are counted from the packets' timestamps, without decoding; then the key frames
-    are decoded, jumping to the sync points before them. Where the packets do not tell the
+    are decoded, jumping to the sync points before them. Where the packets do not give the
     frames (damage, missing timestamps, interlaced fields), the clip is decoded twice instead,
     and what can be decoded counts. A damaged packet in which no key frame lies is not noticed and
     counts as a frame. Memory holds the key frames and the timestamps only.

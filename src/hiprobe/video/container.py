@@ -210,7 +210,7 @@ def seconds_since_change(path: Path | str) -> float:
 
 
 def still_written_words(seconds: float) -> str:
-    """What to say of a file changed so many seconds ago; empty where that is long ago."""
+    """What to say about a file changed this many seconds ago; empty where that is long ago."""
     if seconds > RECENT_SECONDS:
         return ""
     return (

@@ -11,6 +11,7 @@ import numpy as np
 
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.objects import local_copy
+from hiprobe.segment import Frame
 from hiprobe.video.container import BARE_FORMATS, MAX_PIXELS, READ_ERRORS, FileStamp, open_video
 from hiprobe.video.frames import DecodedFrame, pixel_aspect_of, sane_aspect
 from hiprobe.video.times import PictureClock, StatedDuration, stated_duration
@@ -27,6 +28,9 @@ _TS_SYNC = 0x47
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 _ASF_HEAD_BYTES = 65536
+
+# How far before the end of a video its last picture is looked for.
+_BACK_SECONDS = 2.0
 
 
 class FrameReader:
@@ -100,6 +104,25 @@ class FrameReader:
             f"{self.path} has no frame {stretch}; its last frame read is at {last.seconds:.3f} s: "
             "check the start and end"
         )
+
+
+def still_at(path: Path, seconds: float, *, max_side_pixels: int) -> Frame:
+    """The picture at a moment, uint8 RGB `[height, width, 3]`; the last one before it at the end.
+
+    Raises:
+        VideoError: there is no picture near that moment.
+    """
+    found = None
+    try:
+        found = next(iter(FrameReader(path, start_seconds=seconds)), None)
+    except VideoError:
+        pass  # behind the last picture; one shortly before it may do
+    if found is None:
+        for frame in FrameReader(path, start_seconds=max(0.0, seconds - _BACK_SECONDS)):
+            found = frame
+    if found is None:
+        raise VideoError(f"{path.name} has no picture at {seconds:.3f} s")
+    return found.rgb_within(max_side_pixels=max_side_pixels)
 
 
 def _timed(pictures: CodecPictures, stream: Any, path: Path) -> Iterator[DecodedFrame]:

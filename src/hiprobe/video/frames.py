@@ -193,7 +193,7 @@ class HeldBytes:
         self._max_side_pixels = max_side_pixels
 
     def taken(self, frame: DecodedFrame, *, beside: Iterable[DecodedFrame]) -> DecodedFrame:
-        """The frame as it is to be held beside others."""
+        """The frame as it is to be held in memory together with others."""
         size = frame.held_bytes
         fits = size + sum(f.held_bytes for f in beside) <= BUDGET_BYTES
         if fits or frame.shrunk_bytes(max_side_pixels=self._max_side_pixels) >= size:

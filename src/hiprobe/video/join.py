@@ -1,4 +1,4 @@
-"""Join labelled clips to one untrimmed video whose true times are known exactly."""
+"""Longer videos out of short ones: labelled clips joined with known truth, a video looped."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from hiprobe.errors import UsageError
+import av
+
+from hiprobe.errors import UsageError, VideoError
 from hiprobe.segment import Frame
+from hiprobe.store.atomic import atomic_path
+from hiprobe.video.container import READ_ERRORS, open_video
 from hiprobe.video.decode import FrameReader, Outcome, check_stretch
 from hiprobe.video.frames import DecodedFrame
 from hiprobe.video.write import FITS, Fit, as_rate, fitted, write_video
@@ -80,6 +84,12 @@ def join_clips(
     part's first frame, and a part has as many ticks as its duration holds, rounded, at least
     one. So every boundary is a whole number of ticks and known exactly.
 
+    Args:
+        width, height: of the pictures, even numbers of pixels.
+        fps: ticks a second.
+        fit: `letterbox` adds black bars where the aspect differs, `crop` cuts the edges.
+        crf: quality of H.264, lower is better.
+
     Raises:
         UsageError: no parts, an odd or senseless size or rate, or an unknown fit.
         VideoError: a part cannot be read; nothing is written then.
@@ -149,3 +159,44 @@ def _anomalous_spans(joined: Sequence[JoinedPart]) -> tuple[tuple[float, float],
         else:
             spans.append((at.start_seconds, at.end_seconds))
     return tuple(spans)
+
+
+def write_looped(path: Path, video: Path, *, seconds: float) -> Path:
+    """Write a video that repeats another one from start to end, without decoding it.
+
+    Args:
+        path: ends in .mp4 or .mkv.
+        video: its packets are copied, so it must begin with a picture that needs no other one.
+        seconds: the least length of what is written, which ends with a whole repetition.
+
+    Raises:
+        UsageError: `seconds` is not above 0.
+        VideoError: the video cannot be read, or its packets have no times.
+        StorageError: the file cannot be written.
+    """
+    if not seconds > 0:
+        raise UsageError(f"a video of {seconds} s cannot be looped; give more than 0")
+    with atomic_path(path) as temporary, av.open(str(temporary), "w") as target:
+        out, offset, written = None, 0, 0.0
+        while written < seconds:
+            with open_video(video) as (container, stream):
+                if out is None:
+                    out = target.add_stream_from_template(stream)
+                end = 0
+                try:
+                    for packet in container.demux(stream):
+                        if packet.size == 0:
+                            continue
+                        if packet.pts is None or packet.dts is None:
+                            raise VideoError(f"{video} has packets without times; convert it first")
+                        end = max(end, packet.pts + max(1, packet.duration or 0))
+                        packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+                        packet.stream = out
+                        target.mux(packet)
+                except READ_ERRORS as error:
+                    raise VideoError(f"{video} cannot be copied: {error}") from error
+                if end <= 0:
+                    raise VideoError(f"{video} holds no packet; check that it plays")
+                offset += end
+                written = offset * float(stream.time_base)
+    return path

@@ -146,8 +146,8 @@ class ClipAndSegments(SegmentReader):
     Both hold the same frames, bit for bit, as `read_segments` and `read_clip` give. The frames
     are counted from the packets before, so that the clip's key frames are known when they come
     by; they and the timestamps are what memory holds beyond the segments. Where the packets do
-    not tell the frames (interlaced fields, damage), `whole` decodes the clip again. A damaged
-    packet in which no key frame lies counts as a frame there, as in `read_clip`; `outcome` tells
+    not give the frames (interlaced fields, damage), `whole` decodes the clip again. A damaged
+    packet in which no key frame lies counts as a frame there, as in `read_clip`; `outcome` says
     of any damage.
 
     Raises:
@@ -177,7 +177,7 @@ class ClipAndSegments(SegmentReader):
 class _Watched(FrameReader):
     """Shows every frame to the picker before it is handed out."""
 
-    picked: PickedFrames | None = None  # made anew for each iteration
+    picked: PickedFrames | None = None  # a new one for each iteration
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         for frame in super().__iter__():
@@ -188,7 +188,7 @@ class _Watched(FrameReader):
 
 @dataclass(frozen=True)
 class SpreadSegments:
-    """Segments that begin at some times of a video; each iteration reads them anew.
+    """Segments that begin at some times of a video; each iteration reads them again.
 
     Attributes:
         starts_seconds: where they begin, ascending.

@@ -16,7 +16,7 @@ from hiprobe.video.container import MAX_PIXELS, READ_ERRORS, nominal_frame_secon
 from hiprobe.video.frames import DecodedFrame
 
 # A picture that claims to lie further behind the first is damaged, or its clock was reset. Gaps of
-# days are real, and a float tells nanoseconds apart up to here.
+# days are real, and up to here a float can still separate nanoseconds.
 LONGEST_SECONDS = 366 * 24 * 3600.0
 
 # A duration of one picture beyond this is taken for damage.
@@ -65,7 +65,7 @@ class PictureClock:
 
 
 def is_sane_duration(duration: int | None, *, base_seconds: float) -> bool:
-    """Whether a picture can last so many units of the time base."""
+    """Whether a picture can last this many units of the time base."""
     return duration is not None and 0 < duration * base_seconds <= LONGEST_FRAME_SECONDS
 
 
@@ -135,7 +135,7 @@ def _tagged_seconds(text: str) -> float | None:
 # recordings of screens that stand still, leave out less; to cut there would make scraps of them.
 GAP_SECONDS = 5.0
 
-# A gap is also longer than so many usual distances, two segments of 24 frames and some. From 10
+# A gap is also longer than this many usual distances, two segments of 24 frames and some. From 10
 # frames a second on the seconds above decide; a camera of one frame a second may pause for 50 s,
 # and one of a frame a minute for most of an hour, since such distances are usual there.
 GAP_DISTANCES = 50
@@ -148,8 +148,8 @@ _REMEMBERED = 25
 class Pace:
     """Watches the frames of one video, in order.
 
-    Where a gap may lie before enough frames have come by to tell what is usual, the first packets
-    of the file tell it, without decoding; else the file is not touched.
+    Where a gap may lie before enough frames have come by to know what is usual, the first packets
+    of the file give it, without decoding; otherwise the file is not opened.
     """
 
     def __init__(self, path: Path | None = None, *, max_pixels: int = MAX_PIXELS) -> None:
@@ -187,7 +187,7 @@ class Pace:
         return median(self.known_distances() or [frame.duration_seconds])
 
     def known_distances(self) -> list[float]:
-        """The last distances of frames; at first those that the first packets tell."""
+        """The last distances of frames; at the start those of the first packets."""
         missing = _REMEMBERED - len(self._distances)
         if missing and self._path is not None:
             self._first_distances = _first_distances(self._path, self._max_pixels)
@@ -216,7 +216,7 @@ def with_shown_duration(frames: Sequence[DecodedFrame]) -> list[DecodedFrame]:
 
 
 def _first_distances(path: Path, max_pixels: int) -> list[float]:
-    """Distances of the first frames that the packets tell; fewer where they do not."""
+    """Distances of the first frames, from the packets; fewer where packets have no times."""
     found: list[int] = []
     with open_video(path, max_pixels=max_pixels) as (container, stream):
         base = float(stream.time_base)

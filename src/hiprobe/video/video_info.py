@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from hiprobe.errors import VideoError
+from hiprobe.names import clock_in_name
 from hiprobe.video.container import (
     BARE_FORMATS,
     MAX_PIXELS,
@@ -25,6 +28,12 @@ from hiprobe.video.times import (
     stated_duration,
     with_shown_duration,
 )
+
+# Recorders without a clock write the first day of theirs: 1904, 1970 or 1980.
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+
+# Other forms of H.264 (10 bits, 4:4:4) exist, and few players show them.
+_PIXEL_FORMATS = frozenset(("yuv420p", "yuvj420p"))
 
 
 @dataclass(frozen=True)
@@ -126,7 +135,7 @@ class VideoInfo:
     Width and height are those of the upright picture in square pixels; `rotation_degrees` is the
     clockwise turn that made it upright, `mirrored` says that left and right changed places after
     it, and `pixel_aspect` is the width of a stored pixel over its height. Values `_from_header`
-    may be absent (None) or wrong: only decoding tells the truth.
+    may be absent (None) or wrong: only decoding shows the true values.
     """
 
     path: Path
@@ -143,8 +152,8 @@ class VideoInfo:
     mirrored: bool
     pixel_aspect: float
     has_audio: bool
+    # Coded pictures without a container: nothing in the file says when they were taken.
     is_bare: bool = False
-    """Coded pictures without a container: nothing in the file says when they were taken."""
 
 
 def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
@@ -178,3 +187,94 @@ def video_info(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> VideoInfo:
             has_audio=bool(container.streams.audio),
             is_bare=container.format.name in BARE_FORMATS,
         )
+
+
+@dataclass(frozen=True)
+class VideoExtent:
+    """What a plan needs to know of one video.
+
+    Attributes:
+        frame_count: pictures, as the header states them or as its length and rate give them.
+        seconds: length.
+        frame_pixels: height and width as they are stored.
+        is_counted: the header says neither number nor length, so the packets were counted, for
+            which the whole file is read.
+    """
+
+    path: Path
+    frame_count: int
+    seconds: float
+    frame_pixels: tuple[int, int]
+    is_counted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frame_count < 1 or not self.seconds > 0:
+            raise VideoError(f"{self.path} holds no picture by its header; check that it plays")
+
+
+def video_extent(path: Path | str) -> VideoExtent:
+    """The extent of a video.
+
+    Raises:
+        VideoError: the file cannot be opened, is no video, or has no picture.
+    """
+    file = Path(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other tracks: the run itself will say it
+        with open_video(file) as (container, stream):
+            codec, base = stream.codec_context, float(stream.time_base)
+            pixels, usual = (codec.height, codec.width), nominal_frame_seconds(stream)
+            stated, rate = stated_duration(container, stream), frame_rate(stream)
+            count, start = int(stream.frames or 0), float((stream.start_time or 0) * base)
+    length = None if stated is None else stated.length_seconds(start_seconds=start)
+    if count and (length or rate):
+        return VideoExtent(file, count, length or count * usual, pixels)
+    if length and rate:
+        return VideoExtent(file, max(1, round(length * rate)), length, pixels)
+    return _counted(file, pixels, usual_seconds=usual)
+
+
+def _counted(file: Path, pixels: tuple[int, int], *, usual_seconds: float) -> VideoExtent:
+    """By its packets; where they have no sure times, each stands for the usual duration."""
+    packets = read_packets(file)
+    count = packets.count or len(packets.times)
+    seconds = count * usual_seconds
+    if packets.times:
+        (first, _), (last, duration) = packets.times[0], packets.times[-1]
+        seconds = (last - first + duration) * packets.time_base_seconds
+    return VideoExtent(file, count, seconds, pixels, is_counted=True)
+
+
+def recorded_at(video: Path | str) -> datetime | None:
+    """The moment of the first picture; None where neither name nor file gives it.
+
+    A time in the name comes first: a recorder writes it when it begins a file, in its own local
+    time, so it has no time zone here. The file's own `creation_time` is in UTC; a file that was
+    cut or converted later may give the time of that instead; nothing shows which.
+
+    Raises:
+        VideoError: the video cannot be opened; not where its name gives the time.
+    """
+    named = clock_in_name(Path(video).name)
+    if named is not None:
+        return named
+    with open_video(video) as (container, stream):
+        text = container.metadata.get("creation_time") or stream.metadata.get("creation_time")
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return utc if _EARLIEST <= utc <= datetime.now(UTC) else None
+
+
+def is_playable(path: Path) -> bool:
+    """Whether the file is H.264 in MP4, which every browser plays and seeks in.
+
+    Raises:
+        VideoError: as `open_video`.
+    """
+    with open_video(path) as (container, stream):
+        codec = stream.codec_context
+        is_mp4 = "mp4" in container.format.name.split(",")
+        return is_mp4 and codec.name == "h264" and codec.pix_fmt in _PIXEL_FORMATS

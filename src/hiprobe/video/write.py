@@ -40,7 +40,7 @@ _LONGEST_STILL_SECONDS = 3600
 
 _SUFFIXES = (".mp4", ".mov", ".mkv")
 
-# What the disk says; all else is said by the encoder, of the pictures or times it was given.
+# Errors of the disk; all others come from the encoder, about the pictures or times it was given.
 _DISK_ERRORS = frozenset(
     (
         *(errno.EACCES, errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO),
@@ -127,6 +127,11 @@ def redraw_video(
     the source changes its size, the others are scaled into it, with black bars; above 9
     megapixels they are scaled down. `draw` may return a picture of another size, the same for all
     frames.
+
+    Args:
+        draw: takes a frame, uint8 RGB `[height, width, 3]`, and its time in seconds; gives
+            the picture to write.
+        crf: quality of the encoder, lower is better.
 
     Raises:
         VideoError: the video cannot be read, or its pictures cannot be encoded.
@@ -228,6 +233,12 @@ def as_rate(fps: Fraction | float) -> Fraction:
 @contextmanager
 def encoder_for(path: Path, *, time_base: Fraction, rate: Fraction, crf: int) -> Iterator[Encoder]:
     """An encoder whose file appears whole at the end of the block, or not at all.
+
+    Args:
+        path: ends in one of `_SUFFIXES`, which chooses the format.
+        time_base: unit of the timestamps, in seconds.
+        rate: usual frames a second, for the header.
+        crf: quality of H.264, 0 (best) to 51.
 
     Raises:
         UsageError: unknown suffix, a senseless quality, or no frames.

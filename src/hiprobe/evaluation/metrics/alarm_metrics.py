@@ -1,4 +1,4 @@
-"""Alarms as a person at a camera gets them: how many an hour, how soon, in which normal videos."""
+"""Alarms as a person on duty gets them: how many an hour, how soon, in which normal videos."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hiprobe.evaluation.frame_scores import ScoredFrames
 from hiprobe.evaluation.metrics.event_metrics import Spans
 from hiprobe.evaluation.metrics.ranking import Ranking
 
-# Rates at which recall is told, in false alarms an hour.
+# Rates at which recall is reported, in false alarms an hour.
 ALARM_RATES = {"1/day": 1 / 24, "1/hour": 1.0, "10/hour": 10.0}
 
 DELAYS_SECONDS = (1.0, 5.0, 10.0)
@@ -21,6 +21,7 @@ DELAYS_SECONDS = (1.0, 5.0, 10.0)
 # The hardest fifth of the normal videos.
 HARD_SHARE = 0.2
 
+# Videos that a report lists.
 LISTED = 10
 
 
@@ -81,8 +82,8 @@ def alarm_frames(
 ) -> NDArray[np.int64]:
     """Frames that raise an alarm: the first above the threshold, and the next after the cool-down.
 
-    Each video starts anew. No choice of frames above the threshold that lie a cool-down apart
-    holds more of them, so the count never falls when the threshold does.
+    Each video starts without an alarm before it. No choice of frames above the threshold that lie a
+    cool-down apart holds more of them, so the count never falls when the threshold does.
 
     Args:
         above: bool `[frames]`.
@@ -91,6 +92,7 @@ def alarm_frames(
     """
     marked = np.flatnonzero(above)
     ends = offsets[np.searchsorted(offsets, marked, side="right")]
+    # One step an alarm, not one a frame: scores of a whole test set have millions of frames.
     found, at = [], 0
     while at < len(marked):
         frame = int(marked[at])
@@ -126,6 +128,7 @@ def at_alarm_rates(
     if not len(normal):
         return ()
     hours, cooldown = len(normal) / fps / 3600, round(min(cooldown_seconds * fps, 2.0**53))
+    # Between two scores of normal frames no threshold changes the count, so these are enough.
     levels = np.unique(normal)
 
     def count(threshold: float) -> int:
@@ -176,6 +179,7 @@ def _lowest(levels: NDArray[np.float64], count: Callable[[float], int], *, most:
     """The lowest level with few enough alarms; none lies above the highest level."""
     low, high = 0, len(levels) - 1
     while low < high:
+        # Bisection works since the count never falls when the threshold does, see `alarm_frames`.
         middle = (low + high) // 2
         if count(float(levels[middle])) <= most:
             high = middle

@@ -126,6 +126,7 @@ def video_weights(*, videos: int, draws: int, seed: int = 0) -> NDArray[np.float
             f"{draws} draws of {videos} videos: give 1 to {MAX_DRAWS:,} draws of at least 1 video"
         )
     chances = np.full(videos, 1 / videos)
+    # Counts say all that a draw with replacement does: its order is of no interest.
     counts = np.random.default_rng(seed).multinomial(videos, chances, size=draws)
     return counts.astype(np.float64)
 
@@ -173,8 +174,15 @@ def paired_test(
     p = 2 (min(#(d <= 0), #(d >= 0)) + 1) / (draws + 1), at most 1 (Davison and Hinkley 1997,
     section 4.2): never below 2 / (draws + 1), and 1 for the same scores. NaN where no draw has
     the metric. Swapping the two turns the sign of the difference and leaves p as it is. A
-    bootstrap is too sure of itself on few videos: of two equal methods it called 1 in 20
+    bootstrap is overconfident on few videos: of two equal methods it called 1 in 20
     different at p < 0.05 on 40 videos and more, and 1 in 10 on 12 videos.
+
+    Args:
+        first, second: scores of the same frames by two methods.
+        draws: bootstrap draws of videos.
+
+    Returns:
+        One difference for each of `HEADLINES`.
 
     Raises:
         EvaluationError: the two do not have the same frames and labels.
@@ -190,6 +198,7 @@ def paired_test(
 
 def _paired(differences: NDArray[np.float64]) -> PairedDifference:
     drawn = differences[1:][~np.isnan(differences[1:])]
+    # Differences of 0 count on both sides, so that equal methods have p = 1.
     tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     p_value = min(1.0, 2 * (tail + 1) / (len(drawn) + 1)) if len(drawn) else float("nan")
     return PairedDifference(float(differences[0]), interval(drawn), p_value)

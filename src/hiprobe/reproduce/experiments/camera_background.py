@@ -103,6 +103,7 @@ def _readings(
     """The paper's layer, the vision baseline, and the committee."""
     last = training_set(known[0])
     layer = choose_layer(last, np.arange(len(last)), recipe=Parameters(mode="clip").settled())
+    # `_vector` leaves one layer, which is then layer 1.
     single = Parameters(mode="clip", layer=1)
     own, new = ([_vector(e, layer) for e in clips[0]] for clips in (known, other))
     yield Carried(f"DLSP's layer {layer}", own, new, single)
@@ -138,8 +139,10 @@ def _tested(carried: Carried, make: Callable[[_Floats], Change], seed: int) -> t
     others, truth = _arrays(carried.other)
     sources = np.array([e.source for e in carried.other])
     drawn = np.random.default_rng(seed).permutation(np.unique(sources))
+    # Background and test clips share no source: a camera's own recordings would be too alike.
     seen = np.isin(sources, drawn[: len(drawn) // 2])
     changed = make(values[labels == 0])(values)
+    # Only normal clips of the other camera are used: that much a user can film without an event.
     moved = make(others[seen & (truth == 0)])(others[~seen])
     data = training_set([_with(e, v) for e, v in zip(carried.known, changed, strict=True)])
     recipe = carried.parameters.settled()
@@ -189,6 +192,8 @@ def whitened(background: _Floats, *, shrinkage: float) -> Change:
 
     def change(vectors: _Floats) -> _Floats:
         inside = (vectors - mean) @ directions.T
+        # Directions that the background does not span have the variance of the identity's share
+        # alone.
         result = (vectors - mean) / rest + (inside * (1 / own - 1 / rest)) @ directions
         return np.asarray(result)
 

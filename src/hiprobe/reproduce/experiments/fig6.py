@@ -49,12 +49,14 @@ def run(bench: Bench) -> Findings:
     for data in bench.request.data:
         shown = _shown(bench, data)
         if not shown:
-            notes.append(f"{data.name}: no untrimmed video can be had of extracted states alone.")
+            notes.append(f"{data.name}: no untrimmed video can be made of extracted states alone.")
         for one in shown:
             rows += _rows(bench, data, one)
             figures.append(_figure(data, one))
-            said = words_about(bench, one.video, one.timeline)
-            notes += [f"{data.name}, {one.slug}, the model's own words; {words}" for words in said]
+            sentences = words_about(bench, one.video, one.timeline)
+            notes += [
+                f"{data.name}, {one.slug}, the model's own words; {words}" for words in sentences
+            ]
     return Findings(tuple(rows), tuple(figures), tuple(notes))
 
 
@@ -104,6 +106,7 @@ def _normal(bench: Bench, data: DataSource, test: FrameTest, seed: int) -> tuple
 
 def _one(scored: ScoredTest, place: int, kind: str, slug: str) -> _Shown:
     video, scores = scored.test.videos[place], scored.videos[place]
+    # A pool of this video alone, so that its own events are counted.
     alone = replace(scored, test=replace(scored.test, videos=(video,)), videos=(scores,))
     pool = pool_frames([alone])
     if pool is None:  # there is a video
@@ -161,7 +164,7 @@ def _rows(bench: Bench, data: DataSource, one: _Shown) -> list[ResultRow]:
 
 
 def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]:
-    """A sentence for each described stretch; none where only states are there. FinishedPieces."""
+    """A sentence for each described stretch; none where only states are there. They are kept."""
     if video.path is None:
         return []
     path = video.path
@@ -170,7 +173,7 @@ def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]
 
     def compute() -> list[list[Any]]:
         with bench.extraction.listen(f"words about {video.name}") as progress:
-            told = explain(
+            explained = explain(
                 replace(timeline, events=events),
                 path,
                 backbone=bench.extraction.backbone,
@@ -178,7 +181,7 @@ def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]
             )
         return [
             [e.kind, e.start_seconds, e.end_seconds, e.words or e.reason or ""]
-            for e in told.explanations
+            for e in explained.explanations
         ]
 
     key = {
@@ -190,6 +193,6 @@ def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]
 
 
 def _sentence(kind: str, start_seconds: float, end_seconds: float, text: str) -> str:
-    named = {"event": "detected", "normal": "normal stretch beside it", "summary": "whole video"}
+    named = {"event": "detected", "normal": "a normal stretch near it", "summary": "whole video"}
     times = f"{format_seconds(start_seconds)} to {format_seconds(end_seconds)}"
     return f'{named.get(kind, kind)}, {times}: "{" ".join(text.split())}"'

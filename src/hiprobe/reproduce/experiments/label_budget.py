@@ -21,11 +21,12 @@ from hiprobe.states import LabelledStates
 
 DRAWS_OF_A_SEED = 4
 PROBE = Variant("probe")
+# Stands for all clips of a training part: more than any data set has.
 ALL = 10**6
 NOTES = (
-    "In each fold so many clips of each kind are drawn from the training sources, from as many "
-    "sources as there are; layer and scorer see those alone. Held-out clips are the same for all "
-    "budgets of a seed.",
+    "In each fold this number of clips of each kind is drawn from the training sources, from as "
+    "many sources as there are; layer and scorer see those alone. Held-out clips are the same for "
+    "all budgets of a seed.",
     "The spread is over draws of clips and folds; it holds no uncertainty of which recordings "
     "were made at all.",
     "With one clip of each kind no variance can be estimated, so the middle layer is read.",
@@ -79,6 +80,8 @@ def _draws(bench: Bench, data: DataSource, budget: int) -> Iterator[list[ScoredT
     """Scored tests of each draw."""
     for seed in bench.request.seeds:
         for draw in range(_draw_count(budget)):
+            # The budget is part of the seed: small draws are not parts of the larger ones, so that
+            # points of the curve are independent.
             rng = np.random.default_rng([seed, draw, budget])
             tests = (_fewer(t, budget, rng) for t in tests_of(bench, data, seed=seed))
             yield score_tests(bench, tests, [PROBE], seed=seed)[PROBE.name]
@@ -93,7 +96,7 @@ def _fewer(test: FrameTest, budget: int, rng: np.random.Generator) -> FrameTest:
 def draw_clips(
     examples: Sequence[LabelledStates], *, per_class: int, rng: np.random.Generator
 ) -> tuple[LabelledStates, ...]:
-    """So many clips of each kind, no source twice while there are others; all where fewer."""
+    """`per_class` clips of each kind, no source twice while there are others; all where fewer."""
     found: list[LabelledStates] = []
     for label in (0, 1):
         own = [e for e in examples if e.label == label]
@@ -103,6 +106,7 @@ def draw_clips(
         for example in order:
             seen[example.source] = seen.get(example.source, 0) + 1
             rank.append(seen[example.source])
+        # First one clip of every source, then a second one of each, and so on.
         by_turn = sorted(range(len(order)), key=lambda i: rank[i])
         found += [order[i] for i in by_turn[:per_class]]
     return tuple(found)

@@ -184,13 +184,16 @@ def neighbours_alike(
         NaN where there is no clip of another source to compare with.
     """
     x = vectors.astype(np.float64)
+    # By |a-b|^2 = |a|^2 + |b|^2 - 2ab, which needs no array of clips by clips by width.
     squares = np.square(x).sum(axis=1)
     distance = squares[:, None] + squares[None] - 2 * x @ x.T
     owner = np.unique(np.array(sources), return_inverse=True)[1]
+    # Clips of one recording are neighbours whatever happens in them.
     distance[owner[:, None] == owner[None]] = np.inf
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
     known = np.isfinite(np.take_along_axis(distance, nearest, axis=1))
     alike = (labels[nearest] == labels[:, None]) & known
     with np.errstate(invalid="ignore"):
         share = alike.sum(axis=1) / known.sum(axis=1)
+    # Averaged over the classes, so that chance is 0.5 however rare one of them is.
     return float(np.mean([share[labels == v].mean() for v in (0, 1)]))

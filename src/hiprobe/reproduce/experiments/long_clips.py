@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,12 @@ from hiprobe.video.clip import read_clip
 CLIPS_OF_A_VIDEO = (1, 2, 4, 8)
 
 GROUPS = 4
-# In each group, where it has so many abnormal clips.
+# In each group, or as many as it has abnormal clips.
 VIDEOS_OF_A_KIND = 6
+
+# Clips whose key frames are in memory at a time: a clip is part of several videos of its group,
+# and its frames, a few of full size, take some 10 MB.
+CLIPS_IN_MEMORY = 32
 
 PROTOCOL = (
     "an abnormal video is one abnormal clip among normal ones, a normal video normal clips alone; "
@@ -100,7 +104,7 @@ class DrawnVideo:
 
 
 def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) -> list[DrawnVideo]:
-    """Videos of so many clips each; no clip comes twice in one, no group shares a source.
+    """Videos of `count` clips each; no clip comes twice in one, no group shares a source.
 
     Raises:
         UsageError: a group has fewer normal clips than a video needs.
@@ -108,6 +112,7 @@ def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) ->
     rng = np.random.default_rng([seed, count])
     labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
     found: list[DrawnVideo] = []
+    # The groups are the same for all seeds: those draw the videos only.
     groups = grouped_folds(labels, sources, folds=GROUPS, seed=0)
     for number, (_, held) in enumerate(groups):
         normal = [examples[i] for i in held if not labels[i]]
@@ -115,7 +120,7 @@ def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) ->
         if len(normal) < count:
             raise UsageError(
                 f"a group of sources has {len(normal)} normal clips, and a video takes {count}; "
-                "bring more normal clips"
+                "give more normal clips"
             )
         kinds = min(VIDEOS_OF_A_KIND, len(abnormal))
         for event in rng.permutation(len(abnormal))[:kinds]:
@@ -130,19 +135,24 @@ def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) ->
 def _areas(bench: Bench, data: DataSource, drawn: Sequence[DrawnVideo]) -> dict[str, float]:
     """AUC of each mode by the highest segment score of each video."""
     files = {c.name: c.video for c in bench.extraction.clips(data)}
-    videos = [_read(bench, video, files) for video in drawn]
+    key_frames = KEY_FRAMES // len(drawn[0].parts)
+    shown = lru_cache(CLIPS_IN_MEMORY)(lambda name: read_clip(files[name], key_frames=key_frames))
+    videos = [_read(bench, video, shown) for video in drawn]
     found = training_set(videos)
+    # The group is the source of a video, so the folds are the groups.
     checked = cross_validate(found, Parameters(mode="auto", folds=GROUPS).settled())
     return {mode: roc_auc(found.labels, scores) for mode, scores in checked.by_mode.items()}
 
 
-def _read(bench: Bench, video: DrawnVideo, files: dict[str, Path]) -> LabelledStates:
+def _read(bench: Bench, video: DrawnVideo, shown: Callable[[str], Segment]) -> LabelledStates:
+    """States of a video; `shown` gives a clip's key frames by its name."""
     reading = bench.request.reading
+    # Segments come from the cache: none of them spans two clips, so they are what they were.
     segments = _in_a_row([e.segments for e in video.parts if e.segments is not None])
     if len(video.parts) == 1:
         clip = video.parts[0].clip
     else:
-        clip = _whole(bench, [files[e.name] for e in video.parts], reading, like=segments)
+        clip = _whole(bench, [shown(e.name) for e in video.parts], reading, like=segments)
     return LabelledStates(video.name, video.label, f"group {video.group}", clip, segments)
 
 
@@ -163,9 +173,8 @@ def _in_a_row(parts: Sequence[States]) -> States:
     )
 
 
-def _whole(bench: Bench, files: Sequence[Path], reading: Reading, *, like: States) -> States:
-    """States of one segment over all files: their key frames side by side."""
-    shown = [read_clip(f, key_frames=KEY_FRAMES // len(files)) for f in files]
+def _whole(bench: Bench, shown: Sequence[Segment], reading: Reading, *, like: States) -> States:
+    """States of one segment over all clips: their key frames one after the other."""
     end = float(like.end_seconds[-1])
     count = sum(s.frame_count for s in shown)
     frames = tuple(frame for s in shown for frame in s.frames)

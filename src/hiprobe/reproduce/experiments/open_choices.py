@@ -99,7 +99,7 @@ def _option_rows(
     usual = states.modes[0] if wanted == "auto" else wanted
     for option in compared:
         mode = option.mode or usual
-        if mode not in states.modes:
+        if mode not in states.modes:  # such as whole clips of states by segment alone
             continue
         bench.say(f"{data.name}: {option.section}, {option.setting}")
         seeds = bench.request.seeds
@@ -129,6 +129,7 @@ def _piece(
     def compute() -> dict[str, Any]:
         recipe = option.change(replace(DEFAULT.recipe(bench.request, seed=seed), mode=mode))
         pairs = folds_of(states, bench.request, seed=seed)
+        # Choosing layers takes most of the time, and few options change them.
         layers = _layers(bench, states, digest, recipe)
         scores = held_out(states, pairs, layers, mode=mode, recipe=recipe)
         return {"layers": layers, **scores.to_json()}

@@ -16,15 +16,16 @@ from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames, seg
 from hiprobe.evaluation.metrics import Ranking, interval, mean_and_median, within_video_auc
 from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
 from hiprobe.pipeline import extract_video
-from hiprobe.probe.committee import EVIDENCE_CLIPS
+from hiprobe.probe.committee import DESIGN
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Estimate, RowMaker, Units, auc_estimate, within_estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
-from hiprobe.reproduce.held_out import Fit, Variant, fit_variant
+from hiprobe.reproduce.experiments.two_recipes import CHANGE
+from hiprobe.reproduce.held_out import VISION_ALONE, Fit, Variant, fit_variant
 from hiprobe.reproduce.published_rows import peer_rows, source_note
 from hiprobe.reproduce.request import DataSource, ReproduceRequest
 from hiprobe.segment import without_gaps
-from hiprobe.states import VISION_READINGS, LabelledStates, Reading, States
+from hiprobe.states import LabelledStates, Reading, States
 
 # The paper's length, and one that fits events of a few seconds at 10 frames a second.
 SEGMENT_FRAMES = (24, 8)
@@ -39,7 +40,7 @@ VARIANTS = (
 )
 # Readings that are fitted together, as `hiprobe fit --recipe committee` does.
 TOGETHER: Mapping[str, tuple[Reading, ...]] = {
-    "vision change alone": tuple(r for r in COMMITTEE_READINGS if r in VISION_READINGS),
+    VISION_ALONE.name: CHANGE,
     "committee": COMMITTEE_READINGS,
 }
 
@@ -208,7 +209,7 @@ class SegmentedSet:
             for videos in (self.tested, self.normal)
         )
         names = ", ".join(m.name for m in members)
-        return SegmentedSet(tested, normal, f"{self.digest} {names}, {EVIDENCE_CLIPS}")
+        return SegmentedSet(tested, normal, f"{self.digest} {names}, {DESIGN}")
 
     def words(self) -> str:
         """What the set is."""
@@ -229,7 +230,7 @@ class Scores:
 
 
 def segmented_set(bench: Bench, data: DataSource, *, segment_frames: int) -> SegmentedSet:
-    """States of all videos of a manifest with spans, cut into segments of so many frames.
+    """States of all videos of a manifest with spans, cut into segments of `segment_frames`.
 
     Raises:
         LabelError: no videos with spans, or fewer than two normal ones.
@@ -280,7 +281,11 @@ def score_others(
     request: ReproduceRequest,
     seed: int,
 ) -> Scores:
-    """Fit on the labelled segments and score every frame of the test videos they are not of."""
+    """Fit on the labelled segments and score every frame of the test videos they are not of.
+
+    Args:
+        labelled: segments of videos of both kinds; a test video that gave one is not tested.
+    """
     fit = fit_variant(labelled, variant, request=request, seed=seed)
     known = {e.source for e in labelled}
     frames = _joined({v.name: (v, fit) for v in found.tested if v.name not in known})
@@ -291,7 +296,14 @@ def score_others(
 def leave_one_out(
     found: SegmentedSet, variant: Variant, *, request: ReproduceRequest, draws: int
 ) -> dict[str, dict[str, Any]]:
-    """Every test video scored by a fit on all clean segments of all others, as JSON values."""
+    """Every test video scored by a fit on all clean segments of all others, as JSON values.
+
+    Args:
+        draws: bootstrap draws of test videos.
+
+    Returns:
+        `micro` and `macro`, each to the fields of an `Estimate`.
+    """
     fits = {}
     for video in found.tested:
         others = [v for v in (*found.tested, *found.normal) if v is not video]
@@ -334,6 +346,7 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
     starts = seconds_to_frames(counted, fps=fps)
     ends = np.append(starts[1:], frames)
     owned = [labels[a:b] for a, b in zip(starts, ends, strict=True)]
+    # 1 for all abnormal, 0 for all normal, -1 for both kinds.
     kinds = [1 if own.all() else -int(own.any()) for own in owned]
     return SegmentedVideo(row.name, states, labels, starts, ends, np.array(kinds, np.int64), views)
 

@@ -77,11 +77,11 @@ def run(bench: Bench) -> Findings:
         EvaluationError: a file cannot be read as scores.
     """
     rows: list[ResultRow] = []
-    told: dict[str, str] = {}
+    words: dict[str, str] = {}
     for data in bench.request.data:
         scores = read_causal(data.path)
         hours = sum(len(blocks) for blocks in scores.normal) * BLOCK_SECONDS / 3600
-        told[data.name] = (
+        words[data.name] = (
             f"scores of {TRUTH}: {len(scores.normal)} normal videos ({hours:.1f} hours), "
             f"{len(scores.events)} events"
         )
@@ -89,7 +89,7 @@ def run(bench: Bench) -> Findings:
             bench.say(f"{data.name}: {name}")
             for rate in RATES_PER_HOUR:
                 rows += _rows(data.name, name, rate, split_rates(scores, calibrate, rate))
-    return Findings(rows=tuple(rows), notes=(NOTE,), data=told)
+    return Findings(rows=tuple(rows), notes=(NOTE,), data=words)
 
 
 def read_causal(path: Path) -> CausalScores:
@@ -126,6 +126,7 @@ def _causal(truth: Truth, raw: dict[str, RawScores]) -> CausalScores:
             normal.append(block_maxima(start, end, one.scores, block_seconds=BLOCK_SECONDS))
         for first, stop in video.half_open(truth.end) / truth.fps:
             inside = one.scores[(end > first) & (start < stop)]
+            # An event that no score reaches is below every threshold.
             events.append(np.nanmax(inside, initial=-np.inf))
     return CausalScores(tuple(normal), np.array(events))
 
@@ -150,9 +151,16 @@ CALIBRATIONS: dict[str, Calibrate] = {
 def split_rates(
     scores: CausalScores, calibrate: Calibrate, per_hour: float, *, splits: int = SPLITS
 ) -> SplitRates:
-    """Calibrate on one half of the normal videos and count in the other, once for each seed."""
+    """Calibrate on one half of the normal videos and count in the other, once for each seed.
+
+    Args:
+        calibrate: gives a threshold from half of the normal videos.
+        per_hour: false alarms an hour to promise.
+        splits: seeds, each of which draws the halves.
+    """
     rates, found = [], []
     for seed in range(splits):
+        # Whole videos go to one half or the other: blocks of one video are alike.
         order = np.random.default_rng(seed).permutation(len(scores.normal))
         seen, new = ([scores.normal[i] for i in part] for part in np.array_split(order, 2))
         threshold = calibrate(seen, per_hour)

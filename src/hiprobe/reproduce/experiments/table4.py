@@ -28,7 +28,7 @@ from hiprobe.reproduce.experiment_result import (
     ResultRow,
     paper_numbers,
 )
-from hiprobe.reproduce.held_out import Variant
+from hiprobe.reproduce.held_out import VISION_ALONE, Variant
 from hiprobe.reproduce.pooled import Pool
 from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.reproduce.rows import (
@@ -44,7 +44,6 @@ from hiprobe.reproduce.scored import Scored, score_variants
 from hiprobe.states import LabelledStates
 
 DLSP = Variant("DLSP layer", thresholds=True)
-VISION = Variant("vision change alone", layer=1)
 LAST, NORMED = Variant("last layer", layer="last"), "last layer, after the final norm"
 LAYERS = (
     DLSP,
@@ -65,10 +64,9 @@ LAYER_PAPER = {
 SCORER_PAPER = {"DLSP layer": "full", SCORERS[0].name: "svm", SCORERS[1].name: "distance"}
 NOTES = (
     "The paper does not say whether its last layer is taken after the final norm, nor which "
-    "distance its distance scorer uses: its number stands beside the one in the first line of "
-    "each kind.",
-    "The oracle is the layer that is best on the test data, taken for each metric by itself: no "
-    "one has it in use. A layer at random is the mean over all layers.",
+    "distance its distance scorer uses: its number is shown in the first line of each kind.",
+    "The oracle is the layer that is best on the test data, taken for each metric by itself: "
+    "nobody has it in use. A layer at random is the mean over all layers.",
     "The fixed middle layer is half the depth; the paper's is layer 16 of 32.",
 )
 
@@ -114,6 +112,7 @@ def _layer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> list
         table = pools.table(bench, data, "Layer", "logistic regression")
         paper = paper_numbers(LAYER_PAPER[name]) if name in LAYER_PAPER else ()
         rows += ranking_rows(table, name, pools, paper=paper)
+    # Every layer is fitted anyway, so the oracle and the mean cost no further fit.
     numbered = [pools_of(found, n) for n in found[0] if n.startswith("layer ")]
     if numbered:
         table = numbered[0].table(bench, data, "Layer", "logistic regression")
@@ -122,11 +121,12 @@ def _layer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> list
 
 
 def _vision_rows(bench: Bench, data: DataSource) -> list[ResultRow]:
-    """The same folds on what the vision tower alone tells."""
-    found = [score_variants(bench, data, [VISION], seed=s) for s in bench.request.seeds]
-    pools = pools_of(found, VISION.name)
+    """The same folds on the features of the vision tower alone."""
+    found = [score_variants(bench, data, [VISION_ALONE], seed=s) for s in bench.request.seeds]
+    pools = pools_of(found, VISION_ALONE.name)
     table = pools.table(bench, data, "Layer", "logistic regression")
-    rows = ranking_rows(table, VISION.name, pools)
+    rows = ranking_rows(table, VISION_ALONE.name, pools)
+    # The vision tower's reading has one layer, so a median of layers says nothing.
     return [r for r in rows if r.metric != LAYER]
 
 

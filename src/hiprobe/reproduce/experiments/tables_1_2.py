@@ -104,6 +104,7 @@ def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
             frames=row.frame_count or 0,
             fps=row.fps or NOMINAL_FPS,
             spans=row.spans,
+            # The published split counts each test video as a source of its own.
             parts=(VideoPart(0, row.frame_count or 0, row.name),),
             joined=False,
         )
@@ -132,6 +133,7 @@ def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
 def _draw(bench: Bench, protocol: Protocol, manifest: Manifest, seed: int) -> Manifest:
     """The labelled videos of a seed, written to the folder of the results."""
     share = bench.request.labelled_share
+    # Written down so that others can fit on the same few videos.
     drawn = draw_subset(manifest, fraction=share, seed=seed, split="train")
     write_manifest(drawn, path=bench.request.out / protocol.name / f"few-shot-seed{seed}.csv")
     return drawn
@@ -147,8 +149,8 @@ def _fit(bench: Bench, drawn: Manifest, seed: int) -> SeedFit:
     )
     bench.say(f"{drawn.dataset}, seed {seed}: {len(examples)} labelled videos")
     if {e.label for e in examples} != {0, 1}:
-        told = failures[0].reason if failures else "no reason known"
-        raise LabelError(f"seed {seed}: labelled videos of one kind only are left ({told})")
+        reason = failures[0].reason if failures else "no reason known"
+        raise LabelError(f"seed {seed}: labelled videos of one kind only are left ({reason})")
     return SeedFit.of(examples, request=bench.request, seed=seed)
 
 

@@ -17,14 +17,14 @@ from hiprobe.reproduce.experiment_result import (
     paper_numbers,
 )
 from hiprobe.reproduce.frame_probe import FrameTest
-from hiprobe.reproduce.held_out import Variant
+from hiprobe.reproduce.held_out import VISION_ALONE, Variant
 from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.reproduce.rows import EVENT_F1, event_scores, pools_of, ranking_rows
 from hiprobe.reproduce.scored import Scored, score_tests, score_variants
 from hiprobe.reproduce.video_folds import tests_of
 
 PROBE = Variant("probe", thresholds=True)
-VISION = Variant("vision change alone", layer=1, thresholds=True)
+VISION = replace(VISION_ALONE, thresholds=True)
 OTHER_SET_NOTES = (
     "Layer, scorer and threshold come from the first set alone. The diagonal is fitted on other "
     "folds of the same set, for comparison.",
@@ -69,6 +69,7 @@ def _moved_tests(
     examples = bench.extraction.examples(origin)
     for test in tests_of(bench, target, seed=seed):
         tested = {e.source for e in test.held} | {p.source for v in test.videos for p in v.parts}
+        # Two sets may have recordings of one camera in common.
         fit = tuple(e for e in examples if e.source not in tested)
         protocol = f"fitted on all of {origin.name}; {_videos(test)}"
         yield replace(test, fit=fit, protocol=protocol)
@@ -106,7 +107,7 @@ KEY_FRAMES = (1, 2, 4, 8, 12, 16)
 KEY_FRAME_PROBE = Variant("probe")
 KEY_FRAME_NOTES = (
     "Each K is an extraction of its own: K key frames of every segment, and K over every clip.",
-    "Joined videos are those of the first seed, since each K reads them anew; clips are of all "
+    "Joined videos are those of the first seed, since each K reads them again; clips are of all "
     "seeds.",
 )
 
@@ -115,7 +116,7 @@ def table5(bench: Bench) -> Findings:
     """Every K on every data set."""
     rows: list[ResultRow] = []
     videos = [d for d in bench.request.data if not bench.extraction.is_extracted(d)]
-    for data in videos:  # with an estimate of its own, which is none for what follows
+    for data in videos:  # has a progress bar of its own
         bench.extraction.read_together(data, KEY_FRAMES)
     steps = Steps(bench.say, "table5", len(videos) * len(KEY_FRAMES))
     for data in videos:

@@ -80,8 +80,8 @@ def run(bench: Bench) -> Findings:
         draw=panels_drawing(tuple(panels), columns=3),
         inches=(4.2 * len(panels), 3.6),
     )
-    told = " ".join(f"{name}: {what}." for name, what in words.items())
-    named = {d.name: told if description_files(d.path) else "" for d in bench.request.data}
+    all_words = " ".join(f"{name}: {what}." for name, what in words.items())
+    named = {d.name: all_words if description_files(d.path) else "" for d in bench.request.data}
     return Findings(rows=tuple(rows), figures=(figure,), notes=(NOTE,), data=named)
 
 
@@ -116,8 +116,8 @@ class _One:
         table = RowMaker(self.described.name, "", protocol, request.seeds, request.draws)
         scored = {WORDS: self.plain}
         for name, seeds in self.probed.items():
-            for rule, told in RULES.items():
-                scored[f"{name}, {told}"] = [s.rule(rule, self.samples.labels) for s in seeds]
+            for rule, rule_words in RULES.items():
+                scored[f"{name}, {rule_words}"] = [s.rule(rule, self.samples.labels) for s in seeds]
         rows: list[ResultRow] = []
         for setting, scores in scored.items():
             units = [self.samples.units(s) for s in scores]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hiprobe.joined import COMMITTEE_READINGS, EVERY_LAYERS, join_examples, members_of
-from hiprobe.probe.committee import EVIDENCE_CLIPS, CommitteeScorer
+from hiprobe.joined import COMMITTEE_READINGS, join_examples, members_of
+from hiprobe.probe.committee import DESIGN, EVIDENCE_CLIPS, CommitteeScorer
 from hiprobe.probe.fitting import Parameters, usable_in_all
 from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, training_set
@@ -19,7 +19,7 @@ from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import HIGHEST_AUC, RowMaker, difference, known_clips
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.experiments.label_budget import draw_clips
-from hiprobe.reproduce.held_out import Pairs, held_out
+from hiprobe.reproduce.held_out import VISION_ALONE, Pairs, held_out
 from hiprobe.reproduce.request import DataSource, ReproduceRequest, Steps
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import VISION_READINGS, LabelledStates, Reading
@@ -32,7 +32,7 @@ FEW = (
     "other sources, which the interval is over; the draws count as seeds"
 )
 NOTES = (
-    "A committee reads every third layer from the last one upwards; its members are weighed by "
+    "A committee reads every third layer of the deeper half; its members are weighed by "
     "scores of clips held out within a training part. Nothing is chosen on the clips tested.",
     "Both differences are over the same draws of sources. An interval of few labelled clips is "
     "over the recordings tested; how far the choice of labelled clips moves a value is the range "
@@ -57,14 +57,14 @@ class ReadingChoice:
 CHANGE = tuple(r for r in COMMITTEE_READINGS if r in VISION_READINGS)
 DECODER = tuple(r for r in COMMITTEE_READINGS if r not in VISION_READINGS)
 PAPER = ReadingChoice("paper: DLSP's layer, last position")
-VISION = ReadingChoice("vision change alone", CHANGE)
+VISION = ReadingChoice(VISION_ALONE.name, CHANGE)
 BASES = {PAPER.name: "minus the paper's recipe", VISION.name: "minus vision change"}
 SETTINGS = (
     PAPER,
     ReadingChoice("mean of layers, last position", ("last",)),
     ReadingChoice("mean of layers, three readings", DECODER),
     VISION,
-    ReadingChoice("committee, equal weights", COMMITTEE_READINGS),
+    ReadingChoice("committee, weights before evidence", COMMITTEE_READINGS),
     ReadingChoice("committee", COMMITTEE_READINGS, EVIDENCE_CLIPS),
 )
 
@@ -133,7 +133,7 @@ def _tables(
 
 
 def few_labels(examples: Sequence[LabelledStates], count: int) -> list[LabelSplit]:
-    """Draws of so many clips of each kind, a source each; all clips of other sources are tested.
+    """Draws of `count` clips of each kind, each from its own source; the other sources are tested.
 
     A draw is passed over where it leaves clips of one kind only. No draws where a kind has no more
     sources than are to be drawn.
@@ -174,7 +174,7 @@ class _Scoring:
     def key(self, split: LabelSplit, digest: str) -> dict[str, Any]:
         """Everything that decides a piece."""
         pairs = [[train.tolist(), held.tolist()] for train, held in split.pairs]
-        weights = {"every_layers": EVERY_LAYERS, "evidence_clips": self.setting.evidence_clips}
+        weights = {"design": DESIGN, "evidence_clips": self.setting.evidence_clips}
         settings = {"readings": self.setting.readings, "mode": self.mode, **weights}
         return {"states": digest, "seed": split.seed, "pairs": pairs, **settings}
 

@@ -30,7 +30,9 @@ from hiprobe.baselines.attention_heads import (
 )
 from hiprobe.baselines.zero_label_video import view_of
 from hiprobe.errors import LabelError
+from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
 from hiprobe.pipeline import Failure, extract_examples
+from hiprobe.probe.committee import DESIGN, CommitteeScorer
 from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
@@ -44,9 +46,11 @@ from hiprobe.states import LabelledStates
 _Floats = NDArray[np.float64]
 
 AUC, GAIN = "clip AUC", "probe minus this, clip AUC"
+ASKED_GAIN = "gain by the questions, clip AUC"
 NO_NUMBER, MASS = "answers without a number", "probability of Yes and No"
 PROBE = "probe, DLSP layer (labels)"
 HEADS = f"{TOP_HEADS} attention heads (labels)"
+COMMITTEE, ASKED_COMMITTEE = "committee (labels)", "committee with ten graded questions (labels)"
 FIRST, ODD = "first token, two questions (no labels)", "first token, one question (no labels)"
 ORDINAL = "first token, ten graded questions (no labels)"
 NUMBER = "decoded number (no labels)"
@@ -67,6 +71,8 @@ NOTES = (
     f"Attention heads use labels: the {TOP_HEADS} heads with the highest mean saliency less "
     f"{STABILITY:g} deviations over {len(HEAD_PROMPTS)} prompts, chosen inside each training fold, "
     "with the probe's own scorer.",
+    "A committee with the ten graded questions has one more reading, their mean, which counts as "
+    "much as any other reading before the members are weighed by held-out evidence.",
 )
 
 
@@ -88,7 +94,9 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
     heads = _by_seed(bench, data, contest, "heads", head_scores)
     first, number = contest.answers["first-token"], contest.answers["decoded"]
     graded = contest.answers["ordinal"]
-    rivals = {HEADS: heads}
+    committee = _by_seed(bench, data, contest, "committee", committee_scores)
+    asked = _by_seed(bench, data, contest, "asked committee", asked_committee_scores)
+    rivals = {HEADS: heads, COMMITTEE: committee, ASKED_COMMITTEE: asked}
     unlabelled = ((FIRST, first.scores), (ODD, contest.odd), (ORDINAL, graded.scores))
     for name, scores in (*unlabelled, (NUMBER, number.neutral)):
         rivals[name] = [scores] * len(probe)
@@ -102,6 +110,9 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
         mine = [_units(contest, np.where(np.isfinite(b), a, np.nan)) for a, b in pairs]
         theirs = [_units(contest, np.where(np.isfinite(a), b, np.nan)) for a, b in pairs]
         rows.append(table.row(name, GAIN, difference(mine, theirs, draws=table.draws)))
+    with_it, without = ([_units(contest, s) for s in own] for own in (asked, committee))
+    gain = difference(with_it, without, draws=table.draws)
+    rows.append(table.row(ASKED_COMMITTEE, ASKED_GAIN, gain))
     means = [(NUMBER, NO_NUMBER, number.unanswered.astype(np.float64))]
     for name, given in ((FIRST, first), (ORDINAL, graded)):
         if given.mass is not None:
@@ -132,6 +143,8 @@ def _by_seed(
     """
     digest = states_digest(bench.extraction.examples(data))
     key = {"zero-label": what, "states": digest, "clips": contest.states.names, "views": VERSION}
+    if "committee" in what:
+        key["design"] = DESIGN
     found = []
     for seed in bench.request.seeds:
         own = {**key, "seed": seed, "folds": bench.request.folds}
@@ -147,12 +160,16 @@ class Contest:
 
     Attributes:
         states: of the clips' key frames, for the probe.
+        joined: float32 `[clips, dimensions]`, all readings of a committee side by side.
+        members: what lies where in them.
         heads: for each prompt `[clips, layers, heads, width]`.
         answers: of the methods without labels.
         odd: score of the first question alone, not calibrated, `[clips]`.
     """
 
     states: TrainingSet
+    joined: NDArray[np.float32]
+    members: tuple[Member, ...]
     heads: tuple[NDArray[np.float32], ...]
     answers: Mapping[Method, Answered]
     odd: _Floats
@@ -173,20 +190,24 @@ def read_contest(bench: Bench, data: DataSource) -> Contest:
     # without segments: what is compared is one look at each clip
     examples = bench.extraction.examples(data)
     own = [replace(e, segments=None) for e in examples if e.clip is not None]
+    readings = bench.extraction.views(data, COMMITTEE_READINGS)
     asked: tuple[Method, ...] = ("first-token", "ordinal", "decoded")
     given = {method: _answers(bench, data, method) for method in asked}
     views = _heads(bench, data)
     names = {e.name for e in own}
-    for others in (*given.values(), *views):
-        names &= {e.name for e in others}
+    for others in (*given.values(), *views, *readings):
+        names &= {e.name for e in others if e.clip is not None}
     kept = [e for e in own if e.name in names]
     if {e.label for e in kept} != {0, 1}:
         raise LabelError(f"{data.name}: one kind has no clip that every method could read")
     order = [e.name for e in kept]
     count = HeadsView(bench.extraction.backbone).heads_backbone.head_count
     odd = [e.clip.values[0, 0] for e in _ordered(given["first-token"], order) if e.clip is not None]
+    joined, members = _joined(readings, order)
     return Contest(
         states=training_set(kept),
+        joined=joined,
+        members=members,
         heads=tuple(stacked(_ordered(view, order), head_count=count) for view in views),
         answers={method: _answered(given[method], order, method) for method in asked},
         odd=np.stack(odd).astype(np.float64)[:, 0],
@@ -208,6 +229,48 @@ def head_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
     pairs = folds_of(contest.states, bench.request, seed=seed)
     found: list[float] = held_out_heads(contest.heads, contest.labels, pairs).tolist()
     return found
+
+
+def committee_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
+    """Held-out log-odds of the committee."""
+    return _held_out_committee(contest.joined, contest.members, contest, bench, seed)
+
+
+def asked_committee_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
+    """Held-out log-odds of the committee that has the ten graded questions as one member more."""
+    graded = np.nan_to_num(contest.answers["ordinal"].scores, nan=0.5)
+    values = np.concatenate([contest.joined, graded[:, None].astype(np.float32)], axis=1)
+    # A committee knows members by their reading; it does not read this one, so the name is free.
+    members = (*contest.members, Member("last_visual", 1, 1))
+    return _held_out_committee(values, members, contest, bench, seed)
+
+
+def _held_out_committee(
+    values: NDArray[np.float32],
+    members: tuple[Member, ...],
+    contest: Contest,
+    bench: Bench,
+    seed: int,
+) -> list[float]:
+    scorer = CommitteeScorer(classifier=None, members=members)
+    labels, sources = contest.labels, contest.states.sources
+    scores = np.full(len(labels), np.nan)
+    for train, held in folds_of(contest.states, bench.request, seed=seed):
+        groups = [sources[i] for i in train]
+        fitted = scorer.fit(values[train], labels[train], groups=groups)
+        scores[held] = fitted.decision(values[held])
+    return [float(score) for score in scores]
+
+
+def _joined(
+    views: Sequence[Sequence[LabelledStates]], order: Sequence[str]
+) -> tuple[NDArray[np.float32], tuple[Member, ...]]:
+    """Clip vectors of all readings side by side, in an order of names, and their layout."""
+    rows = zip(*(_ordered(view, order) for view in views), strict=True)
+    clips = [[e.clip for e in row if e.clip is not None] for row in rows]
+    members = members_of(clips[0])
+    found = [join_states({s.reading: s for s in own}, members).values[:, 0] for own in clips]
+    return np.concatenate(found), members
 
 
 def _answers(bench: Bench, data: DataSource, method: Method) -> list[LabelledStates]:

@@ -42,7 +42,7 @@ class MediaCache:
         """
         key = _key(video)
         if key not in self._playable:
-            from hiprobe.video.playable import is_playable
+            from hiprobe.video.video_info import is_playable
 
             self._playable[key] = is_playable(video)
         if self._playable[key]:
@@ -81,7 +81,7 @@ class MediaCache:
             return kept
         from PIL import Image
 
-        from hiprobe.video.playable import still_at
+        from hiprobe.video.decode import still_at
 
         with self._turns:
             pixels = still_at(video, seconds, max_side_pixels=_THUMBNAIL_SIDE_PIXELS)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from hiprobe.datasets.ground_truth import load_truth
-from hiprobe.datasets.score_files import FLOORS, centre_prior, floors
-from hiprobe.evaluation.evaluate_scores import headline_metrics
+from hiprobe.evaluation.evaluate_scores import FLOORS, centre_prior, floors, headline_metrics
 
 
 def test_ucf_crime_floors() -> None:
