@@ -30,7 +30,7 @@ def few_rounds() -> object:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     place = tmp_path_factory.mktemp("loop")
-    manifest = toy_states.write_views(place / "clips", toy_states.examples(sources=18, gap=1.5))
+    manifest = toy_states.write_views(place / "clips", toy_states.examples(sources=18, gap=0.6))
     return toy_states.bench(place / "out", DataSource("toy", manifest))
 
 
