@@ -18,7 +18,9 @@ function useCurve(videoId, turn, attempt) {
     attempt(
       "Loading the score curve",
       () => api.curve(videoId),
-      (answer) => late || setCurve(answer),
+      (answer) => {
+        if (!late) setCurve(answer); // what is returned would be told in place of the last words
+      },
     );
     return () => (late = true);
   }, [videoId, turn]);
