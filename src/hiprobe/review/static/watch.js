@@ -19,7 +19,7 @@ function useCurve(videoId, turn, attempt) {
       "Loading the score curve",
       () => api.curve(videoId),
       (answer) => {
-        if (!late) setCurve(answer); // what is returned would be told in place of the last words
+        if (!late) setCurve(answer);
       },
     );
     return () => (late = true);
