@@ -24,7 +24,7 @@ function ExportRow({ format, attempt }) {
         ${leftOut.length > 0 &&
         html`<div class="wrong" role="alert">
           <p>Left out of it, since ${leftOut.length > 1 ? "they" : "it"} cannot be read:</p>
-          <ul>${leftOut.map((reason) => html`<li key=${reason}>${reason}</li>`)}</ul>
+          ${leftOut.map((reason) => html`<p key=${reason}>${reason}</p>`)}
         </div>`}
       </div>
       <div class="buttons">
