@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,24 +86,39 @@ def propose(library: Library, count: int) -> tuple[Proposal, ...]:
     if not found:
         return ()
     vectors, labelled = compared_vectors(probe, found, lessons_of(library).examples)
+    weight = np.sqrt([candidate.uncertainty for candidate in found])
+    order = most_telling(vectors, labelled, weight, probe.members)
+    return tuple(_proposal(found[n], distance) for n, distance in islice(order, count))
+
+
+def most_telling(
+    vectors: _Floats, labelled: _Floats, weight: _Floats, members: Sequence[Member] = ()
+) -> Iterator[tuple[int, float]]:
+    """Which candidates to ask about, the most useful first, see `propose`.
+
+    Args:
+        vectors, labelled: `[candidates, dimensions]` and `[labelled, dimensions]`.
+        weight: `[candidates]`, what its part in the variance is multiplied by.
+        members: layout of the vectors of a committee.
+
+    Yields:
+        Its position, and how far it is from all that is labelled or chosen, in medians.
+    """
     distance = _distances(vectors, labelled).min(axis=1)
     unit = float(np.median(distance)) or 1.0
-    left = _Variance.of(np.concatenate([vectors, labelled]), probe.members)
-    for number in range(len(found), len(found) + len(labelled)):
+    left = _Variance.of(np.concatenate([vectors, labelled]), members)
+    for number in range(len(vectors), len(vectors) + len(labelled)):
         left.know(number)
-    weight = np.sqrt([candidate.uncertainty for candidate in found])
-    free = np.ones(len(found), bool)
-    chosen: list[Proposal] = []
-    while len(chosen) < count and free.any():
-        gain = weight * left.gain()[: len(found)]
+    free = np.ones(len(vectors), bool)
+    while free.any():
+        gain = weight * left.gain()[: len(vectors)]
         best = int(np.argmax(np.where(free, gain, -1.0)))
-        chosen.append(_proposal(found[best], distance[best] / unit))
+        yield best, float(distance[best] / unit)
         left.know(best)
         to_best = _distances(vectors, vectors[best : best + 1])[:, 0]
         free &= to_best > DUPLICATE_SHARE * unit
         free[best] = False
         distance = np.minimum(distance, to_best)
-    return tuple(chosen)
 
 
 def compared_vectors(
