@@ -1,4 +1,4 @@
-"""`fit --recipe committee` and what follows it, with a tiny model's real passes."""
+"""The committee that `fit` makes unless told otherwise, by real passes of a tiny model."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hiprobe.cli.fit_report import (
     normal_hours,
     wilson_interval,
 )
+from hiprobe.cli.options import COMMITTEE_NAMES
 from hiprobe.joined import COMMITTEE_READINGS
 from hiprobe.probe import Probe
 from hiprobe.probe.fit_results import ThresholdSummary
@@ -45,8 +46,7 @@ def probe(clips: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("probe")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HIPROBE_CACHE", str(folder / "cache"))
-        options = ("--recipe", "committee", "--backbone", tiny_model)
-        result = good(run("fit", clips, "-o", folder / "p", *options))
+        result = good(run("fit", clips, "-o", folder / "p", "--backbone", tiny_model))
     (folder / "said.txt").write_text(result.stdout)
     return folder / "p"
 
@@ -70,7 +70,8 @@ def test_detect_decodes_no_more_often_than_for_one_layer(
     probe: Path, clips: Path, tiny_model: Path, tmp_path: Path, decodings: list[Path]
 ) -> None:
     video = write_clip(tmp_path / "v.mp4", level=200)
-    good(run("fit", clips, "-o", tmp_path / "one", "--backbone", tiny_model))
+    one = ("--recipe", "paper", "--backbone", tiny_model)
+    good(run("fit", clips, "-o", tmp_path / "one", *one))
     counts = []
     for folder, out in ((tmp_path / "one", "of-one"), (probe, "out")):
         before = decodings.count(video)
@@ -84,7 +85,7 @@ def test_detect_decodes_no_more_often_than_for_one_layer(
 
 def test_states_that_were_extracted_score_as_the_video_does(probe: Path, tmp_path: Path) -> None:
     video = write_clip(tmp_path / "v.mp4", level=120)
-    readings = [word for r in COMMITTEE_READINGS for word in ("--reading", r)]
+    readings = ("--reading", "committee")
     backbone = Probe.load(probe).backbone_spec().name
     good(run("extract", video, "-o", tmp_path / "s", "--backbone", backbone, *readings))
     for what, out in ((video, "a"), (tmp_path / "s" / "v.safetensors", "b")):
@@ -102,6 +103,27 @@ def test_it_is_extended_and_shown(probe: Path, tmp_path: Path) -> None:
     assert "committee" in shown and "vision_change_mean" in shown and "joined" not in shown
 
 
+def test_one_layer_is_fitted_where_an_option_chooses_or_states_hold_no_more(
+    clips: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    typed = ("--layer", "last", "--backbone", tiny_model)
+    good(run("fit", clips, "-o", tmp_path / "typed", *typed))
+    good(run("extract", clips, "-o", tmp_path / "s", "--backbone", tiny_model))
+    few = good(run("fit", tmp_path / "s", "-o", tmp_path / "few"))
+    said = " ".join(few.stderr.split())
+    assert "extracted without visual_mean, prompt_mean, vision_change_mean" in said
+    for name in ("typed", "few"):
+        assert Probe.load(tmp_path / name).facts()["recipe"] != "committee"
+    asked = run("fit", tmp_path / "s", "-o", tmp_path / "asked", "--recipe", "committee")
+    assert asked.exit_code != 0 and "visual_mean" in asked.stderr
+    deep = run("fit", tmp_path / "s", "-o", tmp_path / "deep", "--layers-up-to", "2")
+    assert deep.exit_code != 0 and "visual_mean" in deep.stderr
+
+
+def test_the_names_of_readings_stand_for_those_of_a_committee() -> None:
+    assert COMMITTEE_NAMES == COMMITTEE_READINGS
+
+
 def test_it_reads_no_deeper_than_told(clips: Path, tiny_model: Path, tmp_path: Path) -> None:
     options = ("--recipe", "committee", "--layers-up-to", "1", "--backbone", tiny_model)
     good(run("fit", clips, "-o", tmp_path / "p", *options))
@@ -111,7 +133,7 @@ def test_it_reads_no_deeper_than_told(clips: Path, tiny_model: Path, tmp_path: P
 def test_it_reads_no_deeper_in_states_on_disk(
     clips: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    readings = [word for r in COMMITTEE_READINGS for word in ("--reading", r)]
+    readings = ("--reading", "committee")
     good(run("extract", clips, "-o", tmp_path / "s", "--backbone", tiny_model, *readings))
     depth = ("--recipe", "committee", "--layers-up-to", "1")
     good(run("fit", tmp_path / "s", "-o", tmp_path / "p", *depth))
@@ -127,7 +149,7 @@ def test_it_reads_no_deeper_in_states_on_disk(
     [
         (("--recipe", "committee", "--layer", "3"), "--layer chooses one of several"),
         (("--recipe", "committee", "--scorer", "svm"), "--scorer chooses one of several"),
-        (("--layers-up-to", "3"), "goes with --recipe committee"),
+        (("--recipe", "paper", "--layers-up-to", "3"), "goes with --recipe committee"),
     ],
 )
 def test_what_means_nothing_for_a_recipe_is_refused(

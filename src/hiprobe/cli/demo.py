@@ -170,9 +170,11 @@ def demonstrate(
     note = RENDERED_NOTE if material.rendered else JOINED_NOTE
     echo(material.what)
     echo(note)
+    from hiprobe.joined import COMMITTEE_READINGS
+
     fitting = Fitting.of(
         material.fit,
-        settings=FitSettings(seed=seed),
+        settings=FitSettings(recipe="committee", readings=COMMITTEE_READINGS, seed=seed),
         how=SessionOptions(backbone=backbone, quiet=quiet),
     )
     # In the order in which they were met: clips were held out before the others were read.
@@ -190,7 +192,7 @@ def _detect(material: Material, fitting: Fitting, out: Path, *, note: str, quiet
     from hiprobe.report.words import event_spans
 
     probe = fitting.save(out / "probe")
-    curves = layer_curves(probe)
+    curves = layer_curves(fitting.paper or probe)  # a committee has no one layer to show
     plot_layers(curves, out / "layers.png", note=note if material.rendered else None)
     run = Detection(
         probe=probe,

@@ -69,6 +69,10 @@ class LayerOrRule(Whole):
         return super().convert(value, param, ctx)
 
 
+# Each chooses one of what a committee reads together: who types one means the paper's recipe.
+DECIDE_RECIPE = ("layer", "scorer", "reading", "prompts")
+
+
 @click.command()
 @click.argument("clips", required=False, type=click.Path(path_type=Path))
 @click.option(
@@ -97,10 +101,10 @@ class LayerOrRule(Whole):
 @click.option(
     "--recipe",
     type=click.Choice(["paper", "committee"]),
-    default="paper",
-    show_default=True,
-    help="paper reads one layer at one position, as HiProbe-VAD does; committee takes the weighted "
-    "mean of many readings and layers and of the vision tower's features.",
+    help="committee takes the weighted mean of many layers and readings and of what the vision "
+    "tower sees; paper reads one layer at one position, as HiProbe-VAD does [default: committee; "
+    "paper where --layer, --scorer, --reading or --prompts chooses, or where files of states hold "
+    "no more].",
 )
 @click.option(
     "--layers-up-to",
@@ -187,7 +191,7 @@ def fit(
     review: Path | None,
     normal: tuple[str, ...],
     split: str | None,
-    recipe: RecipeName,
+    recipe: RecipeName | None,
     layers_up_to: int | None,
     mode: Mode | Literal["auto"],
     scorer: ScorerName,
@@ -217,7 +221,7 @@ def fit(
     Examples:
       hiprobe fit clips/ -o my-probe
       hiprobe fit clips.csv -o my-probe --normal "no fight"
-      hiprobe fit clips/ -o my-probe --recipe committee
+      hiprobe fit clips/ -o my-probe --recipe paper
       hiprobe fit clips/ -o my-probe --prompts presets --reading auto
       hiprobe fit more-clips/ --add my-probe
       hiprobe fit clips/ --labels results -o my-probe
@@ -234,6 +238,9 @@ def fit(
         raise click.UsageError("--prompts compares prompts; give it without --prompt and --add")
     _refuse_other_smoothing(ctx, smoothing or "gaussian")
     readings = options.readings_named(reading)
+    is_open = recipe is None and add is None and not _typed(ctx, *DECIDE_RECIPE)
+    if is_open:
+        recipe = "committee"
     if recipe == "committee" and add is None:
         _refuse_for_committee(ctx)
         if not _typed(ctx, "reading"):
@@ -241,7 +248,8 @@ def fit(
     elif layers_up_to is not None:
         raise click.UsageError("--layers-up-to goes with --recipe committee; leave it out")
     settings = FitSettings(
-        recipe=recipe,
+        recipe=recipe or "paper",
+        is_usual=is_open and layers_up_to is None,
         draws=DRAWS,
         layers_up_to=layers_up_to,
         mode=mode,

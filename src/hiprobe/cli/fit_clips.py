@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ from hiprobe.cli.plan import Wish, say_first_line
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import Session, open_for_probe, open_session, say_how_it_is_cut
 from hiprobe.cli.session_options import SessionOptions
-from hiprobe.errors import LabelError, UsageError
+from hiprobe.errors import LabelError, StatesError, UsageError
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
 from hiprobe.prompts import Prompt
 from hiprobe.spec import BackboneSpec
@@ -47,6 +48,8 @@ class FitSettings:
             together by a committee; no prompt is the backbone's own.
         draws: how often the folds of the cross-validation are drawn.
         layers_up_to: deepest layer that a committee reads; all of them where None.
+        is_usual: nothing that decides the recipe was typed; the paper's is taken where files of
+            states lack what a committee reads.
     """
 
     mode: Mode | Literal["auto"] = "auto"
@@ -64,6 +67,18 @@ class FitSettings:
     recipe: RecipeName = "paper"
     draws: int = 1
     layers_up_to: int | None = None
+    is_usual: bool = False
+
+    def for_clips(self, clips: Sequence[LabelledClip]) -> FitSettings:
+        """These settings, with the paper's recipe where the clips' states are too few for ours."""
+        lacking = _readings_lacking(clips, self.readings) if self.is_usual else ()
+        if not lacking:
+            return self
+        say(
+            f"these states were extracted without {', '.join(lacking)}, so one layer is fitted "
+            "(--recipe paper); `hiprobe extract --reading committee` keeps what a committee reads"
+        )
+        return replace(self, recipe="paper", readings=("last",), layers_up_to=None)
 
     @property
     def reads_heads(self) -> bool:
@@ -104,6 +119,7 @@ class Fitting:
     Attributes:
         views: the clips' states for each prompt and reading.
         known: the probe that is extended, None for a new one.
+        paper: what the paper's recipe gives on the clips of a new committee, once it is saved.
     """
 
     clips: tuple[LabelledClip, ...]
@@ -114,6 +130,7 @@ class Fitting:
     failures: Failures = field(default_factory=Failures)
     verbose: bool = False
     views: list[list[LabelledStates]] = field(default_factory=list)
+    paper: Probe | None = None
 
     @classmethod
     def prepare(
@@ -142,8 +159,11 @@ class Fitting:
         clips, failed = clips_with_labels(
             path, review, known=known, normal=normal, split=split, how=how
         )
-        if known is not None:
-            settings = replace(settings, readings=readings_read(known))
+        settings = (
+            settings.for_clips(clips)
+            if known is None
+            else replace(settings, readings=readings_read(known))
+        )
         run = cls.of(clips, settings=settings, how=how, known=known)
         for failure in failed:
             run.failures.add(failure.video, failure.reason)
@@ -300,8 +320,9 @@ class Fitting:
         from hiprobe.probe.reading_file import write_record
 
         probe = self.fitted()
+        self.paper = self._paper(probe)
         names = {p.text: p.name for p in self.settings.prompts}
-        print_fit(probe, names=names, verbose=self.verbose, paper=self._paper(probe))
+        print_fit(probe, names=names, verbose=self.verbose, paper=self.paper)
         with alone_in_new(folder):  # two fits at once: the files are of one of them
             probe.save(folder)
             write_record(folder, self._record(probe))
@@ -367,3 +388,18 @@ def example_model(example: LabelledStates) -> str | None:
     """The type of model that made an example's states."""
     states = example.clip if example.clip is not None else example.segments
     return None if states is None else states.fingerprint.model
+
+
+def _readings_lacking(
+    clips: Sequence[LabelledClip], readings: Sequence[Reading]
+) -> tuple[Reading, ...]:
+    """Those of some readings that a clip's file of states does not hold."""
+    from hiprobe.pipeline.source import open_source
+    from hiprobe.store.states_file import read_states_header
+
+    lacking: set[str] = set()
+    for video in {c.video for c in clips if not open_source(c.video).has_pictures}:
+        with suppress(StatesError):  # told later, with the clips that cannot be read
+            kept = read_states_header(video)["readings"]
+            lacking |= set(readings) - set(kept["segments"] or kept["clip"])
+    return tuple(r for r in readings if r in lacking)

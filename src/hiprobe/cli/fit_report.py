@@ -87,7 +87,7 @@ def print_fit(
     if paper is not None and paper.cv_auc_ is not None:
         echo(f"the paper's recipe on the same clips: AUC {paper.cv_auc_:.3f}")
     if paper is None and heads is None and not probe.member_table_ and probe.cv_auc_ is not None:
-        echo("--recipe committee reads more layers and readings, and prints what both recipes give")
+        echo("--recipe committee reads many layers and readings, and prints what both recipes give")
     _print_threshold(probe)
     _print_clips(probe)
     for warning in probe.warnings_:

@@ -67,8 +67,11 @@ READING_NAMES = ("last", "last_visual", "visual_mean", "prompt_mean")
 # The readings of `hiprobe.states`, which is not loaded for a help text.
 VISION_NAMES = ("vision_mean", "vision_change_mean", "vision_change_max")
 
+# What a committee reads (`hiprobe.joined`).
+COMMITTEE_NAMES = ("last", "visual_mean", "prompt_mean", "vision_change_mean")
+
 # Names that stand for several readings.
-SHORT_NAMES = {"vision": VISION_NAMES, "auto": READING_NAMES}
+SHORT_NAMES = {"vision": VISION_NAMES, "auto": READING_NAMES, "committee": COMMITTEE_NAMES}
 
 
 def readings_named(*names: str) -> tuple[Any, ...]:
@@ -264,16 +267,20 @@ def out(default: str, *, unless: str = "") -> Decorator:
 def reading(*, several: bool = False, auto: bool = False) -> Decorator:
     """`--reading`: one, or several as `readings`; with `auto` for a choice by the data.
 
-    One that may stand for several (`several`, `auto`) also takes `vision`.
+    One that may stand for several (`several`, `auto`) also takes `vision`; `several` takes
+    `committee` too.
     """
     names = [*READING_NAMES, *VISION_NAMES]
-    names += [*(["vision"] if several or auto else []), *(["auto"] if auto else [])]
+    names += ["vision", "committee"] if several else ["vision", "auto"] if auto else []
     what = (
         "What to read: the state of the last prompt position or of the last visual token, a mean "
         "over tokens, or what the vision tower alone gives"
     )
     compared = "; vision compares its three readings by cross-validation, auto the others"
-    taken = "; vision stands for its three readings; may be given several times"
+    taken = (
+        "; vision stands for its three readings, committee for all that `fit` reads unless told "
+        "otherwise; may be given several times"
+    )
     return click.option(
         "--reading",
         "readings" if several else "reading",
