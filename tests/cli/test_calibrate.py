@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from hiprobe.cli.app import app
 from hiprobe.cli.calibrate import as_calibrated
 from hiprobe.cli.session import SessionOptions
+from hiprobe.errors import ProbeFolderError
 from hiprobe.probe.camera_file import read_camera
 from hiprobe.report.documents import read_timeline
 from hiprobe.store.states_file import write_states
@@ -59,6 +60,7 @@ def test_the_threshold_keeps_to_its_rate_and_still_finds_events(
     assert "10 of 10 abnormal" in told
     (camera,) = json.loads((probe / "calibration.json").read_text())["cameras"].values()
     assert camera["promise"]["rank"] == 40 and len(camera["maxima"]) == 720
+    assert camera["footage"] == [str(seen)]
 
     new = footage(tmp_path / "new.safetensors", 7200, seed=2, hot=slice(7180, 7190))
     out = tmp_path / "out"
@@ -152,10 +154,14 @@ def test_a_camera_keeps_the_length_and_hop_it_was_calibrated_with(
         refused = run(*words, *other)
         assert refused.exit_code == 2 and f"{other[0]} {other[1]} is not possible" in refused.stderr
     known = json.loads((probe / "calibration.json").read_text())
-    for name in ("segment_frames", "hop_seconds"):  # as a version that knew no hop wrote it
+    for name in ("segment_frames", "hop_seconds", "footage"):  # as an older version wrote it
         del known["cameras"]["camera"][name]
     (probe / "calibration.json").write_text(json.dumps(known))
     assert read_camera(probe, "camera").hop_seconds is None
+    known["cameras"]["camera"]["footage"] = ["../elsewhere"]
+    (probe / "calibration.json").write_text(json.dumps(known))
+    with pytest.raises(ProbeFolderError, match="damaged"):
+        read_camera(probe, "camera")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hiprobe.cli.app import app
+from hiprobe.joined import layers_read, readings_read
 from hiprobe.probe import Probe
 from hiprobe.report.documents import read_timeline
+from hiprobe.settings import states_folder
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states
 from hiprobe.video.write import write_video
 
@@ -90,6 +93,9 @@ def test_all_commands_skip_still_segments_and_say_so(
     good("calibrate", probe, day, *asked, "--skip-still")
     (camera,) = json.loads((probe / "calibration.json").read_text())["cameras"].values()
     assert camera["skip_still"] is True
+    cache, used = StatesCache(states_folder()), Probe.load(probe)
+    (key,) = camera["footage"]
+    assert cache.get(key, layers=layers_read(used), readings=readings_read(used)) is not None
     good("detect", probe, day, "-o", tmp_path / "yard", "--camera", "yard", "-q")
     assert read_timeline(tmp_path / "yard" / "day.json").reused_segments
     good("calibrate", probe, day, *asked)

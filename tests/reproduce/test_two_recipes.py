@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from hiprobe.errors import LabelError
-from hiprobe.joined import COMMITTEE_READINGS
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.experiment_result import Findings
 from hiprobe.reproduce.experiments import two_recipes
 from hiprobe.reproduce.request import DataSource
-from hiprobe.states import VISION_READINGS, LabelledStates, States, VideoStates
-from hiprobe.store.states_file import write_states
 
 sys.path.append(str(Path(__file__).parent))
 import toy_states
@@ -24,31 +19,10 @@ import toy_states
 ALL = "All labelled clips"
 
 
-def in_every_reading(own: States, *, seed: int) -> dict[str, States]:
-    """The decoder tells the event at its last layer, which a committee reads; the tower never."""
-    own = replace(own, values=np.roll(own.values, 1, axis=1))
-    values = np.random.default_rng(seed).normal(size=(len(own), 1, 6)).astype(np.float32)
-    tower = replace(own, values=values, layers=(1,), layer_count=1)
-    return {
-        r: replace(tower if r in VISION_READINGS else own, reading=r) for r in COMMITTEE_READINGS
-    }
-
-
-def write_views(folder: Path, found: tuple[LabelledStates, ...]) -> Path:
-    """As `toy_states.write_folder`, with all readings of a committee."""
-    manifest = toy_states.write_folder(folder, found)
-    for seed, e in enumerate(found):
-        assert e.clip is not None and e.segments is not None
-        clip = in_every_reading(e.clip, seed=seed)
-        whole = VideoStates(in_every_reading(e.segments, seed=seed), clip=clip)
-        write_states(folder / f"{e.name}.safetensors", whole)
-    return manifest
-
-
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     place = tmp_path_factory.mktemp("recipes")
-    manifest = write_views(place / "clips", toy_states.examples(sources=16, gap=4.0))
+    manifest = toy_states.write_views(place / "clips", toy_states.examples(sources=16, gap=4.0))
     return toy_states.bench(place / "out", DataSource("toy", manifest))
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.joined import COMMITTEE_READINGS
 from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
-from hiprobe.states import LabelledStates, States, VideoStates
+from hiprobe.states import VISION_READINGS, LabelledStates, States, VideoStates
 from hiprobe.store.states_file import write_states
 
 LAYERS, WIDTH, BEST = 4, 10, 3
@@ -71,6 +73,27 @@ def write_folder(folder: Path, found: tuple[LabelledStates, ...]) -> Path:
             write_states(folder / f"{e.name}.safetensors", whole)
             writer.writerow([f"{e.name}.safetensors", e.class_name, e.source])
     return folder / "manifest.csv"
+
+
+def in_every_reading(own: States, *, seed: int) -> dict[str, States]:
+    """The decoder tells the event at its last layer, which a committee reads; the tower never."""
+    own = replace(own, values=np.roll(own.values, 1, axis=1))
+    values = np.random.default_rng(seed).normal(size=(len(own), 1, 6)).astype(np.float32)
+    tower = replace(own, values=values, layers=(1,), layer_count=1)
+    return {
+        r: replace(tower if r in VISION_READINGS else own, reading=r) for r in COMMITTEE_READINGS
+    }
+
+
+def write_views(folder: Path, found: tuple[LabelledStates, ...]) -> Path:
+    """As `write_folder`, with all readings of a committee."""
+    manifest = write_folder(folder, found)
+    for seed, e in enumerate(found):
+        assert e.clip is not None and e.segments is not None
+        clip = in_every_reading(e.clip, seed=seed)
+        whole = VideoStates(in_every_reading(e.segments, seed=seed), clip=clip)
+        write_states(folder / f"{e.name}.safetensors", whole)
+    return manifest
 
 
 def no_backbone() -> object:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from hiprobe.errors import BackboneError, UsageError
+from hiprobe.failures import Failure
 from hiprobe.progress import Progress, ProgressEvent
 from hiprobe.review.server.access import Access, Account, Role, hash_password
 from hiprobe.review.server.desk import Desk
@@ -141,7 +142,7 @@ class MemoryLibrary:
 
     def undo(self, reviewer: str, /) -> Any:
         own = [o for o in self.kept.values() if o.reviewer == reviewer]
-        return self.kept.pop(own[-1].id) if own else None
+        return [self.kept.pop(own[-1].id)] if own else []
 
     def labels(self) -> Sequence[Any]:
         return list(self.kept.values())
@@ -235,8 +236,10 @@ class TextExports:
     def formats(self) -> Sequence[Any]:
         return [SimpleNamespace(name="csv", extension="csv", about="a table")]
 
-    def write(self, name: str, out: Path, /) -> None:
+    def write(self, name: str, out: Path, /) -> Sequence[Any]:
         out.write_text("id\n", encoding="utf-8")
+        gone = Path("/home/ann/gone.mp4")
+        return [Failure(gone, f"{gone}: there is no such file")]
 
 
 class NoModel:

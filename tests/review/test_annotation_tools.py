@@ -183,6 +183,33 @@ def test_frames_are_counted_by_their_own_times(tmp_path: Path) -> None:
     assert region["value"]["ranges"] == [{"start": 10, "end": 18}]
 
 
+@pytest.mark.parametrize("name", ["fiftyone", "cvat", "labelstudio", "clips"])
+def test_a_video_that_cannot_be_read_is_left_out_and_named(
+    library: Library, tmp_path: Path, name: str
+) -> None:
+    gone, states = tmp_path / "in" / "other.mp4", tmp_path / "in" / "b.safetensors"
+    write_result(tmp_path / "more", (0.7,), name="c", video=str(states))
+    with Library.open([tmp_path / "r", tmp_path / "more"]) as opened:
+        for event in opened.events().events:
+            opened.label(event_id=event.id, kind="anomaly", reviewer="ann")
+        write_export(name, opened, tmp_path / "all.zip")
+        gone.write_bytes(b"no header of a video")
+        failures = write_export(name, opened, tmp_path / "some.zip")
+    assert {failure.video for failure in failures} == {gone, states}
+    assert all(str(failure.video) in failure.reason for failure in failures)
+    every, some = (_texts(tmp_path / f"{n}.zip") for n in ("all", "some"))
+    assert "other" in every and "other" not in some
+    assert "cam.1" in some
+
+
+def _texts(file: Path) -> str:
+    """Names and texts of what is in an archive."""
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        texts = [archive.read(n).decode() for n in names if not n.endswith(".mp4")]
+    return "\n".join([*names, *texts])
+
+
 def test_without_pictures_or_labels_it_says_so(tmp_path: Path) -> None:
     for number, (video, told) in enumerate((("a.safetensors", "states"), ("a.mp4", "a.mp4"))):
         folder = tmp_path / str(number)
@@ -191,8 +218,9 @@ def test_without_pictures_or_labels_it_says_so(tmp_path: Path) -> None:
             for name in ("fiftyone", "labelstudio"):
                 with pytest.raises((UsageError, VideoError), match=told):
                     write_export(name, library, tmp_path / "out.zip")
-            with pytest.raises(UsageError, match="label some events first"):
-                write_export("cvat", library, tmp_path / "out.zip")
+            for name in ("cvat", "clips"):
+                with pytest.raises(UsageError, match="label some events first"):
+                    write_export(name, library, tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
 
 

@@ -71,6 +71,31 @@ def test_labels_join_the_clips_and_teach(tmp_path: Path, case: ReviewCase) -> No
     assert after < probe.threshold_ and after < before
 
 
+def test_states_give_the_vector_of_a_whole_video_and_means_of_stretches(
+    tmp_path: Path, case: ReviewCase
+) -> None:
+    clips, rng = tmp_path / "clips", np.random.default_rng(3)
+    for number in range(4):
+        for kind, name in ((NORMAL, "normal"), (FIGHT, "fight")):
+            parts, whole = ({"last": states([kind] * n, rng)} for n in (3, 1))
+            write_states(clips / name / f"{number}.safetensors", VideoStates(parts, clip=whole))
+    yard, kitchen = (tmp_path / "videos" / f"{name}.safetensors" for name in ("yard", "kitchen"))
+    vector = states([NORMAL], rng)
+    write_states(yard, VideoStates(read_states(yard).states, clip={"last": vector}))
+    label_stretch(case, "yard", 0, 11)
+    label_stretch(case, "kitchen", 4, 7, "anomaly")
+    said = fit(clips, "--labels", case.results, "--mode", "clip", "-o", tmp_path / "out").output
+    assert "have segments only, as stretches of extracted states do: 1;" in " ".join(said.split())
+    probe = Probe.load(tmp_path / "out")
+    assert probe.mode_ == "clip"
+    whole, stretch = probe.examples()[8:]
+    assert whole.name == "yard.safetensors" and whole.clip is not None
+    np.testing.assert_array_equal(whole.clip.values, vector.values)
+    mean = read_states(kitchen).states["last"].values[4:7].mean(axis=0)
+    assert stretch.clip is not None
+    np.testing.assert_allclose(stretch.clip.values[0], mean, rtol=1e-6)
+
+
 def test_labels_alone_and_those_that_extend_a_probe(tmp_path: Path, case: ReviewCase) -> None:
     store = case.results / STORE_NAME
     fit("--labels", case.results, "-o", tmp_path / "out", code=2)

@@ -1,6 +1,7 @@
 """Results of a detection as a library with lasting events."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,10 @@ def test_undo_takes_back_the_own_last_label(tmp_path: Path) -> None:
         library.label(event_id=first.id, kind="anomaly", reviewer="ann")
         own = library.label(event_id=second.id, kind="normal", reviewer="ann")
         other = library.label(event_id=second.id, kind="anomaly", reviewer="bob")
-        assert library.undo("ann") == own
+        assert library.undo("ann") == (own,)
         assert library.event(second.id).label == other
-        assert library.undo("ann") is not None
-        assert library.undo("ann") is None
+        assert library.undo("ann")
+        assert library.undo("ann") == ()
         assert library.labels() == (other,)
 
 
@@ -114,6 +115,38 @@ def test_events_are_labelled_together_or_not_at_all(tmp_path: Path) -> None:
         made = library.label_events([first, second, first], kind="normal", reviewer="ann")
         assert [one.event_id for one in made] == [first, second]
         assert library.labels() == made
+
+
+def test_undo_takes_back_at_once_what_was_labelled_at_once(tmp_path: Path) -> None:
+    write_result(tmp_path / "r")
+    with Library.open([tmp_path / "r"]) as library:
+        first, second = (e.id for e in library.events(sort="time").events)
+        before = library.label(event_id=first, kind="anomaly", reviewer="ann")
+        made = library.label_events([first, second], kind="normal", reviewer="ann")
+        library.unlabel(made[0].id)
+        assert library.undo("ann") == made[1:], "what was taken back by hand stays so"
+        assert library.labels() == (before,)
+        again = library.label_events([first, second], kind="unsure", reviewer="ann")
+        stop = f"WHEN OLD.event_id = '{second}' BEGIN SELECT RAISE(ABORT, 'stopped'); END"
+        library.store._connection().execute(f"CREATE TRIGGER t BEFORE UPDATE ON labels {stop}")
+        with pytest.raises(StorageError, match="stopped"):
+            library.undo("ann")
+        assert library.labels() == (before, *again), "all of them or none"
+        library.store._connection().execute("DROP TRIGGER t")
+        assert library.undo("ann") == again
+        assert library.undo("ann") == (before,)
+
+
+def test_undo_passes_over_labels_that_were_brought_in(tmp_path: Path) -> None:
+    write_result(tmp_path / "r")
+    with Library.open([tmp_path / "r"]) as library:
+        first, second = (e.id for e in library.events(sort="time").events)
+        own = library.label(event_id=first, kind="anomaly", reviewer="ann")
+        brought = replace(own, id="brought000000000", event_id=second)
+        assert library.store.put_labels([brought]) == 1
+        assert library.undo("ann") == (own,)
+        assert library.undo("ann") == ()
+        assert library.labels() == (brought,)
 
 
 def test_alarms_are_counted_where_the_truth_is_known(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hiprobe.review.library import Library
 from hiprobe.review.probe_versions import ProbeVersions
 from hiprobe.review.teach import Teacher
 from hiprobe.review.values import UnknownIdError
+from hiprobe.store.states_file import read_states
 
 
 def test_a_threshold_for_all_is_a_version_and_comes_back(tmp_path: Path) -> None:
@@ -77,9 +78,17 @@ def test_what_needs_a_probe_says_so(tmp_path: Path) -> None:
         assert [row.layer for row in card.layers] == [1, 2, 3, 4]
 
 
-def calibrate(probe: Path, name: str, maxima: tuple[float, ...]) -> None:
-    promise = conformal_threshold(maxima, per_hour=10, block_seconds=60)
-    write_camera(probe, name, CalibratedCamera(promise=promise, maxima=maxima, ema_weight=0.25))
+def calibrate(
+    probe: Path,
+    name: str,
+    maxima: tuple[float, ...],
+    *,
+    footage: tuple[str, ...] = (),
+    block_seconds: float = 60,
+) -> None:
+    promise = conformal_threshold(maxima, per_hour=10, block_seconds=block_seconds)
+    camera = CalibratedCamera(promise=promise, maxima=maxima, ema_weight=0.25, footage=footage)
+    write_camera(probe, name, camera)
 
 
 def test_alarms_are_counted_on_calibrated_footage(tmp_path: Path) -> None:
@@ -112,3 +121,32 @@ def test_alarms_are_counted_on_calibrated_footage(tmp_path: Path) -> None:
             read_camera(case.probe, "gate")
         teacher.restore(2, "ann")
         assert rate(0.5) == (45, every)
+
+
+def test_a_refit_is_compared_on_calibrated_footage_whose_states_are_kept(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    files = [str(tmp_path / "videos" / f"{name}.safetensors") for name in ("yard", "kitchen")]
+
+    def alarms(probe: Probe, *, above: float) -> int:
+        """Segments are blocks here."""
+        found = [probe.detect(read_states(Path(f)).states["last"], smoothing="ema") for f in files]
+        return sum(int((one.smoothed > above).sum()) for one in found)
+
+    with Library.open([case.results], probe=case.probe) as library:
+        old = library.probe_in_use().probe
+        maxima = [old.detect(read_states(Path(f)).states["last"], smoothing="ema") for f in files]
+        flat = tuple(float(score) for one in maxima for score in one.smoothed)
+        calibrate(case.probe, "gone", (0.7,) * 4, footage=("0" * 40,), block_seconds=1)
+        calibrate(case.probe, "yard", flat, footage=tuple(files), block_seconds=1)
+        teacher = Teacher(library)
+        for event in library.events().events:
+            library.label(event_id=event.id, kind="normal", reviewer="ann")
+        refit = teacher.refit()
+        before, after = refit.alarms_before, refit.alarms_after
+        assert before is not None and after is not None
+        assert before.footage == after.footage == "0.0078 hours of calibrated footage (yard)"
+        counted = [round(rate.per_hour * rate.hours) for rate in (before, after)]
+        assert counted[0] == alarms(old, above=old.threshold_)
+        teacher.accept(refit.id, "ann")
+        new = library.probe_in_use().probe
+        assert counted[1] == alarms(new, above=new.threshold_) != counted[0]

@@ -1,14 +1,17 @@
 """`events`, `correct` and `labels` on real stores, without a model."""
 
 import json
+import zipfile
 from pathlib import Path
 
 from click.testing import CliRunner, Result
+from results_folder import make_clip, write_result
 from review_case import make_case
 
 from hiprobe.cli.app import app
 from hiprobe.cli.labels import EXPORT_NAMES
 from hiprobe.review.exports import EXPORTS
+from hiprobe.review.library import Library
 
 
 def run(*arguments: object) -> Result:
@@ -59,6 +62,24 @@ def test_labels_go_out_as_temporal_annotations(tmp_path: Path) -> None:
     (found,) = [v for v in json.loads(out.read_text())["database"].values() if v["annotations"]]
     start, end = found["annotations"][0]["segment"]
     assert 0 <= start < end and found["annotations"][0]["label"]
+
+
+def test_a_video_that_is_gone_is_named_when_labels_go_out(tmp_path: Path) -> None:
+    make_clip(tmp_path / "in" / "there.mp4")
+    for name in ("there", "gone"):
+        write_result(tmp_path / "r", name=name, video=str(tmp_path / "in" / f"{name}.mp4"))
+    with Library.open([tmp_path / "r"]) as library:
+        for event in library.events().events:
+            library.label(event_id=event.id, kind="normal", reviewer="ann")
+    words = ("--format", "cvat", "--results", tmp_path / "r")
+    done = run("labels", "export", tmp_path / "some.zip", *words)
+    assert done.exit_code == 3 and "gone.mp4" in done.output, done.output
+    with zipfile.ZipFile(tmp_path / "some.zip") as archive:
+        assert [name for name in archive.namelist() if "there" in name]
+    (tmp_path / "in" / "there.mp4").unlink()
+    done = run("labels", "export", tmp_path / "none.zip", *words)
+    assert done.exit_code == 3 and "nothing was written" in done.output, done.output
+    assert not (tmp_path / "none.zip").exists()
 
 
 def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:

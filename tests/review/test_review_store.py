@@ -128,13 +128,17 @@ def test_older_store_is_brought_forward(tmp_path: Path, monkeypatch: pytest.Monk
         former.setattr(store_module, "MIGRATIONS", MIGRATIONS[:1])
         with ReviewStore.open(path) as store:
             (video,) = store.add_videos([("a.mp4", None)])
-            said = store.add_label(
-                video_id=video, start_seconds=0, end_seconds=1, kind="normal", reviewer="ann"
-            )
+            for name in ("older000", "newer000"):
+                store._connection().execute(
+                    "INSERT INTO labels VALUES (NULL, ?, NULL, ?, 0, 1, 'normal', NULL, '', 'ann', "
+                    "'2026-01-01T00:00:00+00:00', NULL)",
+                    (name, video),
+                )
     with ReviewStore.open(path) as store:
         store.set_threshold(video, 0.4, "ann")
         assert store.thresholds() == {video: 0.4}
-        assert store.labels() == (said,)
+        assert [label.id for label in store.labels()] == ["older000", "newer000"]
+        assert [label.id for label in store.undo("ann")] == ["newer000"]
 
 
 def test_videos_are_known_by_their_content(tmp_path: Path) -> None:

@@ -39,5 +39,7 @@ def test_jobs_tell_how_they_go(tmp_path: Path) -> None:
         assert picture.content[:2] == b"\xff\xd8"
 
         job = client.post("/api/exports", json={"format": "csv"}).json()["job"]
-        made = json.loads(heard(client, job)[-1][1])["result_id"]
+        done = json.loads(heard(client, job)[-1][1])
+        assert done["left_out"] == ["gone.mp4: there is no such file"], "its folder is not told"
+        made = done["result_id"]
         assert client.get(f"/api/exports/{made}/file").text == "id\n"

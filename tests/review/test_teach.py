@@ -7,7 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from review_case import BEST_LAYER, LAYERS, ReviewCase, make_case
+from review_case import (
+    BEST_LAYER,
+    DOG,
+    FIGHT,
+    LAYERS,
+    NORMAL,
+    WIDTH,
+    ReviewCase,
+    make_case,
+    states,
+)
 
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.names import text_path
@@ -17,6 +27,7 @@ from hiprobe.progress import ProgressEvent
 from hiprobe.report.documents import timeline_document, write_json
 from hiprobe.review.lessons import standing
 from hiprobe.review.library import Library
+from hiprobe.review.proposals import Candidate, compared_vectors
 from hiprobe.review.teach import Teacher
 from hiprobe.review.values import KeptEvent, UnknownIdError
 from hiprobe.segment import WHOLE
@@ -204,6 +215,92 @@ def test_windows_that_overlap_are_scored_anew_as_they_were(
         assert again is not None
         assert again.overlap == ("mean" if smoothing == "gaussian" else "last")
         np.testing.assert_allclose(again.smoothed, timeline.smoothed)
+
+
+def test_a_refit_keeps_its_mode_and_reads_whole_clips_where_they_are_kept(
+    case: ReviewCase,
+) -> None:
+    own = Probe.load(case.probe).examples()
+    shutil.rmtree(case.probe)
+    Probe(kappa=0.0, mode="clip").fit(own).save(case.probe)
+    yard = case.results.parent / "videos" / "yard.safetensors"
+    vector = states([NORMAL], np.random.default_rng(7))
+    write_states(yard, VideoStates(read_states(yard).states, clip={"last": vector}))
+    with Library.open([case.results], probe=case.probe) as library:
+        teacher = Teacher(library)
+
+        def refitted() -> Probe:
+            return teacher._find(teacher.refit().id).probe
+
+        video = dog_in(library, "yard").video_id
+        library.label(
+            video_id=video, start_seconds=0, end_seconds=11, kind="normal", reviewer="ann"
+        )
+        probe = refitted()
+        taught = probe.examples()[-1]
+        assert probe.mode_ == "clip" and taught.clip is not None and taught.segments is not None
+        np.testing.assert_array_equal(taught.clip.values, vector.values)
+        library.label(event_id=dog_in(library, "kitchen").id, kind="normal", reviewer="ann")
+        probe = refitted()  # a stretch has no such vector
+        assert probe.mode_ == "mil" and probe.settled().mode == "mil"
+
+
+def test_the_vector_of_a_whole_video_is_found_in_the_cache(
+    tmp_path: Path, case: ReviewCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
+    video, cache = tmp_path / "yard.mp4", StatesCache(states_folder())
+    video.write_bytes(b"stands for a video: only its hash is looked at")
+    probe = Probe.load(case.probe)
+    kept = read_states(case.results.parent / "videos" / "yard.safetensors")
+    vector = states([NORMAL], np.random.default_rng(7))
+    for unit, found in (("segments", kept), ("clip", VideoStates({}, clip={"last": vector}))):
+        parts = ExtractionSettings().key_parts(unit, WHOLE)
+        key = cache.key(video, settings=parts, fingerprint=probe.fingerprint_)
+        cache.put(key, found, video=video)
+    document = timeline_document(
+        probe.detect(kept.states["last"]), video=str(video), probe=probe.facts()
+    )
+    write_json(document, tmp_path / "cached" / "yard.json")
+    with Library.open([tmp_path / "cached"], probe=case.probe) as library:
+        (video_id,) = library.video_ids()
+        found = library.probe_in_use().whole(library.result(video_id), (BEST_LAYER,))
+        assert found is not None
+        np.testing.assert_array_equal(found.layer(BEST_LAYER), vector.layer(BEST_LAYER))
+
+
+def test_a_short_video_is_proposed_as_a_whole_and_once(case: ReviewCase) -> None:
+    probe, rng = Probe.load(case.probe), np.random.default_rng(9)
+    for number, kind in enumerate((NORMAL, FIGHT, DOG, NORMAL)):
+        path = case.results.parent / "videos" / f"short{number}.safetensors"
+        found = states([kind] * 4, rng)
+        write_states(path, VideoStates(states={"last": found}))
+        document = timeline_document(probe.detect(found), video=str(path), probe=probe.facts())
+        write_json(document, case.results / f"short{number}.json")
+    with Library.open([case.results], probe=case.probe) as library:
+        names = {v.id: v.name for v in library.videos()}
+        found = [p for p in Teacher(library).proposals(20) if names[p.video_id].startswith("short")]
+        assert {(p.start_seconds, p.end_seconds) for p in found} == {(0, 4)}
+        assert len({p.video_id for p in found}) == len(found) > 1
+        assert all(p.event_id is None and p.why.startswith("the whole video") for p in found)
+        first = found[0].video_id
+        library.label(video_id=first, start_seconds=0, end_seconds=4, kind="normal", reviewer="ann")
+        assert first not in {p.video_id for p in Teacher(library).proposals(20)}
+
+
+def test_proposals_compare_whole_vectors_only_where_all_have_one(library: Library) -> None:
+    probe, clips = library.probe_in_use().probe, library.probe_in_use().probe.examples()
+    mean, whole = np.zeros(WIDTH), np.ones(WIDTH)
+    place = (None, "video", 0.0, 4.0, 0.5, 0.5, mean, True)
+    with_whole, without = Candidate(*place, whole), Candidate(*place)
+    own = [clip.clip.layer(probe.layer_)[0] for clip in clips if clip.clip is not None]
+    scaled = (np.stack(own) - probe.scorer_.mean) / probe.scorer_.scale
+    found, known = compared_vectors(probe, [with_whole], clips)
+    np.testing.assert_array_equal(found, [whole])
+    np.testing.assert_allclose(known, scaled)
+    found, known = compared_vectors(probe, [with_whole, without], clips)
+    np.testing.assert_array_equal(found, [mean, mean])
+    assert not np.allclose(known, scaled)
 
 
 def test_labels_of_videos_without_states_are_told(case: ReviewCase, library: Library) -> None:

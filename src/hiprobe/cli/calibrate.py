@@ -17,7 +17,7 @@ from hiprobe.cli.option_types import DayHours, Number, RateOfAlarms
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import LENGTHS, SessionOptions, open_for_probe, say_how_it_is_cut
 from hiprobe.errors import UsageError, VideoError
-from hiprobe.names import shown
+from hiprobe.names import absolute, path_text, shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,6 +40,7 @@ class FootageReader:
 
     Attributes:
         session: None where all files are extracted states.
+        kept: where the states of what was scored last lie, see `CalibratedCamera.footage`.
     """
 
     probe: Probe
@@ -47,6 +48,7 @@ class FootageReader:
     session: Session | None
     quiet: bool
     failures: Failures = field(default_factory=Failures)
+    kept: list[str] = field(default_factory=list)
 
     def blocks(self, files: Sequence[Path], *, block_seconds: float) -> FootageBlocks:
         """Blocks of the files in order, with their causal scores and local hours.
@@ -57,13 +59,17 @@ class FootageReader:
         from hiprobe.calibration import footage_blocks
 
         timelines, recorded = [], []
+        self.kept = []
         for file in files:
             with self.failures.of(file):
                 timelines.append(self._timeline(file))
                 recorded.append(_local_moment(file))
+                self.kept += self._place_of_states(file)
         if not timelines:
             self.failures.report()
             raise VideoError("none of the footage could be read; see the reasons above")
+        if len(self.kept) < len(timelines):  # of some only: not the footage of these blocks
+            self.kept = []
         return footage_blocks(timelines, block_seconds=block_seconds, recorded=recorded)
 
     def _timeline(self, file: Path) -> Timeline:
@@ -86,6 +92,19 @@ class FootageReader:
                 progress=progress,
             )
         return found.timeline
+
+    def _place_of_states(self, file: Path) -> list[str]:
+        """One place, or none where the cache is not used."""
+        from hiprobe.datasets.video_files import is_states_name
+        from hiprobe.segment import WHOLE
+
+        if is_states_name(file):
+            return [path_text(absolute(file))]
+        if self.session is None or self.session.cache is None:
+            return []
+        parts = self.session.settings.key_parts("segments", WHOLE)
+        fingerprint = self.session.backbone.fingerprint
+        return [self.session.cache.key(file, settings=parts, fingerprint=fingerprint)]
 
 
 def _local_moment(file: Path) -> datetime | None:
@@ -253,6 +272,7 @@ def _calibrated(
         ema_weight=reader.ema_weight,
         **{name: getattr(how, name) for name in LENGTHS},
         skip_still=how.skip_still,
+        footage=tuple(reader.kept),
     )
 
 

@@ -172,7 +172,24 @@ class Fitting:
         run = cls.of(clips, settings=settings, how=how, known=known)
         for failure in failed:
             run.failures.add(failure.video, failure.reason)
+        if review is not None:
+            run._take_means()
         return run
+
+    def _take_means(self) -> None:
+        """A stretch of extracted states has no vector over the whole; a mean stands for it.
+
+        Not where all are such stretches: then `segment_mean` says by its name what is read.
+        """
+        from hiprobe.review.lessons import with_mean
+
+        without = sum(example.clip is None for example in self.examples)
+        if without and (without < len(self.examples) or self.settings.mode == "clip"):
+            self.views = [[with_mean(example) for example in view] for view in self.views]
+            say(
+                f"note: clips that have segments only, as stretches of extracted states do: "
+                f"{without}; where whole clips are read, the mean of their segments stands for one"
+            )
 
     @classmethod
     def of(

@@ -12,6 +12,7 @@ from hiprobe.cli.console import echo, say
 from hiprobe.cli.events import opened_review, results_option, reviewer_name
 from hiprobe.cli.named_files import clips_of, digest_of, settled
 from hiprobe.cli.option_types import LocalPath
+from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import LabelError, UsageError
 from hiprobe.names import shown
@@ -50,6 +51,8 @@ def labels() -> None:
 def export_labels(file: Path, name: str | None, results: Path) -> None:
     """Write all labels and events into FILE.
 
+    Formats that need the videos leave out those that cannot be read, and name them.
+
     \b
     Examples:
       hiprobe labels export labels.json
@@ -62,9 +65,13 @@ def export_labels(file: Path, name: str | None, results: Path) -> None:
     if name is None and chosen not in ("json", "csv"):
         raise UsageError(f"{file} ends in none of .json and .csv; choose one with --format")
     with opened_review(results) as library:
-        write_export(chosen, library, file)
+        left_out = write_export(chosen, library, file)
         count = len(library.labels())
     say(f"wrote {shown(file)}: {count} {'label' if count == 1 else 'labels'}")
+    failures = Failures()
+    for one in left_out:
+        failures.add(one.video, one.reason)
+    failures.finish()
 
 
 @labels.command("import")

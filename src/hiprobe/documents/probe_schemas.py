@@ -198,6 +198,7 @@ class CameraFields(Struct, forbid_unknown_fields=True):
     segment_frames: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     hop_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     skip_still: bool = False
+    footage: list[Annotated[str, Meta(pattern=r"^([0-9a-f]{40}|.+\.safetensors)$")]] = []
 
 
 class CalibrationDocument(Struct):

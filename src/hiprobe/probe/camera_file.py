@@ -33,6 +33,8 @@ class CalibratedCamera:
             fitted with.
         hop_seconds: how often one begins; None for what the probe was fitted with.
         skip_still: whether still segments had the score of the one before; `detect` reads so too.
+        footage: where the states of each file lie, in order of time: the key in the cache, or the
+            path of a file of states. Empty where they were not kept.
     """
 
     promise: AlarmPromise
@@ -42,6 +44,7 @@ class CalibratedCamera:
     segment_frames: int | None = None
     hop_seconds: float | None = None
     skip_still: bool = False
+    footage: tuple[str, ...] = ()
 
     @property
     def smoothing(self) -> Smoothing:
@@ -127,6 +130,7 @@ def _camera(found: Mapping[str, Any]) -> CalibratedCamera:
         segment_frames=found.get("segment_frames"),
         hop_seconds=found.get("hop_seconds"),
         skip_still=found.get("skip_still", False),
+        footage=tuple(found.get("footage", ())),
     )
 
 

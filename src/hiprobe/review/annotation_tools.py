@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 
 from hiprobe.datasets.stretches import times_of_frames
 from hiprobe.datasets.video_files import is_states_name
-from hiprobe.errors import UsageError
+from hiprobe.errors import StatesError
+from hiprobe.failures import Failure, failure_of
 from hiprobe.names import path_text, shown
-from hiprobe.review.label_clips import file_name, frames_within, labels_here, names_of_videos
+from hiprobe.review.label_clips import (
+    file_name,
+    frames_within,
+    labels_here,
+    names_of_videos,
+    refuse_nothing_read,
+)
 from hiprobe.review.library import Library
 from hiprobe.review.values import KeptEvent, Label
 from hiprobe.store.atomic import atomic_path
@@ -54,18 +61,21 @@ class FramedVideo:
         return round((len(self.times) - 1) / length, 6) if length > 0 else 1.0
 
 
-def write_fiftyone(library: Library, out: Path) -> None:
+def write_fiftyone(library: Library, out: Path) -> tuple[Failure, ...]:
     """A ZIP of a FiftyOneTemporalDetectionDataset: labels, events, and where the videos lie.
 
     Its frames count from 1, both ends within. Events are a second file of labels for the same
     videos, so that they can become a field of their own.
 
+    Returns:
+        Videos that cannot be read and are left out.
+
     Raises:
-        UsageError: nothing was found or labelled, or there are no pictures.
-        VideoError: a video cannot be read.
+        UsageError: nothing was found or labelled.
+        VideoError: no video can be read.
         StorageError: the file cannot be written.
     """
-    videos = _framed(library, with_events=True)
+    videos, left_out = _framed(library, with_events=True)
 
     def support(video: FramedVideo, stretch: Label | KeptEvent) -> list[int]:
         first, end = video.frames(stretch)
@@ -102,24 +112,29 @@ def write_fiftyone(library: Library, out: Path) -> None:
         "events.json": json_text({"classes": ["event"], "labels": events}, indent=1),
     }
     _write_zip(out, files)
+    return left_out
 
 
-def write_cvat(library: Library, out: Path) -> None:
+def write_cvat(library: Library, out: Path) -> tuple[Failure, ...]:
     """A ZIP with a "CVAT for video 1.1" file for each labelled video, and the labels of the task.
 
     CVAT has no stretches of time: each is a track of a box around the whole picture.
 
+    Returns:
+        Videos that cannot be read and are left out.
+
     Raises:
-        UsageError: nothing is labelled, or there are no pictures.
-        VideoError: a video cannot be read.
+        UsageError: nothing is labelled.
+        VideoError: no video can be read.
         StorageError: the file cannot be written.
     """
-    videos = _framed(library, with_events=False)
+    videos, left_out = _framed(library, with_events=False)
     names = _classes(videos)
     files = {"labels.json": json_text([{"name": n, "attributes": []} for n in names], indent=1)}
     for number, video in enumerate(videos, start=1):
         files[f"{number:05d}-{file_name(video.name)}.xml"] = _cvat_text(video, names)
     _write_zip(out, files)
+    return left_out
 
 
 def _cvat_text(video: FramedVideo, names: Sequence[str]) -> str:
@@ -162,18 +177,21 @@ def _text(parent: ElementTree.Element, name: str, value: object) -> None:
     ElementTree.SubElement(parent, name).text = str(value)
 
 
-def write_label_studio(library: Library, out: Path) -> None:
+def write_label_studio(library: Library, out: Path) -> tuple[Failure, ...]:
     """A ZIP of Label Studio's tasks and the labelling setup that they belong to.
 
     Labels are annotations, events are predictions. Label Studio turns times into frames by the
     rate alone, so frames are counted by it here as well. They count from 1, both ends within.
 
+    Returns:
+        Videos that cannot be read and are left out.
+
     Raises:
-        UsageError: nothing was found or labelled, or there are no pictures.
-        VideoError: a video cannot be read.
+        UsageError: nothing was found or labelled.
+        VideoError: no video can be read.
         StorageError: the file cannot be written.
     """
-    videos = _framed(library, with_events=True)
+    videos, left_out = _framed(library, with_events=True)
     tasks = [_task(video) for video in videos]
     names = dict.fromkeys(("anomaly", "normal", *_classes(videos)))
     view = ElementTree.Element("View")
@@ -185,6 +203,7 @@ def write_label_studio(library: Library, out: Path) -> None:
     ElementTree.indent(view)
     config = ElementTree.tostring(view, encoding="unicode") + "\n"
     _write_zip(out, {"tasks.json": json_text(tasks, indent=1), "labeling-config.xml": config})
+    return left_out
 
 
 _CONTROL = "stretches"
@@ -235,23 +254,31 @@ def _classes(videos: Sequence[FramedVideo]) -> list[str]:
     return sorted({_class_of(label) for video in videos for label in video.labels})
 
 
-def _framed(library: Library, *, with_events: bool) -> list[FramedVideo]:
+def _framed(
+    library: Library, *, with_events: bool
+) -> tuple[list[FramedVideo], tuple[Failure, ...]]:
     """The videos that have labels, or events where these are wanted; no others are read.
 
+    Returns:
+        Those that can be read, and those that cannot, a file of states among them.
+
     Raises:
-        UsageError: there are none, or one of them is a file of states.
-        VideoError: one cannot be read.
+        UsageError: there are none.
+        VideoError: none of them can be read.
     """
     said, names = labels_here(library), names_of_videos(library)
-    found = []
+    found, left_out = [], []
     for one in library.video_ids():
         labels = tuple(label for label in said if label.video_id == one)
         events = library.store.events(one) if with_events else ()
         if labels or events:
-            found.append(_read(names[one], library.video_path(one), labels, events))
-    if not found:
-        raise UsageError("there is nothing to write yet; label some events first")
-    return found
+            path = library.video_path(one)
+            try:
+                found.append(_read(names[one], path, labels, events))
+            except Exception as error:
+                left_out.append(failure_of(path, error))
+    refuse_nothing_read(found, left_out)
+    return found, tuple(left_out)
 
 
 def _read(
@@ -260,7 +287,7 @@ def _read(
     from hiprobe.video.video_info import video_info  # PyAV, which other formats do not need
 
     if is_states_name(path):
-        raise UsageError(
+        raise StatesError(
             f"{path} holds states and no pictures, which this format needs; choose csv, json or "
             "activitynet"
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hiprobe.errors import UsageError
+from hiprobe.failures import Failure
 from hiprobe.report.documents import write_json
 from hiprobe.review.annotation_tools import write_cvat, write_fiftyone, write_label_studio
 from hiprobe.review.label_clips import write_activitynet, write_clips
@@ -22,12 +23,13 @@ class ExportFormat:
     Attributes:
         extension: with the dot.
         about: what it is good for.
+        write: returns the videos that cannot be read and are left out, if it reads any.
     """
 
     name: str
     extension: str
     about: str
-    write: Callable[[Library, Path], None]
+    write: Callable[[Library, Path], tuple[Failure, ...] | None]
 
 
 def _write_json(library: Library, out: Path) -> None:
@@ -77,16 +79,20 @@ EXPORTS = {
 }
 
 
-def write_export(name: str, library: Library, out: Path) -> None:
+def write_export(name: str, library: Library, out: Path) -> tuple[Failure, ...]:
     """Write events and labels in a format, whole or not at all.
 
+    Returns:
+        Videos that cannot be read and are left out of it.
+
     Raises:
-        UsageError: there is no such format.
+        UsageError: there is no such format, or nothing to write in it.
+        VideoError: it needs the videos, and none of them can be read.
         StorageError: the file cannot be written.
     """
     if name not in EXPORTS:
         raise UsageError(f"there is no format {name!r}; choose one of {', '.join(EXPORTS)}")
-    EXPORTS[name].write(library, out)
+    return EXPORTS[name].write(library, out) or ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,6 @@ class LibraryExports:
         """All formats."""
         return tuple(EXPORTS.values())
 
-    def write(self, name: str, out: Path) -> None:
+    def write(self, name: str, out: Path) -> tuple[Failure, ...]:
         """As `write_export`."""
-        write_export(name, self.library, out)
+        return write_export(name, self.library, out)

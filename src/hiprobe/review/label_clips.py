@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.datasets.stretches import times_of_frames
-from hiprobe.errors import UsageError
+from hiprobe.errors import UsageError, VideoError
+from hiprobe.failures import Failure, failure_of
 from hiprobe.names import text_path, utf8_text
 from hiprobe.report.documents import write_json
 from hiprobe.review.lessons import standing
 from hiprobe.review.library import Library
 from hiprobe.review.values import Label
 from hiprobe.store.atomic import atomic_path
+
+# Reasons told where no video can be read.
+MOST_TOLD = 3
 
 # Times in results are rounded.
 _SLACK_SECONDS = 0.0005
@@ -57,19 +62,22 @@ def write_activitynet(library: Library, out: Path) -> None:
     write_json(document, out)
 
 
-def write_clips(library: Library, out: Path) -> None:
+def write_clips(library: Library, out: Path) -> tuple[Failure, ...]:
     """A ZIP of MP4 files, in a folder for each label, as `hiprobe fit` takes them.
+
+    Returns:
+        Videos that cannot be read, in whole or at a labelled stretch, which is left out.
 
     Raises:
         UsageError: nothing is labelled.
-        VideoError: a video cannot be read.
+        VideoError: no video can be read.
         StorageError: the file cannot be written.
     """
     from hiprobe.video.write import save_clip  # PyAV, which no other format needs
 
     names, labels = names_of_videos(library), labels_here(library)
-    if not labels:
-        raise UsageError("nothing is labelled, so there are no clips; label some events first")
+    written: list[str] = []
+    left_out: dict[Path, Failure] = {}
     with (
         atomic_path(out) as temporary,
         tempfile.TemporaryDirectory(dir=temporary.parent) as folder,
@@ -78,16 +86,34 @@ def write_clips(library: Library, out: Path) -> None:
         clip, times = Path(folder) / "clip.mp4", cache(times_of_frames)
         for number, label in enumerate(labels, start=1):
             video = library.video_path(label.video_id)
-            frames = times(video)
-            first, _ = frames_within(frames, label.start_seconds, label.end_seconds)
-            save_clip(
-                video,
-                start_seconds=min(label.start_seconds, float(frames[first])),
-                end_seconds=label.end_seconds,
-                path=clip,
-            )
+            try:
+                frames = times(video)
+                first, _ = frames_within(frames, label.start_seconds, label.end_seconds)
+                start = min(label.start_seconds, float(frames[first]))
+                save_clip(video, start_seconds=start, end_seconds=label.end_seconds, path=clip)
+            except Exception as error:
+                left_out[video] = failure_of(video, error)
+                continue
             kind = file_name(label.class_name or label.kind)
-            archive.write(clip, f"{kind}/{number:05d}-{file_name(names[label.video_id])}.mp4")
+            written.append(f"{kind}/{number:05d}-{file_name(names[label.video_id])}.mp4")
+            archive.write(clip, written[-1])
+        refuse_nothing_read(written, tuple(left_out.values()))
+    return tuple(left_out.values())
+
+
+def refuse_nothing_read(found: Sequence[object], left_out: Sequence[Failure]) -> None:
+    """Refuse an export in which nothing would be.
+
+    Raises:
+        UsageError: nothing is labelled.
+        VideoError: no video can be read.
+    """
+    if found:
+        return
+    if not left_out:
+        raise UsageError("there is nothing to write yet; label some events first")
+    reasons = "; ".join(failure.reason for failure in left_out[:MOST_TOLD])
+    raise VideoError(f"none of the videos can be read, so nothing was written: {reasons}")
 
 
 def frames_within(

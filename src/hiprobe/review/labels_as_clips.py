@@ -143,9 +143,12 @@ def _why_another(path: Path, content: str | None, digest: Digest) -> str | None:
 
 
 def _clip(label: Label, video: Path, called: str, known: KnownClips) -> LabelledClip:
-    start, end = label.start_seconds, label.end_seconds
+    start: float | None = label.start_seconds
+    end: float | None = label.end_seconds
+    name = f"{called} [{start:g}, {end:g} s)"
     if is_states_name(video):
-        start, end = _of_whole_segments(video, start, end)
+        start, end = _of_whole_segments(video, label)
+        name = called if start is None else f"{called} [{start:g}, {end:g} s)"
     is_normal = known.is_normal(label)
     return LabelledClip(
         video=video,
@@ -154,12 +157,17 @@ def _clip(label: Label, video: Path, called: str, known: KnownClips) -> Labelled
         source=known.source_of(video),
         start_seconds=start,
         end_seconds=end,
-        name=f"{called} [{start:g}, {end:g} s)",
+        name=name,
     )
 
 
-def _of_whole_segments(video: Path, start: float, end: float) -> tuple[float, float]:
-    """A stretch that begins and ends with segments: states cannot be cut anew, as videos are."""
+def _of_whole_segments(video: Path, label: Label) -> tuple[float | None, float | None]:
+    """A stretch that begins and ends with segments: states cannot be cut anew, as videos are.
+
+    Returns:
+        None for both where it is the whole video, whose own vector is then taken.
+    """
+    start, end = label.start_seconds, label.end_seconds
     try:
         times = read_times(video)["segments"]
     except StatesError:  # told when the states are read
@@ -167,7 +175,10 @@ def _of_whole_segments(video: Path, start: float, end: float) -> tuple[float, fl
     starts, ends = times.get("start_seconds"), times.get("end_seconds")
     if starts is None or ends is None or not len(starts):
         return start, end
-    rows = inside_of(starts, ends, start, end).nonzero()[0]
+    inside = inside_of(starts, ends, start, end)
+    if inside.all():
+        return None, None
+    rows = inside.nonzero()[0]
     first, last = int(rows[0]), int(rows[-1])
     # Segments may overlap: the stretch ends before the next one begins.
     behind = starts[last + 1] if last + 1 < len(starts) else ends[last]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
 from hiprobe.names import text_path
-from hiprobe.probe import Probe
+from hiprobe.probe import Mode, Probe
 from hiprobe.review.library import Library
 from hiprobe.review.values import Label
 from hiprobe.states import LabelledStates, States
@@ -22,6 +22,7 @@ class Lessons:
 
     Attributes:
         examples: the probe's own clips, then the labelled stretches.
+        mode: what is fitted on, see `_mode_of`.
         label_count: of these stretches.
         fixed_layer: the only layer that all of them have; None where they have all layers of the
             probe's clips, so that it can be chosen anew.
@@ -29,6 +30,7 @@ class Lessons:
     """
 
     examples: tuple[LabelledStates, ...]
+    mode: Mode
     label_count: int
     fixed_layer: int | None
     left_out: tuple[str, ...]
@@ -64,19 +66,25 @@ def lessons_of(library: Library, tell: Callable[[str], None] | None = None) -> L
                 tell(text_path(result.path).name)
     fixed = None if all(s.layers == every for s in found.values()) else one[0]
     if fixed is not None:
-        found = {video_id: s.select_layers(one) for video_id, s in found.items()}
         own = tuple(_at_layer(example, one) for example in own)
+    layers = every if fixed is None else one
     taught = [label for label in labels if label.video_id in found]
     if labels and not taught:
         raise UsageError(
             "the states of no labelled video are kept, so nothing can be learnt from the labels; "
             "score these videos again with `hiprobe detect`"
         )
-    stretches = [_lesson(label, found[label.video_id], library, base) for label in taught]
+    stretches = [
+        _lesson(label, found[label.video_id].select_layers(layers), library, base)
+        for label in taught
+    ]
     left_out = tuple(
         stretch_name(label, library) for label in labels if label.video_id not in found
     )
-    return Lessons((*_alike(own, stretches), *stretches), len(stretches), fixed, left_out)
+    if not all(example.segments is not None for example in own):
+        stretches = [replace(with_mean(stretch), segments=None) for stretch in stretches]
+    examples = (*own, *stretches)
+    return Lessons(examples, _mode_of(base, examples), len(stretches), fixed, left_out)
 
 
 def standing(labels: Sequence[Label]) -> list[Label]:
@@ -125,14 +133,17 @@ def stretch_name(label: Label, library: Library) -> str:
 
 def _lesson(label: Label, states: States, library: Library, base: Probe) -> LabelledStates:
     normal = {e.class_name for e in base.examples() if e.label == 0} - {""}
+    segments = rows_within(states, label.start_seconds, label.end_seconds)
+    result = library.result(label.video_id)
+    is_whole = len(segments) == len(states)
     is_normal = label.kind == "normal" or label.class_name in normal
     named = label.class_name or ("normal" if is_normal else "anomaly")
     return LabelledStates(
         name=stretch_name(label, library),
         label=0 if is_normal else 1,
-        source=_source(library.result(label.video_id).path, base),
-        clip=None,
-        segments=rows_within(states, label.start_seconds, label.end_seconds),
+        source=_source(result.path, base),
+        clip=library.probe_in_use().whole(result, states.layers) if is_whole else None,
+        segments=segments,
         class_name=named,
         provenance=base.provenance_,
     )
@@ -145,21 +156,23 @@ def _source(path: str, base: Probe) -> str:
     return same[0] if same else path
 
 
-def _alike(
-    own: Sequence[LabelledStates], stretches: list[LabelledStates]
-) -> tuple[LabelledStates, ...]:
-    """The probe's clips with the same unit as the stretches, which have segments only.
+def _mode_of(base: Probe, examples: Sequence[LabelledStates]) -> Mode:
+    """The mode of the probe's own fit; `mil` where that was whole clips and a stretch has none.
 
-    Where the clips have no segments, the mean of a stretch stands for a whole clip. Otherwise the
-    clips go without their whole-clip vectors: these differ from such means, and if people label
-    mostly false alarms, a fit would take that difference for a sign of normal.
+    Means of the stretches would stand for whole clips, but they differ from these: with 40 labels
+    on the crash clips such a mixture gave an AUC of 0.72, means throughout 0.71, `mil` 0.76, as
+    much as whole clips did (0.81, 0.80, 0.85 and 0.85 for a committee).
     """
-    if all(example.segments is not None for example in own):
-        return tuple(replace(example, clip=None) for example in own)
-    for number, stretch in enumerate(stretches):
-        if stretch.segments is not None:
-            stretches[number] = replace(stretch, clip=_mean(stretch.segments), segments=None)
-    return tuple(replace(example, segments=None) for example in own)
+    if base.mode_ == "clip" and any(example.clip is None for example in examples):
+        return "mil"
+    return base.mode_
+
+
+def with_mean(example: LabelledStates) -> LabelledStates:
+    """With the mean of its segments in place of the vector over the whole, where it has none."""
+    if example.clip is not None or example.segments is None:
+        return example
+    return replace(example, clip=_mean(example.segments))
 
 
 def _mean(states: States) -> States:

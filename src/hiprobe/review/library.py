@@ -411,13 +411,13 @@ class Library:
         """
         self.store.remove_label(label_id)
 
-    def undo(self, reviewer: str) -> Label | None:
-        """Take back the last label of a reviewer that stands; None where there is none."""
-        own = [label for label in self.labels() if label.reviewer == reviewer]
-        if not own:
-            return None
-        self.store.remove_label(own[-1].id)
-        return own[-1]
+    def undo(self, reviewer: str) -> tuple[Label, ...]:
+        """Take back what a reviewer labelled last; events that were labelled at once together.
+
+        Returns:
+            The labels that were taken back; empty where there is nothing to undo.
+        """
+        return self.store.undo(reviewer)
 
     def labels(self) -> tuple[Label, ...]:
         """All labels that stand, in the order in which they were given."""

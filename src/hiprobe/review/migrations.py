@@ -34,4 +34,8 @@ MIGRATIONS = (
     CREATE TABLE given_thresholds (
         video_id TEXT PRIMARY KEY REFERENCES videos, threshold REAL NOT NULL);
     """,
+    """
+    ALTER TABLE labels ADD COLUMN action TEXT;
+    UPDATE labels SET action = id;
+    """,
 )

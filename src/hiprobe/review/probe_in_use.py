@@ -16,6 +16,7 @@ from hiprobe.localize import Smoothing
 from hiprobe.names import shown, text_path
 from hiprobe.overlap import spans_of_windows
 from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.pipeline.stream import StatesUnit
 from hiprobe.probe import Probe
 from hiprobe.probe.camera_file import CalibratedCamera, read_cameras
 from hiprobe.probe.fit_results import basis_of
@@ -68,22 +69,44 @@ class ProbeInUse:
             return None
         return found
 
-    def _kept(self, video: ResultVideo, layers: tuple[int, ...]) -> States | None:
+    def whole(self, video: ResultVideo, layers: Sequence[int]) -> States | None:
+        """The one row of a whole video, from key frames over all of it; None where none is kept.
+
+        `hiprobe extract` and `fit` make it, `detect` does not.
+        """
+        try:
+            found = self._kept(video, tuple(layers), unit="clip")
+            if found is not None:
+                self.probe.check_fingerprint(found.fingerprint)
+        except HiProbeError:  # as for segments
+            return None
+        return found
+
+    def _kept(
+        self, video: ResultVideo, layers: tuple[int, ...], *, unit: StatesUnit = "segments"
+    ) -> States | None:
         """States as the probe reads them, joined for a committee."""
         members, readings = self.probe.members, readings_read(self.probe)
         held = layers_of(members) if members else layers
+        kept: VideoStates | None
         if is_states_name(video.path):
-            every = read_states(text_path(video.path)).states
+            kept = read_states(text_path(video.path))
         else:
-            kept = self._cached(video, held, readings)
-            every = {} if kept is None else kept.states
+            kept = self._cached(video, held, readings, unit)
+        if kept is None:
+            return None
+        every = kept.states if unit == "segments" else kept.clip
         if not set(readings) <= set(every):
             return None
         found = states_read(every, self.probe)
         return found if members else found.select_layers(layers)
 
     def _cached(
-        self, video: ResultVideo, layers: tuple[int, ...], readings: tuple[Reading, ...]
+        self,
+        video: ResultVideo,
+        layers: tuple[int, ...],
+        readings: tuple[Reading, ...],
+        unit: StatesUnit,
     ) -> VideoStates | None:
         if video.content is None:
             return None
@@ -94,7 +117,7 @@ class ProbeInUse:
         for how in (skipping,) if video.timeline.reused_segments else (cut, skipping):
             key = cache.key_of_content(
                 video.content,
-                settings=how.key_parts("segments", WHOLE),
+                settings=how.key_parts(unit, WHOLE),
                 fingerprint=self.probe.fingerprint_,
             )
             found = cache.get(key, layers=layers, readings=readings)

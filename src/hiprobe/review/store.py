@@ -302,7 +302,7 @@ class ReviewStore:
             reviewer=reviewer,
             made_at_utc=datetime.now(UTC).isoformat(),
         )
-        self.put_labels([label])
+        self.put_labels([label], action=_new_id())
         return label
 
     def label_events(
@@ -335,19 +335,23 @@ class ReviewStore:
             )
             for event in map(self.event, dict.fromkeys(event_ids))
         ]
-        self.put_labels(labels)
+        self.put_labels(labels, action=_new_id())
         return tuple(labels)
 
-    def put_labels(self, labels: Sequence[Label]) -> int:
+    def put_labels(self, labels: Sequence[Label], *, action: str | None = None) -> int:
         """Write labels with their own ids, all or none; how many were not there yet.
 
         One that was taken back here stays taken back.
+
+        Args:
+            action: what `undo` takes back at once; None for labels of elsewhere, which it passes
+                over.
 
         Raises:
             UnknownIdError, StorageError: as `add_label`.
         """
         fields = _LABEL.split(", ")
-        marks = ", ".join("?" * len(fields))
+        marks = ", ".join("?" * (len(fields) + 1))
         count = 0
         with self._writing() as connection:
             for label in labels:
@@ -359,8 +363,9 @@ class ReviewStore:
                         f"event {label.event_id!r} is not in {self.path}; list the events again"
                     )
                 count += connection.execute(
-                    f"INSERT INTO labels ({_LABEL}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING",
-                    [getattr(label, name) for name in fields],
+                    f"INSERT INTO labels ({_LABEL}, action) VALUES ({marks}) "
+                    "ON CONFLICT (id) DO NOTHING",
+                    [*(getattr(label, name) for name in fields), action],
                 ).rowcount
         return count
 
@@ -378,10 +383,29 @@ class ReviewStore:
             if not done.rowcount:
                 raise UnknownIdError(f"label {label_id!r} is not in {self.path}, or was taken back")
 
+    def undo(self, reviewer: str) -> tuple[Label, ...]:
+        """Take back what a reviewer labelled last, all labels of one action together.
+
+        Returns:
+            The labels that were taken back; empty where there is nothing to undo.
+        """
+        own = "reviewer = ? AND removed_at_utc IS NULL AND action"
+        with self._writing() as connection:
+            last = f"SELECT action FROM labels WHERE {own} IS NOT NULL ORDER BY number DESC"
+            row = _one(connection, last, (reviewer,))
+            if row is None:
+                return ()
+            taken = _labels(connection, f"{own} = ?", (reviewer, row[0]))
+            connection.execute(
+                f"UPDATE labels SET removed_at_utc = ? WHERE {own} = ?",
+                (datetime.now(UTC).isoformat(), reviewer, row[0]),
+            )
+        return taken
+
     def labels(self) -> tuple[Label, ...]:
         """All labels that stand, in the order in which they were given."""
         with self._reading() as connection:
-            return _labels(connection)
+            return _labels(connection, "removed_at_utc IS NULL")
 
     def _check_video(self, connection: sqlite3.Connection, video_id: str) -> None:
         if not _one(connection, "SELECT 1 FROM videos WHERE id = ?", (video_id,)):
@@ -438,10 +462,10 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _labels(connection: sqlite3.Connection) -> tuple[Label, ...]:
-    rows = connection.execute(
-        f"SELECT {_LABEL} FROM labels WHERE removed_at_utc IS NULL ORDER BY number"
-    )
+def _labels(
+    connection: sqlite3.Connection, where: str, values: tuple[Any, ...] = ()
+) -> tuple[Label, ...]:
+    rows = connection.execute(f"SELECT {_LABEL} FROM labels WHERE {where} ORDER BY number", values)
     return tuple(Label(**dict(zip(row.keys(), row, strict=True))) for row in rows)
 
 

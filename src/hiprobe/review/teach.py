@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,8 @@ from hiprobe.errors import UsageError
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import KEPT_VIEW
 from hiprobe.progress import Clock, Progress
-from hiprobe.review.alarm_rates import CountedAlarms, on_known_events
+from hiprobe.review.alarm_rates import CountedAlarms, on_cameras, on_known_events
+from hiprobe.review.footage_again import footage_again
 from hiprobe.review.lessons import Lessons, lessons_of
 from hiprobe.review.library import Library
 from hiprobe.review.member_votes import member_votes
@@ -67,12 +68,14 @@ class Teacher:
         current = library.probe_in_use().versions.current
         if not library.labels() and not current.label_count:
             raise UsageError("nothing is labelled yet; label some events first")
-        clock = Clock(progress, 2 * len(library.video_ids()) + 1)
+        cameras = library.probe_in_use().cameras()
+        clock = Clock(progress, 2 * len(library.video_ids()) + 1 + len(cameras))
         told = _Steps(clock)
         lessons = lessons_of(library, told.step)
         probe = _fitted(lessons, library)
         told.step("fit")
         timelines = library.scored_by(probe, told.step)
+        alarms_before, alarms_after = self._alarms(probe, timelines, told.step)
         told.finish()
         refit = Refit(
             id=uuid.uuid4().hex[:16],
@@ -80,9 +83,9 @@ class Teacher:
             after=_figures(probe, lessons.label_count),
             appearing=tuple(self._appearing(timelines)),
             vanishing=tuple(self._vanishing(timelines)),
-            alarms_before=self._alarms({}, timelines),
-            alarms_after=self._alarms(timelines, timelines),
-            stale_cameras=tuple(library.probe_in_use().cameras()),
+            alarms_before=alarms_before,
+            alarms_after=alarms_after,
+            stale_cameras=tuple(cameras),
             doubtful=doubtful(probe),
             left_out=lessons.left_out,
             seconds=time.monotonic() - began,
@@ -192,15 +195,24 @@ class Teacher:
             yield from without_twin(old, self.library.store.matched(video_id, timeline.events))
 
     def _alarms(
-        self, new: Mapping[str, Timeline], measured: Mapping[str, Timeline]
-    ) -> CountedAlarms | None:
-        """On the videos that were measured, by their new scores where there are some.
+        self, probe: Probe, timelines: Mapping[str, Timeline], tell: Callable[[str], None]
+    ) -> tuple[CountedAlarms | None, CountedAlarms | None]:
+        """Before and after, on calibrated footage whose states are kept, as `alarm_rate` counts.
 
-        Not on calibrated footage, of which only scores of the probe in use are kept.
+        Without such footage, on those of the videos that were scored anew whose events are known.
         """
-        results = {video_id: self.library.result(video_id) for video_id in measured}
-        found = [(new.get(one, result.timeline), result.truth) for one, result in results.items()]
-        return on_known_events(found, None)
+        in_use = self.library.probe_in_use()
+        known = in_use.cameras()
+        cameras = footage_again(known, probe, tell)
+        if cameras:
+            before = on_cameras({name: known[name] for name in cameras}, in_use.probe.threshold_)
+            return before, on_cameras(cameras, probe.threshold_)
+        old = [self.library.result(video_id) for video_id in timelines]
+        new = zip(timelines.values(), (result.truth for result in old), strict=True)
+        return (
+            on_known_events([(result.timeline, result.truth) for result in old], None),
+            on_known_events(list(new), None),
+        )
 
 
 @dataclass
@@ -252,12 +264,10 @@ def _fitted(lessons: Lessons, library: Library) -> Probe:
     """Fit as the probe's own clips were fitted, with the kappa that is set by now."""
     in_use = library.probe_in_use()
     base = in_use.versions.base()
-    settings = base.get_params(deep=False) | {"kappa": in_use.probe.kappa}
+    changed = {"kappa": in_use.probe.kappa, "mode": lessons.mode}
+    settings = base.get_params(deep=False) | changed
     if lessons.fixed_layer is not None:
         settings["layer"] = lessons.fixed_layer
-    wanted = base.settled().mode  # a committee's is "clip" where none was asked for
-    if all(example.clip is None for example in lessons.examples) and wanted == "clip":
-        settings["mode"] = "segment_mean"
     probe = Probe(**settings).fit(lessons.examples)
     if not base.view_table_ and KEPT_VIEW not in base.warnings_:
         return probe

@@ -216,7 +216,8 @@ class Refit:
 
     Attributes:
         appearing, vanishing: events of the videos whose states are at hand.
-        alarms_before, alarms_after: on videos whose events are known; None where there are none.
+        alarms_before, alarms_after: on calibrated footage whose states are kept, else on videos
+            whose events are known; None where there are neither.
         stale_cameras: names of cameras whose calibration holds no longer when it is accepted.
         doubtful: the most doubtful first.
         left_out: labelled stretches whose states are not kept, which taught nothing.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hiprobe.errors import LabelError, StatesError
+from hiprobe.joined import COMMITTEE_READINGS, Member
 from hiprobe.names import path_text
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import usable_in_all
@@ -42,7 +43,7 @@ from hiprobe.review.result_videos import ResultVideo
 from hiprobe.review.store import STORE_NAME, ReviewStore
 from hiprobe.review.teach import Teacher
 from hiprobe.review.values import Proposal
-from hiprobe.states import LabelledStates, States, VideoStates
+from hiprobe.states import LabelledStates, Reading, States, VideoStates
 from hiprobe.store.states_file import write_states
 
 START, LABELS_A_ROUND, ROUNDS = 4, 8, 5
@@ -57,14 +58,37 @@ PROTOCOL = (
 )
 NOTES = (
     "Proposals, refits and versions are those of the review itself, on a library of its own for "
-    "each seed. At random means: drawn evenly from the stretches that are candidates for a "
-    "proposal, events and peaks below the threshold.",
-    "Only the label of a whole clip is known. It need not be true of each stretch of it, so some "
-    "answers are wrong where those of a person would be right, on both sides.",
-    "The interval of a difference is over the same draws of sources for both sides and all seeds; "
-    "seeds differ in which sources are held apart, in the first clips, and in what is drawn.",
-    "A refit's time is that of the processor, one thread: reading states, choosing the layer among "
-    "all of them, cross-validation, the table of layers, and scoring all videos anew.",
+    "each seed. At random means: drawn evenly from all that could be proposed.",
+    "A short video is asked about as a whole, and the oracle gives the label of its clip. Of a "
+    "longer one, events and peaks are asked about; that label need not be true of each of them.",
+    "Of whole clips, the states hold one vector over all of a clip, as `extract` makes them. With "
+    "segments only, they are as `detect` leaves them, and a refit reads the segments.",
+    "Both ways of a seed have the same first clips and the same sources held apart. The first "
+    "interval of a difference is over draws of these sources, the same for both; the second one, "
+    "1.96 standard errors wide on either side, is over the seeds, on the clips at hand.",
+    "A refit's time is that of the processor, one thread: reading states, the layer where it can "
+    "be chosen, cross-validation, the table of layers, and scoring all videos anew.",
+)
+
+
+@dataclass(frozen=True)
+class ReviewSetting:
+    """What the probe of a review reads.
+
+    Attributes:
+        readings: of a committee; none for the paper's recipe.
+        has_whole: whether the states of the videos hold one vector over the whole, too.
+    """
+
+    name: str
+    readings: tuple[Reading, ...] = ()
+    has_whole: bool = True
+
+
+SETTINGS = (
+    ReviewSetting("paper, whole clips"),
+    ReviewSetting("paper, segments only", has_whole=False),
+    ReviewSetting("committee, whole clips", COMMITTEE_READINGS),
 )
 
 # The next stretches to label.
@@ -106,25 +130,36 @@ def run(bench: Bench) -> Findings:
     """
     rows: list[ResultRow] = []
     for data in bench.request.data:
-        rows += _rows(bench, data)
+        for setting in settings_of(bench, data):
+            rows += _rows(bench, data, setting)
     return Findings(tuple(rows), (_figure(bench, rows),), NOTES)
 
 
-def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
-    (examples,) = usable_in_all([bench.extraction.examples(data)])
-    digest, seeds = states_digest(examples), bench.request.seeds
-    steps = Steps(bench.say, f"teach, {data.name}", len(seeds) * len(WAYS))
+def settings_of(bench: Bench, data: DataSource) -> list[ReviewSetting]:
+    """Those whose readings the data hold, which files of states may not."""
+    held = bench.extraction.holds
+    videos = [clip.video for clip in bench.extraction.clips(data)]
+    return [s for s in SETTINGS if all(held(v, r) for r in s.readings for v in videos)]
+
+
+def _rows(bench: Bench, data: DataSource, setting: ReviewSetting) -> list[ResultRow]:
+    readings = setting.readings or (bench.request.reading,)
+    views = usable_in_all(bench.extraction.views(data, readings))
+    probe = Probe(recipe="committee" if setting.readings else "paper")
+    examples = probe.joined(views) if setting.readings else views[0]
+    digest, seeds = states_digest([e for view in views for e in view]), bench.request.seeds
+    steps = Steps(bench.say, f"teach, {data.name}, {setting.name}", len(seeds) * len(WAYS))
     found: dict[str, list[LabelCourse]] = {way: [] for way in WAYS}
-    with _states_on_disk(examples) as places:
+    with _states_on_disk(views, has_whole=setting.has_whole) as places:
         for seed in seeds:
             pool, held = _split(examples, seed)
-            loop = _Loop(bench.request, pool, places, held, seed)
+            loop = _Loop(bench.request, setting, probe.members, pool, places, held, seed)
             for way in WAYS:
                 key = {"states": digest, "seed": seed, "way": way, **loop.settings()}
                 piece = bench.finished.piece(key, partial(loop.course, way))
                 found[way].append(_course(piece, held))
                 steps.step(way)
-    return _table_rows(bench, data, found)
+    return _table_rows(bench, data, setting, found)
 
 
 def _split(
@@ -144,13 +179,20 @@ def _split(
 
 
 @contextmanager
-def _states_on_disk(examples: Sequence[LabelledStates]) -> Iterator[dict[str, Path]]:
-    """Name of a clip to the file of its segments' states, as the review scores videos."""
+def _states_on_disk(
+    views: Sequence[Sequence[LabelledStates]], *, has_whole: bool
+) -> Iterator[dict[str, Path]]:
+    """Name of a clip to the file of its states, as the review scores videos.
+
+    Args:
+        views: the same clips at each reading.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        places = {e.name: Path(folder) / f"{n}.safetensors" for n, e in enumerate(examples)}
-        for example in examples:
-            states = _segments(example)
-            write_states(places[example.name], VideoStates(states={states.reading: states}))
+        places = {e.name: Path(folder) / f"{n}.safetensors" for n, e in enumerate(views[0])}
+        for clips in zip(*views, strict=True):
+            segments = {s.reading: s for s in map(_segments, clips)}
+            whole = {e.clip.reading: e.clip for e in clips if e.clip is not None and has_whole}
+            write_states(places[clips[0].name], VideoStates(states=segments, clip=whole))
         yield places
 
 
@@ -165,11 +207,14 @@ class _Loop:
     """A review of the clips of a pool, from the first few labels on.
 
     Attributes:
+        members: of a committee, else none.
         places: files of states, by name of the clip.
         held: clips of other sources, which are tested.
     """
 
     request: ReproduceRequest
+    setting: ReviewSetting
+    members: tuple[Member, ...]
     pool: Sequence[LabelledStates]
     places: dict[str, Path]
     held: Sequence[LabelledStates]
@@ -178,7 +223,8 @@ class _Loop:
     def settings(self) -> dict[str, Any]:
         """What decides a course besides states, seed and way."""
         counts = {"start": START, "labels": LABELS_A_ROUND, "rounds": ROUNDS, "parts": PARTS}
-        return {**counts, "mode": self.request.mode, "folds": self.request.folds}
+        fixed = {"mode": self.request.mode, "folds": self.request.folds}
+        return {**counts, **fixed, "setting": self.setting.name}
 
     def course(self, way: str) -> dict[str, Any]:
         """Scores of the held-out clips and processor seconds of the refits, as JSON values."""
@@ -209,7 +255,13 @@ class _Loop:
         drawn = draw_clips(self.pool, per_class=START, rng=np.random.default_rng(self.seed))
         others = [e for e in self.pool if e.name not in {d.name for d in drawn}]
         request = self.request
-        probe = Probe(mode=request.mode, folds=request.folds, seed=self.seed).fit(drawn)
+        probe = Probe(
+            recipe="committee" if self.members else "paper",
+            members=self.members,
+            mode=request.mode,
+            folds=request.folds,
+            seed=self.seed,
+        ).fit(drawn)
         with tempfile.TemporaryDirectory() as folder:
             probe.save(Path(folder) / "probe")
             videos = [self._video(e, probe) for e in others]
@@ -240,34 +292,42 @@ def _course(piece: dict[str, Any], held: Sequence[LabelledStates]) -> LabelCours
     return LabelCourse(rounds, tuple(piece["seconds"]))
 
 
+def _section(setting: ReviewSetting) -> str:
+    return f"What labels of a review gain: {setting.name}"
+
+
 def _table_rows(
-    bench: Bench, data: DataSource, found: dict[str, list[LabelCourse]]
+    bench: Bench, data: DataSource, setting: ReviewSetting, found: dict[str, list[LabelCourse]]
 ) -> list[ResultRow]:
-    table = bench.table(data, "What labels of a review gain", PROTOCOL)
+    table = bench.table(data, _section(setting), PROTOCOL)
     draws, rows = bench.request.draws, []
     for number in range(ROUNDS + 1):
-        setting = _words(number)
+        given = _words(number)
         units = {way: [c.rounds[number] for c in found[way]] for way in WAYS}
         for way in WAYS:
-            rows.append(table.row(setting, _metric(way), auc_estimate(units[way], draws=draws)))
+            rows.append(table.row(given, _metric(way), auc_estimate(units[way], draws=draws)))
         if number:
             gain = difference(units[PROPOSED], units[AT_RANDOM], draws=draws)
-            rows += _gain_rows(table.row, setting, gain)
+            rows += _gain_rows(table.row, given, gain)
     rows += _gain_rows(table.row, "mean of all rounds", _mean_gain(found, draws=draws))
     seconds = [s for courses in found.values() for c in courses for s in c.seconds]
-    refits = bench.table(data, "Refits", "all refits of both ways and all seeds")
+    refits = bench.table(data, f"Refits: {setting.name}", "all refits of both ways and all seeds")
     values = {"median": np.median(seconds), "longest": np.max(seconds)}
     for name, value in values.items():
         rows.append(refits.row("processor seconds of a refit", name, float(value), count=True))
     return rows
 
 
-GAIN, AHEAD = "proposed minus at random", "seeds ahead"
+GAIN, OVER_SEEDS = "proposed minus at random", "proposed minus at random, over seeds"
+AHEAD = "seeds ahead"
 
 
-def _gain_rows(row: Callable[..., ResultRow], setting: str, gain: Estimate) -> list[ResultRow]:
-    ahead = float((np.array(gain.by_seed) > 0).mean())
-    return [row(setting, GAIN, gain), row(setting, AHEAD, ahead)]
+def _gain_rows(row: Callable[..., ResultRow], given: str, gain: Estimate) -> list[ResultRow]:
+    own = np.array(gain.by_seed)
+    error = 1.96 * float(own.std(ddof=1)) / np.sqrt(len(own)) if len(own) > 1 else np.nan
+    over_seeds = Estimate(gain.ours, gain.ours - error, gain.ours + error)
+    ahead = float((own > 0).mean())
+    return [row(given, GAIN, gain), row(given, OVER_SEEDS, over_seeds), row(given, AHEAD, ahead)]
 
 
 def _mean_gain(found: dict[str, list[LabelCourse]], *, draws: int) -> Estimate:
@@ -294,15 +354,23 @@ def _words(number: int) -> str:
 def _figure(bench: Bench, rows: Sequence[ResultRow]) -> Figure:
     counts = [number * LABELS_A_ROUND for number in range(ROUNDS + 1)]
     panels = []
+    sections = {r.section: None for r in rows if r.metric == _metric(PROPOSED)}
     for data in bench.request.data:
-        curves = []
-        for way in WAYS:
-            own = [r for r in rows if r.data == data.name and r.metric == _metric(way)]
-            curves.append(curve_of_rows(way, counts, own))
-        panels.append(Panel(data.name, "labels given in the review", HIGHEST_AUC, tuple(curves)))
+        for section in sections:
+            of_data = [r for r in rows if r.data == data.name and r.section == section]
+            if not of_data:
+                continue
+            curves = []
+            for way in WAYS:
+                own = [r for r in of_data if r.metric == _metric(way)]
+                curves.append(curve_of_rows(way, counts, own))
+            title = f"{data.name}, {section.partition(': ')[2]}"
+            panels.append(Panel(title, "labels given in the review", HIGHEST_AUC, tuple(curves)))
     caption = (
         f"{HIGHEST_AUC} on sources held apart against labels given in the review, after a start "
         f"with {START} clips of each kind; the band is over sources."
     )
-    drawing = panels_drawing(panels, columns=2)
-    return Figure("teach", caption, drawing, (4.6 * len(panels) + 0.4, 3.6))
+    columns = len(sections)
+    drawing = panels_drawing(panels, columns=columns)
+    lines = -(-len(panels) // columns)
+    return Figure("teach", caption, drawing, (4.6 * columns + 0.4, 3.6 * lines))

@@ -81,8 +81,8 @@ class ReviewLibrary(Protocol):
     def unlabel(self, label_id: str, /) -> None:
         """Take a label back."""
 
-    def undo(self, reviewer: str, /) -> Any:
-        """Take back what this reviewer labelled last; None where there is nothing."""
+    def undo(self, reviewer: str, /) -> Sequence[Any]:
+        """Take back what this reviewer labelled last, many at once together; all of these."""
 
     def labels(self) -> Sequence[Any]:
         """All labels."""
@@ -143,8 +143,8 @@ class ReviewExports(Protocol):
     def formats(self) -> Sequence[Any]:
         """`name`, `extension` and `about` of each."""
 
-    def write(self, name: str, out: Path, /) -> None:
-        """Write everything in a format."""
+    def write(self, name: str, out: Path, /) -> Sequence[Any]:
+        """Write everything in a format; `video` and `reason` of each that cannot be read."""
 
 
 class ReviewModel(Protocol):

@@ -109,9 +109,9 @@ class LabelsAnswer(_Told):
 
 
 class UndoneAnswer(_Told):
-    """The label that was taken back."""
+    """The labels that were taken back; none where there was nothing to undo."""
 
-    undone: LabelAnswer | None
+    undone: list[LabelAnswer]
 
 
 class ImportedAnswer(_Told):

@@ -89,9 +89,9 @@ def label_many(desk: TheDesk, session: TheSession, given: a.NewLabels) -> Any:
 
 @route(router, "POST", "/labels/undo", role=Role.REVIEWER, response_model=a.UndoneAnswer)
 def undo(desk: TheDesk, session: TheSession) -> Any:
-    """Take back what this reviewer labelled last."""
+    """Take back what this reviewer labelled last; events labelled at once together."""
     found = desk.library.undo(session.reviewer)
-    return {"undone": None if found is None else a.LabelAnswer.model_validate(found)}
+    return {"undone": [a.LabelAnswer.model_validate(one) for one in found]}
 
 
 @route(router, "POST", "/labels/import", role=Role.ADMIN, response_model=a.ImportedAnswer)
@@ -213,7 +213,7 @@ def explain(desk: TheDesk, event_id: AnId) -> a.JobAnswer:
 
 @route(router, "POST", "/exports", role=Role.REVIEWER, status_code=202)
 def start_export(desk: TheDesk, given: a.NewExport) -> a.JobAnswer:
-    """Write an export; `done` carries the id under which it is fetched."""
+    """Write an export; `done` carries its id, and why which videos are left out."""
     known = {one.name: one.extension for one in desk.exports.formats()}
     if given.format not in known:
         raise Refusal(400, "format", f"there is no such format; choose from {', '.join(known)}")
@@ -223,8 +223,10 @@ def start_export(desk: TheDesk, given: a.NewExport) -> a.JobAnswer:
 def _export(desk: Desk, name: str, known: dict[str, str]) -> dict[str, Any]:
     export_id = secrets.token_hex(8)
     file = desk.media.export_path(export_id, known[name])
-    desk.exports.write(name, file)
-    return {"result_id": export_id}
+    left_out = desk.exports.write(name, file)
+    # Where a video lies stays with the server.
+    reasons = [one.reason.replace(str(one.video), one.video.name) for one in left_out]
+    return {"result_id": export_id, "left_out": reasons}
 
 
 @route(router, "GET", "/exports/{export_id}/file", role=Role.REVIEWER, response_class=FileResponse)

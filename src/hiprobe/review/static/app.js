@@ -93,7 +93,7 @@ function keyTable({ desk, judging, player, tools, explain, setAsking, view, setV
     entry("Judge", ["n"], "normal", () => judging.judge("normal")),
     entry("Judge", ["s"], "unsure", () => judging.judge("unsure")),
     entry("Judge", ["c"], "a class of your own", () => desk.videoId && setAsking(true)),
-    entry("Judge", ["u"], "undo the last label", judging.undo),
+    entry("Judge", ["u"], "undo the last verdict, of many at once together", judging.undo),
     entry("Judge", ["e"], "ask the model why", () => explain.current?.()),
   ];
   return [
@@ -115,6 +115,7 @@ function keyTable({ desk, judging, player, tools, explain, setAsking, view, setV
     entry("Curve", ["m"], "drag to mark a stretch", tool("marking")),
     entry("Curve", ["i"], "mark from here", tool("markStart")),
     entry("Curve", ["o"], "mark up to here", tool("markEnd")),
+    entry("Curve", ["w"], "mark the whole video", tool("markWhole")),
     entry("Curve", ["+", "="], "threshold up", tool("nudge", 0.01)),
     entry("Curve", ["-"], "threshold down", tool("nudge", -0.01)),
     ...teaching,
@@ -176,15 +177,16 @@ function Review({ session, logOut }) {
     desk.setEvent({ ...desk.event, label: made[0] });
     return desk.nextUnjudged();
   };
-  /** Show an event as the server has it now, after its label was taken back. */
-  const readAgain = (id) =>
-    attempt("Loading the event", () => api.event(id), (event) => {
-      events.patch(id, event);
-      desk.openEvent(event);
+  /** Show events as the server has them now, after their labels were taken back; open the first. */
+  const readAgain = (...ids) =>
+    attempt("Loading the event", () => Promise.all(ids.map(api.event)), (found) => {
+      for (const event of found) events.patch(event.id, event);
+      desk.openEvent(found[0]);
     });
-  const undone = (label) => {
+  const undone = (taken) => {
     reloadLabels();
-    return label.event_id ? readAgain(label.event_id) : true;
+    const ids = taken.map((label) => label.event_id).filter(Boolean);
+    return ids.length ? readAgain(...ids) : true;
   };
   const takenBack = () => {
     reloadLabels();

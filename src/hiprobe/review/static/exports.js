@@ -5,12 +5,14 @@ import { html, useEffect, useState } from "./ui.js";
 
 function ExportRow({ format, attempt }) {
   const [file, setFile] = useState("");
+  const [leftOut, setLeftOut] = useState([]);
   const write = () =>
     attempt(
       `Writing ${format.name}`,
       async () => follow(await api.startExport(format.name)),
       (done) => {
         setFile(api.exportAddress(done.result_id));
+        setLeftOut(done.left_out);
         return `${format.name} is ready to download.`;
       },
     );
@@ -19,6 +21,11 @@ function ExportRow({ format, attempt }) {
       <div>
         <strong>${format.name}</strong> <span class="soft">${format.extension}</span>
         <p>${format.about}</p>
+        ${leftOut.length > 0 &&
+        html`<div class="wrong" role="alert">
+          <p>Left out of it, since ${leftOut.length > 1 ? "they" : "it"} cannot be read:</p>
+          ${leftOut.map((reason) => html`<p key=${reason}>${reason}</p>`)}
+        </div>`}
       </div>
       <div class="buttons">
         <button type="button" onClick=${write}>Write<span class="unseen"> ${format.name}</span></button>

@@ -46,7 +46,7 @@ function useTurns() {
  *
  * @param place what is open: `{event, video, range, chosen}`
  * @param changed called with the labels that were made
- * @param undone called with the label that was taken back; returns when that is on the page
+ * @param undone called with the labels that were taken back; returns when that is on the page
  */
 export function useJudging({ place, attempt, changed, undone }) {
   const [note, setNote] = useState("");
@@ -83,12 +83,14 @@ export function useJudging({ place, attempt, changed, undone }) {
     });
   const undo = () =>
     inTurn(async () => {
-      let back = null;
-      const done = await attempt("Undoing", api.undo, (label) => {
-        back = label;
-        return label ? `Taken back: ${labelWords(label)}.` : "There is nothing to undo.";
+      let back = [];
+      const done = await attempt("Undoing", api.undo, (labels) => {
+        back = labels;
+        if (!back.length) return "There is nothing to undo.";
+        const many = back.length > 1 ? ` of ${back.length} events` : "";
+        return `Taken back: ${labelWords(back[0])}${many}.`;
       });
-      return back ? now.current.undone(back) : done;
+      return back.length ? now.current.undone(back) : done;
     });
   return { note, setNote, judge, undo };
 }

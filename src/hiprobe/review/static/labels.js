@@ -47,10 +47,13 @@ const KINDS = [
 ];
 
 /** The bar with the verdicts, for the marked stretch where there is one, else for the event. */
-export function LabelBar({ target, note, setNote, judge, undo, clearRange, ask }) {
-  const { event, range } = target;
+export function LabelBar({ target, note, setNote, judge, undo, clearRange, markWhole, ask }) {
+  const { event, range, length } = target;
+  const isWhole = range && range.start_seconds <= 0 && range.end_seconds >= length;
   const what = range
-    ? `the marked stretch ${stretchWords(range.start_seconds, range.end_seconds)}`
+    ? isWhole
+      ? "the whole video"
+      : `the marked stretch ${stretchWords(range.start_seconds, range.end_seconds)}`
     : event
       ? `the event ${stretchWords(event.start_seconds, event.end_seconds)}`
       : "";
@@ -78,6 +81,8 @@ export function LabelBar({ target, note, setNote, judge, undo, clearRange, ask }
         )}
         <button type="button" onClick=${ask}>Class … <kbd>c</kbd></button>
         <button type="button" class="quiet" onClick=${undo}>Undo <kbd>u</kbd></button>
+        ${!isWhole &&
+        html`<button type="button" class="quiet" onClick=${markWhole}>Whole video <kbd>w</kbd></button>`}
         ${range && html`<button type="button" class="quiet" onClick=${clearRange}>Unmark</button>`}
       </div>
       <label class="note-field">

@@ -7,7 +7,8 @@ const SHOWN_MS = 5000;
 /** Requests with their outcome shown.
  *
  * `attempt(words, request, after)` runs `request`; only when the server has answered is `after`
- * called with the answer and success told. A failure stays until it is tried again or put away.
+ * called with the answer, and the words that it returns are told. A failure stays until it is tried
+ * again or put away.
  */
 export function useAttempts() {
   const [busy, setBusy] = useState([]);

@@ -77,7 +77,9 @@ function useMedia(videoId, attempt) {
           await follow(job, heard, stop.signal);
         }
       },
-      () => stop.signal.aborted || setMedia({ ready: true, progress: null }),
+      () => {
+        if (!stop.signal.aborted) setMedia({ ready: true, progress: null });
+      },
     );
     return () => stop.abort();
   }, [videoId]);

@@ -18,7 +18,9 @@ function useCurve(videoId, turn, attempt) {
     attempt(
       "Loading the score curve",
       () => api.curve(videoId),
-      (answer) => late || setCurve(answer),
+      (answer) => {
+        if (!late) setCurve(answer);
+      },
     );
     return () => (late = true);
   }, [videoId, turn]);
@@ -61,7 +63,7 @@ function CurveButtons({ zoomed, setZoomed, marking, setMarking, event }) {
 /** The desk.
  *
  * @param controls a ref for the keys of the player
- * @param desk a ref that gets what other keys do: `{zoom, marking, markStart, markEnd, nudge}`
+ * @param desk a ref that gets what other keys do: `{zoom, marking, markStart, markEnd, markWhole, nudge}`
  * @param judging everything the verdicts need; see LabelBar
  */
 export function Watch({ video, event, range, setRange, turn, controls, desk, explain, judging, ...rest }) {
@@ -96,6 +98,7 @@ export function Watch({ video, event, range, setRange, turn, controls, desk, exp
     loop: () => setLoop(!loop),
     markStart: () => markFrom((now) => ({ start_seconds: now })),
     markEnd: () => markFrom((now) => ({ end_seconds: now })),
+    markWhole: () => setRange({ start_seconds: 0, end_seconds: video.duration_seconds }),
     nudge: (by) => may.threshold && setDraft(Math.min(0.999, Math.max(0, threshold + by))),
   };
   const own = labels.filter((label) => label.video_id === video.id);
@@ -139,7 +142,11 @@ export function Watch({ video, event, range, setRange, turn, controls, desk, exp
         />
         <${CurveButtons} ...${{ zoomed, setZoomed, marking, setMarking, event }} />
       `}
-      ${may.label && html`<${LabelBar} target=${{ event, range }} ...${judging} />`}
+      ${may.label && html`<${LabelBar}
+        target=${{ event, range, length: video.duration_seconds }}
+        markWhole=${desk.current.markWhole}
+        ...${judging}
+      />`}
       ${curve &&
       html`
         <${ThresholdBar}
