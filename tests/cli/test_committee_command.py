@@ -17,7 +17,7 @@ from hiprobe.cli.fit_report import (
     wilson_interval,
 )
 from hiprobe.cli.options import COMMITTEE_NAMES
-from hiprobe.joined import COMMITTEE_READINGS
+from hiprobe.joined import COMMITTEE_READINGS, layers_of
 from hiprobe.probe import Probe
 from hiprobe.probe.fit_results import ThresholdSummary
 
@@ -159,11 +159,13 @@ def test_what_means_nothing_for_a_recipe_is_refused(
     assert result.exit_code == 2 and words in result.output
 
 
-def test_a_probe_of_many_layers_is_not_compared_by_one(probe: Path, clips: Path) -> None:
+def test_what_a_change_does_to_its_scores_is_compared(probe: Path, clips: Path) -> None:
     backbone = Probe.load(probe).backbone_spec().name
     video = clips / "normal" / "0.mp4"
-    result = run("backbones", "compare", backbone, video, "--probe", probe, "--dtype", "bfloat16")
-    assert result.exit_code == 2 and "only one layer can be compared" in result.output
+    words = ("compare", backbone, video, "--probe", probe, "--dtype", "bfloat16", "--json")
+    found = json.loads(good(run("backbones", *words)).stdout)["scores"]
+    assert found["layers"] == list(layers_of(Probe.load(probe).members))
+    assert 0 < found["largest_change"] < 0.5
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:

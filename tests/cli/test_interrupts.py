@@ -24,6 +24,8 @@ resource = pytest.importorskip("resource", reason="signals and limits of POSIX")
 
 SEGMENTS = 260
 OPTIONS = ("--segment-seconds", "0.125")
+# One reading, so that a row that is kept is a segment that was read.
+FIT_OPTIONS = (*OPTIONS, "--recipe", "paper")
 WAIT_SECONDS = 300
 
 
@@ -127,7 +129,7 @@ class Fits:
 def fits(clips: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Fits:
     folder = tmp_path_factory.mktemp("fits")
     cache, out = folder / "cache", folder / "probe"
-    words = ("fit", clips, "-o", out, "--backbone", tiny_model, *OPTIONS)
+    words = ("fit", clips, "-o", out, "--backbone", tiny_model, *FIT_OPTIONS)
     first = Run(cache, *words)
     first.stop_when(lambda: len(pieces(cache)) >= 1, signal.SIGINT)
     stopped, rows_after_stop, count = first.end(), rows_kept(cache), len(pieces(cache))
@@ -160,7 +162,7 @@ def test_the_resumed_run_has_the_states_of_an_undisturbed_one(
     code, printed, err = fits.finished
     assert code == 0, err
     assert "At the threshold" in printed and not pieces(fits.cache)
-    words = ("fit", clips, "-o", tmp_path / "probe", "--backbone", tiny_model, *OPTIONS)
+    words = ("fit", clips, "-o", tmp_path / "probe", "--backbone", tiny_model, *FIT_OPTIONS)
     assert Run(tmp_path / "cache", *words).end()[0] == 0
     kept, straight = states_of(fits.cache), states_of(tmp_path / "cache")
     assert kept.keys() == straight.keys() and len(kept) == 8
@@ -197,7 +199,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(
 ) -> None:
     """A limit on the size of a file stands for the full disk: both fail while writing."""
     out = tmp_path / "probe"
-    words = ("fit", clips, "-o", out, "--backbone", tiny_model, *OPTIONS)
+    words = ("fit", clips, "-o", out, "--backbone", tiny_model, *FIT_OPTIONS)
     code, _, err = Run(tmp_path / "cache", *words, limit_bytes=30_000).end()
     assert code == 10, err
     assert "Traceback" not in err and "free some" in err

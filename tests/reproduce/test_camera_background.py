@@ -16,14 +16,15 @@ from hiprobe.reproduce.request import DataSource
 
 sys.path.append(str(Path(__file__).parent))
 import toy_states
-from test_two_recipes import write_views
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     place = tmp_path_factory.mktemp("background")
     sets = [
-        DataSource(name, write_views(place / name, toy_states.examples(sources=12, gap=4.0)))
+        DataSource(
+            name, toy_states.write_views(place / name, toy_states.examples(sources=12, gap=4.0))
+        )
         for name in ("one", "other")
     ]
     return camera_background.run(toy_states.bench(place / "out", *sets))

@@ -33,7 +33,13 @@ from hiprobe.backbones.interface import Speech
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import DECODER_READINGS, VISION_READINGS, Reading, VisionReading
+from hiprobe.states import (
+    DECODER_READINGS,
+    READINGS,
+    VISION_READINGS,
+    Reading,
+    VisionReading,
+)
 
 _Self = TypeVar("_Self")
 _P = ParamSpec("_P")
@@ -152,6 +158,11 @@ class DecoderBackbone(ABC):
         """Within the block all passes are about the same pictures; gives what `from_vision`
         takes."""
         return nullcontext()
+
+    @property
+    def offered_readings(self) -> tuple[Reading, ...]:
+        """All that there are: each of these has a vision tower."""
+        return READINGS
 
     @property
     def layer_count(self) -> int:

@@ -13,7 +13,7 @@ from hiprobe.errors import UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.prompts import DEFAULT_PROMPT, PRESETS
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Reading
+from hiprobe.states import DECODER_READINGS, Reading
 
 # Default prompt; the paper gives none, this is the wording of its author's later work.
 DETECT_PROMPT = PRESETS[DEFAULT_PROMPT]
@@ -131,6 +131,21 @@ class Speaker(Protocol):
     def speech(self) -> Speech:
         """What `describe` does unless told otherwise."""
         ...
+
+
+@runtime_checkable
+class OffersReadings(Protocol):
+    """A backbone that declares its readings; others are taken to have those of the decoder."""
+
+    @property
+    def offered_readings(self) -> tuple[Reading, ...]:
+        """What `states` can be asked for."""
+        ...
+
+
+def readings_offered(backbone: Backbone) -> tuple[Reading, ...]:
+    """The readings that a backbone gives; not all have a vision tower to read alone."""
+    return backbone.offered_readings if isinstance(backbone, OffersReadings) else DECODER_READINGS
 
 
 @runtime_checkable

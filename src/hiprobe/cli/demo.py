@@ -174,7 +174,9 @@ def demonstrate(
 
     fitting = Fitting.of(
         material.fit,
-        settings=FitSettings(recipe="committee", readings=COMMITTEE_READINGS, seed=seed),
+        settings=FitSettings(
+            recipe="committee", readings=COMMITTEE_READINGS, seed=seed, is_usual=True
+        ),
         how=SessionOptions(backbone=backbone, quiet=quiet),
     )
     # In the order in which they were met: clips were held out before the others were read.

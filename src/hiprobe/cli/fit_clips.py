@@ -85,6 +85,19 @@ class FitSettings:
         )
         return replace(self, recipe="paper", readings=("last",), layers_up_to=None)
 
+    def for_backbone(self, backbone: Backbone) -> FitSettings:
+        """These settings, without readings of the usual committee that the backbone lacks."""
+        from hiprobe.backbones.interface import readings_offered
+
+        lacking = [r for r in self.readings if r not in readings_offered(backbone)]
+        if not (self.is_usual and lacking):
+            return self
+        say(
+            f"{backbone.fingerprint.model} gives no {', '.join(lacking)}; the committee goes "
+            "without"
+        )
+        return replace(self, readings=tuple(r for r in self.readings if r not in lacking))
+
     @property
     def reads_heads(self) -> bool:
         """Whether attention heads are read in place of a hidden state."""
@@ -218,6 +231,8 @@ class Fitting:
             else:
                 say_how_it_is_cut(known, how)
                 session = open_for_probe(known, how, whole=True)
+        if session is not None and known is None:
+            settings = settings.for_backbone(session.backbone)
         run = cls(tuple(clips), settings, how, session, known)
         cache = session.cache if session else None
         plain = session.settings if session else ExtractionSettings()

@@ -116,18 +116,18 @@ class ReadUnit:
         Raises:
             UsageError: it does not have one of the layers.
         """
-        rest = _written_out(settings, layer_count, tuple(prompts), tuple(want))
-        return cls(Path(video), stretch, *rest)
+        layers, readings = settings.layers_of(layer_count), tuple(dict.fromkeys(settings.readings))
+        # Written out first: layers may come as a list, which could not be looked up.
+        written_out = replace(settings, layers=layers, readings=readings)
+        asked = tuple(dict.fromkeys(prompts)), tuple(sorted(set(want)))
+        return cls(Path(video), stretch, *_shared(written_out, *asked))
 
 
 @lru_cache(maxsize=16)
-def _written_out(
+def _shared(
     settings: ExtractionSettings,
-    layer_count: int,
     prompts: tuple[str, ...],
     want: tuple[Literal["clip", "segments"], ...],
 ) -> tuple[ExtractionSettings, tuple[str, ...], tuple[Literal["clip", "segments"], ...]]:
-    """What the units of a run share: one value for all, since a run may ask for thousands."""
-    layers, readings = settings.layers_of(layer_count), tuple(dict.fromkeys(settings.readings))
-    written_out = replace(settings, layers=layers, readings=readings)
-    return written_out, tuple(dict.fromkeys(prompts)), tuple(sorted(set(want)))
+    """The first of these values that are equal, since a run may ask for thousands of units."""
+    return settings, prompts, want

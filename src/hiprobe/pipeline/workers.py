@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.backbones.interface import Backbone, PromptsBackbone, Speech
+from hiprobe.backbones.interface import Backbone, PromptsBackbone, Speech, readings_offered
 from hiprobe.errors import BackboneError, HiProbeError, VideoError
 from hiprobe.failures import failure_of
 from hiprobe.fingerprint import Fingerprint
@@ -80,6 +80,7 @@ class BackboneFacts:
     layer_count: int
     width: int
     reads_prompts: bool
+    readings: tuple[Reading, ...]
     spec: BackboneSpec | None
 
     @classmethod
@@ -90,6 +91,7 @@ class BackboneFacts:
             backbone.layer_count,
             backbone.width,
             isinstance(backbone, PromptsBackbone),
+            readings_offered(backbone),
             spec_of(backbone),
         )
 
@@ -250,6 +252,11 @@ class ElsewhereBackbone:
     def width(self) -> int:
         """As of the backbone."""
         return self.facts.width
+
+    @property
+    def offered_readings(self) -> tuple[Reading, ...]:
+        """As of the backbone."""
+        return self.facts.readings
 
     @property
     def spec(self) -> BackboneSpec | None:
