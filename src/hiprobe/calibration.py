@@ -42,20 +42,22 @@ def block_maxima(
     Raises:
         UsageError: the block is not longer than 0, or shapes differ.
     """
+    values = np.asarray(scores, dtype=np.float64)
+    owner = _owners(start_seconds, end_seconds, block_seconds)
+    if owner.shape != values.shape:
+        raise UsageError(f"{len(owner)} segments, scores {values.shape} differ")
+    return _highest(owner, values)
+
+
+def _owners(
+    start_seconds: ArrayLike, end_seconds: ArrayLike, block_seconds: float
+) -> NDArray[np.int64]:
+    """The block of each segment, ascending; the last block has one."""
     if not 0 < block_seconds < math.inf:
         raise UsageError(f"a block of {block_seconds} s; give a cool-down above 0 seconds")
     start, end = without_gaps(start_seconds, end_seconds)
-    values = np.asarray(scores, dtype=np.float64)
-    if not start.shape == end.shape == values.shape or values.ndim != 1:
-        raise UsageError(f"{len(start)} starts, {len(end)} ends, scores {values.shape} differ")
-    owner = _owners(start, end, block_seconds)
-    found = np.full(owner.max(initial=-1) + 1, -np.inf)
-    np.maximum.at(found, owner, np.where(np.isnan(values), -np.inf, values))
-    return np.where(np.isneginf(found), np.nan, found)
-
-
-def _owners(start: _Floats, end: _Floats, block_seconds: float) -> NDArray[np.int64]:
-    """The block of each segment, ascending; the last block has one."""
+    if start.shape != end.shape or start.ndim != 1:
+        raise UsageError(f"{len(start)} starts, {len(end)} ends differ")
     if not len(start):
         return np.zeros(0, np.int64)
     blocks = max(1, round(float(end[-1] - start[0]) / block_seconds))
@@ -63,6 +65,13 @@ def _owners(start: _Floats, end: _Floats, block_seconds: float) -> NDArray[np.in
     known = np.nextafter(end - start[0], -np.inf)
     owner: NDArray[np.int64] = np.minimum((known / block_seconds).astype(np.int64), blocks - 1)
     return owner
+
+
+def _highest(owner: NDArray[np.int64], values: _Floats) -> _Floats:
+    """Highest score of each block, NaN where it has none."""
+    found = np.full(owner.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(found, owner, np.where(np.isnan(values), -np.inf, values))
+    return np.where(np.isneginf(found), np.nan, found)
 
 
 @dataclass(frozen=True)
@@ -145,9 +154,10 @@ def footage_blocks(
     scores = [timeline.smoothed for timeline in timelines]
     parts = (np.concatenate([np.zeros(0), *own]) for own in (starts, ends, scores, hours))
     start, end, score, hour = parts
-    maxima = block_maxima(start, end, score, block_seconds=block_seconds)
+    owner = _owners(start, end, block_seconds)
+    maxima = _highest(owner, score)
     # A segment longer than a block leaves some blocks without one: they begin within the next.
-    first = np.searchsorted(_owners(start, end, block_seconds), np.arange(len(maxima)))
+    first = np.searchsorted(owner, np.arange(len(maxima)))
     return FootageBlocks(maxima, hour[first])
 
 

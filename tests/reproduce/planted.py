@@ -13,12 +13,17 @@ from pathlib import Path
 
 import backbone_cases
 import numpy as np
+import tiny_sets
 from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import TextReading
 from hiprobe.backbones.lite.lite_model import LiteBackbone, load_lite
+from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.segment import Segment
 from hiprobe.states import VISION_LAYERS, VISION_READINGS, Reading
+from hiprobe.store.states_cache import StatesCache
+from hiprobe.video.write import write_video
 
 PLANTED = 1e4
 """What a wholly abnormal segment or text is moved by, in each dimension."""
@@ -87,3 +92,17 @@ def planted_opener(
         return backbone
 
     return opened
+
+
+def bench_on_files(folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Bench:
+    """A bench on 16 written clips of a source each, every other one hard noise throughout."""
+    lines = ["video,label,source"]
+    for i in range(16):
+        spans = ((0, 24),) if i % 2 else ()
+        write_video(folder / f"{i}.mp4", tiny_sets.span_frames(24, spans, seed=i), fps=10)
+        lines.append(f"{i}.mp4,{('normal', 'abnormal')[i % 2]},s{i}")
+    (folder / "clips.csv").write_text("\n".join(lines), encoding="utf-8")
+    data = (DataSource("small", folder / "clips.csv"),)
+    request = ReproduceRequest(data=data, out=folder / "out", seeds=(0,), folds=2, draws=10)
+    extraction = Extraction(request, planted_opener(folder), StatesCache(folder / "states"))
+    return Bench(request, extraction, FinishedPieces(folder / "kept"), say=say)

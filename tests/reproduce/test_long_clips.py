@@ -10,17 +10,13 @@ import pytest
 
 from hiprobe.errors import UsageError
 from hiprobe.probe.training_set import MODES
-from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.experiments import long_clips
 from hiprobe.reproduce.experiments.long_clips import draw_videos
-from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
-from hiprobe.store.states_cache import StatesCache
-from hiprobe.video.write import write_video
+from hiprobe.reproduce.request import DataSource
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
-import tiny_sets
 import toy_states
-from planted import planted_opener
+from planted import bench_on_files
 
 
 def test_a_video_has_one_event_at_most_and_its_group_alone() -> None:
@@ -52,18 +48,8 @@ def test_every_mode_is_tested_on_real_files(
 ) -> None:
     monkeypatch.setattr(long_clips, "CLIPS_OF_A_VIDEO", (1, 2))
     monkeypatch.setattr(long_clips, "VIDEOS_OF_A_KIND", 1)
-    lines = ["video,label,source"]
-    for i in range(16):
-        spans = ((0, 24),) if i % 2 else ()
-        write_video(tmp_path / f"{i}.mp4", tiny_sets.span_frames(24, spans, seed=i), fps=10)
-        lines.append(f"{i}.mp4,{('normal', 'abnormal')[i % 2]},s{i}")
-    (tmp_path / "clips.csv").write_text("\n".join(lines), encoding="utf-8")
-    data = (DataSource("small", tmp_path / "clips.csv"),)
-    request = ReproduceRequest(data=data, out=tmp_path / "out", seeds=(0,), folds=2, draws=10)
-    extraction = Extraction(request, planted_opener(tmp_path), StatesCache(tmp_path / "states"))
     said: list[str] = []
-    bench = Bench(request, extraction, FinishedPieces(tmp_path / "kept"), say=said.append)
-    found = long_clips.run(bench)
+    found = long_clips.run(bench_on_files(tmp_path, say=said.append))
     assert {r.setting for r in found.rows} == {"1 clips a video, 2 s", "2 clips a video, 5 s"}
     assert len(found.rows) == 2 * len(MODES)
     whole = [r for r in found.rows if r.metric.endswith(", clip")]

@@ -10,18 +10,14 @@ import numpy as np
 import pytest
 
 from hiprobe.localize import Smoothing, scored_timeline
-from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.experiments import windows
 from hiprobe.reproduce.frame_probe import TestVideo, VideoPart
-from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
+from hiprobe.reproduce.request import DataSource
 from hiprobe.states import States
-from hiprobe.store.states_cache import StatesCache
-from hiprobe.video.write import write_video
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "backbones")]
-import tiny_sets
 import toy_states
-from planted import planted_opener
+from planted import bench_on_files
 
 
 def one_event(states: States) -> TestVideo:
@@ -63,17 +59,7 @@ def test_an_alarm_is_raised_when_what_shows_the_event_has_ended(
 
 
 def test_every_way_is_measured_on_real_files(tmp_path: Path) -> None:
-    lines = ["video,label,source"]
-    for i in range(16):
-        spans = ((0, 24),) if i % 2 else ()
-        write_video(tmp_path / f"{i}.mp4", tiny_sets.span_frames(24, spans, seed=i), fps=10)
-        lines.append(f"{i}.mp4,{('normal', 'abnormal')[i % 2]},s{i}")
-    (tmp_path / "clips.csv").write_text("\n".join(lines), encoding="utf-8")
-    data = (DataSource("small", tmp_path / "clips.csv"),)
-    request = ReproduceRequest(data=data, out=tmp_path / "out", seeds=(0,), folds=2, draws=10)
-    extraction = Extraction(request, planted_opener(tmp_path), StatesCache(tmp_path / "states"))
-    bench = Bench(request, extraction, FinishedPieces(tmp_path / "kept"), say=lambda line: None)
-    found = windows.run(bench)
+    found = windows.run(bench_on_files(tmp_path))
     by_way = {way.words: {} for way in windows.WAYS}
     for row in found.rows:
         by_way[row.setting][row.metric] = row.ours

@@ -153,6 +153,7 @@ def demonstrate(
         normal: names of the normal classes of `clips`.
         seed: of the scenes, or of the sources that are held out and their order.
     """
+    from hiprobe.joined import COMMITTEE_READINGS
     from hiprobe.report.words import JOINED_NOTE, RENDERED_NOTE
 
     began = time.monotonic()
@@ -170,8 +171,6 @@ def demonstrate(
     note = RENDERED_NOTE if material.rendered else JOINED_NOTE
     echo(material.what)
     echo(note)
-    from hiprobe.joined import COMMITTEE_READINGS
-
     fitting = Fitting.of(
         material.fit,
         settings=FitSettings(
