@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import Backbone, PromptsBackbone
 from hiprobe.errors import BackboneMemoryError, StatesError, StorageError, UsageError
 from hiprobe.names import path_text
-from hiprobe.pipeline.reading import ExtractionSettings
+from hiprobe.pipeline.reading import ExtractionSettings, Shard
 from hiprobe.segment import Segment, Stretch, covered_seconds
 from hiprobe.states import VISION_READINGS, Reading, States, VideoStates, depth_at, layers_at
-from hiprobe.store.states_cache import PartFiles, StatesCache
+from hiprobe.store.states_cache import PartFiles, StatesCache, remove_entry
 from hiprobe.video.container import FileStamp
 from hiprobe.video.times import GAP_SECONDS
 
@@ -224,6 +224,31 @@ class Rows:
         return [(p, r) for p in self.request.prompts for r in self.request.readings]
 
 
+@dataclass(frozen=True, eq=False)
+class KeptPiece:
+    """Segments whose states lie in one piece on disk.
+
+    Attributes:
+        file: number of the first segment in the file.
+        skipped: so many segments of the file are left out, since a piece before it has them.
+        start_seconds, end_seconds: float64 `[segments]`, of the others.
+    """
+
+    file: int
+    skipped: int
+    start_seconds: NDArray[np.float64]
+    end_seconds: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.start_seconds)
+
+    @property
+    def numbers(self) -> range:
+        """The segments' numbers in the video."""
+        first = self.file + self.skipped
+        return range(first, first + len(self))
+
+
 @dataclass(frozen=True)
 class KeptStates:
     """The cache as the extraction of one video sees it; without one nothing is found or kept.
@@ -328,22 +353,53 @@ class KeptStates:
             warnings.warn(f"the states of {self.video.name} are not kept: {error}", stacklevel=2)
         self._parts(prompt, self.cache).remove()
 
-    def restore(self) -> Rows:
-        """Rows of an interrupted run, as far as all prompts have them."""
-        rows = Rows(self.request)
+    def pieces(self, shard: Shard) -> list[KeptPiece]:
+        """What is kept of some segments in pieces that all prompts have, in order."""
         if self.cache is None:
-            return rows
-        parts = [self._parts(prompt, self.cache).read() for prompt in self.request.prompts]
-        for pieces in zip(*parts, strict=False):
-            by_prompt = dict(zip(self.request.prompts, (p.states for p in pieces), strict=True))
-            lengths = {len(s) for states in by_prompt.values() for s in states.values()}
-            rows.restore(by_prompt, count=min(lengths))
-            if len(lengths) > 1:  # cut off between two prompts: what follows does not join on
-                break
-        return rows
+            return []
+        of_prompts = [self._parts(prompt, self.cache).times() for prompt in self.request.prompts]
+        found, reached = list[KeptPiece](), shard.first
+        for file in sorted(set(of_prompts[0]).intersection(*of_prompts)):
+            # A kill can fall between two prompts: then one of them has less.
+            length = min(len(times[file]["start_seconds"]) for times in of_prompts)
+            stop = length if shard.end is None else min(length, shard.end - file)
+            skipped = max(0, reached - file)
+            if skipped < stop:
+                start, end = (of_prompts[0][file][f"{w}_seconds"] for w in ("start", "end"))
+                found.append(KeptPiece(file, skipped, start[skipped:stop], end[skipped:stop]))
+                reached = found[-1].numbers.stop
+        return found
 
-    def keep(self, rows: Rows, *, first_row: int) -> None:
-        """Keep the rows from `first_row` on as one piece.
+    def files(self, shard: Shard) -> list[Path]:
+        """The files of those pieces."""
+        if self.cache is None:
+            return []
+        parts = [self._parts(prompt, self.cache) for prompt in self.request.prompts]
+        return [part.path(piece.file) for piece in self.pieces(shard) for part in parts]
+
+    def restore(self, rows: Rows, piece: KeptPiece) -> None:
+        """Append the states of a piece.
+
+        Raises:
+            StatesError: it is damaged, or gone meanwhile.
+        """
+        if self.cache is None:
+            return
+        kept = {p: self._parts(p, self.cache).read(piece.file).states for p in self.request.prompts}
+        for prompt, by_reading in kept.items():
+            if {*self.request.readings} - {*by_reading}:
+                raise StatesError(f"a piece of {prompt!r} lacks readings; extract the video again")
+        if piece.skipped:
+            kept = {
+                prompt: {
+                    r: s.select_rows(np.arange(len(s)) >= piece.skipped) for r, s in of.items()
+                }
+                for prompt, of in kept.items()
+            }
+        rows.restore(kept, count=len(piece))
+
+    def keep(self, rows: Rows, *, first_row: int, first_segment: int) -> None:
+        """Keep the rows from `first_row` on as one piece; the first row is of a segment's number.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -353,14 +409,16 @@ class KeptStates:
         for prompt in self.request.prompts:
             states = rows.states(prompt, first_row=first_row)
             self._parts(prompt, self.cache).write(
-                first_row, states, video=path_text(self.video.name)
+                first_segment + first_row, states, video=path_text(self.video.name)
             )
 
-    def remove_parts(self) -> None:
-        """Drop what an interrupted run left."""
-        for prompt in self.keys:
-            if self.cache is not None:
-                self._parts(prompt, self.cache).remove()
+    def remove_pieces(self, pieces: Sequence[KeptPiece]) -> None:
+        """Drop pieces that an interrupted run left."""
+        if self.cache is None:
+            return
+        for piece in pieces:
+            for prompt in self.keys:
+                remove_entry(self._parts(prompt, self.cache).path(piece.file))
 
     def _parts(self, prompt: str, cache: StatesCache) -> PartFiles:
         return cache.parts(
@@ -370,12 +428,18 @@ class KeptStates:
 
 @dataclass
 class Checkpoints:
-    """Keeps the rows that no piece holds yet, every so many segments and when interrupted."""
+    """Keeps the rows that no piece holds yet, every so many segments and when interrupted.
+
+    Attributes:
+        count: rows up to here lie in pieces.
+        first_segment: number of the segment of the first row.
+    """
 
     rows: Rows
     kept: KeptStates
     every: int
-    count: int
+    count: int = 0
+    first_segment: int = 0
 
     def keep_when_due(self) -> None:
         """Keep, if enough has come in."""
@@ -385,10 +449,10 @@ class Checkpoints:
     def keep(self) -> None:
         """Keep what has come in; a full disk is a warning, since this run needs no pieces."""
         # A failed row depends on the memory of the moment: pieces end before it.
-        if len(self.rows) == self.count or any(self.rows.failed):
+        if len(self.rows) == self.count or any(self.rows.failed[self.count :]):
             return
         try:
-            self.kept.keep(self.rows, first_row=self.count)
+            self.kept.keep(self.rows, first_row=self.count, first_segment=self.first_segment)
             self.count = len(self.rows)
         except StorageError as error:
             warnings.warn(f"an interrupted run could not resume here: {error}", stacklevel=2)

@@ -85,6 +85,17 @@ DEFAULTS = ExtractionSettings()
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """The segments `[first, end)` of a video, by their numbers; None is the end of the video."""
+
+    first: int = 0
+    end: int | None = None
+
+
+EVERY_SEGMENT = Shard()
+
+
+@dataclass(frozen=True, slots=True)
 class ReadUnit:
     """What is read in one go, of one video or a stretch of it; equal ones give equal states.
 
@@ -92,6 +103,7 @@ class ReadUnit:
         settings: with its layers written out.
         prompts: in their order.
         want: "clip" for one row over the whole, "segments" for one row each.
+        shard: the segments that are read, and kept as pieces of the video; None for a whole video.
     """
 
     video: Path
@@ -99,6 +111,7 @@ class ReadUnit:
     settings: ExtractionSettings
     prompts: tuple[str, ...]
     want: tuple[Literal["clip", "segments"], ...]
+    shard: Shard | None = None
 
     @classmethod
     def of(
