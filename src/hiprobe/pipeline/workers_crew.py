@@ -331,7 +331,7 @@ class Crew:
             self._heard[whole or unit] = far
 
     def _is_asked(self, unit: ReadUnit) -> bool:
-        """Whether anybody still wants it: not a shard of a unit that was forgotten, or has failed."""
+        """Whether anybody wants it still: no shard of a unit that was forgotten or has failed."""
         return unit.shard is None or self._split_of(unit) is not None
 
     def _finish(self, unit: ReadUnit, outcome: Outcome) -> None:
