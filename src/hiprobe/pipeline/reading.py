@@ -20,6 +20,10 @@ BATCH_SEGMENTS = 4
 # Segments after which the states of an unfinished video are kept.
 CHECKPOINT_SEGMENTS = 64
 
+# Pieces of so many segments that a shard has at least: fewer are not worth the decoding of all that
+# lies before them.
+SHARD_PIECES = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionSettings(Cut):

@@ -19,7 +19,7 @@ import numpy as np
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import HiProbeError, StatesError
 from hiprobe.pipeline.checkpoints import KeptStates, Rows, StatesRequest
-from hiprobe.pipeline.reading import EVERY_SEGMENT, ReadUnit, Shard
+from hiprobe.pipeline.reading import EVERY_SEGMENT, SHARD_PIECES, ReadUnit, Shard
 from hiprobe.pipeline.stream import (
     ShardPass,
     StatesUnit,
@@ -31,9 +31,6 @@ from hiprobe.progress import Clock, Progress
 from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.segments import SegmentReader
-
-# Shards of fewer pieces are not worth the decoding of what lies before them.
-_LEAST_PIECES = 2
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def split(unit: ReadUnit, *, count: int) -> tuple[ReadUnit, ...]:
     with suppress(HiProbeError, OSError):  # told by whoever reads the video
         expected = estimated_count(unit.video, settings, unit.stretch)
     border = lcm(settings.checkpoint_segments, settings.batch_segments)
-    count = min(count, (expected or 0) // (_LEAST_PIECES * border))
+    count = min(count, (expected or 0) // (SHARD_PIECES * border))
     if count < 2 or expected is None:
         return ()
     length = round(expected / count / border) * border
