@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from pipeline_parts import AskedColour, ColourBackbone, Interrupting, write_video
 from test_gaps_in_videos import write_holed
+from test_growing_file import AtWork
 
 from hiprobe.backbones.interface import Backbone
+from hiprobe.errors import StatesError
 from hiprobe.pipeline import ExtractionSettings, Stretch, extract_clip, extract_video
 from hiprobe.pipeline.reading import ReadUnit, Shard
 from hiprobe.pipeline.shards import EndOfVideo, join_shards, read_shard, split
@@ -193,6 +195,31 @@ def test_pieces_come_back_from_another_machine(video: Path, tmp_path: Path) -> N
     assert joined is not None
     extract_video(unit.video, backbone=BatchColour(), settings=SETTINGS, cache=other)
     assert entries(here) == entries(other)
+
+
+def test_a_shard_that_cannot_be_kept_is_given_up(video: Path, tmp_path: Path) -> None:
+    """A file that goes on being written: the rest of the shard is not read in vain."""
+    growing = tmp_path / "v.mp4"
+    growing.write_bytes(video.read_bytes())
+    reader = AtWork(task=lambda: growing.write_bytes(video.read_bytes() + bytes(8)))
+    shard = unit_of(growing, shard=Shard(8, None))
+    with pytest.raises(StatesError, match=r"v\.mp4: the states of a part of it cannot be kept"):
+        read_shard(shard, backbone=reader, cache=StatesCache(tmp_path / "c"), progress=None)
+    assert reader.seen == [8, 9, 10, 11]
+
+
+def test_two_files_of_one_content(video: Path, tmp_path: Path) -> None:
+    """Their pieces lie in one folder; it does not stay behind."""
+    cache, _ = caches(tmp_path)
+    unit = unit_of(video)
+    end = in_shards(unit, cache, 0, 16)
+    assert join_shards(unit, backbone=BatchColour(), cache=cache, end=end) is not None
+    cache.parts(next(iter(entries(cache))).split("-")[0], layers=(1, 3), readings=("last",)).write(
+        16, extract_video(video, backbone=BatchColour(), settings=SETTINGS).states, video="copy"
+    )
+    assert any(entry.partial for entry in cache.entries())
+    assert join_shards(unit, backbone=BatchColour(), cache=cache, end=end) is not None
+    assert entries(cache) and not list(cache.folder.glob("*.parts"))
 
 
 def test_a_video_that_is_done_is_not_read_again(video: Path, tmp_path: Path) -> None:

@@ -398,19 +398,29 @@ class KeptStates:
             }
         rows.restore(kept, count=len(piece))
 
-    def keep(self, rows: Rows, *, first_row: int, first_segment: int) -> None:
+    def keep(self, rows: Rows, *, first_row: int, first_segment: int) -> bool:
         """Keep the rows from `first_row` on as one piece; the first row is of a segment's number.
+
+        Returns:
+            Whether they are kept: nothing is of a file that is still being written.
 
         Raises:
             StorageError: the folder cannot be written.
         """
         if self.cache is None or self.stamp.is_outdated(self.video):
-            return
+            return False
         for prompt in self.request.prompts:
             states = rows.states(prompt, first_row=first_row)
             self._parts(prompt, self.cache).write(
                 first_segment + first_row, states, video=path_text(self.video.name)
             )
+        return True
+
+    def remove_parts(self) -> None:
+        """Drop all pieces."""
+        for prompt in self.keys:
+            if self.cache is not None:
+                self._parts(prompt, self.cache).remove()
 
     def remove_pieces(self, pieces: Sequence[KeptPiece]) -> None:
         """Drop pieces that an interrupted run left."""
@@ -433,6 +443,7 @@ class Checkpoints:
     Attributes:
         count: rows up to here lie in pieces.
         first_segment: number of the segment of the first row.
+        is_complete: all that was due has been kept.
     """
 
     rows: Rows
@@ -440,6 +451,7 @@ class Checkpoints:
     every: int
     count: int = 0
     first_segment: int = 0
+    is_complete: bool = True
 
     def keep_when_due(self) -> None:
         """Keep, if enough has come in."""
@@ -449,10 +461,15 @@ class Checkpoints:
     def keep(self) -> None:
         """Keep what has come in; a full disk is a warning, since this run needs no pieces."""
         # A failed row depends on the memory of the moment: pieces end before it.
-        if len(self.rows) == self.count or any(self.rows.failed[self.count :]):
+        if len(self.rows) == self.count:
+            return
+        if any(self.rows.failed[self.count :]):
+            self.is_complete = False
             return
         try:
-            self.kept.keep(self.rows, first_row=self.count, first_segment=self.first_segment)
-            self.count = len(self.rows)
+            first_row, first_segment = self.count, self.first_segment
+            is_kept = self.kept.keep(self.rows, first_row=first_row, first_segment=first_segment)
+            self.count, self.is_complete = len(self.rows), self.is_complete and is_kept
         except StorageError as error:
+            self.is_complete = False
             warnings.warn(f"an interrupted run could not resume here: {error}", stacklevel=2)

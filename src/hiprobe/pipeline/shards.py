@@ -139,6 +139,7 @@ def join_shards(
             if rows is None or end is None:
                 return None
             found[want] |= finished_states(left, rows, unit=want, outcome=end.outcome)
+        kept.remove_parts()  # of another file with the same content, which was read meanwhile
     return found["clip"], found["segments"]
 
 

@@ -188,7 +188,11 @@ class ShardPass(Generic[Reader]):
     before: list[Times] = field(default_factory=list)
 
     def rows(self) -> tuple[Rows, Reader]:
-        """A row for each segment of the shard, and the reader where it was left."""
+        """A row for each segment of the shard, and the reader where it was left.
+
+        Raises:
+            StatesError: the states of a shard cannot be kept, so that reading on is of no use.
+        """
         pieces = self.kept.pieces(self.shard)
         try:
             return self._rows(pieces)
@@ -238,6 +242,8 @@ class ShardPass(Generic[Reader]):
         for batch, values in run_batches(shown, rows.request):
             rows.add(batch, values)
             checkpoints.keep_when_due()
+            if self.shard != EVERY_SEGMENT and not checkpoints.is_complete:
+                raise StatesError(f"{self.kept.video}: the states of a part of it cannot be kept")
             self.clock.tell(len(rows), seconds_of_video=rows.seconds)
 
     def _take(
