@@ -141,17 +141,26 @@ def use_threads(count: int) -> None:
     os.environ.update(dict.fromkeys((*_THREADS, *_OTHER_THREADS), str(count)))
 
 
-def decoding_threads(root: Path = Path("/")) -> int:
-    """Threads that decode a video: as many as `use_threads` or `OMP_NUM_THREADS` says.
+def threads_in_use(root: Path = Path("/")) -> int:
+    """Threads that this process works with: as many as `use_threads` or `OMP_NUM_THREADS` says.
 
-    Where neither does, as many as there are usable processors; at most `MAX_DECODING_THREADS`.
+    Where neither does, as many as there are usable processors.
 
     Args:
         root: where `proc` and `sys` lie.
     """
     told = os.environ.get(_THREADS[0], "").strip()
     count = int(told) if told.isascii() and told.isdigit() else 0
-    return min(count or usable_processors(root), MAX_DECODING_THREADS)
+    return count or usable_processors(root)
+
+
+def decoding_threads(root: Path = Path("/")) -> int:
+    """Threads that decode a video: those in use, at most `MAX_DECODING_THREADS`.
+
+    Args:
+        root: where `proc` and `sys` lie.
+    """
+    return min(threads_in_use(root), MAX_DECODING_THREADS)
 
 
 def ray_address() -> str | None:
