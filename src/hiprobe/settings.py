@@ -64,6 +64,11 @@ def copies_folder() -> Path:
     return cache_folder() / "copies"
 
 
+def arrays_folder() -> Path:
+    """Folder of the files without a name that hold what is too large for memory."""
+    return cache_folder() / "arrays"
+
+
 def copies_limit_bytes() -> int:
     """Bytes that those copies may take: `HIPROBE_COPIES_GB`, else 20 GB.
 
