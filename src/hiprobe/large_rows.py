@@ -27,7 +27,7 @@ _Array = NDArray[np.float32]
 HELD_BYTES = 32 * 1024 * 1024
 
 # What is gone through at once. Larger blocks are no faster.
-_BLOCK_BYTES = 16 * 1024 * 1024
+_BLOCK_BYTES = 4 * 1024 * 1024
 
 
 def is_large(size_bytes: int) -> bool:
