@@ -18,7 +18,8 @@ import numpy as np
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import HiProbeError, StatesError
-from hiprobe.pipeline.checkpoints import KeptStates, Rows, StatesRequest
+from hiprobe.pipeline.checkpoints import Rows, StatesRequest
+from hiprobe.pipeline.kept_states import KeptStates
 from hiprobe.pipeline.reading import EVERY_SEGMENT, SHARD_PIECES, ReadUnit, Shard
 from hiprobe.pipeline.stream import (
     ShardPass,

@@ -15,12 +15,11 @@ from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import BackboneMemoryError, StatesError, VideoError
 from hiprobe.pipeline.checkpoints import (
     Checkpoints,
-    KeptPiece,
-    KeptStates,
     Rows,
     StatesRequest,
     run_batches,
 )
+from hiprobe.pipeline.kept_states import KeptPiece, KeptStates
 from hiprobe.pipeline.reading import DEFAULTS, EVERY_SEGMENT, ExtractionSettings, ReadUnit, Shard
 from hiprobe.progress import Clock, Progress
 from hiprobe.segment import WHOLE, Segment, Stretch
