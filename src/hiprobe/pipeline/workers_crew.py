@@ -71,7 +71,7 @@ class Hands(Protocol):
 
 
 @dataclass
-class Shards:
+class SharedUnit:
     """A unit that several workers read, and how far they are."""
 
     units: tuple[ReadUnit, ...]
@@ -133,7 +133,7 @@ class Crew:
         self._heard: dict[ReadUnit, ProgressEvent] = {}
         self._done: dict[ReadUnit, Outcome] = {}
         self._held = 0
-        self._shards: dict[ReadUnit, Shards] = {}
+        self._shards: dict[ReadUnit, SharedUnit] = {}
         self._unsplit: set[ReadUnit] = set()
         self._deaths: Counter[ReadUnit] = Counter()
         self._lost_starts = 0
@@ -270,7 +270,7 @@ class Crew:
                     self._unsplit.add(unit)
                 elif unit in self._waiting:
                     del self._waiting[unit]
-                    self._shards[unit] = Shards(shards)
+                    self._shards[unit] = SharedUnit(shards)
                     self._waiting.update(dict.fromkeys(s for s in shards if not self._has(s)))
 
     def _hand_out(self) -> None:

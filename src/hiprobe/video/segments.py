@@ -179,11 +179,13 @@ class ClipAndSegments(SegmentReader):
         UsageError, VideoError: as `read_segments`.
     """
 
-    _frames: _Watched
+    _frames: _WatchedFrames
 
     @staticmethod
     def _frames_of(path: Path | str, stretch: Stretch) -> FrameReader:
-        return _Watched(path, start_seconds=stretch.start_seconds, end_seconds=stretch.end_seconds)
+        return _WatchedFrames(
+            path, start_seconds=stretch.start_seconds, end_seconds=stretch.end_seconds
+        )
 
     def read(self, *, times_only: Sequence[range] = ()) -> Iterator[Segment | SegmentTimes]:
         """As of the segments; the clip's key frames are picked up from all of them."""
@@ -200,7 +202,7 @@ class ClipAndSegments(SegmentReader):
         return read_clip_and_outcome(self.path, self._cut, stretch)
 
 
-class _Watched(FrameReader):
+class _WatchedFrames(FrameReader):
     """Shows every frame to the picker before it is handed out."""
 
     picked: PickedFrames | None = None  # a new one for each iteration
