@@ -206,7 +206,7 @@ class ShardPass(Generic[Reader]):
         self.clock.skipped = 0
         reader = self.reader_of(self.kept.video, self.settings, self.kept.stretch)
         # The gate for still segments compares all pictures, also those of segments that are kept.
-        known = [range(first), *(piece.numbers for piece in pieces)]
+        known = _joined_ranges([range(first), *(piece.numbers for piece in pieces)])
         source: Iterable[Segment | SegmentTimes] = (
             StillGate().over(reader) if self.settings.skip_still else reader.read(times_only=known)
         )
@@ -290,6 +290,16 @@ def finished_states(
 
 class _StalePartsError(Exception):
     """Kept pieces do not fit the segments that the video gives now."""
+
+
+def _joined_ranges(ranges: Iterable[range]) -> list[range]:
+    """Ranges in order, as few as there can be: each frame is looked up in all of them."""
+    found: list[range] = []
+    for numbers in ranges:
+        if found and numbers.start == found[-1].stop:
+            numbers = range(found.pop().start, numbers.stop)
+        found.append(numbers)
+    return found
 
 
 def _times_of(segment: Segment | SegmentTimes) -> Times:
