@@ -53,8 +53,8 @@ def split(unit: ReadUnit, *, count: int) -> tuple[ReadUnit, ...]:
     """Up to `count` units that together read a long video; none where it is read as one.
 
     Borders are multiples of the batch, since the last bits of a state depend on what is batched
-    together, and of the pieces that are kept. Where segments overlap or still ones are skipped,
-    what a segment gives depends on those before it, and nothing is split. The row over the whole
+    together, and of the pieces that are kept. Nothing is split where segments overlap, which share
+    pictures, or still ones are skipped, whose states are those of others. The row over the whole
     clip is a unit of its own.
     """
     settings = unit.settings
