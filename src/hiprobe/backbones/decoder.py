@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import wraps
 from itertools import groupby
 from threading import RLock
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hiprobe.backbones.decoder_outputs import (
+    ReadBefore,
     check_finite,
     check_head_layers,
     check_layers,
@@ -30,6 +32,7 @@ from hiprobe.backbones.decoder_outputs import (
     watched_heads,
 )
 from hiprobe.backbones.interface import Speech
+from hiprobe.backbones.shared_prefix import NotSharedError, Keeping, SharedPrefix, shared_length
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
@@ -68,9 +71,24 @@ def in_turn(
     return waiting
 
 
-# Takes the number of a prompt, rows of segments, inputs of the model, and where its visual tokens
-# stand, bool `[segments, positions]`.
-_Forward = Callable[[int, slice, Mapping[str, Tensor], Tensor], None]
+@dataclass(frozen=True)
+class _Asked:
+    """Some segments that are alike, under one prompt.
+
+    Attributes:
+        number: of the prompt.
+        rows: of the segments.
+        inputs: of the model.
+        visual: where their visual tokens stand, bool `[segments, positions]`.
+    """
+
+    number: int
+    rows: slice
+    inputs: Mapping[str, Tensor]
+    visual: Tensor
+
+
+_Before = TypeVar("_Before")
 
 
 class DecoderBackbone(ABC):
@@ -145,6 +163,10 @@ class DecoderBackbone(ABC):
     @abstractmethod
     def choosing(self, speech: Speech) -> dict[str, Any]:
         """Arguments of `generate` that choose words in this way."""
+
+    @abstractmethod
+    def keeping(self) -> Keeping | None:
+        """Where the decoder keeps keys and values; None where it cannot look back at them."""
 
     @abstractmethod
     def from_vision(self, looks: Sequence[Any], seen: Any) -> Mapping[VisionReading, Tensor]:
@@ -232,22 +254,32 @@ class DecoderBackbone(ABC):
         ]
         pictures: list[Mapping[VisionReading, Tensor]] = []
 
-        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], visual: Tensor) -> None:
-            found = read_layers(
-                lambda: self.speaker.model(**inputs, use_cache=False),
+        def begin(asked: _Asked, length: int) -> ReadBefore:
+            return ReadBefore.of(
+                lambda: self.speaker.model(**asked.inputs, use_cache=False),
                 self.stack,
                 layers=layers,
                 readings=of_decoder,
-                visual=visual,
+                visual=asked.visual[:, :length],
+            )
+
+        def forward(asked: _Asked, before: ReadBefore | None) -> None:
+            found = read_layers(
+                lambda: self.speaker.model(**asked.inputs, use_cache=False),
+                self.stack,
+                layers=layers,
+                readings=of_decoder,
+                visual=asked.visual,
+                before=before,
             )
             for reading, values in found.items():
-                made[number][reading][rows] = values
+                made[asked.number][reading][asked.rows] = values
 
         def look(looks: Sequence[Any], seen: Any) -> None:
             if of_vision:
                 pictures.append(self.from_vision(looks, seen))
 
-        self._pass(segments, prompts if of_decoder else (), forward, after=look)
+        self._pass(segments, prompts if of_decoder else (), begin, forward, after=look)
         for states in made:
             states |= {r: _joined([found[r] for found in pictures]) for r in of_vision}
             check_finite(states, dtype=self.fingerprint.dtype)
@@ -294,11 +326,14 @@ class DecoderBackbone(ABC):
         ids = first_ids(words, encode=self.plain_ids)
         found = np.zeros((len(prompts), len(segments), len(ids)))
 
-        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], _: Tensor) -> None:
-            made = self.speaker(**inputs, use_cache=False, logits_to_keep=1)
-            found[number, rows] = log_probabilities(made.logits[:, -1], ids)
+        def begin(asked: _Asked, _: int) -> None:
+            self.speaker.model(**asked.inputs, use_cache=False)
 
-        self._pass(segments, prompts, forward, together=self.joins_answers)
+        def forward(asked: _Asked, _: None) -> None:
+            made = self.speaker(**asked.inputs, use_cache=False, logits_to_keep=1)
+            found[asked.number, asked.rows] = log_probabilities(made.logits[:, -1], ids)
+
+        self._pass(segments, prompts, begin, forward, together=self.joins_answers)
         return found
 
     @in_turn
@@ -311,13 +346,17 @@ class DecoderBackbone(ABC):
         shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
         found = np.zeros(shape, np.float32)
 
-        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], _: Tensor) -> None:
-            with cut_at(self.stack, max(layers)) as cut, watched_heads(cut, layers) as caught:
-                self.speaker.model(**inputs, use_cache=False)
-            heads = stacked_heads(caught, layers, heads=self.head_count)
-            found[number, rows] = heads.cpu().numpy()
+        def begin(asked: _Asked, _: int) -> None:
+            with cut_at(self.stack, max(layers)):
+                self.speaker.model(**asked.inputs, use_cache=False)
 
-        self._pass(segments, prompts, forward, together=self.joins_answers)
+        def forward(asked: _Asked, _: None) -> None:
+            with cut_at(self.stack, max(layers)) as cut, watched_heads(cut, layers) as caught:
+                self.speaker.model(**asked.inputs, use_cache=False)
+            heads = stacked_heads(caught, layers, heads=self.head_count)
+            found[asked.number, asked.rows] = heads.cpu().numpy()
+
+        self._pass(segments, prompts, begin, forward, together=self.joins_answers)
         return found
 
     @in_turn
@@ -340,7 +379,8 @@ class DecoderBackbone(ABC):
         self,
         segments: Sequence[Segment],
         prompts: Sequence[str],
-        forward: _Forward,
+        begin: Callable[[_Asked, int], _Before],
+        forward: Callable[[_Asked, _Before | None], None],
         *,
         after: Callable[[Sequence[Any], Any], None] | None = None,
         together: bool = True,
@@ -348,6 +388,10 @@ class DecoderBackbone(ABC):
         """Call `forward` under each prompt for all segments.
 
         Args:
+            begin: called before several prompts that can share their first positions: passes of
+                the model are about these alone. Takes their number, too.
+            forward: takes what `begin` gave; passes of the model are then about the positions
+                behind. None where they are about all of them.
             after: called last for the looks of a pass, with what `looked_at_once` gave.
             together: neighbours that are alike share a call; else each segment has its own.
         """
@@ -355,14 +399,66 @@ class DecoderBackbone(ABC):
         rows = range(len(looks))
         for _, group in groupby(rows, key=lambda i: self.alike(looks[i]) if together else i):
             own = list(group)
+            some, rows_of = [looks[i] for i in own], slice(own[0], own[-1] + 1)
             with self.looked_at_once() as seen:
-                for number, prompt in enumerate(prompts):
-                    with memory_errors():
-                        inputs, visual = self.embed([looks[i] for i in own], prompt=prompt)
-                        forward(number, slice(own[0], own[-1] + 1), inputs, visual)
+                with memory_errors():
+                    self._ask(some, rows_of, prompts, begin, forward)
                 if after is not None:
                     with memory_errors():
-                        after([looks[i] for i in own], seen)
+                        after(some, seen)
+
+    def _ask(
+        self,
+        looks: Sequence[Any],
+        rows: slice,
+        prompts: Sequence[str],
+        begin: Callable[[_Asked, int], _Before],
+        forward: Callable[[_Asked, _Before | None], None],
+    ) -> None:
+        """`forward` under each prompt, for looks that are alike."""
+        begun = self._begun(looks, rows, prompts, begin) if len(set(prompts)) > 1 else None
+        for number, prompt in enumerate(prompts):
+            asked = _Asked(number, rows, *self.embed(looks, prompt=prompt))
+            if begun is None or not _looked_back(*begun, asked, forward):
+                forward(asked, None)
+
+    def _begun(
+        self,
+        looks: Sequence[Any],
+        rows: slice,
+        prompts: Sequence[str],
+        begin: Callable[[_Asked, int], _Before],
+    ) -> tuple[SharedPrefix, _Before] | None:
+        """What different prompts share, read; None where it is nothing, or cannot be kept."""
+        keeping = self.keeping()
+        if keeping is None:
+            return None
+        first = _Asked(0, rows, *self.embed(looks, prompt=prompts[0]))
+        other, _ = self.embed(looks, prompt=next(p for p in prompts if p != prompts[0]))
+        length = shared_length(first.inputs, other, first.visual)
+        if not length:
+            return None
+        shared = SharedPrefix(self.stack, keeping, length=length)
+        try:
+            with shared.alone():
+                return shared, begin(first, length)
+        except NotSharedError:
+            return None
+
+
+def _looked_back(
+    shared: SharedPrefix,
+    before: _Before,
+    asked: _Asked,
+    forward: Callable[[_Asked, _Before | None], None],
+) -> bool:
+    """Call `forward` about what stands behind the prefix; whether that could be done."""
+    try:
+        with shared.looked_back_at():
+            forward(asked, before)
+    except NotSharedError:
+        return False
+    return True
 
 
 def _joined(groups: Sequence[Tensor]) -> NDArray[np.float32]:

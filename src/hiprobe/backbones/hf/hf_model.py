@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache, DynamicLayer
 
 from hiprobe.backbones.decoder import DecoderBackbone, in_turn
 from hiprobe.backbones.decoder_outputs import cut_at, vision_readings
 from hiprobe.backbones.hf.family import UNTIMED_GAP_SECONDS, Family, Pictures, Wording
 from hiprobe.backbones.interface import Speech
+from hiprobe.backbones.shared_prefix import Keeping
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame
@@ -119,6 +121,20 @@ class HfBackbone(DecoderBackbone):
     def looked_at_once(self) -> AbstractContextManager[Mapping[str, Any]]:
         """The vision tower runs at the first pass of the block; gives what it said by then."""
         return vision_once(self.model.model)
+
+    def keeping(self) -> Keeping | None:
+        """The library's growing cache; None for decoders of another attention than the full one.
+
+        A sliding window forgets positions, and a recurrence cannot be taken back.
+        """
+        cache = DynamicCache(config=self.stack.config)
+        if any(type(layer) is not DynamicLayer for layer in cache.layers):
+            return None
+        return Keeping(
+            {"past_key_values": cache, "use_cache": True},
+            lambda: [layer.get_seq_length() for layer in cache.layers],
+            lambda positions: cache.crop(-positions),
+        )
 
     def from_vision(
         self, looks: Sequence[Pictures], seen: Mapping[str, Any]
