@@ -32,7 +32,7 @@ from hiprobe.backbones.decoder_outputs import (
     watched_heads,
 )
 from hiprobe.backbones.interface import Speech
-from hiprobe.backbones.shared_prefix import NotSharedError, Keeping, SharedPrefix, shared_length
+from hiprobe.backbones.shared_prefix import Keeping, NotSharedError, SharedPrefix, shared_length
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment

@@ -54,8 +54,8 @@ class SharedPrefix:
         """Within the block a pass of the model reads the prefix and nothing behind it.
 
         Raises:
-            NotSharedError: by that pass, where the decoder takes what is not known here, or does not
-                keep all that it read.
+            NotSharedError: by that pass, where the decoder takes what is not known here, or does
+                not keep all that it read.
         """
         with self._instead(self._read_prefix):
             yield
