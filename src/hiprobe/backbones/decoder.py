@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from itertools import groupby
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -32,7 +31,7 @@ from hiprobe.backbones.decoder_outputs import (
     watched_heads,
 )
 from hiprobe.backbones.interface import Speech
-from hiprobe.backbones.shared_prefix import Keeping, NotSharedError, SharedPrefix, shared_length
+from hiprobe.backbones.shared_prefix import Before, Keeping, Prompted, ask_in_turn
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
@@ -69,26 +68,6 @@ def in_turn(
             return method(self, *given, **named)
 
     return waiting
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """Some segments that are alike, under one prompt.
-
-    Attributes:
-        number: of the prompt.
-        rows: of the segments.
-        inputs: of the model.
-        visual: where their visual tokens stand, bool `[segments, positions]`.
-    """
-
-    number: int
-    rows: slice
-    inputs: Mapping[str, Tensor]
-    visual: Tensor
-
-
-_Before = TypeVar("_Before")
 
 
 class DecoderBackbone(ABC):
@@ -254,7 +233,7 @@ class DecoderBackbone(ABC):
         ]
         pictures: list[Mapping[VisionReading, Tensor]] = []
 
-        def begin(asked: _Asked, length: int) -> ReadBefore:
+        def begin(asked: Prompted, length: int) -> ReadBefore:
             return ReadBefore.of(
                 lambda: self.speaker.model(**asked.inputs, use_cache=False),
                 self.stack,
@@ -263,7 +242,7 @@ class DecoderBackbone(ABC):
                 visual=asked.visual[:, :length],
             )
 
-        def forward(asked: _Asked, before: ReadBefore | None) -> None:
+        def forward(asked: Prompted, before: ReadBefore | None) -> None:
             found = read_layers(
                 lambda: self.speaker.model(**asked.inputs, use_cache=False),
                 self.stack,
@@ -326,10 +305,10 @@ class DecoderBackbone(ABC):
         ids = first_ids(words, encode=self.plain_ids)
         found = np.zeros((len(prompts), len(segments), len(ids)))
 
-        def begin(asked: _Asked, _: int) -> None:
+        def begin(asked: Prompted, _: int) -> None:
             self.speaker.model(**asked.inputs, use_cache=False)
 
-        def forward(asked: _Asked, _: None) -> None:
+        def forward(asked: Prompted, _: None) -> None:
             made = self.speaker(**asked.inputs, use_cache=False, logits_to_keep=1)
             found[asked.number, asked.rows] = log_probabilities(made.logits[:, -1], ids)
 
@@ -346,11 +325,11 @@ class DecoderBackbone(ABC):
         shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
         found = np.zeros(shape, np.float32)
 
-        def begin(asked: _Asked, _: int) -> None:
+        def begin(asked: Prompted, _: int) -> None:
             with cut_at(self.stack, max(layers)):
                 self.speaker.model(**asked.inputs, use_cache=False)
 
-        def forward(asked: _Asked, _: None) -> None:
+        def forward(asked: Prompted, _: None) -> None:
             with cut_at(self.stack, max(layers)) as cut, watched_heads(cut, layers) as caught:
                 self.speaker.model(**asked.inputs, use_cache=False)
             heads = stacked_heads(caught, layers, heads=self.head_count)
@@ -379,8 +358,8 @@ class DecoderBackbone(ABC):
         self,
         segments: Sequence[Segment],
         prompts: Sequence[str],
-        begin: Callable[[_Asked, int], _Before],
-        forward: Callable[[_Asked, _Before | None], None],
+        begin: Callable[[Prompted, int], Before],
+        forward: Callable[[Prompted, Before | None], None],
         *,
         after: Callable[[Sequence[Any], Any], None] | None = None,
         together: bool = True,
@@ -388,77 +367,27 @@ class DecoderBackbone(ABC):
         """Call `forward` under each prompt for all segments.
 
         Args:
-            begin: called before several prompts that can share their first positions: passes of
-                the model are about these alone. Takes their number, too.
-            forward: takes what `begin` gave; passes of the model are then about the positions
-                behind. None where they are about all of them.
+            begin, forward: as `ask_in_turn`.
             after: called last for the looks of a pass, with what `looked_at_once` gave.
             together: neighbours that are alike share a call; else each segment has its own.
         """
         looks = [self.look(s.frames, s.frame_offsets_seconds) for s in segments]
-        rows = range(len(looks))
-        for _, group in groupby(rows, key=lambda i: self.alike(looks[i]) if together else i):
+        numbers = range(len(looks))
+        for _, group in groupby(numbers, key=lambda i: self.alike(looks[i]) if together else i):
             own = list(group)
-            some, rows_of = [looks[i] for i in own], slice(own[0], own[-1] + 1)
+            some, rows = [looks[i] for i in own], slice(own[0], own[-1] + 1)
+            asked = partial(self._asked, some, rows, prompts)
             with self.looked_at_once() as seen:
                 with memory_errors():
-                    self._ask(some, rows_of, prompts, begin, forward)
+                    ask_in_turn(self.stack, prompts, asked, begin, forward, keep=self.keeping)
                 if after is not None:
                     with memory_errors():
                         after(some, seen)
 
-    def _ask(
-        self,
-        looks: Sequence[Any],
-        rows: slice,
-        prompts: Sequence[str],
-        begin: Callable[[_Asked, int], _Before],
-        forward: Callable[[_Asked, _Before | None], None],
-    ) -> None:
-        """`forward` under each prompt, for looks that are alike."""
-        begun = self._begun(looks, rows, prompts, begin) if len(set(prompts)) > 1 else None
-        for number, prompt in enumerate(prompts):
-            asked = _Asked(number, rows, *self.embed(looks, prompt=prompt))
-            if begun is None or not _looked_back(*begun, asked, forward):
-                forward(asked, None)
-
-    def _begun(
-        self,
-        looks: Sequence[Any],
-        rows: slice,
-        prompts: Sequence[str],
-        begin: Callable[[_Asked, int], _Before],
-    ) -> tuple[SharedPrefix, _Before] | None:
-        """What different prompts share, read; None where it is nothing, or cannot be kept."""
-        keeping = self.keeping()
-        if keeping is None:
-            return None
-        first = _Asked(0, rows, *self.embed(looks, prompt=prompts[0]))
-        other, _ = self.embed(looks, prompt=next(p for p in prompts if p != prompts[0]))
-        length = shared_length(first.inputs, other, first.visual)
-        if not length:
-            return None
-        shared = SharedPrefix(self.stack, keeping, length=length)
-        try:
-            with shared.alone():
-                return shared, begin(first, length)
-        except NotSharedError:
-            return None
-
-
-def _looked_back(
-    shared: SharedPrefix,
-    before: _Before,
-    asked: _Asked,
-    forward: Callable[[_Asked, _Before | None], None],
-) -> bool:
-    """Call `forward` about what stands behind the prefix; whether that could be done."""
-    try:
-        with shared.looked_back_at():
-            forward(asked, before)
-    except NotSharedError:
-        return False
-    return True
+    def _asked(
+        self, looks: Sequence[Any], rows: slice, prompts: Sequence[str], number: int
+    ) -> Prompted:
+        return Prompted(number, rows, *self.embed(looks, prompt=prompts[number]))
 
 
 def _joined(groups: Sequence[Tensor]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,23 @@ class NotSharedError(Exception):
 
 
 @dataclass(frozen=True)
+class Prompted:
+    """Some segments that are alike, under one prompt.
+
+    Attributes:
+        number: of the prompt.
+        rows: of the segments.
+        inputs: of the model.
+        visual: where their visual tokens stand, bool `[segments, positions]`.
+    """
+
+    number: int
+    rows: slice
+    inputs: Mapping[str, Tensor]
+    visual: Tensor
+
+
+@dataclass(frozen=True)
 class Keeping:
     """How a decoder keeps keys and values, from empty ones on.
 
@@ -34,6 +51,74 @@ class Keeping:
     arguments: Mapping[str, Any]
     lengths: Callable[[], Sequence[int]]
     forget: Callable[[int], None]
+
+
+# What the pass over the shared positions gave.
+Before = TypeVar("Before")
+
+_Forward = Callable[[Prompted, Before | None], None]
+
+
+def ask_in_turn(
+    stack: Any,
+    prompts: Sequence[str],
+    asked: Callable[[int], Prompted],
+    begin: Callable[[Prompted, int], Before],
+    forward: _Forward[Before],
+    *,
+    keep: Callable[[], Keeping | None],
+) -> None:
+    """Call `forward` under each prompt, over the same pictures.
+
+    Args:
+        stack: the decoder.
+        asked: what is asked with the prompt of a number.
+        begin: called once before prompts that share their first positions, with how many these
+            are: passes of the model are about them alone.
+        forward: takes what `begin` gave; passes of the model are then about the positions behind.
+            None where they are about all positions.
+        keep: see `Keeping`; None where the decoder cannot look back.
+    """
+    other = next((n for n, prompt in enumerate(prompts) if prompt != prompts[0]), None)
+    keeping = None if other is None else keep()
+    begun = None
+    if other is not None and keeping is not None:
+        begun = _begun(stack, asked(0), asked(other), begin, keeping)
+    for number in range(len(prompts)):
+        made = asked(number)
+        if begun is None or not _went_on(*begun, made, forward):
+            forward(made, None)
+
+
+def _begun(
+    stack: Any,
+    first: Prompted,
+    other: Prompted,
+    begin: Callable[[Prompted, int], Before],
+    keeping: Keeping,
+) -> tuple[SharedPrefix, Before] | None:
+    """What the prompts share, read; None where it is nothing, or cannot be kept."""
+    length = shared_length(first.inputs, other.inputs, first.visual)
+    if not length:
+        return None
+    shared = SharedPrefix(stack, keeping, length=length)
+    try:
+        with shared.alone():
+            return shared, begin(first, length)
+    except NotSharedError:
+        return None
+
+
+def _went_on(
+    shared: SharedPrefix, before: Before, asked: Prompted, forward: _Forward[Before]
+) -> bool:
+    """Call `forward` about what stands behind the prefix; whether that could be done."""
+    try:
+        with shared.looked_back_at():
+            forward(asked, before)
+    except NotSharedError:
+        return False
+    return True
 
 
 class SharedPrefix:
