@@ -30,6 +30,9 @@ from hiprobe.machine import took
 from hiprobe.prompts import PRESETS
 from hiprobe.states import DECODER_READINGS
 
+# Random weights come with a tokenizer that knows the marks of a conversation only.
+WORDS = (("<|im_start|>",), ("<|im_end|>",))
+
 
 @contextmanager
 def nothing_shared(backbone: Any) -> Iterator[None]:
@@ -91,7 +94,7 @@ def measure(name: str, video: Path, *, prompts: int, batch: int, turns: int) -> 
         backbone.states_by_prompt(given, **asked)
 
     def answers(given: Sequence[Any]) -> None:
-        backbone.first_token(given, prompts=texts, words=(("Yes",), ("No",)))
+        backbone.first_token(given, prompts=texts, words=WORDS)
 
     new = in_pairs(backbone, states, lambda: [fresh() for _ in range(batch)], turns)
     with backbone.looked_at_once():

@@ -230,6 +230,7 @@ def vision_once(model: Any) -> Iterator[Mapping[str, Any]]:
     """
     found: dict[str, Any] = {}
     patched = [name for name in _FEATURES if callable(getattr(model, name, None))]
+    of_a_block_around = {name: vars(model)[name] for name in patched if name in vars(model)}
     for name in patched:
         setattr(model, name, _remembered(getattr(model, name), name, found))
     try:
@@ -237,6 +238,7 @@ def vision_once(model: Any) -> Iterator[Mapping[str, Any]]:
     finally:
         for name in patched:
             delattr(model, name)  # the class's own method shows again
+        vars(model).update(of_a_block_around)
 
 
 def _remembered(
