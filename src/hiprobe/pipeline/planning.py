@@ -13,6 +13,7 @@ from hiprobe.backbones.cost import count_segment, weight_bytes
 from hiprobe.backbones.model_rate import ModelRate
 from hiprobe.backbones.shape import Shape
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.large_rows import HELD_BYTES
 from hiprobe.pipeline.measured_rate import decoding_seconds
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
 from hiprobe.segment import WHOLE, Cut, Stretch, size_within
@@ -266,9 +267,11 @@ class RunPlan:
     def memory_bytes(self) -> int:
         """Of the process: libraries, the model unless a GPU holds it, the longest video's states.
 
-        The states of a video are held until it is done.
+        The states of a video are kept until it is done, those of each reading beyond some MB in a
+        file.
         """
-        held = self.footage.longest_segments * self.state_bytes
+        most = 2 * HELD_BYTES * self.reading_count * self.prompt_count
+        held = min(self.footage.longest_segments * self.state_bytes, most)
         if self.process_bytes is not None:
             return self.process_bytes + held
         on_cpu = 0 if self.workers.gpu_count else self.model_bytes or 0
