@@ -90,7 +90,10 @@ class Footage:
             cut.segment_count(frame_count=extent.frame_count, seconds=extent.seconds)
             for extent in extents
         ]
+        # Over all that were tried: what cannot be opened takes no time in the run either.
         scale = len(videos) / len(opened)
+        # The usual size is that of most segments, not of most files: one long film outweighs ten
+        # short clips.
         by_size: Counter[tuple[int, int]] = Counter()
         for extent, count in zip(extents, segments, strict=True):
             by_size[size_within(extent.frame_pixels, cut.max_side_pixels)] += count
@@ -372,6 +375,7 @@ def _other_backbone(plan: RunPlan, others: Sequence[tuple[str, Shape]]) -> Savin
     for name, shape in others:
         layer = max(1, round(share * shape.layer_count))
         part = count_segment(shape, layer=layer, frame_pixels=pixels).flops / own
+        # Of those that halve the work the largest loses least of what it can see.
         if part <= 0.5 and (best is None or part > best[0]):
             best = part, name
     if best is None:
