@@ -205,13 +205,14 @@ def shared_length(inputs: Mapping[str, Tensor], other: Mapping[str, Tensor], vis
     """How many positions two prompts over the same pictures share, up to the last visual one.
 
     Not as far as they are the same, so that a prompt's states do not depend on what others it was
-    asked with. 0 where something else stands before the pictures.
+    asked with. 0 where it is not the same up to there.
 
     Args:
         inputs, other: of the model under both prompts.
         visual: bool `[segments, positions]`, where the visual tokens of the first stand.
     """
-    length = int(visual.any(dim=0).nonzero().max()) + 1
+    shown = visual.any(dim=0).nonzero()
+    length = int(shown.max()) + 1 if len(shown) else 0
     name = "input_ids" if "input_ids" in inputs else "inputs_embeds"
     one, another = inputs[name], other[name]
     if min(one.shape[1], another.shape[1]) <= length:

@@ -117,6 +117,7 @@ def test_only_what_is_the_same_up_to_the_last_picture_is_shared() -> None:
     assert shared_length({"input_ids": ids}, {"input_ids": other}, visual) == 3
     assert shared_length({"input_ids": ids}, {"input_ids": other + 1}, visual) == 0
     assert shared_length({"input_ids": ids}, {"input_ids": other[:, :3]}, visual) == 0
+    assert shared_length({"input_ids": ids}, {"input_ids": other}, visual & False) == 0
     assert shared_length({"inputs_embeds": ids}, {"inputs_embeds": other}, visual) == 3
 
 
