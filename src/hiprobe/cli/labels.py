@@ -59,13 +59,13 @@ def export_labels(file: Path, name: str | None, results: Path) -> None:
       hiprobe labels export labels.csv --results results
       hiprobe labels export for-cvat.zip --format cvat
     """
-    from hiprobe.review.exports import write_export
+    from hiprobe.review.exports import LibraryExports
 
     chosen = name or file.suffix.lower().removeprefix(".")
     if name is None and chosen not in ("json", "csv"):
         raise UsageError(f"{file} ends in none of .json and .csv; choose one with --format")
     with opened_review(results) as library:
-        left_out = write_export(chosen, library, file)
+        left_out = LibraryExports(library).write(chosen, file)
         count = len(library.labels())
     say(f"wrote {shown(file)}: {count} {'label' if count == 1 else 'labels'}")
     failures = Failures()

@@ -79,22 +79,6 @@ EXPORTS = {
 }
 
 
-def write_export(name: str, library: Library, out: Path) -> tuple[Failure, ...]:
-    """Write events and labels in a format, whole or not at all.
-
-    Returns:
-        Videos that cannot be read and are left out of it.
-
-    Raises:
-        UsageError: there is no such format, or nothing to write in it.
-        VideoError: it needs the videos, and none of them can be read.
-        StorageError: the file cannot be written.
-    """
-    if name not in EXPORTS:
-        raise UsageError(f"there is no format {name!r}; choose one of {', '.join(EXPORTS)}")
-    return EXPORTS[name].write(library, out) or ()
-
-
 @dataclass(frozen=True)
 class LibraryExports:
     """The exports of one library."""
@@ -106,5 +90,16 @@ class LibraryExports:
         return tuple(EXPORTS.values())
 
     def write(self, name: str, out: Path) -> tuple[Failure, ...]:
-        """As `write_export`."""
-        return write_export(name, self.library, out)
+        """Write events and labels in a format, whole or not at all.
+
+        Returns:
+            Videos that cannot be read and are left out of it.
+
+        Raises:
+            UsageError: there is no such format, or nothing to write in it.
+            VideoError: it needs the videos, and none of them can be read.
+            StorageError: the file cannot be written.
+        """
+        if name not in EXPORTS:
+            raise UsageError(f"there is no format {name!r}; choose one of {', '.join(EXPORTS)}")
+        return EXPORTS[name].write(self.library, out) or ()

@@ -8,17 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
+from hiprobe.review.exports import LibraryExports
+from hiprobe.review.library import Library
 from hiprobe.review.server.access import Access, ReviewSession, Role
-from hiprobe.review.server.contract import (
-    ReviewExports,
-    ReviewLibrary,
-    ReviewModel,
-    ReviewTeacher,
-)
 from hiprobe.review.server.guard import Refusal
 from hiprobe.review.server.jobs import Jobs
 from hiprobe.review.server.media import MediaCache
 from hiprobe.review.server.review_answers import ErrorAnswer
+from hiprobe.review.server.words_of_model import LazyModel
+from hiprobe.review.teach import Teacher
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,10 @@ class Desk:
     """The parts of one review, shared by all requests."""
 
     access: Access
-    library: ReviewLibrary
-    teacher: ReviewTeacher
-    exports: ReviewExports
-    model: ReviewModel
+    library: Library
+    teacher: Teacher
+    exports: LibraryExports
+    model: LazyModel
     media: MediaCache
     jobs: Jobs
 

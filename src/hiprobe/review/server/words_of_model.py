@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hiprobe.errors import BackboneError
-from hiprobe.review.server.contract import ReviewLibrary, ReviewModel
+from hiprobe.review.library import Library
 from hiprobe.review.server.jobs import Job
+from hiprobe.review.values import ScoreCurve
 
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
@@ -68,7 +69,7 @@ class LazyModel:
         return words if speech.structured else f"(a guess of a small model) {words}"
 
 
-def tell_in_words(event_id: str, library: ReviewLibrary, model: ReviewModel, job: Job) -> None:
+def tell_in_words(event_id: str, library: Library, model: LazyModel, job: Job) -> None:
     """Ask about an event and about a normal moment near it; the event's words are kept.
 
     Raises:
@@ -88,7 +89,7 @@ def tell_in_words(event_id: str, library: ReviewLibrary, model: ReviewModel, job
         job.say("words", {"text": model.describe(path, *normal), "of": "normal"})
 
 
-def nearest_normal(curve: Any, seconds: float) -> tuple[float, float] | None:
+def nearest_normal(curve: ScoreCurve, seconds: float) -> tuple[float, float] | None:
     """The segment at or below the threshold that is nearest to a moment; None without one."""
     columns = zip(curve.start_seconds, curve.end_seconds, curve.smoothed, strict=True)
     normal = [(float(a), float(b)) for a, b, score in columns if score <= curve.threshold]
