@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,3 +88,10 @@ def on_known_events(
 def events_at(timeline: Timeline, threshold: float) -> tuple[Event, ...]:
     """The events of a timeline at a threshold."""
     return find_events(timeline.start_seconds, timeline.end_seconds, timeline.smoothed, threshold)
+
+
+def at_threshold(timeline: Timeline, threshold: float) -> Timeline:
+    """The same scores with another threshold; the same timeline where nothing changes."""
+    if threshold == timeline.threshold:
+        return timeline
+    return replace(timeline, threshold=threshold, events=events_at(timeline, threshold))

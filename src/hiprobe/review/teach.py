@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -30,6 +29,7 @@ from hiprobe.review.values import (
     Proposal,
     Refit,
     UnknownIdError,
+    new_id,
 )
 from hiprobe.timeline import Timeline
 
@@ -74,11 +74,11 @@ class Teacher:
         lessons = lessons_of(library, told.step)
         probe = _fitted(lessons, library)
         told.step("fit")
-        timelines = library.scored_by(probe, told.step)
+        timelines = scored_again(library, probe, told.step)
         alarms_before, alarms_after = self._alarms(probe, timelines, told.step)
         told.finish()
         refit = Refit(
-            id=uuid.uuid4().hex[:16],
+            id=new_id(),
             before=_figures(library.probe_in_use().probe, current.label_count),
             after=_figures(probe, lessons.label_count),
             appearing=tuple(self._appearing(timelines)),
@@ -147,7 +147,7 @@ class Teacher:
             UnknownIdError: there is no such version.
         """
         made = self.library.probe_in_use().restore(number, reviewer)
-        self.library.show(self.library.scored_by())
+        self.library.show(scored_again(self.library))
         self.library.store.audit(reviewer, "brought a version back", f"version {number}")
         return made
 
@@ -258,6 +258,29 @@ def without_twin(events: Iterable[KeptEvent], others: Iterable[KeptEvent]) -> It
     for event in events:
         if not ((starts < event.end_seconds) & (ends > event.start_seconds)).any():
             yield event
+
+
+def scored_again(
+    library: Library, probe: Probe | None = None, tell: Callable[[str], None] | None = None
+) -> dict[str, Timeline]:
+    """Score again every video whose states are in the cache; the others are left out.
+
+    Args:
+        probe: None takes the one in use.
+        tell: is called with the name of each video when it is done.
+
+    Returns:
+        The new scores by the id of the video.
+    """
+    in_use, own = library.probe_in_use(), library.store.thresholds()
+    scored = {}
+    for video_id in library.video_ids():
+        timeline = in_use.scored(library.result(video_id), probe, threshold=own.get(video_id))
+        if timeline is not None:
+            scored[video_id] = timeline
+        if tell is not None:
+            tell(library.video_path(video_id).name)
+    return scored
 
 
 def _fitted(lessons: Lessons, library: Library) -> Probe:

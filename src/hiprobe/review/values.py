@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 from hiprobe.errors import UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hiprobe.review.alarm_rates import CountedAlarms
 
 LabelKind = Literal["anomaly", "normal", "class", "unsure"]
@@ -22,6 +21,16 @@ class UnknownIdError(UsageError, LookupError):
     """No video, event, label, refit or version has this id."""
 
 
+def new_id() -> str:
+    """An id of 64 random bits, so that two reviews can be merged without a clash."""
+    return uuid.uuid4().hex[:16]
+
+
+def utc_now() -> str:
+    """This moment as ISO 8601 with the offset."""
+    return datetime.now(UTC).isoformat()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Label:
     """What a reviewer said about a stretch of a video, half-open in seconds.
@@ -30,18 +39,22 @@ class Label:
         event_id: the event it was said of; None for a stretch that was chosen by hand.
         class_name: a class of the reviewer's own; only where `kind` is "class".
         made_at_utc: ISO 8601 with the offset.
+
+    Raises:
+        UsageError: the kind is unknown, a class has no name or another kind has one, or the stretch
+            is empty.
     """
 
-    id: str
-    event_id: str | None
+    id: str = field(default_factory=new_id)
+    event_id: str | None = None
     video_id: str
     start_seconds: float
     end_seconds: float
     kind: LabelKind
-    class_name: str | None
-    note: str
+    class_name: str | None = None
+    note: str = ""
     reviewer: str
-    made_at_utc: str
+    made_at_utc: str = field(default_factory=utc_now)
 
     def __post_init__(self) -> None:
         if self.kind not in LABEL_KINDS:
@@ -102,22 +115,6 @@ class ReviewedVideo:
     kappa: float | None = None
     start_clock: str | None = None
     truth: tuple[tuple[float, float], ...] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreCurve:
-    """The scores of a video, one value for each segment; NaN where the backbone gave up.
-
-    Attributes:
-        start_seconds, end_seconds, raw, smoothed: float64 `[segments]`.
-    """
-
-    video_id: str
-    start_seconds: NDArray[np.float64]
-    end_seconds: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    smoothed: NDArray[np.float64]
-    threshold: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,12 +113,18 @@ def thumbnail(
 @route(router, "GET", "/videos/{video_id}/curve", role=Role.VIEWER, response_model=a.CurveAnswer)
 def curve(desk: TheDesk, video_id: AnId) -> Any:
     """The scores of a video with its events, and truth where it is known."""
-    told = a.CurveAnswer.model_validate(desk.library.curve(video_id))
-    video = next((v for v in desk.library.videos() if v.id == video_id), None)
-    found = desk.library.resegment(video_id, told.threshold) if told.threshold is not None else ()
-    told.truth = None if video is None or video.truth is None else list(video.truth)
-    told.events = [a.EventAnswer.model_validate(e) for e in found]
-    return told
+    timeline = desk.library.timeline(video_id)
+    found = desk.library.resegment(video_id, timeline.threshold)
+    return {
+        "video_id": video_id,
+        "start_seconds": timeline.start_seconds,
+        "end_seconds": timeline.end_seconds,
+        "raw": timeline.scores,
+        "smoothed": timeline.smoothed,
+        "threshold": timeline.threshold,
+        "truth": desk.library.video(video_id).truth,
+        "events": [a.EventAnswer.model_validate(e) for e in found],
+    }
 
 
 @route(router, "GET", "/videos/{video_id}/media/state", role=Role.VIEWER)
@@ -142,10 +148,10 @@ def media(desk: TheDesk, video_id: AnId) -> Any:
     file = desk.media.ready(path)
     if file is not None:
         return FileResponse(file, media_type="video/mp4", headers=_ASKED_AGAIN)
-    video = next(v for v in desk.library.videos() if v.id == video_id)
+    seconds = desk.library.video(video_id).duration_seconds
 
     def work(job: Job) -> dict[str, Any]:
-        desk.media.make_copy(path, duration_seconds=video.duration_seconds, progress=job.progress)
+        desk.media.make_copy(path, duration_seconds=seconds, progress=job.progress)
         return {"result_id": video_id}
 
     job = desk.jobs.start(work, purpose=f"media {video_id}")

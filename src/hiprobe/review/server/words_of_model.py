@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hiprobe.errors import BackboneError
 from hiprobe.review.library import Library
 from hiprobe.review.server.jobs import Job
-from hiprobe.review.values import ScoreCurve
+from hiprobe.timeline import Timeline
 
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
@@ -77,20 +77,20 @@ def tell_in_words(event_id: str, library: Library, model: LazyModel, job: Job) -
         VideoError: the video cannot be read.
     """
     event = library.event(event_id)
-    path, curve = library.video_path(event.video_id), library.curve(event.video_id)
+    path, timeline = library.video_path(event.video_id), library.timeline(event.video_id)
     half = _LONGEST_SECONDS / 2
     start = max(event.start_seconds, event.peak_seconds - half)
     job.say("progress", {"done": 0, "total": 2, "text": "Asking the model", "seconds_left": None})
     words = model.describe(path, start, min(event.end_seconds, start + _LONGEST_SECONDS))
     library.set_explanation(event_id, words)
     job.say("words", {"text": words, "of": "event"})
-    normal = nearest_normal(curve, event.peak_seconds)
+    normal = nearest_normal(timeline, event.peak_seconds)
     if normal is not None:
         job.say("words", {"text": model.describe(path, *normal), "of": "normal"})
 
 
-def nearest_normal(curve: ScoreCurve, seconds: float) -> tuple[float, float] | None:
+def nearest_normal(timeline: Timeline, seconds: float) -> tuple[float, float] | None:
     """The segment at or below the threshold that is nearest to a moment; None without one."""
-    columns = zip(curve.start_seconds, curve.end_seconds, curve.smoothed, strict=True)
-    normal = [(float(a), float(b)) for a, b, score in columns if score <= curve.threshold]
+    columns = zip(timeline.start_seconds, timeline.end_seconds, timeline.smoothed, strict=True)
+    normal = [(float(a), float(b)) for a, b, score in columns if score <= timeline.threshold]
     return min(normal, key=lambda s: abs((s[0] + s[1]) / 2 - seconds), default=None)
