@@ -22,8 +22,9 @@ class ExportFormat:
 
     Attributes:
         extension: with the dot.
-        about: what it is good for.
-        write: returns the videos that cannot be read and are left out, if it reads any.
+        about: what it is good for, for people.
+        write: writes all of it to a path, and returns the videos that cannot be read and were left
+            out; None where the format needs no videos.
     """
 
     name: str
@@ -93,7 +94,7 @@ class LibraryExports:
         """Write events and labels in a format, whole or not at all.
 
         Returns:
-            Videos that cannot be read and are left out of it.
+            Videos that cannot be read and were left out.
 
         Raises:
             UsageError: there is no such format, or nothing to write in it.

@@ -21,9 +21,9 @@ class ResultVideo:
     """One result: a video, its scores and what was known of it.
 
     Attributes:
-        path: as text, absolute where the folder tells it.
-        content: SHA-256 of the video; None where nothing tells it and the file is gone.
-        probe: facts about the probe that scored it.
+        path: of the video, as text; absolute if the folder's register names it.
+        content: SHA-256 of the video; None where it is not registered and the file is gone.
+        probe: facts about the probe that scored it, as in the result file.
         truth: known events, half-open in seconds; None where they are not known.
     """
 
@@ -35,7 +35,7 @@ class ResultVideo:
 
     @property
     def given_threshold(self) -> float | None:
-        """A threshold that was given to detection; None where it was the probe's."""
+        """The threshold that `detect` was told to use; None where it used the probe's."""
         threshold = self.timeline.threshold
         return None if self.probe.get("threshold", threshold) == threshold else threshold
 
@@ -44,7 +44,7 @@ def result_videos(folder: Path, *, hashes: Path | None = None) -> list[ResultVid
     """The results in a folder, in the order of their names.
 
     Args:
-        hashes: where hashes of files are remembered.
+        hashes: folder in which hashes of files are remembered; None hashes them each time.
 
     Raises:
         UsageError: the folder holds no timelines, or one of them is damaged.
@@ -54,6 +54,8 @@ def result_videos(folder: Path, *, hashes: Path | None = None) -> list[ResultVid
     files = [file for file in files_below(folder) if file.suffix == ".json" and _is_timeline(file)]
     if not files:
         raise UsageError(f"{folder} holds no timelines; run `hiprobe detect` with --format json")
+    # The folder's register of which video has which result. Folders of before it was kept, and
+    # results that were copied elsewhere, have the path in the document alone.
     owners = {owner.name: owner for owner in read_owners(folder) or () if owner.kind == RESULTS}
     return [_result(file, owners.get(_name(file, folder)), hashes) for file in sorted(files)]
 
@@ -72,7 +74,7 @@ def _result(file: Path, owner: Owner | None, hashes: Path | None) -> ResultVideo
 
 
 def _content(path: Path, hashes: Path | None) -> str | None:
-    """None where the file is not there: scores can be reviewed without it."""
+    """SHA-256 of a video; None where the file is gone, since scores can be reviewed without it."""
     try:
         return content_hash(path, remembered_in=hashes)
     except VideoError:
@@ -85,5 +87,7 @@ def _name(file: Path, folder: Path) -> str:
 
 def _is_timeline(file: Path) -> bool:
     """Whether a file says that it is a timeline; one of another version is refused later."""
+    # Other documents lie in the folder too, and a timeline of a day has tens of megabytes. Its
+    # format is its first key, so the beginning is enough.
     with file.open("rb") as opened:
         return f'"format": "{FORMAT}"'.encode() in opened.read(4096)

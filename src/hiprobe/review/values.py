@@ -18,7 +18,10 @@ LABEL_KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
 
 class UnknownIdError(UsageError, LookupError):
-    """No video, event, label, refit or version has this id."""
+    """No video, event, label, refit or version has this id.
+
+    Wrong input for the command line, and for the server a look-up that is answered with 404.
+    """
 
 
 def new_id() -> str:
@@ -101,8 +104,8 @@ class ReviewedVideo:
     Attributes:
         camera: name of the folder that the file lies in; None where it lies in none.
         threshold: smoothed score above which there is an event now.
-        kappa: what gives this threshold with the probe in use; None without a probe.
-        start_clock: ISO 8601 of its first picture, where its name tells it; None elsewhere.
+        kappa: the kappa that gives this threshold with the probe in use; None without a probe.
+        start_clock: ISO 8601 of its first picture, if the file's name says it; else None.
         truth: known events, half-open in seconds; None where they are not known.
     """
 
@@ -122,8 +125,8 @@ class EventPage:
     """Some events of a queue.
 
     Attributes:
-        next_cursor: what gives the page that follows; None at the end.
-        total: events of the queue on all pages.
+        next_cursor: pass it on to get the next page; None at the end.
+        total: how many events the queue holds on all pages.
     """
 
     events: tuple[KeptEvent, ...]
@@ -138,7 +141,7 @@ class ProbeVersion:
     Attributes:
         number: from 1; 0 where the review has no probe folder.
         cv_auc: cross-validated AUC of its clips; None where there were no folds.
-        label_count: labels of the review among its clips.
+        label_count: how many of its clips are labels of the review.
         current: whether it is in use.
     """
 
@@ -180,11 +183,11 @@ class ProbeCard:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeFigures:
-    """What a probe is measured by.
+    """The figures of a probe that a refit is compared by.
 
     Attributes:
         cv_auc: cross-validated AUC of its clips; None where there were no folds.
-        label_count: labels of the review among them.
+        label_count: how many of these clips are labels of the review.
     """
 
     cv_auc: float | None
@@ -194,7 +197,7 @@ class ProbeFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """A label that the others speak against.
+    """A label that disagrees with what the other labels teach.
 
     Attributes:
         name: of the clip, or of the labelled stretch.
@@ -212,13 +215,13 @@ class Refit:
     """What a fit on all labels would change; nothing is kept until it is accepted.
 
     Attributes:
-        appearing, vanishing: events of the videos whose states are at hand.
+        appearing, vanishing: events that would be new or gone, in videos whose states are kept.
         alarms_before, alarms_after: on calibrated footage whose states are kept, else on videos
-            whose events are known; None where there are neither.
-        stale_cameras: names of cameras whose calibration holds no longer when it is accepted.
+            whose events are known; None where there is neither.
+        stale_cameras: names of cameras that must be calibrated again if it is accepted.
         doubtful: the most doubtful first.
-        left_out: labelled stretches whose states are not kept, which taught nothing.
-        seconds: that it took.
+        left_out: labelled stretches whose states are not kept, so that they taught nothing.
+        seconds: how long the fit took.
     """
 
     id: str
@@ -269,11 +272,11 @@ class Neighbour:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberVote:
-    """What a member of a committee says of an event.
+    """How a member of a committee votes on an event.
 
     Attributes:
         name: reading and layer.
-        weight: its share of the committee, all shares together 1.
+        weight: its share of the committee; all shares add up to 1.
         log_odds: what it adds to the committee's log-odds.
     """
 
