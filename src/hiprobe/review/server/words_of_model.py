@@ -1,4 +1,4 @@
-"""The model's words on an event and on a normal moment near it, asked for one event at a time."""
+"""The model's words on an event and on a normal moment near it, one event at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from hiprobe.timeline import Timeline
 if TYPE_CHECKING:
     from hiprobe.backbones.interface import Backbone
 
-# Around the peak of an event; its key frames lie too far apart in a longer stretch.
+# What the model is shown, around the peak of an event. In a longer stretch its key frames would lie
+# too far apart to show a fall or a blow.
 _LONGEST_SECONDS = 4.0
 
 
@@ -23,7 +24,8 @@ class LazyModel:
     """A backbone that is opened when the first words are asked for.
 
     Args:
-        open_backbone: opens it whole; None where no probe says which one it is.
+        open_backbone: opens it with all its layers, since a cut one has no words; None where no
+            probe says which backbone it is.
     """
 
     def __init__(self, open_backbone: Callable[[], Backbone] | None) -> None:
@@ -48,6 +50,7 @@ class LazyModel:
             raise BackboneError(
                 "no model is at hand; start `hiprobe review` with --probe, whose model is asked"
             )
+        # Two people may ask at once; the model is opened once, and takes its calls in turn itself.
         with self._lock:
             if self._backbone is None:
                 self._backbone = self._open()
@@ -70,7 +73,9 @@ class LazyModel:
 
 
 def tell_in_words(event_id: str, library: Library, model: LazyModel, job: Job) -> None:
-    """Ask about an event and about a normal moment near it; the event's words are kept.
+    """Ask about an event and about a normal moment near it; the words on the event are kept.
+
+    The normal moment shows how the model words what is not unusual here.
 
     Raises:
         BackboneError: no model is at hand.
@@ -90,7 +95,11 @@ def tell_in_words(event_id: str, library: Library, model: LazyModel, job: Job) -
 
 
 def nearest_normal(timeline: Timeline, seconds: float) -> tuple[float, float] | None:
-    """The segment at or below the threshold that is nearest to a moment; None without one."""
+    """Start and end of the segment nearest to a moment that is not above the threshold.
+
+    Returns:
+        None where all of them are above it, or have no score.
+    """
     columns = zip(timeline.start_seconds, timeline.end_seconds, timeline.smoothed, strict=True)
     normal = [(float(a), float(b)) for a, b, score in columns if score <= timeline.threshold]
     return min(normal, key=lambda s: abs((s[0] + s[1]) / 2 - seconds), default=None)
