@@ -21,12 +21,12 @@ from hiprobe.segment import Frame, Segment
 from hiprobe.states import Reading
 from hiprobe.video.join import write_looped
 
-# Of the states, as of lite.
+# Width of the states, the same as lite's.
 WIDTH = 576
 
 
 class MeanBackbone:
-    """Gives the mean colour of the key frames, in no time: what is measured lies around it."""
+    """Gives the mean colour of a key frame, at once: what is measured is everything around it."""
 
     layer_count, width = 1, WIDTH
     fingerprint = Fingerprint("mean", "", "float32", "none")
@@ -58,13 +58,13 @@ class MeanBackbone:
 
 @dataclass(frozen=True)
 class LengthFound:
-    """One length.
+    """What reading a video of one length took.
 
     Attributes:
-        minutes: of the video.
+        minutes: length of the video.
         peak_bytes: most resident memory of the process that read it.
-        state_bytes: of the states, which are held until the video is done.
-        seconds: that reading took.
+        state_bytes: size of the states, which are held until the video is done.
+        seconds: how long reading took.
     """
 
     minutes: float
@@ -74,11 +74,15 @@ class LengthFound:
 
 
 def measure_length(video: Path, *, minutes: Sequence[float], say: Say) -> list[LengthFound]:
-    """Read looped copies of a video.
+    """Read looped copies of a video, each in a process of its own.
+
+    Args:
+        minutes: lengths of the copies.
+        say: is called with what is being measured now.
 
     Raises:
         VideoError: the video cannot be looped.
-        StatesError: the process that reads it failed; with what it said.
+        StatesError: the process that reads it failed; the message says how.
     """
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -91,6 +95,8 @@ def measure_length(video: Path, *, minutes: Sequence[float], say: Say) -> list[L
 
 
 def _read_elsewhere(video: Path) -> tuple[float, float, float]:
+    # In a process of its own: a peak never goes down again, and this one has loaded torch. Warnings
+    # are off, since the last line on stderr is taken for the reason of a failure.
     code = f"from hiprobe.bench.length import tell_peak; tell_peak({str(video)!r})"
     command = [sys.executable, "-W", "ignore", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -103,7 +109,10 @@ def _read_elsewhere(video: Path) -> tuple[float, float, float]:
 
 
 def tell_peak(video: str) -> None:
-    """Read a video and print the most memory that this process held, the segments and the time."""
+    """Read a video; print this process's peak memory in bytes, its segments and its seconds.
+
+    `measure_length` calls it in a process of its own.
+    """
     import time
 
     from hiprobe.pipeline import extract_video
