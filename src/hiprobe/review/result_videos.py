@@ -10,7 +10,7 @@ from typing import Any
 from hiprobe.documents.checked import files_below
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.names import text_path
-from hiprobe.report.documents import FORMAT, read_document, read_timeline
+from hiprobe.report.documents import FORMAT, read_document, timeline_of
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.text_files import RESULTS, Owner, read_owners
 from hiprobe.timeline import Timeline
@@ -67,7 +67,7 @@ def _result(file: Path, owner: Owner | None, hashes: Path | None) -> ResultVideo
     return ResultVideo(
         path=path,
         content=owner.sha256 if owner else _content(text_path(path), hashes),
-        timeline=read_timeline(file),
+        timeline=timeline_of(document, path=file),
         probe=document["probe"],
         truth=None if truth is None else tuple((float(s), float(e)) for s, e in truth),
     )
@@ -87,7 +87,7 @@ def _name(file: Path, folder: Path) -> str:
 
 def _is_timeline(file: Path) -> bool:
     """Whether a file says that it is a timeline; one of another version is refused later."""
-    # Other documents lie in the folder too, and a timeline of a day has tens of megabytes. Its
-    # format is its first key, so the beginning is enough.
+    # Other documents lie in the folder too, and a timeline of a day has tens of megabytes. The
+    # format stands at its beginning.
     with file.open("rb") as opened:
         return f'"format": "{FORMAT}"'.encode() in opened.read(4096)
