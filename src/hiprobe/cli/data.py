@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def git_progress(*, quiet: bool) -> Iterator[Callable[[str], None] | None]:
-    """Takes lines of progress, each in the place of the one before; None where nobody watches."""
+    """A function that shows progress on one line; None where nobody watches it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -77,7 +77,7 @@ def _print_findings(heading: str, found: tuple[CheckFinding, ...], limit: int | 
 
 
 def _by_split(found: tuple[CheckFinding, ...]) -> str:
-    """How many of the missing videos belong to each split."""
+    """How many of the missing videos belong to each split; empty for other findings."""
     words = Counter(f.text.split()[0] for f in found if f.text.endswith("of the published list"))
     return f" ({', '.join(f'{n} {split}' for split, n in words.items())})" if words else ""
 
@@ -152,7 +152,10 @@ def _print_counts(report: CheckReport) -> None:
 
 
 def _in_short(found: tuple[CheckFinding, ...]) -> str:
-    """How many videos differ by how much."""
+    """How many videos differ by how many frames, the most frequent differences first.
+
+    A whole set that differs by 1 was counted in another way, and is not damaged.
+    """
     steps = Counter(m[1] for f in found if (m := re.search(r"\(([+-]\d+)\)", f.text)))
     return ", ".join(f"{n} by {step}" for step, n in steps.most_common(5))
 

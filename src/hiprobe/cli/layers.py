@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FORMAT = "hiprobe-layers"
 VERSION = 1
 
+# Under every map, since people read distances into them.
 TSNE_NOTE = (
     "One point is one clip. t-SNE keeps neighbours together; distances and sizes of groups mean "
     "nothing."

@@ -273,6 +273,8 @@ def _named(heads: FittedHeads) -> str:
 
 def _remarks(found: ZeroLabelResult) -> list[str]:
     """What a user must know about the answers to judge the scores."""
+    # A model that answers with other words than Yes and No gives a ratio of two tiny numbers: noise
+    # that looks like any other score.
     lines = []
     if found.unanswered:
         lines.append(
