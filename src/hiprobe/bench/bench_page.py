@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hiprobe.bench.bench_tables import machine_line, tables_of
+from hiprobe.bench.bench_tables import machine_line, plain_text, tables_of
 from hiprobe.report.theme import DARK, LIGHT, Draw, Theme, data_uri, render_figure
 from hiprobe.store.text_files import write_text
 
@@ -30,25 +30,18 @@ def write_bench_page(path: Path, document: Mapping[str, Any]) -> None:
     sections = [
         {
             "title": table.title,
-            "words": _plain(table.words),
+            "words": plain_text(table.words),
             "header": table.header,
-            "rows": [[_plain(cell) for cell in row] for row in table.rows],
-            "after": _plain(table.after),
+            "rows": [[plain_text(cell) for cell in row] for row in table.rows],
+            "after": plain_text(table.after),
             "bar": bars.get(table.title),
         }
         for table in tables_of(document)
     ]
     html = page_template("bench.html").render(
-        title="HiProbe benchmark", machine=_plain(machine_line(document)), sections=sections
+        title="HiProbe benchmark", machine=plain_text(machine_line(document)), sections=sections
     )
     write_text(path, html)
-
-
-def _plain(markdown: str) -> str:
-    """A text without the few marks of Markdown that the tables' words have."""
-    for mark in ("*l\\**", "l\\*"):
-        markdown = markdown.replace(mark, "l*")
-    return markdown.replace("**", "").replace("`", "")
 
 
 def _bar_images(part: Mapping[str, Any], *, busy: bool) -> dict[str, str]:

@@ -50,6 +50,14 @@ def tables_of(document: Part) -> list[BenchTable]:
     return made
 
 
+def plain_text(markdown: str) -> str:
+    """A text of these tables without its few marks of Markdown, for terminals and pages."""
+    # The longer mark first: it holds a pair of stars, which would otherwise be taken for bold.
+    for mark in ("*l\\**", "l\\*"):
+        markdown = markdown.replace(mark, "l*")
+    return markdown.replace("**", "").replace("`", "")
+
+
 def machine_line(document: Part) -> str:
     """Where and when a document was made, in one sentence."""
     machine, libraries = document["machine"], document["libraries"]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.probe.camera_file import CalibratedCamera
 
-# Drift is reported from here on: while the promise holds, one camera in twenty gets this far.
+# Drift is reported from this evidence on. While the promise holds, one camera in twenty gets this
+# far in all its time (Ville's inequality), so footage may be checked as often as one likes.
 EVIDENCE = 20.0
 
 # Missed clips that are named in a line.

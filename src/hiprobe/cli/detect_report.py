@@ -98,7 +98,7 @@ def remarks(
     # The median, since the last segment is shorter and gaps lengthen some.
     typical = float(np.median(timeline.end_seconds - timeline.start_seconds))
     found = [speed(result)]
-    # A file that broke off has its own line already.
+    # A file that broke off has a line of its own already.
     if result.outcome == "end" and result.seconds_since_change is not None:
         found += filter(None, [still_written_words(result.seconds_since_change)])
     if typical >= LONG_SEGMENT_SECONDS:

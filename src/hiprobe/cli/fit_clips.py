@@ -419,7 +419,7 @@ def _readings_lacking(
 
     lacking: set[str] = set()
     for video in {c.video for c in clips if not open_source(c.video).has_pictures}:
-        with suppress(StatesError):  # told later, with the clips that cannot be read
+        with suppress(StatesError):  # named later, with the clips that cannot be read
             kept = read_states_header(video)["readings"]
             lacking |= set(readings) - set(kept["segments"] or kept["clip"])
     return tuple(r for r in readings if r in lacking)

@@ -137,7 +137,7 @@ class SessionOptions:
             # The length that was asked for replaces the other unit's.
             changes["segment_seconds"] = None
         if changes.keys() & {"segment_seconds", "hop_seconds"}:
-            # A hop in frames of the probe's cut means nothing beside a length in seconds.
+            # A hop that the probe has in frames means nothing next to a length in seconds.
             changes["hop_frames"] = None
         return replace(own, **changes)
 

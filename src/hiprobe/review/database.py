@@ -72,7 +72,7 @@ class ReviewDatabase:
         """Open a file, made where there is none, and bring it to this version.
 
         Raises:
-            StorageError: it cannot be opened or written, is no review, or is of a newer version.
+            StorageError: it cannot be opened or written, is not a review, or is of a newer version.
         """
         database = cls(path)
         try:

@@ -48,7 +48,7 @@ def member_votes(library: Library, event_id: str) -> tuple[MemberVote, ...]:
     speaks for an anomaly.
 
     Returns:
-        Empty for a probe that is no committee, and where the event's states are not kept.
+        Empty for a probe that is not a committee, and where the event's states are not kept.
 
     Raises:
         UnknownIdError: there is no such event.

@@ -180,7 +180,7 @@ def _of_whole_segments(video: Path, label: Label) -> tuple[float | None, float |
     start, end = label.start_seconds, label.end_seconds
     try:
         times = read_times(video)["segments"]
-    except StatesError:  # told when the states are read
+    except StatesError:  # reading the states will say what is wrong with them
         return start, end
     starts, ends = times.get("start_seconds"), times.get("end_seconds")
     if starts is None or ends is None or not len(starts):

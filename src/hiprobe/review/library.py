@@ -190,7 +190,7 @@ class Library:
         """The events that another threshold would give; nothing is saved.
 
         Raises:
-            UsageError: the threshold parts no scores.
+            UsageError: the threshold is not within 0 to 1.
         """
         check_threshold(threshold)
         return self.store.matched(video_id, events_at(self.timeline(video_id), threshold))
@@ -230,7 +230,7 @@ class Library:
             The version of the probe that is in use then.
 
         Raises:
-            UsageError: the threshold parts no scores, or there is no probe to set it for.
+            UsageError: the threshold is not within 0 to 1, or there is no probe to set it for.
         """
         check_threshold(threshold)
         if video_id is not None:

@@ -239,7 +239,9 @@ class ProbeVersions:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self.folder.is_dir():
-            raise ProbeFolderError(f"{self.folder} is no folder; give one that `hiprobe fit` wrote")
+            raise ProbeFolderError(
+                f"{self.folder} is not a folder; give one that `hiprobe fit` wrote"
+            )
         with alone_in_new(self.folder / VERSIONS_NAME):
             yield
 

@@ -50,7 +50,7 @@ def result_videos(folder: Path, *, hashes: Path | None = None) -> list[ResultVid
         UsageError: the folder holds no timelines, or one of them is damaged.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder; give one that `hiprobe detect` wrote")
+        raise UsageError(f"{folder} is not a folder; give one that `hiprobe detect` wrote")
     files = [file for file in files_below(folder) if file.suffix == ".json" and _is_timeline(file)]
     if not files:
         raise UsageError(f"{folder} holds no timelines; run `hiprobe detect` with --format json")

@@ -51,7 +51,7 @@ class ReviewStore:
         """Open a store, made where there is none, and bring it to this version.
 
         Raises:
-            StorageError: it cannot be opened or written, is no store, or is of a newer version.
+            StorageError: it cannot be opened or written, is not a store, or is of a newer version.
         """
         return cls(ReviewDatabase.open(path))
 

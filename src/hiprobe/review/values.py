@@ -295,6 +295,6 @@ def check_stretch(start_seconds: float, end_seconds: float) -> None:
         end_seconds <= start_seconds
     ):
         raise UsageError(
-            f"[{start_seconds}, {end_seconds}) is no stretch of time; "
+            f"[{start_seconds}, {end_seconds}) is not a stretch of time; "
             "give a start in seconds and a later end"
         )

@@ -51,7 +51,7 @@ class Role(IntEnum):
             UsageError: there is no such role.
         """
         if name.upper() not in cls.__members__:
-            raise UsageError(f"{name!r} is no role; choose viewer, reviewer or admin")
+            raise UsageError(f"{name!r} is not a role; choose viewer, reviewer or admin")
         return cls[name.upper()]
 
 

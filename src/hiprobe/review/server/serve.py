@@ -94,7 +94,7 @@ class ServeOptions:
         The token is None where people log in by name, or a proxy names them.
 
         Raises:
-            UsageError: the password file cannot be used, or the proxy is no sound one.
+            UsageError: the password file cannot be used, or the proxy's header or address is wrong.
         """
         proxy = None
         if self.proxy_user_header is not None:
