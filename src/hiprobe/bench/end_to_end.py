@@ -79,6 +79,7 @@ class EndToEnd:
         0 where one waits for the other, 1 where only the slower one is felt.
         """
         others = self.stages["scoring"].seconds + self.stages["writing"].seconds
+        # What the run took beyond the slower one is the quicker one's time that nobody hid.
         waited = self.together.seconds - max(self._frames, self._model) - others
         return min(1.0, max(0.0, 1.0 - waited / max(min(self._frames, self._model), 1e-9)))
 
@@ -150,6 +151,7 @@ def measure_end_to_end(
 
 def _fitted(backbone: Backbone, video: Path) -> Probe:
     """A probe on four stretches of the video; what it finds means nothing, only its time does."""
+    # Two of each kind, each a source of its own: the fewest that can be fitted with folds.
     length = max(s.end_seconds for s in SegmentReader(video, Cut()))
     clips = [
         LabelledClip(

@@ -114,6 +114,7 @@ def run_bench(request: BenchRequest, *, command: str, say: Say) -> dict[str, Any
     """
     began = time.perf_counter()
     with _video(request) as video:
+        # No more than these are kept: the frames of a long video would not fit into memory.
         segments = first_segments(video, 2 * _LEAST_SEGMENTS)
         if len(segments) < _LEAST_SEGMENTS:
             raise VideoError(
@@ -198,6 +199,8 @@ def _of_backbone(
 
 
 def _extraction(found: ExtractionFound) -> dict[str, Any]:
+    # `asdict` takes fields only; medians and shares are properties, and readers of the JSON should
+    # not have to work them out.
     ways = [
         {
             **asdict(w),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hiprobe.cli import options
-from hiprobe.cli.console import echo, print_table, say
+from hiprobe.cli.console import echo, print_table, say, say_nothing
 from hiprobe.cli.option_types import Number, Whole
 
 # As in `hiprobe.bench.run_bench`, which is not loaded for a help text.
@@ -96,7 +96,7 @@ def bench(
     if gpu and (any(typed) or quick or video is not None):
         raise click.UsageError("--gpu measures its own models alone: give only --turns and --out")
     share_processors()
-    tell = _silent if quiet else say
+    tell = say_nothing if quiet else say
     if gpu:
         found = run_large(turns=turns or 10, command=_command(), say=tell)
     else:
@@ -118,10 +118,6 @@ def bench(
     if not quiet:
         say(plain_text(machine_line(found)))
         say(f"wrote {out / 'bench.json'}, bench.html")
-
-
-def _silent(_: str) -> None:
-    """Says nothing."""
 
 
 def _command() -> str:

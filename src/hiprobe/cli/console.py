@@ -77,6 +77,10 @@ def say(line: str) -> None:
     echo(hide_credentials(line), err=True)
 
 
+def say_nothing(line: str) -> None:
+    """Takes the place of `say` where nothing is to be said."""
+
+
 def print_rich(what: object) -> None:
     """A rich table on stdout; wide where stdout is not a terminal, so that nothing is cut off."""
     console(width=None if sys.stdout.isatty() else 140).print(Harmless(what))

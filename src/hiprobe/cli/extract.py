@@ -73,6 +73,7 @@ def extract(
 
     from hiprobe.pipeline.engine import Engine
 
+    # Before the backbone is opened: none of these takes a second to refuse.
     _refuse_own_table(videos, out)
     tell = None if how.quiet else say
     items = items_to_extract(videos, out=out, tell=tell)

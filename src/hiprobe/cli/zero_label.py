@@ -116,6 +116,7 @@ def score_without_probe(
     from hiprobe.pipeline.source import open_source
 
     files = expand_videos(videos, out=out, tell=None if how.quiet else say)
+    # All of them are looked at before the backbone is opened.
     for file in files:
         if not open_source(file).has_pictures:
             raise UsageError(f"{file} holds states; a baseline asks about the video itself")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from hiprobe.localize import find_events
 from hiprobe.names import shown, text_path
 from hiprobe.probe import Probe
 from hiprobe.probe.camera_file import CalibratedCamera
+from hiprobe.review.values import CountedAlarms
 from hiprobe.settings import states_folder
 from hiprobe.states import States
 from hiprobe.store.states_cache import StatesCache
@@ -23,20 +24,6 @@ from hiprobe.timeline import Event, Timeline
 
 # Known events, half-open in seconds.
 Truth = tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CountedAlarms:
-    """Alarms an hour on footage.
-
-    Attributes:
-        footage: which footage, in words.
-        hours: how much of it.
-    """
-
-    per_hour: float
-    footage: str
-    hours: float
 
 
 def on_cameras(cameras: Mapping[str, CalibratedCamera], threshold: float) -> CountedAlarms | None:

@@ -11,18 +11,13 @@ from typing import Any, Self
 from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold
 from hiprobe.names import clock_in_name, text_path
-from hiprobe.review.alarm_rates import (
-    CountedAlarms,
-    at_threshold,
-    events_at,
-    on_cameras,
-    on_known_events,
-)
+from hiprobe.review.alarm_rates import at_threshold, events_at, on_cameras, on_known_events
 from hiprobe.review.event_queue import EventOrder, QueueWish, page_of
 from hiprobe.review.probe_in_use import ProbeInUse
 from hiprobe.review.result_videos import ResultVideo, result_videos
 from hiprobe.review.store import STORE_NAME, ReviewStore
 from hiprobe.review.values import (
+    CountedAlarms,
     EventPage,
     KeptEvent,
     Label,

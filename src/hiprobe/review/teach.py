@@ -13,17 +13,13 @@ from hiprobe.errors import UsageError
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import KEPT_VIEW
 from hiprobe.progress import Clock, Progress
-from hiprobe.review.alarm_rates import (
-    CountedAlarms,
-    footage_again,
-    on_cameras,
-    on_known_events,
-)
+from hiprobe.review.alarm_rates import footage_again, on_cameras, on_known_events
 from hiprobe.review.event_reasons import member_votes, nearest
 from hiprobe.review.lessons import Lessons, lessons_of
 from hiprobe.review.library import Library
 from hiprobe.review.proposals import propose
 from hiprobe.review.values import (
+    CountedAlarms,
     Doubt,
     KeptEvent,
     MemberVote,
@@ -87,12 +83,13 @@ class Teacher:
         timelines = scored_again(library, probe, told.step)
         alarms_before, alarms_after = self._alarms(probe, timelines, told.step)
         told.finish()
+        appearing, vanishing = self._changes(timelines)
         refit = Refit(
             id=new_id(),
             before=_figures(library.probe_in_use().probe, current.label_count),
             after=_figures(probe, lessons.label_count),
-            appearing=tuple(self._appearing(timelines)),
-            vanishing=tuple(self._vanishing(timelines)),
+            appearing=appearing,
+            vanishing=vanishing,
             alarms_before=alarms_before,
             alarms_after=alarms_after,
             stale_cameras=tuple(cameras),
@@ -193,16 +190,19 @@ class Teacher:
             raise UnknownIdError(f"no refit {refit_id!r} waits for an answer; refit again")
         return found
 
-    def _appearing(self, timelines: Mapping[str, Timeline]) -> Iterable[KeptEvent]:
+    def _changes(
+        self, timelines: Mapping[str, Timeline]
+    ) -> tuple[tuple[KeptEvent, ...], tuple[KeptEvent, ...]]:
+        """Events that new scores would add, and those that they would take away."""
+        appearing: list[KeptEvent] = []
+        vanishing: list[KeptEvent] = []
         for video_id, timeline in timelines.items():
             old = self.library.store.events(video_id)
             new = self.library.store.matched(video_id, timeline.events)
-            yield from without_twin(new, old)
-
-    def _vanishing(self, timelines: Mapping[str, Timeline]) -> Iterable[KeptEvent]:
-        for video_id, timeline in timelines.items():
-            old = self.library.store.events(video_id)
-            yield from without_twin(old, self.library.store.matched(video_id, timeline.events))
+            # By overlap and not by id: an event that falls in two has one new id and is not new.
+            appearing += without_twin(new, old)
+            vanishing += without_twin(old, new)
+        return tuple(appearing), tuple(vanishing)
 
     def _alarms(
         self, probe: Probe, timelines: Mapping[str, Timeline], tell: Callable[[str], None]

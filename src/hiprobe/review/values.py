@@ -6,12 +6,9 @@ import math
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from hiprobe.errors import UsageError
-
-if TYPE_CHECKING:
-    from hiprobe.review.alarm_rates import CountedAlarms
 
 LabelKind = Literal["anomaly", "normal", "class", "unsure"]
 LABEL_KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
@@ -179,6 +176,20 @@ class ProbeCard:
     threshold: float
     layers: tuple[ProbeLayer, ...]
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedAlarms:
+    """Alarms an hour on footage.
+
+    Attributes:
+        footage: which footage, in words.
+        hours: how much of it.
+    """
+
+    per_hour: float
+    footage: str
+    hours: float
 
 
 @dataclass(frozen=True, kw_only=True)
