@@ -33,6 +33,7 @@ from hiprobe.review.library import Library
 from hiprobe.review.values import KeptEvent, Label
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.text_files import json_text
+from hiprobe.video.video_info import video_info
 
 
 @dataclass(frozen=True)
@@ -292,8 +293,6 @@ def _framed(
 def _read(
     name: str, path: Path, labels: tuple[Label, ...], events: tuple[KeptEvent, ...]
 ) -> FramedVideo:
-    from hiprobe.video.video_info import video_info  # PyAV, which other formats do not need
-
     if is_states_name(path):
         raise StatesError(
             f"{path} holds states and no pictures, which this format needs; choose csv, json or "

@@ -21,6 +21,7 @@ from hiprobe.review.lessons import standing
 from hiprobe.review.library import Library
 from hiprobe.review.values import Label
 from hiprobe.store.atomic import atomic_path
+from hiprobe.video.write import save_clip
 
 # Reasons named where no video can be read: mostly they are all the same.
 MOST_TOLD = 3
@@ -75,8 +76,6 @@ def write_clips(library: Library, out: Path) -> tuple[Failure, ...]:
         VideoError: no video can be read.
         StorageError: the file cannot be written.
     """
-    from hiprobe.video.write import save_clip  # PyAV, which no other format needs
-
     names, labels = names_of_videos(library), labels_here(library)
     written: list[str] = []
     left_out: dict[Path, Failure] = {}

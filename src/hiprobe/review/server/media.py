@@ -6,10 +6,15 @@ import hashlib
 import threading
 from pathlib import Path
 
+from PIL import Image
+
 from hiprobe.errors import VideoError
 from hiprobe.progress import Clock, Progress
 from hiprobe.segment import Frame
 from hiprobe.store.atomic import atomic_path
+from hiprobe.video.decode import still_at
+from hiprobe.video.video_info import is_playable
+from hiprobe.video.write import redraw_video
 
 THUMBNAILS = 5
 _THUMBNAIL_SIDE_PIXELS = 240
@@ -44,8 +49,6 @@ class MediaCache:
         """
         key = _key(video)
         if key not in self._playable:  # asked with every seek
-            from hiprobe.video.video_info import is_playable
-
             self._playable[key] = is_playable(video)
         if self._playable[key]:
             return video
@@ -59,8 +62,6 @@ class MediaCache:
             VideoError: the video cannot be read.
             StorageError: the copy cannot be written.
         """
-        from hiprobe.video.write import redraw_video
-
         clock = Clock(progress, max(1, int(duration_seconds)), name="Making a playable copy")
 
         def passed(pixels: Frame, seconds: float) -> Frame:
@@ -81,10 +82,6 @@ class MediaCache:
         kept = self._folder / _key(video) / f"{round(seconds * 1000)}.jpg"
         if kept.is_file():
             return kept
-        from PIL import Image
-
-        from hiprobe.video.decode import still_at
-
         with self._turns:
             pixels = still_at(video, seconds, max_side_pixels=_THUMBNAIL_SIDE_PIXELS)
             with atomic_path(kept) as temporary:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from hiprobe.backbones.interface import Backbone, speech_of
 from hiprobe.errors import BackboneError
+from hiprobe.pipeline.answers import read_answer
+from hiprobe.pipeline.explaining import prompts_for
 from hiprobe.review.library import Library
 from hiprobe.review.server.jobs import Job
+from hiprobe.segment import Cut, Stretch
 from hiprobe.timeline import Timeline
-
-if TYPE_CHECKING:
-    from hiprobe.backbones.interface import Backbone
+from hiprobe.video.clip import read_clip_and_outcome
 
 # What the model is shown, around the peak of an event. In a longer stretch its key frames would lie
 # too far apart to show a fall or a blow.
@@ -40,12 +41,6 @@ class LazyModel:
             BackboneError: no model is at hand.
             VideoError: the stretch cannot be read.
         """
-        from hiprobe.backbones.interface import speech_of
-        from hiprobe.pipeline.answers import read_answer
-        from hiprobe.pipeline.explaining import prompts_for
-        from hiprobe.segment import Cut, Stretch
-        from hiprobe.video.clip import read_clip_and_outcome
-
         if self._open is None:
             raise BackboneError(
                 "no model is at hand; start `hiprobe review` with --probe, whose model is asked"
