@@ -130,7 +130,7 @@ def tell_memory(video: str) -> None:
 
     backbone, probe = MeanBackbone(), _probe()
     began = time.perf_counter()
-    with _Watched() as watched:
+    with _MemoryWatch() as watched:
         found = detect_video(Path(video), probe=probe, backbone=backbone)
     seconds = time.perf_counter() - began
     print(watched.most_held_bytes, peak_bytes(), len(found.states), seconds)
@@ -163,7 +163,7 @@ def _probe() -> Probe:
     return Probe(layer=1).fit(clips)
 
 
-class _Watched:
+class _MemoryWatch:
     """Looks again and again at what this process holds, since no system keeps the highest value."""
 
     def __init__(self) -> None:
