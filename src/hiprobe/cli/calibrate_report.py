@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hiprobe.probe.camera_file import CalibratedCamera
 
 # Drift is reported from this evidence on. While the promise holds, one camera in twenty gets this
-# far in all its time (Ville's inequality), so footage may be checked as often as one likes.
+# far, however long its footage is (Ville's inequality).
 EVIDENCE = 20.0
 
 # Missed clips that are named in a line.

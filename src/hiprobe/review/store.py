@@ -98,8 +98,8 @@ class ReviewStore:
         with self.database.writing() as connection:
             for video_id, events in found.items():
                 self._check_video(connection, video_id)
-                # Nothing is deleted: labels hang on events, and a threshold that was only tried
-                # would otherwise cost the labels of all events below it.
+                # Nothing is deleted: labels belong to events, and a threshold that was set too high
+                # would cost the labels of all events below it for good.
                 old = connection.execute(_OLD_EVENTS, (video_id,)).fetchall()
                 connection.execute("UPDATE events SET present = 0 WHERE video_id = ?", (video_id,))
                 for event, kept in zip(events, _kept_ids(old, events), strict=True):

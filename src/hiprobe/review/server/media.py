@@ -32,8 +32,8 @@ class MediaCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Each picture is decoded from the key frame before it, at the cost of a processor. A page
-        # of fifty events asks for all of theirs at once.
+        # Each picture is decoded from the key frame before it, which keeps a processor busy, and
+        # every open page asks for two at a time.
         self._turns = threading.BoundedSemaphore(2)
         self._playable: dict[str, bool] = {}
         self._exports: dict[str, Path] = {}
