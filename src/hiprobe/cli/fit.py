@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hiprobe.probe.fit_results import Basis
     from hiprobe.probe.fitting import RecipeName
     from hiprobe.probe.selection import LayerChoice
-    from hiprobe.scorer import Penalty, ScorerName
+    from hiprobe.scorer_names import Penalty, ScorerName
     from hiprobe.states import Reading
     from hiprobe.timeline import SmoothingKind
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hiprobe.probe.fitting import RecipeName
     from hiprobe.probe.reading_file import ReadingRecord
     from hiprobe.probe.selection import LayerChoice
-    from hiprobe.scorer import Penalty, ScorerName
+    from hiprobe.scorer_names import Penalty, ScorerName
     from hiprobe.states import LabelledStates, Reading, States
     from hiprobe.timeline import SmoothingKind
 

@@ -14,17 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.classifiers import DEFAULT_STRENGTH, mean_and_scale
 from hiprobe.dual_logistic import DualFits, fit_duals
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import EVERY_LAYERS, Member, slices_of
 from hiprobe.probe.training_set import grouped_folds, roc_auc
-from hiprobe.scorer import (
-    DEFAULT_STRENGTH,
-    FittedScorer,
-    Scorer,
-    checked_rows,
-    class_weights,
-    mean_and_scale,
-)
+from hiprobe.scorer import Scorer, checked_rows, class_weights
 from hiprobe.states import VISION_READINGS
 
 # Folds within the clips of a fit, for the members' evidence and the calibration.

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.localize import adaptive_threshold, out_of_reach
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.training_set import Mode
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
-from hiprobe.scorer import FittedScorer
 from hiprobe.states import Reading
 
 # Few-shot scores: of held-out clips, or of the clips that the scorer was fitted on.

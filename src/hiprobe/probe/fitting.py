@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 
 from hiprobe.errors import StatesError, UsageError
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import Member
 from hiprobe.localize import Smoothing, check_threshold
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
@@ -41,7 +42,8 @@ from hiprobe.probe.selection import (
 )
 from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, roc_auc, training_set
 from hiprobe.saliency import ENTROPY_BINS
-from hiprobe.scorer import Balance, FittedScorer, Penalty, make_scorer, scorer_name
+from hiprobe.scorer import Balance, make_scorer
+from hiprobe.scorer_names import Penalty, scorer_name
 from hiprobe.separation import silhouette_by_layer
 from hiprobe.states import LabelledStates, Reading
 from hiprobe.timeline import EMA_WEIGHT, SmoothingKind

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import join_examples, members_of
 from hiprobe.localize import check_threshold, scored_timeline
 from hiprobe.probe.clip_arrays import Clips, are_examples, checked_array, labelled_clips
@@ -29,7 +30,6 @@ from hiprobe.probe.fit_results import (
 from hiprobe.probe.fitting import KEPT_VIEW, Parameters, fit_examples
 from hiprobe.probe.training_set import Mode, merged
 from hiprobe.provenance import Provenance
-from hiprobe.scorer import FittedScorer
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.timeline import SmoothingKind, Timeline

@@ -28,6 +28,7 @@ from hiprobe.documents.probe_schemas import ExamplesNotes, ProbeDocument
 from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import layers_of, readings_of
 from hiprobe.objects import remove_file
 from hiprobe.probe.committee import MemberRow
@@ -36,7 +37,7 @@ from hiprobe.probe.fitting import Parameters
 from hiprobe.probe.reading_file import recorded_provenance, remove_record
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
-from hiprobe.scorer import FittedScorer, scorer_name
+from hiprobe.scorer_names import scorer_name
 from hiprobe.states import LabelledStates, States
 from hiprobe.store.atomic import atomic_path
 

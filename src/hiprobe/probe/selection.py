@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.localize import Smoothing, smooth_as
 from hiprobe.overlap import spans_of_windows
 from hiprobe.plugins import Registry
 from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, grouped_folds, roc_auc
 from hiprobe.saliency import SaliencyTable, layer_saliency
-from hiprobe.scorer import FittedScorer, Scorer
+from hiprobe.scorer import Scorer
 from hiprobe.states import VISION_READINGS
 
 # Most rounds of `mil`; it stops as soon as the chosen segments stay the same.

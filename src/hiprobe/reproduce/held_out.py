@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import Member
 from hiprobe.localize import smooth
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
@@ -26,7 +27,7 @@ from hiprobe.probe.selection import (
 )
 from hiprobe.probe.training_set import Indices, Mode, TrainingSet, grouped_folds, training_set
 from hiprobe.reproduce.request import ReproduceRequest
-from hiprobe.scorer import FittedScorer, ScorerName
+from hiprobe.scorer_names import ScorerName
 from hiprobe.states import LabelledStates, States
 
 _Floats = NDArray[np.float64]
