@@ -17,8 +17,8 @@ from hiprobe.plugins import installed
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
     from hiprobe.probe.fit_results import Basis
-    from hiprobe.probe.fitting import RecipeName
-    from hiprobe.probe.selection import LayerChoice
+    from hiprobe.probe.fold_fits import LayerChoice
+    from hiprobe.probe.parameters import RecipeName
     from hiprobe.scorer_names import Penalty, ScorerName
     from hiprobe.states import Reading
     from hiprobe.timeline import SmoothingKind

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.probe import Mode, Probe
     from hiprobe.probe.fit_results import Basis
-    from hiprobe.probe.fitting import RecipeName
+    from hiprobe.probe.fold_fits import LayerChoice
+    from hiprobe.probe.parameters import RecipeName
     from hiprobe.probe.reading_file import ReadingRecord
-    from hiprobe.probe.selection import LayerChoice
     from hiprobe.scorer_names import Penalty, ScorerName
     from hiprobe.states import LabelledStates, Reading, States
     from hiprobe.timeline import SmoothingKind

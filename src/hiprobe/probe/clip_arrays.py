@@ -98,7 +98,6 @@ def _labels(y: ArrayLike | None, count: int) -> tuple[NDArray[np.int64], NDArray
     try:
         labels = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
-        assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
     except ValueError as error:
         raise UsageError(str(error)) from error

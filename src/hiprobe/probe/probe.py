@@ -27,7 +27,8 @@ from hiprobe.probe.fit_results import (
     few_shot_threshold,
     summarise,
 )
-from hiprobe.probe.fitting import KEPT_VIEW, Parameters, fit_examples
+from hiprobe.probe.fitting import KEPT_VIEW, fit_examples
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.training_set import Mode, merged
 from hiprobe.provenance import Provenance
 from hiprobe.spec import BackboneSpec

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,9 @@ from hiprobe.documents.checked import (
     check_schema,
     check_values,
     file_sha256,
-    parse_json,
     read_json,
 )
-from hiprobe.documents.probe_schemas import ExamplesNotes, ProbeDocument
+from hiprobe.documents.probe_schemas import ProbeDocument
 from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
@@ -33,12 +32,13 @@ from hiprobe.joined import layers_of, readings_of
 from hiprobe.objects import remove_file
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import Fitted, LayerTable, ThresholdSummary, ViewRow
-from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.packed_examples import pack_examples, unpack_examples
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.reading_file import recorded_provenance, remove_record
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
 from hiprobe.scorer_names import scorer_name
-from hiprobe.states import LabelledStates, States
+from hiprobe.states import LabelledStates
 from hiprobe.store.atomic import atomic_path
 
 Arrays = dict[str, NDArray[Any]]
@@ -93,7 +93,7 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         KeyError, TypeError, ValueError, AttributeError: they lack or distort something.
         StatesError: they do not belong together.
     """
-    clips = document["clips"]
+    clips, read = document["clips"], document.get("provenance")
     return Fitted(
         fingerprint=Fingerprint(**document["fingerprint"]),
         reading=document["reading"],
@@ -115,16 +115,11 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         threshold_summary=ThresholdSummary(**document["threshold_summary"]),
         warnings=tuple(document["warnings"]),
         view_table=tuple(ViewRow(**row) for row in document["views"]),
-        provenance=_provenance(document.get("provenance")),
+        provenance=Provenance.from_json(read) if read is not None else None,
         member_table=tuple(MemberRow(**row) for row in document.get("members", ())),
         draw_aucs=tuple(math.nan if a is None else a for a in document.get("draw_aucs", ())),
         classes=np.array(document.get("classes", [0, 1])),
     )
-
-
-def _provenance(document: Mapping[str, Any] | None) -> Provenance | None:
-    """How the clips were read; None in folders of earlier versions, and where it is not known."""
-    return None if document is None else Provenance.from_json(document)
 
 
 def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
@@ -191,96 +186,6 @@ def _under(prefix: str, arrays: Arrays) -> Arrays:
 
 def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-Unit = Literal["clip", "segments"]
-
-_Arrays = dict[str, NDArray[Any]]
-
-
-def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
-    """All states one below the other, and JSON that tells whose they are."""
-    arrays: _Arrays = {}
-    for unit in ("clip", "segments"):
-        present = [s for s in (getattr(e, unit) for e in examples) if s is not None]
-        for name in ("values", "start_seconds", "end_seconds", "failed"):
-            if present:
-                arrays[f"{unit}/{name}"] = np.concatenate([getattr(s, name) for s in present])
-    first = examples[0].clip if examples[0].clip is not None else examples[0].segments
-    if first is None:
-        raise ValueError("examples without states")
-    notes = {
-        "fingerprint": first.fingerprint.to_json(),
-        "reading": first.reading,
-        "layers": list(first.layers),
-        "layer_count": first.layer_count,
-        "clips": [_note(e) for e in examples],
-    }
-    return arrays, json.dumps(notes)
-
-
-def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
-    """What `pack_examples` packed.
-
-    Raises:
-        KeyError, TypeError, ValueError, StatesError: arrays and notes do not fit together.
-    """
-    notes = parse_json(text, ExamplesNotes, names=True)
-    check_values(notes["fingerprint"])
-    _refuse_unequal_rows(arrays, notes)
-    taken = {"clip": 0, "segments": 0}
-    examples = []
-    for clip in notes["clips"]:
-        found: dict[str, States | None] = {"clip": None, "segments": None}
-        for unit in ("clip", "segments"):
-            if clip[unit] is not None:
-                rows = slice(taken[unit], taken[unit] + int(clip[unit]))
-                found[unit] = _states(unit, rows, arrays, notes)
-                taken[unit] = rows.stop
-        examples.append(
-            LabelledStates(
-                name=clip["name"],
-                label=clip["label"],
-                source=clip["source"],
-                clip=found["clip"],
-                segments=found["segments"],
-                class_name=clip["class_name"],
-            )
-        )
-    return tuple(examples)
-
-
-def _refuse_unequal_rows(arrays: _Arrays, notes: Mapping[str, Any]) -> None:
-    """More rows than the notes share out, or fewer, would give a clip the states of another."""
-    for unit in ("clip", "segments"):
-        shared_out = sum(int(clip[unit] or 0) for clip in notes["clips"])
-        found = {len(a) if a.ndim else 0 for n, a in arrays.items() if n.startswith(f"{unit}/")}
-        if found - {shared_out}:
-            raise ValueError(f"{unit}: arrays of {sorted(found)} rows for {shared_out} in the note")
-
-
-def _note(example: LabelledStates) -> dict[str, Any]:
-    return {
-        "name": example.name,
-        "label": example.label,
-        "source": example.source,
-        "class_name": example.class_name,
-        "clip": None if example.clip is None else len(example.clip),
-        "segments": None if example.segments is None else len(example.segments),
-    }
-
-
-def _states(unit: str, rows: slice, arrays: _Arrays, notes: Mapping[str, Any]) -> States:
-    return States(
-        values=arrays[f"{unit}/values"][rows],
-        layers=tuple(int(n) for n in notes["layers"]),
-        start_seconds=arrays[f"{unit}/start_seconds"][rows],
-        end_seconds=arrays[f"{unit}/end_seconds"][rows],
-        reading=notes["reading"],
-        fingerprint=Fingerprint(**notes["fingerprint"]),
-        layer_count=int(notes["layer_count"]),
-        failed=arrays[f"{unit}/failed"][rows],
-    )
 
 
 FORMAT = "hiprobe-probe"

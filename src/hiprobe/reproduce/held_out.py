@@ -13,16 +13,13 @@ from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import Member
 from hiprobe.localize import smooth
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
-from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.fold_fits import LayerChoice, Recipe, detection_scores, fit_mode
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.selection import (
-    LayerChoice,
-    Recipe,
     best_mode,
     candidate_layers,
     choose_layer,
     cross_validate,
-    detection_scores,
-    fit_mode,
     layer_aucs,
 )
 from hiprobe.probe.training_set import Indices, Mode, TrainingSet, grouped_folds, training_set

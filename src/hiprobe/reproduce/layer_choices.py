@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.probe.selection import Recipe, candidate_layers, choose_layer
+from hiprobe.probe.fold_fits import Recipe
+from hiprobe.probe.selection import candidate_layers, choose_layer
 from hiprobe.probe.training_set import (
     Indices,
     Mode,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hiprobe.localize import Smoothing
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
-from hiprobe.probe.selection import Recipe
+from hiprobe.probe.fold_fits import Recipe
 from hiprobe.probe.training_set import MODES, Mode, TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import (

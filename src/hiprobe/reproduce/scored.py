@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe.localize import Smoothing
 from hiprobe.paper import KEY_FRAMES
-from hiprobe.probe.selection import detection_scores
+from hiprobe.probe.fold_fits import detection_scores
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.frame_probe import FrameTest

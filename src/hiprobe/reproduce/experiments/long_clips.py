@@ -12,7 +12,7 @@ import numpy as np
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError
 from hiprobe.paper import KEY_FRAMES
-from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.selection import cross_validate
 from hiprobe.probe.training_set import MODES, grouped_folds, roc_auc, training_set
 from hiprobe.reproduce.clip_states import Bench

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from hiprobe.localize import smooth
-from hiprobe.probe.selection import Recipe, choose_layer
+from hiprobe.probe.fold_fits import Recipe
+from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import Mode, TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Estimate

@@ -12,7 +12,8 @@ import numpy as np
 
 from hiprobe.joined import COMMITTEE_READINGS, join_examples, members_of
 from hiprobe.probe.committee import DESIGN, EVIDENCE_CLIPS, CommitteeScorer
-from hiprobe.probe.fitting import Parameters, usable_in_all
+from hiprobe.probe.fitting import usable_in_all
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, training_set
 from hiprobe.reproduce.clip_states import Bench
