@@ -118,6 +118,8 @@ class FittedScorer:
         """
         parts = {n: np.asarray(arrays[n], dtype=np.float64) for n in ("mean", "scale", "weights")}
         slope, bias, kind = float(numbers["slope"]), float(numbers["bias"]), numbers["kind"]
+        # A weight that is not a number would give every segment a score of NaN, which is above no
+        # threshold: `detect` would find nothing, without a word.
         everything = [*parts.values(), np.array([slope, bias])]
         same = ("mean", "scale") if kind == "classifier" else tuple(parts)
         sound = all(bool(np.isfinite(a).all()) for a in everything)
@@ -177,6 +179,7 @@ class FittedClassifier(FittedScorer):
         if not len(z):  # most classifiers refuse no rows at all
             return np.zeros(0)
         if hasattr(self.classifier, "predict_proba"):
+            # The columns are in the order of `classes_`.
             column = list(getattr(self.classifier, "classes_", (0, 1))).index(1)
             found = np.asarray(self.classifier.predict_proba(z), dtype=np.float64)[:, column]
         else:

@@ -129,6 +129,8 @@ class Scorer:
         extra: dict[str, Any] = {}
         if weighted and has_fit_parameter(self.classifier, "sample_weight"):
             extra["sample_weight"] = class_weights(labels)
+        # A copy, since one scorer is fitted again in every fold; `safe=False` copies classifiers
+        # that are not scikit-learn's as well.
         model = clone(self.classifier, safe=False)
         try:
             model.fit(z, labels, **extra)
@@ -146,6 +148,7 @@ class Scorer:
         """
         model, usual = self.classifier, self.standardise and self.balance != "resample"
         many = x.ndim == 2 and x.dtype == np.float32 and len(x) >= MANY_ROWS
+        # Not isinstance: a subclass may have another loss.
         if not (usual and many and type(model) is LogisticScorer and model.penalty == "l2"):
             return None
         labels = _checked_labels(y, rows=len(x))

@@ -72,6 +72,8 @@ def checked_array(clips: Any, *, like: tuple[int, int] | None = None) -> NDArray
     from sklearn.utils import check_array
 
     try:
+        # its messages, and the one on the number of features below, are what `check_estimator` asks
+        # for
         found = check_array(clips, dtype=np.float32, allow_nd=True, input_name="X")
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -141,6 +141,7 @@ class ThresholdSummary:
 FewShotScores = dict[Basis, NDArray[np.float64]]
 
 
+# `eq=False`: arrays have no equality that is one bool
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """Attributes of a fitted `Probe`, described there under the same names with `_` behind.
@@ -176,6 +177,8 @@ class Fitted:
     classes: NDArray[Any] = field(default_factory=lambda: np.array([0, 1]))
 
     def __post_init__(self) -> None:
+        # A fit also comes from a folder, whose parts may not belong together: better refused when
+        # it is opened than in front of the first video.
         if self.scorer.width != self.width or not 1 <= self.layer <= self.layer_count:
             raise StatesError(
                 f"layer {self.layer} of {self.layer_count} and width {self.width} do not fit the "
@@ -205,6 +208,8 @@ def few_shot_threshold(scores: FewShotScores, *, wanted: Basis, kappa: float) ->
 
 def reach_warning(threshold: float) -> tuple[str, ...]:
     """What to say of a T that no score, or every score, lies above."""
+    # A warning and no error: all else of the fit is of use, and `detect` can be given another
+    # threshold.
     wrong = out_of_reach(threshold)
     if wrong is None:
         return ()
@@ -219,6 +224,8 @@ def summarise(
     basis: ThresholdBasis,
 ) -> ThresholdSummary:
     """How many clips of each kind lie above a threshold, on held-out scores where there are."""
+    # Also where T was taken from training scores: how many it catches is only worth saying of clips
+    # that the scorer had not seen.
     measured = basis_of(scores, "cross_validated")
     above, anomalous = scores[measured] > threshold, labels == 1
     return ThresholdSummary(

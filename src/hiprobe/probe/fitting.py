@@ -162,6 +162,7 @@ def fit_training_set(
 
 def _on_all_clips(data: TrainingSet, held_out: CrossValidation, recipe: Recipe) -> _Choice:
     clips = np.arange(len(data))
+    # chosen again on all clips; held-out scores come from the choices inside the folds
     layer = choose_layer(data, clips, recipe=recipe)
     mode = best_mode(data.labels, held_out.by_mode, usual=data.usual_mode)
     scorer = fit_mode(data, clips, mode=mode, layer=layer, scorer=recipe.scorer)
@@ -214,6 +215,7 @@ def fit_views(
         StatesError: the views hold different clips.
         LabelError, FingerprintError, UsageError: as `Probe.fit`.
     """
+    # views are compared clip by clip, so a clip that one of them lacks is left out of all
     refuse_other_clips(views)
     recipe = parameters.settled()
     sets = [training_set_for(examples, parameters) for examples in usable_in_all(views)]
@@ -225,6 +227,7 @@ def fit_views(
     if nested.auc is None:
         return replace(fitted, view_table=table), best
     modes = tuple(nested.held_out[v].modes[fold] for fold, v in enumerate(nested.views))
+    # the AUC of the chosen view by itself would be the highest of several, and so too good
     chosen = replace(
         fitted,
         view_table=table,
@@ -239,6 +242,7 @@ def _cross_validate(sets: Sequence[TrainingSet], recipe: Recipe) -> _Nested:
     labels, sources = sets[0].labels, sets[0].sources
     held_out = tuple(cross_validate(data, recipe, compared=len(sets) > 1) for data in sets)
     scores, chosen = np.full(len(labels), np.nan), []
+    # the same folds as in each view's own cross-validation: same labels, sources and seed
     pairs = grouped_folds(labels, sources, folds=recipe.folds, seed=recipe.seed)
     for fold, (_, held) in enumerate(pairs):
         inner = [found.inner_aucs[fold] for found in held_out]

@@ -72,6 +72,8 @@ def fit_mode(
         highest = [int(rows[np.argmax(scores[rows])]) for rows in anomalous]  # first of equals
         if highest == chosen:
             break
+        # normal segments are all kept: their label is true of every moment, an anomalous clip's
+        # only of some
         chosen = highest
         rows = np.concatenate([np.flatnonzero(y == 0), chosen]).astype(np.int64)
         fitted = scorer.fit(x[rows], y[rows], groups=[sources[i] for i in rows])

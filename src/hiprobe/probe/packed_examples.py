@@ -32,6 +32,7 @@ def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
     if first is None:
         raise ValueError("examples without states")
     notes = {
+        # once for all clips: a fit refuses clips of two backbones, readings or sets of layers
         "fingerprint": first.fingerprint.to_json(),
         "reading": first.reading,
         "layers": list(first.layers),
@@ -50,6 +51,7 @@ def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
     notes = parse_json(text, ExamplesNotes, names=True)
     check_values(notes["fingerprint"])
     _refuse_unequal_rows(arrays, notes)
+    # clips follow one another in the arrays, so counting rows says where each begins
     taken = {"clip": 0, "segments": 0}
     examples = []
     for clip in notes["clips"]:

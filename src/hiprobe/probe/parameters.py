@@ -93,6 +93,7 @@ class Parameters:
         found = {name: getattr(self, name) for name in _names()}
         if deep and hasattr(self.scorer, "get_params") and not isinstance(self.scorer, type):
             inner = self.scorer.get_params()
+            # scikit-learn's way to name a setting within a setting, which its grid search uses
             found |= {f"scorer__{name}": value for name, value in inner.items()}
         return found
 
@@ -118,6 +119,7 @@ class Parameters:
     def saved_settings(self) -> dict[str, Any]:
         """The settings as JSON values: the scorer by name, `random_state` as the seed."""
         settings = self.get_params(deep=False)
+        # one seed is saved, the one that counts
         del settings["random_state"]
         settings["members"] = [[m.reading, m.layer, m.width] for m in self.members]
         return {**settings, "scorer": scorer_name(self.scorer), "seed": self._seed()}
@@ -178,6 +180,7 @@ class Parameters:
         if self.members:
             scorer = CommitteeScorer(classifier=None, members=self.members, name="committee")
         return Recipe(
+            # the joined vectors of a committee are one layer, which has the number 1
             layer=1 if self.members else self.layer,
             mode=usual_mode if self.members and self.mode == "auto" else self.mode,
             scorer=scorer,
@@ -226,4 +229,5 @@ class Parameters:
 
 
 def _names() -> list[str]:
+    # from the signature, as scikit-learn has it, so that a new setting cannot be forgotten here
     return [name for name in inspect.signature(Parameters.__init__).parameters if name != "self"]

@@ -100,6 +100,7 @@ class Probe(Parameters):
         warnings_: plain sentences.
     """
 
+    # Declared for readers and type checkers; `_become` sets them, each from the field of `Fitted`.
     fingerprint_: Fingerprint
     reading_: Reading
     layer_count_: int
@@ -125,6 +126,8 @@ class Probe(Parameters):
     member_table_: tuple[MemberRow, ...]
     draw_aucs_: tuple[float, ...]
 
+    # On the class: scikit-learn's `clone` and its checks allow `__init__` to set nothing but
+    # settings.
     _examples: tuple[LabelledStates, ...] = ()
     _examples_file: tuple[Path, str] | None = None
 
@@ -165,6 +168,8 @@ class Probe(Parameters):
                 "a committee reads several positions of the same clips: fit it with fit_views, one "
                 "list of labelled states for each reading"
             )
+        # Together, and only once the fit has succeeded: one that is refused leaves the probe as it
+        # was.
         self._become(replace(fit_examples(clips, self), classes=classes))
         self._examples, self._examples_file = clips, None
         return self
@@ -200,6 +205,7 @@ class Probe(Parameters):
             found = np.array([self._clip_score(e) for e in examples], dtype=np.float64)
         else:
             values = checked_array(examples, like=(self.layer_count_, self.width_))
+            # an array has no times, so there is nothing to smooth
             found = self.scorer_.probability(values[:, self.layer_ - 1])
         return np.stack([1 - found, found], axis=1)
 
@@ -260,6 +266,7 @@ class Probe(Parameters):
         states = example.segments if example.segments is not None else example.clip
         if states is None or states.failed.all():
             raise StatesError(f"{example.name} has no states to score; leave it out")
+        # as a video's alarm: by its highest moment, failed segments left out
         return float(np.nanmax(self.detect(states).smoothed))
 
     def fit_views(self, views: Sequence[Sequence[LabelledStates]]) -> Self:
@@ -295,6 +302,7 @@ class Probe(Parameters):
 
         refuse_other_clips(views)
         usable = usable_in_all(views)
+        # Settled once: clips that are added later must give the same vector.
         if not self.members:
             firsts = [v[0].clip if v[0].clip is not None else v[0].segments for v in usable]
             self.members = members_of([s for s in firsts if s is not None])
@@ -312,6 +320,8 @@ class Probe(Parameters):
         """
         self.check_extendable()
         kept = bool(self.view_table_) or KEPT_VIEW in self.warnings_
+        # from the start: layer, mode and threshold depend on all clips, so nothing can be updated
+        # in place
         self.fit(merged(self.examples(), examples))
         if kept:
             self._become(replace(self.fitted(), warnings=(*self.warnings_, KEPT_VIEW)))
@@ -362,6 +372,7 @@ class Probe(Parameters):
         if keep_examples and (self._examples or self._examples_file):
             examples = self.examples()
         kept = write_probe(Path(folder), self.fitted(), self, examples=examples)
+        # a save without them leaves the clips of the folder that was loaded within reach
         self._examples_file = kept or self._examples_file
 
     @classmethod
@@ -374,6 +385,7 @@ class Probe(Parameters):
         from hiprobe.probe.probe_folder import read_probe
 
         saved = read_probe(Path(folder))
+        # `from_saved` gives the settings to fit again by, `_become` what was fitted by them
         probe = cls.from_saved(saved.settings)
         probe._become(saved.fitted)
         probe._examples_file = saved.examples_file
@@ -447,6 +459,8 @@ class Probe(Parameters):
             FingerprintError: it differs; the message says in what.
         """
         self._check_fitted()
+        # Refused even where the widths agree: vectors of another model mean something else in each
+        # dimension, and would be scored without complaint.
         if fingerprint.digest != self.fingerprint_.digest:
             raise FingerprintError(
                 f"the probe was fitted on backbone {self.fingerprint_.digest}, this is "
@@ -494,6 +508,8 @@ class Probe(Parameters):
         """What scikit-learn's tools ask of an estimator."""
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
+        # made by hand: inheriting them from `BaseEstimator` would load scikit-learn with every
+        # probe
         return Tags(
             estimator_type="classifier",
             target_tags=TargetTags(required=True),
@@ -507,6 +523,7 @@ class Probe(Parameters):
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
+            # its second base class is scikit-learn's, which takes a second to load
             from hiprobe.probe.not_fitted import ProbeNotFittedError
 
             raise ProbeNotFittedError("this probe is not fitted yet; call fit, or load a saved one")

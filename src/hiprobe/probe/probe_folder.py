@@ -226,6 +226,8 @@ def write_probe(
         StorageError: a file cannot be written.
     """
     kept = folder / EXAMPLES_NAME
+    # The document goes last: it names the digests of the two files before it, so that a folder
+    # whose writing broke off is refused, and never read as half of one probe and half of another.
     digest = None if examples is None else _write_arrays(kept, *pack_examples(examples))
     document = {
         "format": FORMAT,
@@ -233,6 +235,7 @@ def write_probe(
         "hiprobe": __version__,
         "settings": parameters.saved_settings(),
         **fitted_document(fitted),
+        # only where unusual, so that most documents stay as earlier versions wrote them
         **({} if fitted.classes.tolist() == [0, 1] else {"classes": fitted.classes.tolist()}),
         "tensors_sha256": _write_arrays(folder / TENSORS_NAME, fitted_arrays(fitted), ""),
         "examples_sha256": digest,
@@ -256,9 +259,11 @@ def read_probe(folder: Path) -> SavedProbe:
     arrays, _ = _read_arrays(folder / TENSORS_NAME, document["tensors_sha256"], LIMIT_BYTES)
     try:
         settings = dict(document["settings"])
+        # made to be checked: `Probe.load` makes its own
         Parameters.from_saved(settings)
         digest = document["examples_sha256"]
         kept = None if digest is None else (folder / EXAMPLES_NAME, str(digest))
+        # what it takes by `get` came later than the format's first version
         fitted = fitted_from(document, arrays)
         if "provenance" not in document:  # of an earlier version, which kept it in a file beside
             fitted = replace(fitted, provenance=recorded_provenance(folder))
@@ -300,6 +305,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ProbeFolderError(f"{path} is damaged: {error}; fit the probe again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ProbeFolderError(f"{path} was not written by HiProbe; give a folder of `hiprobe fit`")
+    # before the schema: a later version would fail that as damaged, when it only needs an update
     version = document.get("version")
     if version != VERSION:
         remedy = "update HiProbe" if isinstance(version, int) and version > VERSION else "fit again"
@@ -317,6 +323,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
 def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
     from safetensors.numpy import save_file
 
+    # safetensors writes an array's memory as it lies, of a transposed view too
     whole = {n: np.asarray(a, order="C") for n, a in arrays.items()}  # keeps single numbers
     with atomic_path(path) as temporary:
         try:
@@ -328,6 +335,7 @@ def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
 
 def _read_arrays(path: Path, sha256: str, limit_bytes: int) -> tuple[Arrays, str]:
     try:
+        # also tells a file of another probe, sound in itself, that was copied into the folder
         if file_sha256(path, limit_bytes=limit_bytes) != sha256:
             raise ProbeFolderError(
                 f"{path} is not the file that {JSON_NAME} names: damaged, or of another probe; "

@@ -261,6 +261,7 @@ def saliency_of(data: TrainingSet, clips: Indices, *, bins: int) -> SaliencyTabl
     """Saliency of some clips, one vector each; None where both classes have one clip only."""
     labels = data.labels[clips]
     layers = candidate_layers(data)
+    # one clip of each kind has no variance within a class
     if len(labels) < 3 or not layers:
         return None
     vectors = np.stack([data.vectors(data.clip_unit, n)[clips] for n in layers], axis=1)

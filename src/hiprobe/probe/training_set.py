@@ -72,6 +72,7 @@ def roc_auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
 def _deal(counts: NDArray[np.float64], folds: int, rng: np.random.Generator) -> Indices:
     """Fold of each source, from the number of its clips in each class."""
     order = rng.permutation(len(counts))
+    # stable, so that the shuffle decides between sources of one size
     order = order[np.argsort(-counts[order].max(axis=1), kind="stable")]
     share = counts / counts.sum(axis=0)
     filled = np.zeros((folds, 2))
