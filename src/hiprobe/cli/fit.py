@@ -226,7 +226,6 @@ def fit(
       hiprobe fit more-clips/ --add my-probe
       hiprobe fit clips/ --labels results -o my-probe
     """
-    from hiprobe.joined import COMMITTEE_READINGS
     from hiprobe.prompts import read_prompts
 
     if add is not None:
@@ -244,7 +243,7 @@ def fit(
     if recipe == "committee" and add is None:
         _refuse_for_committee(ctx)
         if not _typed(ctx, "reading"):
-            readings = COMMITTEE_READINGS
+            readings = FitSettings.usual().readings
     elif layers_up_to is not None:
         raise click.UsageError("--layers-up-to goes with --recipe committee; leave it out")
     settings = FitSettings(

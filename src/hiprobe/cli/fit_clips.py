@@ -74,6 +74,13 @@ class FitSettings:
     layers_up_to: int | None = None
     is_usual: bool = False
 
+    @classmethod
+    def usual(cls, *, seed: int = 0) -> FitSettings:
+        """What is fitted where nothing that decides the recipe was typed: a committee."""
+        from hiprobe.joined import COMMITTEE_READINGS
+
+        return cls(recipe="committee", readings=COMMITTEE_READINGS, seed=seed, is_usual=True)
+
     def for_clips(self, clips: Sequence[LabelledClip]) -> FitSettings:
         """These settings, with the paper's recipe where the clips' states are too few for ours."""
         lacking = _readings_lacking(clips, self.readings) if self.is_usual else ()
