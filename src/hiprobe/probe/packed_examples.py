@@ -15,6 +15,7 @@ from hiprobe.documents.checked import (
 )
 from hiprobe.documents.probe_schemas import ExamplesNotes
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.probe.training_set import any_states
 from hiprobe.states import LabelledStates, States
 
 _Arrays = dict[str, NDArray[Any]]
@@ -28,9 +29,7 @@ def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
         for name in ("values", "start_seconds", "end_seconds", "failed"):
             if present:
                 arrays[f"{unit}/{name}"] = np.concatenate([getattr(s, name) for s in present])
-    first = examples[0].clip if examples[0].clip is not None else examples[0].segments
-    if first is None:
-        raise ValueError("examples without states")
+    first = any_states(examples[0])
     notes = {
         # once for all clips: a fit refuses clips of two backbones, readings or sets of layers
         "fingerprint": first.fingerprint.to_json(),

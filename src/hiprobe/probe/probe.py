@@ -29,7 +29,7 @@ from hiprobe.probe.fit_results import (
 )
 from hiprobe.probe.fitting import KEPT_VIEW, fit_examples
 from hiprobe.probe.parameters import Parameters
-from hiprobe.probe.training_set import Mode, merged
+from hiprobe.probe.training_set import Mode, any_states, merged
 from hiprobe.provenance import Provenance
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import LabelledStates, Reading, States
@@ -304,8 +304,7 @@ class Probe(Parameters):
         usable = usable_in_all(views)
         # Settled once: clips that are added later must give the same vector.
         if not self.members:
-            firsts = [v[0].clip if v[0].clip is not None else v[0].segments for v in usable]
-            self.members = members_of([s for s in firsts if s is not None])
+            self.members = members_of([any_states(view[0]) for view in usable])
         return join_examples(usable, self.members)
 
     def add(self, examples: Sequence[LabelledStates]) -> Self:

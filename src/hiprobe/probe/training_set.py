@@ -207,7 +207,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
             that were cut in different ways.
     """
     _refuse_one_class(examples)
-    first = _any_states(examples[0])
+    first = any_states(examples[0])
     for example in examples:
         for states in (example.clip, example.segments):
             if states is not None:
@@ -286,7 +286,8 @@ def _refuse_stranger(states: States, first: States, name: str) -> None:
             )
 
 
-def _any_states(example: LabelledStates) -> States:
+def any_states(example: LabelledStates) -> States:
+    """States of the whole clip, else of its segments, for what both have in common."""
     states = example.clip if example.clip is not None else example.segments
     if states is None:  # LabelledStates does not allow it
         raise StatesError(f"{example.name} has no states")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,28 @@ def curve_of_rows(name: str, x: Sequence[float], rows: Sequence[ResultRow]) -> C
     low = [r.ours if r.low is None else r.low for r in rows]
     high = [r.ours if r.high is None else r.high for r in rows]
     return Curve(name, x, [r.ours for r in rows], low, high)
+
+
+def metric_panels(
+    rows: Sequence[ResultRow],
+    x_of: Callable[[ResultRow], float],
+    *,
+    x_label: str,
+    ticks: tuple[tuple[float, str], ...],
+) -> list[Panel]:
+    """A panel for each metric with a curve for each data set, over a logarithmic x.
+
+    Args:
+        x_of: the place of a row.
+    """
+    panels = []
+    for metric in dict.fromkeys(r.metric for r in rows):
+        curves = []
+        for data in dict.fromkeys(r.data for r in rows):
+            own = [r for r in rows if (r.data, r.metric) == (data, metric)]
+            curves.append(curve_of_rows(data, [x_of(r) for r in own], own))
+        panels.append(Panel(metric, x_label, metric, tuple(curves), log_x=True, ticks=ticks))
+    return panels
 
 
 def panels_drawing(

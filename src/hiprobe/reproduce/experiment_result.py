@@ -129,11 +129,16 @@ class ExperimentResult:
 
 
 @cache
-def facts() -> dict[str, Any]:
-    """What the paper says in numbers, from `facts.json`."""
-    text = files("hiprobe.reproduce").joinpath("facts.json").read_text(encoding="utf-8")
+def packaged(name: str) -> dict[str, Any]:
+    """A JSON file of numbers that is part of this package."""
+    text = files("hiprobe.reproduce").joinpath(name).read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def facts() -> dict[str, Any]:
+    """What the paper says in numbers."""
+    return packaged("facts.json")
 
 
 def paper_numbers(setting: str) -> tuple[PaperNumber, ...]:

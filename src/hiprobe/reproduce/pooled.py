@@ -244,9 +244,7 @@ def _video(video: TestVideo, found: VideoScores) -> _Video:
     # A frame belongs to the last segment that has begun; the first one also has what is before it.
     index = np.searchsorted(starts, np.arange(video.frames), side="right") - 1
     index = np.maximum(index, 0)
-    labels = np.zeros(video.frames, np.bool_)
-    for start, end in video.spans:
-        labels[start:end] = True
+    labels = video.labels
     scores, whole = found.scores[index], ~_cut(video, starts)[index]
     kept = np.isfinite(scores)
     place = np.concatenate(([0], np.cumsum(kept)))

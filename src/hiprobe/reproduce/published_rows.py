@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +19,13 @@ from hiprobe.evaluation.metrics import Ranking
 from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth
 from hiprobe.paper import KAPPA
 from hiprobe.reproduce.estimate import FRAME_AP, FRAME_AUC, RowMaker, precision_estimate
-from hiprobe.reproduce.experiment_result import PaperNumber, ResultRow, facts, paper_numbers
+from hiprobe.reproduce.experiment_result import (
+    PaperNumber,
+    ResultRow,
+    facts,
+    packaged,
+    paper_numbers,
+)
 from hiprobe.reproduce.pooled import FramePool
 from hiprobe.reproduce.request import ReproduceRequest
 
@@ -67,7 +70,7 @@ def peers(data_set: str) -> tuple[Peer, ...]:
     Raises:
         UsageError: no number of that data set is known.
     """
-    known = _file()
+    known = packaged("peers.json")
     if not isinstance(known.get(data_set), list):
         raise UsageError(f"no published numbers for {data_set!r}; see peers.json")
     return tuple(
@@ -99,18 +102,11 @@ def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[ResultRow, ...]
 def source_note(data_set: str) -> str:
     """The source of every number, those read at first hand first."""
     found, groups = peers(data_set), []
-    for read in dict.fromkeys(_file()["reads"].values()):
+    for read in dict.fromkeys(packaged("peers.json")["reads"].values()):
         own = [f"{p.name} ({p.source})" for p in found if p.read == read]
         if own:
             groups.append(f"{read[0].upper()}{read[1:]}: {'; '.join(own)}.")
     return f"Sources of the published numbers. {' '.join(groups)}"
-
-
-@cache
-def _file() -> dict[str, Any]:
-    text = files("hiprobe.reproduce").joinpath("peers.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
 
 
 DATA = "ucf-crime"

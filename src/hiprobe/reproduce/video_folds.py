@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.joining import join_labelled, joining_order
 from hiprobe.datasets.manifest import Manifest, ManifestRow
@@ -20,9 +18,9 @@ from hiprobe.documents.schemas import JoinedFacts
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.frame_scores import seconds_to_frames
 from hiprobe.paper import KEY_FRAMES
-from hiprobe.probe.training_set import grouped_folds
 from hiprobe.reproduce.clip_states import Bench, Extraction, OwnTruth
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
+from hiprobe.reproduce.held_out import source_folds
 from hiprobe.reproduce.request import DataSource
 from hiprobe.segment import covered_seconds
 from hiprobe.states import LabelledStates, States
@@ -71,9 +69,7 @@ def tests_of(
     # With true spans nothing needs to be joined.
     joined = by_frame and truth is None and bool(clips_of(bench, data, examples))
     protocol = NATURAL if truth is not None and by_frame else JOINED if joined else CLIPS
-    labels = np.array([e.label for e in examples], dtype=np.int64)
-    sources = [e.source for e in examples]
-    pairs = grouped_folds(labels, sources, folds=bench.request.folds, seed=seed)
+    pairs = source_folds(examples, folds=bench.request.folds, seed=seed)
     for number, (train, rest) in enumerate(pairs):
         held = tuple(examples[i] for i in rest)
         videos = tuple(

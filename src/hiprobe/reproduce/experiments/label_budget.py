@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.drawing import Panel, curve_of_rows, panels_drawing
+from hiprobe.reproduce.drawing import metric_panels, panels_drawing
 from hiprobe.reproduce.estimate import FRAME_AUC, HIGHEST_AUC, Estimate, auc_estimate
 from hiprobe.reproduce.experiment_result import Figure, Findings, ResultRow
 from hiprobe.reproduce.frame_probe import FrameTest
@@ -133,15 +133,12 @@ def _figure(bench: Bench, rows: Sequence[ResultRow]) -> Figure:
     }
     counts = [int(r.setting) for r in rows if r.setting != words(ALL)]
     ticks = tuple((float(2**i), str(2**i)) for i in range(max(counts).bit_length()))
-    panels = []
-    for metric in dict.fromkeys(r.metric for r in rows):
-        curves = []
-        for name, rarer in most.items():
-            own = [r for r in rows if r.data == name and r.metric == metric]
-            x = [float(rarer if r.setting == words(ALL) else int(r.setting)) for r in own]
-            curves.append(curve_of_rows(name, x, own))
-        label = "labelled clips of each kind"
-        panels.append(Panel(metric, label, metric, tuple(curves), log_x=True, ticks=ticks))
+    panels = metric_panels(
+        rows,
+        lambda r: float(most[r.data] if r.setting == words(ALL) else int(r.setting)),
+        x_label="labelled clips of each kind",
+        ticks=ticks,
+    )
     caption = (
         "AUC against the number of labelled clips of each kind; the band is the middle 95 % of "
         "draws. The last point of a curve takes all clips of the training folds: it stands at the "

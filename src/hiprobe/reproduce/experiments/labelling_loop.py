@@ -18,7 +18,6 @@ from hiprobe.joined import COMMITTEE_READINGS, Member
 from hiprobe.names import path_text
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import usable_in_all
-from hiprobe.probe.training_set import grouped_folds
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.drawing import Panel, curve_of_rows, panels_drawing
 from hiprobe.reproduce.estimate import (
@@ -34,6 +33,7 @@ from hiprobe.reproduce.estimate import (
 )
 from hiprobe.reproduce.experiment_result import Figure, Findings, ResultRow
 from hiprobe.reproduce.experiments.label_budget import draw_clips
+from hiprobe.reproduce.held_out import source_folds
 from hiprobe.reproduce.request import DataSource, ReproduceRequest, Steps
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.review.library import Library
@@ -166,8 +166,7 @@ def _split(
     examples: Sequence[LabelledStates], seed: int
 ) -> tuple[list[LabelledStates], list[LabelledStates]]:
     """The clips to teach with and those of other sources that are tested."""
-    labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
-    for train, rest in grouped_folds(labels, sources, folds=PARTS, seed=seed):
+    for train, rest in source_folds(examples, folds=PARTS, seed=seed):
         pool, held = [examples[i] for i in train], [examples[i] for i in rest]
         counts = [sum(e.label == kind for e in pool) for kind in (0, 1)]
         if min(counts) > START and {e.label for e in held} == {0, 1}:

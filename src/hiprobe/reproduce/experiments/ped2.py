@@ -14,6 +14,7 @@ from hiprobe.datasets.manifest import ManifestRow, read_manifest
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames, segments_to_frames
 from hiprobe.evaluation.metrics import Ranking, interval, mean_and_median, within_video_auc
+from hiprobe.evaluation.truth import frame_labels
 from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
 from hiprobe.pipeline import extract_video
 from hiprobe.probe.committee import DESIGN
@@ -340,9 +341,7 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
     fps = row.fps or video_info(row.video).fps_from_header or 30.0
     counted, ended = without_gaps(states.start_seconds, states.end_seconds)
     frames = row.frame_count or int(seconds_to_frames(ended[-1], fps=fps))
-    labels = np.zeros(frames, np.bool_)
-    for start, end in row.spans:
-        labels[start:end] = True
+    labels = frame_labels(row.spans, frames=frames)
     starts = seconds_to_frames(counted, fps=fps)
     ends = np.append(starts[1:], frames)
     owned = [labels[a:b] for a, b in zip(starts, ends, strict=True)]

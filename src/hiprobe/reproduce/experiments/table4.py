@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.paper import KAPPA
+from hiprobe.probe.training_set import any_states
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
 from hiprobe.reproduce.estimate import (
@@ -94,9 +95,7 @@ def run(bench: Bench) -> Findings:
 
 def by_layer(examples: Sequence[LabelledStates]) -> list[Variant]:
     """One variant for each extracted layer but 0."""
-    states = examples[0].clip or examples[0].segments
-    numbers = states.layers if states is not None else ()
-    return [Variant(f"layer {n}", layer=n) for n in numbers if n > 0]
+    return [Variant(f"layer {n}", layer=n) for n in any_states(examples[0]).layers if n > 0]
 
 
 def _variants(bench: Bench, data: DataSource) -> list[Variant]:

@@ -15,12 +15,12 @@ from hiprobe.probe.committee import DESIGN, EVIDENCE_CLIPS, CommitteeScorer
 from hiprobe.probe.fitting import usable_in_all
 from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.selection import choose_layer
-from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, training_set
+from hiprobe.probe.training_set import Mode, TrainingSet, any_states, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import HIGHEST_AUC, RowMaker, difference, known_clips
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.experiments.label_budget import draw_clips
-from hiprobe.reproduce.held_out import VISION_ALONE, Pairs, held_out
+from hiprobe.reproduce.held_out import VISION_ALONE, Pairs, held_out, source_folds
 from hiprobe.reproduce.request import DataSource, ReproduceRequest, Steps
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import VISION_READINGS, LabelledStates, Reading
@@ -117,8 +117,7 @@ def _tables(
     bench: Bench, data: DataSource, examples: Sequence[LabelledStates]
 ) -> list[tuple[RowMaker, list[LabelSplit]]]:
     """One with all labels and one for each budget that the sources allow."""
-    labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
-    folds = partial(grouped_folds, labels, sources, folds=bench.request.folds)
+    folds = partial(source_folds, examples, folds=bench.request.folds)
     every = [LabelSplit(folds(seed=seed), seed) for seed in bench.request.seeds]
     protocol = f"{len(every[0].pairs)} folds grouped by source"
     tables = [(bench.table(data, "All labelled clips", protocol), every)]
@@ -201,8 +200,7 @@ class _Scoring:
         if not self.setting.readings:
             return training_set(by_reading["last"]), None
         own = [by_reading[r] for r in self.setting.readings]
-        firsts = [view[0].clip or view[0].segments for view in own]
-        members = members_of([s for s in firsts if s is not None])
+        members = members_of([any_states(view[0]) for view in own])
         evidence = self.setting.evidence_clips
         scorer = CommitteeScorer(classifier=None, members=members, evidence_clips=evidence)
         return training_set(join_examples(own, members)), scorer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.pipeline import extract_video
 from hiprobe.probe import Probe
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.estimate import Estimate
+from hiprobe.reproduce.estimate import FRAME_AUC, WITHIN, Estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo
 from hiprobe.reproduce.request import DataSource, Steps
@@ -31,7 +32,6 @@ WINDOWS_OF_A_LENGTH = (1, 2, 4)
 
 KINDS: tuple[SmoothingKind, ...] = ("gaussian", "ema", "none")
 
-FRAME_AUC, WITHIN = "frame AUC", "AUC within a video"
 FOUND, DELAY, PASSES = "share of events alarmed", "delay, median, s", "passes a second of video"
 METRICS = (FRAME_AUC, WITHIN, EVENT_F1, FOUND, DELAY, PASSES)
 
@@ -114,7 +114,7 @@ def _seed(bench: Bench, data: DataSource, seed: int) -> list[dict[str, Any]]:
             "seed": seed,
             "ways": [w.words for w in WAYS],
         }
-        found.append(bench.finished.piece(key, lambda test=test: _fold(bench, test, seed)))  # type: ignore[misc]
+        found.append(bench.finished.piece(key, partial(_fold, bench, test, seed)))
         steps.step(test.videos[0].name)
     return found
 
@@ -171,14 +171,11 @@ def _measured(video: TestVideo, timeline: Timeline, states: States) -> dict[str,
         frames=video.frames,
         name=video.name,
     )
-    labels = np.zeros(video.frames, np.bool_)
-    for start, end in video.spans:
-        labels[start:end] = True
     alarmed, delays = _alarmed(video, timeline, states)
     return {
         "scores": scores.tolist(),
         "above": (scores > timeline.threshold).tolist(),
-        "labels": labels.tolist(),
+        "labels": video.labels.tolist(),
         "alarmed": alarmed,
         "delays": delays,
         "passes": len(states),

@@ -31,22 +31,29 @@ from hiprobe.baselines.attention_heads import (
 from hiprobe.baselines.zero_label_video import view_of
 from hiprobe.errors import LabelError
 from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
-from hiprobe.pipeline import Failure, extract_examples
+from hiprobe.pipeline import extract_examples
 from hiprobe.probe.committee import DESIGN, CommitteeScorer
 from hiprobe.probe.selection import choose_layer
-from hiprobe.probe.training_set import TrainingSet, training_set
+from hiprobe.probe.training_set import Indices, TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.estimate import Units, difference, estimate, known_clips, weighted_mean
+from hiprobe.reproduce.estimate import (
+    CLIP_AUC,
+    Units,
+    difference,
+    estimate,
+    known_clips,
+    weighted_mean,
+)
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
-from hiprobe.reproduce.held_out import Variant, folds_of, held_out
+from hiprobe.reproduce.held_out import Variant, folds_of, held_out, held_out_scores
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import LabelledStates
 
 _Floats = NDArray[np.float64]
 
-AUC, GAIN = "clip AUC", "probe minus this, clip AUC"
-ASKED_GAIN = "gain by the questions, clip AUC"
+GAIN = f"probe minus this, {CLIP_AUC}"
+ASKED_GAIN = f"gain by the questions, {CLIP_AUC}"
 NO_NUMBER, MASS = "answers without a number", "probability of Yes and No"
 PROBE = "probe, DLSP layer (labels)"
 HEADS = f"{TOP_HEADS} attention heads (labels)"
@@ -102,9 +109,9 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
         rivals[name] = [scores] * len(probe)
     protocol = PROTOCOL.format(folds=bench.request.folds)
     table = bench.table(data, "The probe beside its own backbone", protocol)
-    rows = [table.auc(PROBE, AUC, [_units(contest, scores) for scores in probe])]
+    rows = [table.auc(PROBE, CLIP_AUC, [_units(contest, scores) for scores in probe])]
     for name, seeds in rivals.items():
-        rows.append(table.auc(name, AUC, [_units(contest, scores) for scores in seeds]))
+        rows.append(table.auc(name, CLIP_AUC, [_units(contest, scores) for scores in seeds]))
         pairs = list(zip(probe, seeds, strict=True))
         # the same clips on both sides: those that both have a score for
         mine = [_units(contest, np.where(np.isfinite(b), a, np.nan)) for a, b in pairs]
@@ -252,14 +259,15 @@ def _held_out_committee(
     bench: Bench,
     seed: int,
 ) -> list[float]:
-    scorer = CommitteeScorer(classifier=None, members=members)
-    labels, sources = contest.labels, contest.states.sources
-    scores = np.full(len(labels), np.nan)
-    for train, held in folds_of(contest.states, bench.request, seed=seed):
+    scorer, sources = CommitteeScorer(classifier=None, members=members), contest.states.sources
+
+    def score(_: int, train: Indices, held: Indices) -> _Floats:
         groups = [sources[i] for i in train]
-        fitted = scorer.fit(values[train], labels[train], groups=groups)
-        scores[held] = fitted.decision(values[held])
-    return [float(score) for score in scores]
+        fitted = scorer.fit(values[train], contest.labels[train], groups=groups)
+        return fitted.decision(values[held])
+
+    pairs = folds_of(contest.states, bench.request, seed=seed)
+    return [float(one) for one in held_out_scores(len(values), pairs, score)]
 
 
 def _joined(
@@ -284,7 +292,7 @@ def _answers(bench: Bench, data: DataSource, method: Method) -> list[LabelledSta
             cache=read.cache,
             progress=progress,
         )
-    _note(bench, failures)
+    read.leave_out(failures)
     return found
 
 
@@ -298,13 +306,8 @@ def _heads(bench: Bench, data: DataSource) -> list[list[LabelledStates]]:
             cache=read.cache,
             progress=progress,
         )
-    _note(bench, failures)
+    read.leave_out(failures)
     return views
-
-
-def _note(bench: Bench, failures: Sequence[Failure]) -> None:
-    known = {f.video for f in bench.extraction.failures}
-    bench.extraction.failures += [f for f in failures if f.video not in known]
 
 
 def _ordered(found: Sequence[LabelledStates], order: Sequence[str]) -> list[LabelledStates]:
