@@ -108,6 +108,7 @@ def panels_drawing(
             _draw_panel(axes, panel, theme)
             if legend and any(c.name for c in panel.curves):
                 _add_legend(axes, panel)
+        # the last line of the grid may have places without a panel
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         add_note(figure, note)
@@ -149,6 +150,7 @@ def _draw_curve(axes: Any, curve: Curve, colour: str, marker: str, *, ring: str)
     axes.plot(curve.x, curve.y, label=legend_words(curve.name), **look)
     if len(curve.low):
         axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    # A ring around the point and not another colour: the colour says which curve it is.
     if curve.marked is not None:
         height = curve.y[list(curve.x).index(curve.marked)]
         axes.plot(

@@ -60,6 +60,8 @@ class ResultRow:
     def __post_init__(self) -> None:
         if not (self.data and self.setting and self.metric):
             raise UsageError(f"a row needs data, setting and metric; this one has {self}")
+        # A row is checked when it is made: the experiment that made it can still be named, the page
+        # cannot.
         if (self.low is None) != (self.high is None):
             raise UsageError(f"{self.setting}: an interval needs both ends")
         if self.by_seed and len(self.by_seed) != len(self.seeds):
@@ -86,6 +88,7 @@ class Figure:
 
     name: str
     caption: str
+    # a function that draws has no equality, and two figures of one name are the same
     draw: Draw = field(compare=False)
     inches: tuple[float, float] = field(default=(10.0, 4.0), compare=False)
 
@@ -148,6 +151,7 @@ def paper_numbers(setting: str) -> tuple[PaperNumber, ...]:
         UsageError: the setting is not in the file, so that a misspelt one is not taken for a blank.
     """
     known = facts()["numbers"]
+    # an empty result would look like a blank in the paper's table
     if setting not in known:
         raise UsageError(f"no setting {setting!r} in the paper's facts; there are {sorted(known)}")
     columns = facts()["columns"]
@@ -177,6 +181,7 @@ def result_document(result: ExperimentResult) -> dict[str, Any]:
         "rows": [
             {
                 **asdict(row),
+                # JSON has no NaN, and None tells a value that is not defined from one that is 0
                 "ours": row.ours if math.isfinite(row.ours) else None,
                 "by_seed": [v if math.isfinite(v) else None for v in row.by_seed],
             }

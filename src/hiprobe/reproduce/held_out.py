@@ -174,6 +174,7 @@ def fit_set(data: TrainingSet, variant: Variant, *, request: ReproduceRequest, s
         # Not chosen again inside each fold: that is a fit of every layer in every fold of a fold.
         recipe = replace(recipe, layer=layer)
     held_out, mode = None, recipe.mode
+    # the cross-validation takes most of the time, and most variants of a table need neither
     if variant.thresholds or mode == "auto":
         checked = cross_validate(data, recipe)
         mode = best_mode(data.labels, checked.by_mode, usual=data.usual_mode)
@@ -236,6 +237,7 @@ def held_out(
         fitted = fit_mode(data, train, mode=mode, layer=layer, scorer=recipe.scorer)
         highest = detection_scores(data, held, layer=layer, scorer=fitted, smoothing=smoothing)
         vectors = data.vectors(data.clip_unit, layer)[held]
+        # both from one fit; the two columns are two ways to rank the same clips
         return np.column_stack([highest, fitted.probability(vectors)])
 
     return HeldOut(*held_out_scores((len(data), 2), pairs, score).T)

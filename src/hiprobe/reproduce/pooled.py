@@ -76,6 +76,7 @@ def score_videos(
     for number, video in enumerate(videos, start=1):
         bench.say(f"test video {number} of {len(videos)}: {video.name}")
         key = {
+            # without the bench's draws or the data set's name: neither moves a score
             "what": "test video",
             "video": video.name,
             "frames": video.frames,
@@ -86,6 +87,7 @@ def score_videos(
         except EvaluationError as error:  # its scores do not fit its frames
             lost.append(f"{video.name}: {error}")
             continue
+        # One damaged video of hundreds must not end a run of hours; it is named in the notes.
         except Exception as error:
             lost.append(f"{video.name}: {failure_of(Path(video.name), error).reason}")
             continue
@@ -246,6 +248,8 @@ def _video(video: TestVideo, found: VideoScores) -> _Video:
     index = np.maximum(index, 0)
     labels = video.labels
     scores, whole = found.scores[index], ~_cut(video, starts)[index]
+    # frames of segments that failed have no score to rank; counting them as 0 would call them
+    # normal
     kept = np.isfinite(scores)
     place = np.concatenate(([0], np.cumsum(kept)))
     parts = [int(place[p.end_frame] - place[p.first_frame]) for p in video.parts]

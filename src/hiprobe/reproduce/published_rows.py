@@ -53,6 +53,7 @@ class Peer:
     differs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # A number without its source or its training is worth nothing in a table of comparisons.
         if not 0 < self.value <= 1 or not (self.kind and self.source and self.read):
             raise UsageError(
                 f"{self.name}: {self.value} is no fraction, or has no kind, source or reading"
@@ -131,6 +132,8 @@ def span_rows(scores: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[
             setting = f"{spans} spans, end frame {read}"
             # The count shows at once which reading of the spans a paper has used.
             rows.append(table.row(setting, "abnormal frames", float(truth.labels().sum())))
+            # knows each video's label and nothing more, so what it moves is moved by the spans
+            # alone
             ranked = {ORACLE: floors(truth)[ORACLE]}
             if scores is not None:
                 ranked["scores given"] = join_frames(scores=scores, truth=truth)
@@ -215,6 +218,7 @@ def own_rows(
     ]
     if method != OURS:
         return rows
+    # the paper's other numbers are of the other data set
     column = facts()["columns"][protocol.column]
     paper = tuple(p for p in paper_numbers("full") if p.column == column)
     return [replace(r, paper=paper) if r.metric == protocol.headline else r for r in rows]

@@ -188,6 +188,7 @@ class Joining:
 
     def _kept(self, ordered: Sequence[LabelledClip], name: str) -> TestVideo:
         names = [c.name for c in ordered]
+        # joined once for all experiments of a run, and kept: encoding takes longer than fitting
         facts = _read(self.folder / f"{name}.json", names)
         if facts is None or not self.path(name).is_file():
             facts = _join(ordered, self.path(name))

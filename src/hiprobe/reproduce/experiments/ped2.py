@@ -93,6 +93,7 @@ def _length(bench: Bench, data: DataSource, found: SegmentedSet, frames: int) ->
     drawn = bench.table(data, section, protocol)
     for variant, read in _variants(found):
         for budget in BUDGETS:
+            # no test video would be left
             if budget >= len(read.tested):
                 continue
             seeds = [_draws(bench, read, variant, budget, seed) for seed in bench.request.seeds]
@@ -107,6 +108,7 @@ def _variants(found: SegmentedSet) -> Iterator[tuple[Variant, SegmentedSet]]:
     for variant in VARIANTS:
         yield variant, found
     for name, readings in TOGETHER.items():
+        # any video will do: the layers and widths are the backbone's
         members = members_of([found.tested[0].views[r] for r in readings])
         yield Variant(name, members=members), found.joined(members)
 
@@ -121,6 +123,7 @@ def _draws(
     def compute() -> list[list[float]]:
         values, request = [], _by_segment(bench)
         for draw in range(DRAWS_OF_A_SEED):
+            # as in `label_budget`: the points of a curve are independent draws
             rng = np.random.default_rng([seed, draw, budget])
             labelled = draw_labelled(found, videos=budget, rng=rng)
             scores = score_others(found, labelled, variant, request=request, seed=seed)
@@ -251,6 +254,7 @@ def segmented_set(bench: Bench, data: DataSource, *, segment_frames: int) -> Seg
         digest.update(video.states.values.tobytes() + video.frame_labels.tobytes())
         for reading in COMMITTEE_READINGS:
             digest.update(video.views[reading].values.tobytes())
+    # tested and normal ones were read in one go; here they part again
     count = len(tested)
     return SegmentedSet(tuple(found[:count]), tuple(found[count:]), digest.hexdigest()[:16])
 

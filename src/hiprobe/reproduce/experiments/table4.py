@@ -137,6 +137,7 @@ def _over_layers(table: RowMaker, numbered: Sequence[SeedPools]) -> list[ResultR
         metric = column[0].metric
         if metric == LAYER:
             continue
+        # each metric has its own best layer, which favours the oracle, as an oracle should be
         best = max(column, key=lambda r: r.ours)
         rows.append(replace(best, setting="oracle layer", seconds=0.0))
         # the first metric stands for all fits: it has their time, and the layer that was best
@@ -169,6 +170,7 @@ def _scorer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> lis
     for name in (DLSP.name, *(v.name for v in SCORERS)):
         pools = pools_of(found, name)
         table = pools.table(bench, data, "Scorer", "DLSP layer")
+        # the same fit as in the first table, called by what this one varies
         shown = "logistic regression" if name == DLSP.name else name
         paper = paper_numbers(SCORER_PAPER[name]) if name in SCORER_PAPER else ()
         rows += ranking_rows(table, shown, pools, paper=paper)
@@ -279,6 +281,8 @@ def _kappa_figure(data: DataSource, pools: SeedPools) -> Figure:
             for name in changed[0][0]
         ]
         panels.append(Panel(f"{unit} AUC", "kappa", "ROC-AUC", tuple(curves)))
+    # by count and without an interval: the figure shows how fast alarms grow, the table has the
+    # rest
     alarms = [_alarms(rule, pools) for rule in SWEEP]
     if alarms[0]:
         shares = tuple(Curve(n, KAPPAS, [a[n] for a in alarms]) for n in alarms[0])

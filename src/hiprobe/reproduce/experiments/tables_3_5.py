@@ -116,6 +116,7 @@ def table5(bench: Bench) -> Findings:
     """Every K on every data set."""
     rows: list[ResultRow] = []
     videos = [d for d in bench.request.data if not bench.extraction.is_extracted(d)]
+    # All K of a clip in a row: decoding and the pictures that several K share are done once.
     for data in videos:  # has a progress bar of its own
         bench.extraction.read_together(data, KEY_FRAMES)
     steps = Steps(bench.say, "table5", len(videos) * len(KEY_FRAMES))
@@ -132,6 +133,7 @@ def _key_frame_rows(bench: Bench, data: DataSource, steps: Steps) -> list[Result
     for k in KEY_FRAMES:
         found = [
             score_variants(
+                # untrimmed videos of the first seed alone: each K looks at all their pictures anew
                 bench, data, [KEY_FRAME_PROBE], seed=seed, key_frames=k, by_frame=number == 0
             )
             for number, seed in enumerate(bench.request.seeds)

@@ -186,6 +186,8 @@ class _Scoring:
         began = time.monotonic()
         recipe = Parameters(mode=self.mode, seed=split.seed).settled()
         if scorer is None:
+            # in each training part alone, as `fit` does; a layer chosen on all clips would know the
+            # tested ones
             layers = [choose_layer(data, train, recipe=recipe) for train, _ in split.pairs]
         else:
             # Joined states have one layer, which holds all members side by side.
@@ -219,10 +221,13 @@ def _table_rows(
     }
     rows: list[ResultRow] = []
     for name, own in units.items():
+        # kept with the piece, so that a resumed run shows the time that the work took
         seconds = sum(p["seconds"] for p in pieces[name])
         rows.append(replace(table.auc(name, HIGHEST_AUC, own), seconds=seconds))
         for base, metric in BASES.items():
             if name not in BASES:
                 gain = difference(own, units[base], draws=table.draws)
+                # without values of seeds: a difference of one draw of four clips says little, and
+                # there are twelve
                 rows.append(table.row(name, metric, replace(gain, by_seed=())))
     return rows

@@ -73,6 +73,7 @@ class HopChoice:
         if self.kind == "none":
             return probe.detect(states, smoothing="none")
         if self.kind == "ema":
+            # `longer` steps of this weight forget as much as one step of the usual one
             weight = 1 - (1 - EMA_WEIGHT) ** (1 / longer)
             return probe.detect(states, smoothing="ema", ema_weight=weight)
         return probe.detect(states, smoothing="gaussian", sigma_segments=SIGMA_SEGMENTS * longer)
@@ -128,6 +129,7 @@ def _fold(bench: Bench, test: FrameTest, seed: int) -> dict[str, list[dict[str, 
     videos = [v for v in test.videos if _can_be_read(v)]
     found: dict[str, list[dict[str, Any]]] = {way.words: [] for way in WAYS}
     for video in videos:
+        # read once for all ways: smoothing needs no pass of its own
         by_hop = {windows: _states(bench, video, windows) for windows in WINDOWS_OF_A_LENGTH}
         for way in WAYS:
             states = by_hop[way.windows]
@@ -163,10 +165,13 @@ def _states(bench: Bench, video: TestVideo, windows: int) -> States:
 def _measured(video: TestVideo, timeline: Timeline, states: States) -> dict[str, Any]:
     """Score and alarm of each frame, and the delay of each event; NaN where it has no alarm."""
     starts = seconds_to_frames(timeline.start_seconds, fps=video.fps)
+    # the first frame may be shown a little after second 0, and the truth counts from frame 0
     starts[0] = 0
     scores = segments_to_frames(
         starts=starts,
         ends=np.append(starts[1:], video.frames),
+        # nothing is known yet, so nothing is alarmed; leaving the frames out would favour causal
+        # scores
         scores=np.where(timeline.waiting, 0.0, timeline.smoothed),
         frames=video.frames,
         name=video.name,
@@ -199,6 +204,7 @@ def _alarmed(
         start, stop = first / video.fps, end / video.fps
         own = above & (shown_from < stop) & (shown_until > start)
         found.append(bool(own.any()))
+        # the Gaussian looks ahead, so the moment at which a live camera would alarm does not exist
         live = own.any() and timeline.smoothing != "gaussian"
         delays.append(float(raised[own].min() - start) if live else float("nan"))
     return found, delays
@@ -207,6 +213,7 @@ def _alarmed(
 def _rows(
     bench: Bench, data: DataSource, seeds: Sequence[Sequence[dict[str, Any]]]
 ) -> list[ResultRow]:
+    # of any fold: they share it
     protocol = next(iter(tests_of(bench, data, seed=bench.request.seeds[0]))).protocol
     table = bench.table(data, "Windows that overlap", protocol)
     rows = []

@@ -106,6 +106,7 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
     rivals = {HEADS: heads, COMMITTEE: committee, ASKED_COMMITTEE: asked}
     unlabelled = ((FIRST, first.scores), (ODD, contest.odd), (ORDINAL, graded.scores))
     for name, scores in (*unlabelled, (NUMBER, number.neutral)):
+        # without labels nothing is fitted, so no seed moves these scores
         rivals[name] = [scores] * len(probe)
     protocol = PROTOCOL.format(folds=bench.request.folds)
     table = bench.table(data, "The probe beside its own backbone", protocol)
@@ -150,6 +151,7 @@ def _by_seed(
     """
     digest = states_digest(bench.extraction.examples(data))
     key = {"zero-label": what, "states": digest, "clips": contest.states.names, "views": VERSION}
+    # other keys stay as they are, so that kept results of the other methods are still found
     if "committee" in what:
         key["design"] = DESIGN
     found = []
@@ -201,6 +203,7 @@ def read_contest(bench: Bench, data: DataSource) -> Contest:
     asked: tuple[Method, ...] = ("first-token", "ordinal", "decoded")
     given = {method: _answers(bench, data, method) for method in asked}
     views = _heads(bench, data)
+    # A method that could read fewer clips would be compared on easier ones.
     names = {e.name for e in own}
     for others in (*given.values(), *views, *readings):
         names &= {e.name for e in others if e.clip is not None}
@@ -245,6 +248,7 @@ def committee_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
 
 def asked_committee_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
     """Held-out log-odds of the committee that has the ten graded questions as one member more."""
+    # an answer without a number says nothing either way
     graded = np.nan_to_num(contest.answers["ordinal"].scores, nan=0.5)
     values = np.concatenate([contest.joined, graded[:, None].astype(np.float32)], axis=1)
     # A committee knows members by their reading; it does not read this one, so the name is free.
