@@ -220,6 +220,7 @@ def _shares(sizes: Mapping[str, int], total: int, rng: np.random.Generator) -> d
     shares = {k: int(v) for k, v in exact.items()}
     order = rng.permutation(list(exact))
     by_remainder = sorted(map(str, order), key=lambda k: shares[k] - exact[k])
+    # so many are left over by rounding down, fewer than there are kinds
     for kind in by_remainder[: total - sum(shares.values())]:
         shares[kind] += 1
     return shares

@@ -292,6 +292,7 @@ def evaluation_document(
         {"other": other, "metrics": {name: asdict(one) for name, one in found.items()}}
         for other, found in compared
     ]
+    # its readers are older than comparisons with several others
     facts["compared"] = differences[0]["metrics"] if differences else {}
     facts["comparisons"] = differences
     if evaluation.after is not None:

@@ -36,6 +36,7 @@ class VideoTruth:
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise EvaluationError(f"{self.name}: {self.frames} frames; a video needs at least 1")
+        # Ends may lie beyond the last frame, as published ones do; a start may not.
         for start, end in self.spans:
             if not 0 <= start <= end or start >= self.frames:
                 raise EvaluationError(

@@ -88,7 +88,7 @@ class Figure:
 
     name: str
     caption: str
-    # a function that draws has no equality, and two figures of one name are the same
+    # a figure that was read back has no drawing any more, and is the same figure
     draw: Draw = field(compare=False)
     inches: tuple[float, float] = field(default=(10.0, 4.0), compare=False)
 

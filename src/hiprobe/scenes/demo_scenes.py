@@ -15,6 +15,7 @@ from hiprobe.scenes.story import SceneKind
 from hiprobe.store.text_files import write_table
 from hiprobe.video.write import write_video
 
+# A second is a segment of 24 frames, so that events given in seconds fill whole segments.
 FPS = 24.0
 SIZE = (320, 240)
 

@@ -119,6 +119,7 @@ def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
         stacklevel=2,
     )
     _ranking(scores, labels, both=False)  # checks them
+    # a highest score first, ties as one step: they cannot be ranked among each other
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     level = np.asarray(scores)[order]
     last = np.concatenate((level[1:] != level[:-1], [True]))

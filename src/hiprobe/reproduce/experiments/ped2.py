@@ -254,7 +254,6 @@ def segmented_set(bench: Bench, data: DataSource, *, segment_frames: int) -> Seg
         digest.update(video.states.values.tobytes() + video.frame_labels.tobytes())
         for reading in COMMITTEE_READINGS:
             digest.update(video.views[reading].values.tobytes())
-    # tested and normal ones were read in one go; here they part again
     count = len(tested)
     return SegmentedSet(tuple(found[:count]), tuple(found[count:]), digest.hexdigest()[:16])
 

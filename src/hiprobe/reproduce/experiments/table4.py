@@ -281,8 +281,6 @@ def _kappa_figure(data: DataSource, pools: SeedPools) -> Figure:
             for name in changed[0][0]
         ]
         panels.append(Panel(f"{unit} AUC", "kappa", "ROC-AUC", tuple(curves)))
-    # by count and without an interval: the figure shows how fast alarms grow, the table has the
-    # rest
     alarms = [_alarms(rule, pools) for rule in SWEEP]
     if alarms[0]:
         shares = tuple(Curve(n, KAPPAS, [a[n] for a in alarms]) for n in alarms[0])

@@ -134,7 +134,12 @@ def _key_frame_rows(bench: Bench, data: DataSource, steps: Steps) -> list[Result
         found = [
             score_variants(
                 # untrimmed videos of the first seed alone: each K looks at all their pictures anew
-                bench, data, [KEY_FRAME_PROBE], seed=seed, key_frames=k, by_frame=number == 0
+                bench,
+                data,
+                [KEY_FRAME_PROBE],
+                seed=seed,
+                key_frames=k,
+                by_frame=number == 0,
             )
             for number, seed in enumerate(bench.request.seeds)
         ]
