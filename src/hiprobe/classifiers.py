@@ -85,7 +85,11 @@ class LogisticScorer(_LinearClassifier):
     def fit(
         self, X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None
     ) -> LogisticScorer:
-        """Fit on `[n, dimensions]` and labels `[n]`, 0 or 1."""
+        """Fit on `[n, dimensions]` and labels `[n]`, 0 or 1.
+
+        Args:
+            sample_weight: `[n]`, of the rows; all alike where None.
+        """
         few = len(X) <= min(MOST_DUAL_ROWS, X.shape[1])
         if not (self.penalty == "l2" and few and self._fit_by_rows(X, y, sample_weight)):
             self._fit_by_dimensions(X, y, sample_weight)
@@ -136,7 +140,11 @@ class SvmScorer(_LinearClassifier):
     def fit(
         self, X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None
     ) -> SvmScorer:
-        """Fit on `[n, dimensions]` and labels `[n]`, 0 or 1."""
+        """Fit on `[n, dimensions]` and labels `[n]`, 0 or 1.
+
+        Args:
+            sample_weight: `[n]`, of the rows; all alike where None.
+        """
         from sklearn.svm import SVC
 
         model = SVC(kernel="linear", C=self._inverse_strength(X), tol=1e-6)

@@ -105,6 +105,9 @@ def read_labelled(
 ) -> LabelledClips:
     """`read_clips`, and sentences on what was not taken.
 
+    Args:
+        path, normal, split, both_kinds: as `read_clips`.
+
     Raises:
         As `read_clips`.
     """

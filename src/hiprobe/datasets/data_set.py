@@ -61,7 +61,11 @@ def by_folder(found: FoundVideo, published: Published) -> ManifestRow | None:
 
 
 def row_in_class(found: FoundVideo, class_name: str, *, normal: bool) -> ManifestRow:
-    """The row of a file that is named after its place below the root."""
+    """The row of a file that is named after its place below the root.
+
+    Args:
+        normal: whether nothing abnormal happens in videos of the class.
+    """
     # with its folders: two classes may hold files of the same name
     name = path_text(found.relative.with_name(found.stem).as_posix())
     return ManifestRow(found.path, name, class_name, int(not normal), found.folder_split)

@@ -141,6 +141,9 @@ def pack_manifest(
     Videos that are files stay where they are. A video that is there with its frames is not
     written again, so that an interrupted run goes on. Odd sides grow by one line of pixels.
 
+    Args:
+        folder: where the videos are written.
+
     Raises:
         DatasetError: a folder of pictures has changed since the check.
         VideoError: a picture cannot be read.

@@ -202,6 +202,10 @@ def read_json(
 ) -> Any:
     """JSON values of a file, checked; see `parse_json`.
 
+    Args:
+        limit_bytes: largest file that is read.
+        schema, nan, names: as `parse_json`.
+
     Raises:
         OSError: it is not there, is no regular file, or is too large.
         DocumentError: as `parse_json`.

@@ -259,6 +259,9 @@ def after_threshold(
 ) -> AfterThreshold:
     """Metrics that depend on the threshold; a frame is detected where its score exceeds it.
 
+    Args:
+        ious: least overlaps of a matched event.
+
     Raises:
         EvaluationError: the threshold is no number.
     """

@@ -55,6 +55,9 @@ class CalibratedCamera:
 def write_camera(folder: Path, name: str, camera: CalibratedCamera) -> None:
     """Keep a camera's calibration in a probe folder; others of the same probe stay.
 
+    Args:
+        name: of the camera; its earlier calibration is replaced.
+
     Raises:
         ProbeFolderError: what lies there already is damaged or of another version.
         StorageError: it cannot be written.

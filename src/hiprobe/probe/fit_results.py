@@ -200,6 +200,9 @@ def basis_of(scores: FewShotScores, wanted: Basis) -> Basis:
 def few_shot_threshold(scores: FewShotScores, *, wanted: Basis, kappa: float) -> float:
     """T from the few-shot scores (paper, eq. 10).
 
+    Args:
+        wanted: which of the scores; those of the training fit where they are missing.
+
     Raises:
         UsageError: kappa is not finite.
     """
@@ -223,7 +226,13 @@ def summarise(
     labels: NDArray[np.int64],
     basis: ThresholdBasis,
 ) -> ThresholdSummary:
-    """How many clips of each kind lie above a threshold, on held-out scores where there are."""
+    """How many clips of each kind lie above a threshold, on held-out scores where there are.
+
+    Args:
+        scores: few-shot scores of the clips, by their kind.
+        labels: `[clips]`, 0 or 1.
+        basis: where the threshold comes from.
+    """
     # Also where T was taken from training scores: how many it catches is only worth saying of clips
     # that the scorer had not seen.
     measured = basis_of(scores, "cross_validated")

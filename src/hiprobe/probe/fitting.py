@@ -47,7 +47,11 @@ KEPT_VIEW = (
 
 
 def layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:
-    """Measures of every layer but 0 on all clips of a fit."""
+    """Measures of every layer but 0 on all clips of a fit.
+
+    Args:
+        layer: the one that the probe reads.
+    """
     layers = candidate_layers(data)
     unit = data.clip_unit
     silhouette = [
@@ -63,7 +67,11 @@ def layer_table(data: TrainingSet, layer: int, recipe: Recipe) -> LayerTable:
 
 
 def fit_warnings(data: TrainingSet, cv_auc: float | None, scorer: FittedScorer) -> tuple[str, ...]:
-    """What a user should know before trusting the numbers."""
+    """What a user should know before trusting the numbers.
+
+    Args:
+        cv_auc: AUC of held-out clips; None where there were no folds.
+    """
     remark = None if scorer.convergence is None else scorer.convergence.remark
     return (*_few_sources(data, cv_auc), *([remark] if remark else []))
 

@@ -55,6 +55,10 @@ def fit_mode(
 
     `mil` starts from all segments under their clip's label, then keeps of each anomalous clip
     the segment that scores highest and all of the normal ones, and fits again.
+
+    Args:
+        data: all clips.
+        clips: positions of those to fit on.
     """
     if mode in ("clip", "segment_mean"):
         sources = [data.sources[i] for i in clips]
@@ -86,6 +90,11 @@ def detection_scores(
     """What detection gives each clip: its highest smoothed segment score, float64 `[clips]`.
 
     Without segments it is the score of the clip's vector.
+
+    Args:
+        data: all clips.
+        clips: positions of those to score.
+        scorer: fitted at this layer.
     """
     if data.segments is None:
         return scorer.probability(data.vectors("clip", layer)[clips])

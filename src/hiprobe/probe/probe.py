@@ -135,7 +135,11 @@ class Probe(Parameters):
     def of(
         cls, fitted: Fitted, parameters: Parameters, examples: Sequence[LabelledStates] = ()
     ) -> Self:
-        """A probe of a fit that was put together elsewhere, with the clips it was made on."""
+        """A probe of a fit that was put together elsewhere, with the clips it was made on.
+
+        Args:
+            examples: the clips, which `add` and `save` need.
+        """
         probe = cls(**parameters.get_params(deep=False))
         probe._become(fitted)
         probe._examples = tuple(examples)

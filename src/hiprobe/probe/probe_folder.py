@@ -222,6 +222,10 @@ def write_probe(
     The list of clips left out (`reading.json`) is `hiprobe fit`'s to write; one that belongs to a
     probe written here before is removed.
 
+    Args:
+        parameters: the settings that it was fitted with.
+        examples: the clips' states; None to keep none.
+
     Raises:
         StorageError: a file cannot be written.
     """

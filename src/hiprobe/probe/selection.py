@@ -150,6 +150,10 @@ def best_mode(
     With few sources the highest AUC among four modes is noise: on clips of unseen people it took
     the one that gave 0.585, where clip vectors gave 0.788. So the best other mode is taken only
     where its gain in AUC of held-out detection scores exceeds one standard error of that gain.
+
+    Args:
+        labels: `[clips]`, 0 or 1.
+        by_mode: held-out scores `[clips]` of each mode, NaN where there are none.
     """
     areas = {m: roc_auc(labels, scores) for m, scores in by_mode.items()}
     first = usual if usual in areas else next(iter(areas))
@@ -238,6 +242,10 @@ LAYER_RULES: Registry[LayerRule] = Registry("hiprobe.layer_rules", "layer rule")
 def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
     """Number of the layer to read, from these clips alone.
 
+    Args:
+        data: all clips.
+        clips: positions of those that may be looked at.
+
     Raises:
         UsageError: there is no such rule.
         StatesError: the layer was not extracted.
@@ -258,7 +266,12 @@ def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
 
 
 def saliency_of(data: TrainingSet, clips: Indices, *, bins: int) -> SaliencyTable | None:
-    """Saliency of some clips, one vector each; None where both classes have one clip only."""
+    """Saliency of some clips, one vector each; None where both classes have one clip only.
+
+    Args:
+        clips: positions of those that are compared.
+        bins: of the entropy.
+    """
     labels = data.labels[clips]
     layers = candidate_layers(data)
     # one clip of each kind has no variance within a class

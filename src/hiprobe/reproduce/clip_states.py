@@ -187,6 +187,9 @@ class Extraction:
     ) -> list[tuple[LabelledStates, ...]]:
         """The same clips at several readings, made in one pass where one is not there yet.
 
+        Args:
+            key_frames: K of each clip and segment.
+
         Raises:
             LabelError: nothing of one class can be read.
         """
@@ -218,6 +221,9 @@ class Extraction:
         self, path: Path, *, key_frames: int = KEY_FRAMES, reading: Reading | None = None
     ) -> States:
         """All layers of every segment of one video, which need not be among the clips.
+
+        Args:
+            reading: the request's first unless given.
 
         Raises:
             VideoError, StatesError, BackboneMemoryError: as `extract_video`.

@@ -142,6 +142,9 @@ def text_states(
 ) -> dict[TextReading, NDArray[np.float32]]:
     """States of all sampled texts of a set, float32 `[samples, layers, width]` by reading.
 
+    Args:
+        layers: to read, ascending.
+
     Raises:
         UsageError: the backbone does not read texts.
     """

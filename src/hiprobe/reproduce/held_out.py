@@ -53,7 +53,12 @@ def held_out_scores(
 
 
 def assemble(by_layer: Mapping[int, _Floats], pairs: Pairs, layers: Sequence[int]) -> _Floats:
-    """Held-out scores of a layer rule, each fold's from the layer that was chosen there."""
+    """Held-out scores of a layer rule, each fold's from the layer that was chosen there.
+
+    Args:
+        by_layer: held-out scores `[clips]` of each layer.
+        layers: the layer of each fold.
+    """
     count = len(next(iter(by_layer.values())))
     return held_out_scores(count, pairs, lambda fold, _, held: by_layer[layers[fold]][held])
 
@@ -166,6 +171,10 @@ def fit_set(data: TrainingSet, variant: Variant, *, request: ReproduceRequest, s
 
     `Probe.fit` would also measure every layer and always cross-validate; with dozens of variants
     in a table that is most of the time, so only what the variant needs is computed here.
+
+    Args:
+        variant: what is varied; all else is as in the request.
+        seed: of the folds.
     """
     recipe = variant.recipe(request, seed=seed)
     every = np.arange(len(data))

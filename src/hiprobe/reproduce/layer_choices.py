@@ -165,7 +165,11 @@ def every_layer(
 
 
 def chosen_layers(data: TrainingSet, pairs: Pairs, *, recipe: Recipe) -> dict[str, list[int]]:
-    """Layer of each fold under each rule but the random one."""
+    """Layer of each fold under each rule but the random one.
+
+    Args:
+        pairs: training and held-out clips of each fold.
+    """
     middle = max(1, data.layer_count // 2)
     inner = replace(recipe, layer="cv", folds=INNER_FOLDS)
     return {

@@ -140,7 +140,11 @@ def units_of(states: TrainingSet, scores: _Floats) -> Units:
 def class_mean(
     table: RowMaker, states: TrainingSet, seeds: Sequence[_Floats], *, label: int
 ) -> Estimate:
-    """Mean over the clips of one label."""
+    """Mean over the clips of one label.
+
+    Args:
+        seeds: scores `[clips]` of each seed, NaN where no fold held a clip out.
+    """
     metrics, sources = [], []
     for scores in seeds:
         units = units_of(states, scores)

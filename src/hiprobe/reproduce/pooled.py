@@ -68,6 +68,9 @@ def score_videos(
 ) -> tuple[dict[str, list[VideoScores]], list[str]]:
     """Scores of each video under each fit, in the order of the fits; finished videos are kept.
 
+    Args:
+        fits: under which each video is scored, read once for all of them.
+
     Returns:
         By name of the video, and one sentence for each that could not be read.
     """

@@ -88,7 +88,12 @@ def peers(data_set: str) -> tuple[Peer, ...]:
 
 
 def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[ResultRow, ...]:
-    """Rows of a table that show the published numbers; ours are blank in them."""
+    """Rows of a table that show the published numbers; ours are blank in them.
+
+    Args:
+        data_set: its name in `peers.json`.
+        data: what the table calls it.
+    """
     protocol = (
         "as published; each line says on what it was trained, and how its released evaluation "
         "differs where that is public"
@@ -202,7 +207,11 @@ class Tested:
 def own_rows(
     tested: Tested, protocol: Protocol, request: ReproduceRequest, *, method: str = OURS
 ) -> list[ResultRow]:
-    """A method under every metric; the paper gives its own a number for the headline alone."""
+    """A method under every metric; the paper gives its own a number for the headline alone.
+
+    Args:
+        method: how the table calls it; `{share}` becomes the labelled share.
+    """
     table = RowMaker(tested.data, "", TOLD, request.seeds, request.draws)
     setting, pools = method.format(share=request.labelled_share), tested.pools
     units, gated = [p.units for p in pools], [p.gated(p.threshold(KAPPA)) for p in pools]

@@ -138,7 +138,11 @@ def joining(bench: Bench, data: DataSource, *, key_frames: int = KEY_FRAMES) -> 
 
 
 def clips_of(bench: Bench, data: DataSource, held: Sequence[LabelledStates]) -> list[LabelledClip]:
-    """The videos of some labelled states; none for states that came from a file."""
+    """The videos of some labelled states; none for states that came from a file.
+
+    Args:
+        held: states of some of the data set's clips.
+    """
     names = {e.name for e in held}
     found = (c for c in bench.extraction.clips(data) if c.name in names)
     return [c for c in found if not is_states_name(c.video)]
@@ -167,6 +171,10 @@ class Joining:
         """One video of clips of both kinds; None where there are too few of a kind.
 
         As many cuts lie between normal clips as at events, since a cut is itself a change.
+
+        Args:
+            name: of the file and its facts.
+            seed: of the order.
 
         Raises:
             VideoError: a clip cannot be read.

@@ -38,6 +38,11 @@ def write_demo_clips(
     Each clip is a scene of its own seed and counts as its own source. In an abnormal clip the
     event fills the clip but for its first moments. Returns the path of the table.
 
+    Args:
+        clips_per_class: how many normal ones, and as many abnormal ones.
+        seed: of the first clip; the others follow it.
+        seconds: length of a clip.
+
     Raises:
         UsageError: fewer than one clip per class, or a seed outside DEMO_SEEDS.
         StorageError: the folder cannot be written.

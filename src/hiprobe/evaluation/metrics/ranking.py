@@ -155,6 +155,10 @@ def calibration(scores: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Cali
     ECE = sum over bins of n_b / n |mean score - share of abnormal frames|; bins of equal width
     on [0, 1], the last one closed.
 
+    Args:
+        scores: float `[frames]`, in [0, 1].
+        labels: 0 or 1 `[frames]`.
+
     Raises:
         EvaluationError: a score is NaN or outside [0, 1], `bins` is below 1, or scores and
             labels differ in length.

@@ -166,7 +166,11 @@ def _rows(bench: Bench, data: DataSource, one: _Shown) -> list[ResultRow]:
 
 
 def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]:
-    """A sentence for each described stretch; none where only states are there. They are kept."""
+    """A sentence for each described stretch; none where only states are there. They are kept.
+
+    Args:
+        timeline: its highest events are described.
+    """
     if video.path is None:
         return []
     path = video.path

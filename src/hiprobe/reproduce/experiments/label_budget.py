@@ -96,7 +96,11 @@ def _fewer(test: FrameTest, budget: int, rng: np.random.Generator) -> FrameTest:
 def draw_clips(
     examples: Sequence[LabelledStates], *, per_class: int, rng: np.random.Generator
 ) -> tuple[LabelledStates, ...]:
-    """`per_class` clips of each kind, no source twice while there are others; all where fewer."""
+    """`per_class` clips of each kind, no source twice while there are others; all where fewer.
+
+    Args:
+        rng: decides which clips, and which sources first.
+    """
     found: list[LabelledStates] = []
     for label in (0, 1):
         own = [e for e in examples if e.label == label]

@@ -264,6 +264,9 @@ def draw_labelled(
     """Segments of `videos` test videos and as many normal ones.
 
     A test video gives up to `MOST_OF_A_KIND` segments of each kind, a normal one as many normal.
+
+    Args:
+        videos: how many of the test videos give labels.
     """
     tested = [found.tested[i] for i in rng.choice(len(found.tested), videos, replace=False)]
     count = min(videos, len(found.normal))
