@@ -52,7 +52,7 @@ def block_maxima(
 def _owners(
     start_seconds: ArrayLike, end_seconds: ArrayLike, block_seconds: float
 ) -> NDArray[np.int64]:
-    """The block of each segment, ascending; the last block has one."""
+    """Number of each segment's block, ascending; the last block is never empty."""
     if not 0 < block_seconds < math.inf:
         raise UsageError(f"a block of {block_seconds} s; give a cool-down above 0 seconds")
     start, end = without_gaps(start_seconds, end_seconds)
@@ -82,7 +82,7 @@ class FootageBlocks:
     Attributes:
         maxima: float64 `[blocks]`, highest causal score of each; NaN where it has none.
         hours: float64 `[blocks]`, hour of the day at which each begins, 0..24; NaN where the
-            recording does not tell its clock.
+            recording does not say when it was made.
     """
 
     maxima: _Floats

@@ -58,7 +58,7 @@ class _LinearClassifier:
         return DEFAULT_STRENGTH / (float(X.var(axis=0).sum()) or 1.0)
 
     def _take(self, weights: NDArray[Any], bias: NDArray[Any]) -> None:
-        """Weights `[1, dimensions]` and bias `[1]`."""
+        """Keep what was fitted: weights `[1, dimensions]` and bias `[1]`."""
         self.classes_ = np.array([0, 1])
         self.coef_ = np.asarray(weights, dtype=np.float64)
         self.intercept_ = np.asarray(bias, dtype=np.float64)
@@ -98,7 +98,7 @@ class LogisticScorer(_LinearClassifier):
     def _fit_by_rows(
         self, X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None
     ) -> bool:
-        """By products of the rows; False where that does not converge."""
+        """Fit by products of the rows; False where that does not converge."""
         weights = np.ones(len(X)) if sample_weight is None else sample_weight
         penalty = np.array([1 / self._inverse_strength(X)])
         limit = min(ITERATIONS, self.max_iterations)
@@ -123,11 +123,11 @@ class LogisticScorer(_LinearClassifier):
             model.fit(X, y, sample_weight=sample_weight)
         self._take(model.coef_, model.intercept_)
         stopped = any(issubclass(w.category, ConvergenceWarning) for w in caught)
-        parted = bool((np.where(y == 1, 1, -1) * self.decision_function(X) > 0).all())
+        separated = bool((np.where(y == 1, 1, -1) * self.decision_function(X) > 0).all())
         self.convergence_ = Convergence(
             iterations=int(model.n_iter_[0]),
             converged=not stopped,
-            minimum_exists=self.penalty == "l2" or not parted,
+            minimum_exists=self.penalty == "l2" or not separated,
         )
 
 

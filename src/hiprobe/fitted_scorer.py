@@ -25,8 +25,8 @@ class Convergence:
     Attributes:
         iterations: how many it took.
         converged: False where the limit of iterations came first.
-        minimum_exists: False where no penalty holds the weights and they part the classes:
-            the loss then falls for ever as they grow.
+        minimum_exists: False where no penalty holds the weights and they separate the classes:
+            the loss then keeps falling as they grow.
     """
 
     iterations: int
@@ -38,7 +38,7 @@ class Convergence:
         """What a user should know of it, as a sentence; None where all is well."""
         if not self.minimum_exists:
             return (
-                "Without a penalty these clips can be parted perfectly, so equation 8 has no "
+                "Without a penalty these clips can be separated perfectly, so equation 8 has no "
                 f"minimum: the weights are those where L-BFGS stopped after {self.iterations} "
                 "iterations, and scores lie near 0 and 1. Use the penalty l2."
             )
@@ -132,8 +132,8 @@ class FittedScorer:
             return FittedClassifier(kind, mean, scale, weights, slope, bias, None, model, name)
         if kind not in ("linear", "distance"):
             raise StatesError(f"scorer of unknown kind {kind!r}")
-        told = numbers.get("convergence")
-        ended = None if told is None else Convergence(**told)
+        saved = numbers.get("convergence")
+        ended = None if saved is None else Convergence(**saved)
         return cls(kind=kind, slope=slope, bias=bias, convergence=ended, **parts)
 
     def _scaled(self, x: NDArray[Any]) -> _Floats:
@@ -148,7 +148,7 @@ _INSIDE = "classifier/"
 
 @dataclass(frozen=True)
 class FittedClassifier(FittedScorer):
-    """A fitted classifier that is no linear form.
+    """A fitted classifier that is more than weights and a bias.
 
     It can be saved where it has `to_arrays()`, which gives a dictionary of arrays, and
     `from_arrays(arrays)`, which gives back the fitted classifier: nothing is pickled, so that a

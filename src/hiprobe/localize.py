@@ -51,7 +51,7 @@ class Smoothing:
 
     @classmethod
     def of(cls, timeline: Timeline) -> Self:
-        """That of a timeline's scores."""
+        """The smoothing that a timeline's scores had."""
         return cls(
             kind=timeline.smoothing,
             sigma_segments=timeline.sigma_segments,
@@ -70,7 +70,7 @@ class Smoothing:
 
     @property
     def words(self) -> str:
-        """It in words."""
+        """The smoothing as a phrase for reports."""
         if self.kind == "ema":
             return f"exponential mean, weight {self.ema_weight:g} on the newest (causal)"
         if self.gaussian_segments == 0:
@@ -191,7 +191,7 @@ def adaptive_threshold(few_shot_scores: ArrayLike, *, kappa: float = KAPPA) -> f
 
 
 def out_of_reach(threshold: float) -> str | None:
-    """What is wrong with a threshold that parts no scores, in words; None where nothing is.
+    """What is wrong with a threshold that separates no scores; None where nothing is.
 
     Scores are probabilities, 0 to 1, and an event lies strictly above the threshold.
     """

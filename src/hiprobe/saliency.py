@@ -123,7 +123,7 @@ def _measures(
     n, a = normal.astype(np.float64), anomalous.astype(np.float64)
     everything = np.concatenate([n, a])
     low, high = everything.min(axis=0), everything.max(axis=0)
-    # a dimension that never changes tells nothing of the classes, and would divide 0 by 0
+    # a dimension that never changes says nothing about the classes, and would divide 0 by 0
     varying = high > low
     kl = np.zeros(len(low))
     ldr = np.zeros(len(low))

@@ -30,7 +30,7 @@ Balance = Literal["weights", "resample", "none"]
 BALANCES: tuple[Balance, ...] = get_args(Balance)
 
 # From so many float32 rows on a fit goes by passes over them, without a float64 copy; with fewer
-# the copy is small, and the ten to twenty passes are no matter.
+# the copy is small enough to make.
 MANY_ROWS = 20_000
 
 _Floats = NDArray[np.float64]
@@ -142,7 +142,7 @@ class Scorer:
         return _as_fitted(model, z, mean, scale, name=self.name)
 
     def _fit_by_passes(self, x: NDArray[Any], y: NDArray[Any]) -> FittedScorer | None:
-        """The usual logistic regression on very many rows, where they lie; None for any other fit.
+        """The usual logistic regression on very many rows, not copied; None for any other fit.
 
         In float64 100,000 rows of width 4096 would take 10 GB and minutes.
         """

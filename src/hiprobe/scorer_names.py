@@ -70,7 +70,7 @@ def scorer_name(scorer: Any) -> str:
 
 
 def registered_name(classifier: Any) -> str | None:
-    """The name whose maker is the classifier's class."""
+    """The name under which a package adds the classifier's class; None where none does."""
     own = type(classifier)
     # reads entry points by their text, so that a package that is not asked for is not loaded
     for name, entry in installed(SCORERS.group).items():
@@ -80,7 +80,7 @@ def registered_name(classifier: Any) -> str | None:
 
 
 def _ours(name: str) -> Callable[[], Callable[..., Any]]:
-    """Loads the classifier of one of our own names, which is what it is called there."""
+    """Loader of one of our own, which is called in `hiprobe.classifiers` what it is called here."""
 
     def load() -> Callable[..., Any]:
         from hiprobe import classifiers

@@ -78,7 +78,7 @@ def identify_all(
     *,
     splits: Sequence[str],
 ) -> tuple[Identified, list[CheckFinding]]:
-    """What each file is; a video that lies there twice is used once.
+    """What each file is; a video that is there twice is used once.
 
     Args:
         known: the set.

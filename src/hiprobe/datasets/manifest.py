@@ -126,7 +126,7 @@ class Manifest:
         rows: each with its own name and its own path.
         span_set: which of the published sets of spans was taken.
         end: how the published spans were read when they were made half-open.
-        note: how these rows came about, such as the seed of a draw.
+        note: how these rows were chosen, such as the seed of a draw.
     """
 
     dataset: str
@@ -161,7 +161,7 @@ def _short(number: int) -> str:
 def read_manifest(*, path: Path | str) -> Manifest:
     """A manifest of a `.parquet` or `.csv` file, or of a folder with a `manifest.csv`.
 
-    Paths in it are relative to the file. A table of one's own with the columns `video` and
+    Paths in it are relative to the file. Any table with the columns `video` and
     `label` is read too: see `docs/datasets.md`.
 
     Raises:
@@ -274,7 +274,7 @@ def _cells(row: ManifestRow, folder: Path) -> dict[str, Any]:
 def read_csv(path: Path) -> Manifest:
     """A manifest, or anyone's table with the columns `video` and `label`.
 
-    In a table of one's own `label` may be a class name; what is absent is unknown.
+    In such a table `label` may be a class name; what is absent is unknown.
 
     Raises:
         LabelError: it cannot be read, is of another version, or contradicts itself.

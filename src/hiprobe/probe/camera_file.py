@@ -48,7 +48,7 @@ class CalibratedCamera:
 
     @property
     def smoothing(self) -> Smoothing:
-        """What the threshold is meant for."""
+        """The smoothing that the threshold was calibrated with."""
         return Smoothing(kind="ema", ema_weight=self.ema_weight)
 
 
@@ -59,7 +59,7 @@ def write_camera(folder: Path, name: str, camera: CalibratedCamera) -> None:
         name: of the camera; its earlier calibration is replaced.
 
     Raises:
-        ProbeFolderError: what lies there already is damaged or of another version.
+        ProbeFolderError: the file that is there is damaged or of another version.
         StorageError: it cannot be written.
     """
     with alone_in_new(folder):  # two cameras calibrated at once: both are kept

@@ -1,4 +1,4 @@
-"""What a fit leaves behind: tables of layers and views, the threshold and what it means."""
+"""Results of a fit: tables of layers and views, the threshold and what it means."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class ThresholdSummary:
 
     @property
     def text(self) -> str:
-        """The same as one sentence."""
+        """The summary as one sentence."""
         unseen = self.measured_on == "cross_validated"
         scorer = "a probe not trained on it" if unseen else "the probe trained on it"
         return (
@@ -144,7 +144,7 @@ FewShotScores = dict[Basis, NDArray[np.float64]]
 # `eq=False`: arrays have no equality that is one bool
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Attributes of a fitted `Probe`, described there under the same names with `_` behind.
+    """All that a fit gives: `Probe` describes each field as the attribute with `_` added.
 
     Raises:
         StatesError: layer, width and scorer do not belong together, or the lists of clips

@@ -80,16 +80,16 @@ def _few_sources(data: TrainingSet, cv_auc: float | None) -> tuple[str, ...]:
     sources = [
         len({s for s, y in zip(data.sources, data.labels, strict=True) if y == c}) for c in (0, 1)
     ]
-    told = f"{sources[0]} normal and {sources[1]} anomalous sources"
+    counted = f"{sources[0]} normal and {sources[1]} anomalous sources"
     if cv_auc is None:
         return (
-            f"Only {told}: no cross-validation is possible, so nothing says how well this probe "
+            f"Only {counted}: no cross-validation is possible, so nothing says how well this probe "
             "works, and the threshold comes from the scores of the training clips themselves, "
             "which are too extreme. Add clips of other sources.",
         )
     if min(sources) < FEW_SOURCES:
         return (
-            f"Only {told}: the cross-validated AUC {cv_auc:.2f} is a rough guide. With "
+            f"Only {counted}: the cross-validated AUC {cv_auc:.2f} is a rough guide. With "
             f"{FEW_SOURCES} or more of each kind it begins to mean something.",
         )
     return ()
@@ -97,7 +97,7 @@ def _few_sources(data: TrainingSet, cv_auc: float | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What is fitted on all clips."""
+    """The fit on all clips: what was chosen, the scorer, and the few-shot scores."""
 
     layer: int
     mode: Mode
@@ -106,7 +106,7 @@ class _Choice:
 
 
 def fit_examples(examples: Sequence[LabelledStates], parameters: Parameters) -> Fitted:
-    """Fit as `Probe.fit` says.
+    """Fit on one list of labelled states; see `Probe.fit`.
 
     Raises:
         LabelError, FingerprintError, StatesError, UsageError: as `Probe.fit`.

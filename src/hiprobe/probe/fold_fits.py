@@ -110,7 +110,7 @@ def detection_scores(
 
 
 def _highest(scores: _Floats, times: _Floats, smoothing: Smoothing) -> float:
-    """Of segments without a gap between them, which may overlap, `times` being `[segments, 2]`."""
+    """Highest smoothed score of segments without a gap between them; `times` is `[segments, 2]`."""
     start, end = times.T
     spans = spans_of_windows(start, end, scores, is_causal=smoothing.is_causal)
     return float(np.nanmax(smooth_as(spans.scores, smoothing)))

@@ -22,7 +22,7 @@ _Arrays = dict[str, NDArray[Any]]
 
 
 def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
-    """All states one below the other, and JSON that tells whose they are."""
+    """All states concatenated, and JSON that says which rows belong to which clip."""
     arrays: _Arrays = {}
     for unit in ("clip", "segments"):
         present = [s for s in (getattr(e, unit) for e in examples) if s is not None]
@@ -42,7 +42,7 @@ def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
 
 
 def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
-    """What `pack_examples` packed.
+    """Labelled states from what `pack_examples` gave.
 
     Raises:
         KeyError, TypeError, ValueError, StatesError: arrays and notes do not fit together.

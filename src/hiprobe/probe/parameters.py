@@ -126,7 +126,7 @@ class Parameters:
 
     @classmethod
     def from_saved(cls, settings: Mapping[str, Any]) -> Self:
-        """Unfitted, with settings that `saved_settings` gave.
+        """An unfitted object with the settings that `saved_settings` gave.
 
         Raises:
             TypeError, ValueError, UsageError: they lack or distort something.
@@ -138,14 +138,14 @@ class Parameters:
         defaults = inspect.signature(Parameters.__init__).parameters
         own = self.get_params(deep=False).items()
         # not `!=`: a grid may hold arrays and estimators, whose comparison is no plain bool
-        told = [f"{n}={v!r}" for n, v in own if repr(v) != repr(defaults[n].default)]
-        return f"{type(self).__name__}({', '.join(told)})"
+        changed = [f"{n}={v!r}" for n, v in own if repr(v) != repr(defaults[n].default)]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def settled(self, *, usual_mode: Mode = "clip") -> Recipe:
         """The settings that decide a fit, checked.
 
         Args:
-            usual_mode: what a committee is fitted on unless told otherwise, by the clips' length.
+            usual_mode: what a committee is fitted on unless a mode is set, by the clips' length.
 
         Raises:
             UsageError: one of them cannot be used.
@@ -217,7 +217,7 @@ class Parameters:
         )
 
     def _seed(self) -> int:
-        """`random_state`, scikit-learn's word for it, over `seed`."""
+        """`random_state` where given, which is scikit-learn's name for it, else `seed`."""
         if self.random_state is None:
             return self.seed
         if not isinstance(self.random_state, int | np.integer) or self.random_state < 0:

@@ -135,7 +135,7 @@ class Probe(Parameters):
     def of(
         cls, fitted: Fitted, parameters: Parameters, examples: Sequence[LabelledStates] = ()
     ) -> Self:
-        """A probe of a fit that was put together elsewhere, with the clips it was made on.
+        """A probe made from a finished fit and the clips it was made on.
 
         Args:
             examples: the clips, which `add` and `save` need.
@@ -340,8 +340,8 @@ class Probe(Parameters):
         """
         if "heads" in self.facts():
             raise UsageError(
-                "no clips can be added to a probe on attention heads: heads are chosen anew on all "
-                "clips, and of the known ones only the chosen heads are kept; fit on all clips "
+                "no clips can be added to a probe on attention heads: heads are chosen again on "
+                "all clips, and of the known ones only the chosen heads are kept; fit on all clips "
                 "together, `hiprobe fit CLIPS --scorer heads` (clips read before are in the cache)"
             )
 
@@ -408,7 +408,7 @@ class Probe(Parameters):
 
         Args:
             threshold: T in place of the probe's; `kappa` is then not used.
-            kappa: computes T anew from the few-shot scores.
+            kappa: recomputes T from the few-shot scores.
             smoothing, sigma_segments, ema_weight: smoothing in place of the probe's.
 
         Raises:
@@ -435,7 +435,7 @@ class Probe(Parameters):
 
         Raises:
             UsageError: a given threshold, or that of kappa, lies where no score or every score is
-                above it. The probe's own is not refused; `warnings_` told of it when it was fitted.
+                above it. The probe's own is not refused; `warnings_` said so when it was fitted.
         """
         self._check_fitted()
         if threshold is not None:
@@ -484,13 +484,13 @@ class Probe(Parameters):
         return replace(spec, prompt=made.prompt)
 
     def facts(self) -> dict[str, Any]:
-        """What the probe is, as JSON values to show and to write beside results."""
+        """What the probe is, as JSON values to show and to store with results."""
         from hiprobe.probe.probe_folder import probe_facts
 
         return probe_facts(self.fitted(), self)
 
     def fitted(self) -> Fitted:
-        """All that the fit came to, as one value.
+        """The result of the fit as one value.
 
         Raises:
             UsageError: the probe is not fitted yet.

@@ -45,7 +45,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def fitted_document(fitted: Fitted) -> dict[str, Any]:
-    """What is no array, as JSON values."""
+    """The fit without its arrays, as JSON values."""
     table = fitted.layer_table
     return {
         "fingerprint": fitted.fingerprint.to_json(),
@@ -76,7 +76,7 @@ def fitted_document(fitted: Fitted) -> dict[str, Any]:
 
 
 def fitted_arrays(fitted: Fitted) -> Arrays:
-    """The arrays, by name."""
+    """The arrays of the fit, by name."""
     table = fitted.layer_table
     measures = ("kl", "ldr", "entropy", "total", "cv_auc", "silhouette")
     return {
@@ -87,7 +87,7 @@ def fitted_arrays(fitted: Fitted) -> Arrays:
 
 
 def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
-    """What `fitted_document` and `fitted_arrays` took apart.
+    """The fit that `fitted_document` and `fitted_arrays` took apart.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: they lack or distort something.
@@ -123,7 +123,7 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
 
 
 def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
-    """What a probe is, as JSON values to show and to write beside results."""
+    """What a probe is, as JSON values to show and to store with results."""
     counts = Counter(fitted.labels.tolist())
     return {
         "model": fitted.fingerprint.model,
@@ -339,7 +339,7 @@ def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
 
 def _read_arrays(path: Path, sha256: str, limit_bytes: int) -> tuple[Arrays, str]:
     try:
-        # also tells a file of another probe, sound in itself, that was copied into the folder
+        # also catches a sound file of another probe that was copied into the folder
         if file_sha256(path, limit_bytes=limit_bytes) != sha256:
             raise ProbeFolderError(
                 f"{path} is not the file that {JSON_NAME} names: damaged, or of another probe; "

@@ -60,7 +60,7 @@ def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False)
     """Score every clip by a probe that has seen no clip of its source.
 
     With several draws of the folds, scores are means over them: with ten clips of each kind one
-    draw alone moved the threshold between 0.45 and 0.63. Layers and modes told are the first's.
+    draw alone moved the threshold between 0.45 and 0.63. Layers and modes are the first draw's.
 
     Args:
         compared: fill `inner_aucs` also where there is one mode only, to compare views by them.

@@ -249,7 +249,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
 
 
 def _common_provenance(examples: Sequence[LabelledStates]) -> Provenance | None:
-    """That of the first clip that has one; those without one may have been read in any way."""
+    """The first clip's that has one; clips without one may have been read in any way."""
     known = [(e.name, e.provenance) for e in examples if e.provenance is not None]
     for name, other in known:
         first_name, first = known[0]

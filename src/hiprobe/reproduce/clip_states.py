@@ -97,7 +97,7 @@ class Extraction:
         open_backbone: loads the backbone; called at most once.
         cache: None to extract again in each process.
         listen: shows progress; nothing is shown unless given.
-        tell: takes sentences on what of the data is not taken, or counts as the same.
+        tell: takes sentences on clips that are left out, or that count as one.
         failures: files that could not be read; they are left out and named in the results.
     """
 

@@ -53,7 +53,7 @@ class Panel:
 
 
 def curve_of_rows(name: str, x: Sequence[float], rows: Sequence[ResultRow]) -> Curve:
-    """Values of rows over x, with their intervals as a band; where there is none it has no width.
+    """Values of rows over x, with their intervals as a band, of no width where there are none.
 
     Args:
         x: the place of each row.

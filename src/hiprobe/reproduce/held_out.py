@@ -132,7 +132,7 @@ class Fit:
     training: Moments
 
     def moments(self) -> Moments:
-        """Those that T comes from: of held-out clips where there are any."""
+        """The few-shot scores that T comes from: of held-out clips where there are any."""
         return self.held_out or self.training
 
     def scores(self, states: States) -> _Floats:

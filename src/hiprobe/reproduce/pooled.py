@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames
+from hiprobe.evaluation.metrics import binary, gated
 from hiprobe.failures import failure_of
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Units, clip_units
@@ -131,12 +132,11 @@ class Pool:
 
     def gated(self, threshold: _Floats | float) -> Units:
         """The score where it exceeds T, 0 elsewhere."""
-        scores = self.units.frames.scores
-        return self.units.with_scores(np.where(scores > threshold, scores, 0.0))
+        return self.units.with_scores(gated(self.units.frames.scores, threshold=threshold))
 
     def binary(self, threshold: _Floats | float) -> Units:
         """1 where the score exceeds T, 0 elsewhere."""
-        return self.units.with_scores((self.units.frames.scores > threshold).astype(np.float64))
+        return self.units.with_scores(binary(self.units.frames.scores, threshold=threshold))
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def cell(row: ResultRow) -> str:
 
 
 def number(value: float) -> str:
-    """Three decimals below 10, fewer above; never a minus before nothing."""
+    """Three decimals below 10, fewer above; zero never has a minus."""
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
     # -0.0004 would be shown as -0.000.
     return text.removeprefix("-") if not float(text) else text
@@ -263,5 +263,5 @@ def _copy(picture: Path, target: Path) -> None:
 
 
 def _drawn(figure: Any, theme: Any) -> None:
-    """Stands for a drawing that is a file by now."""
+    """Takes the place of a drawing that is only a file by now."""
     raise UsageError("this figure was read back; its picture lies in the folder of the result")

@@ -151,7 +151,7 @@ def score_tests(
 
 def states_digest(examples: Sequence[LabelledStates]) -> str:
     """Sixteen hexadecimal digits over labels, sources and all values."""
-    # of the values and not of file names: states extracted anew that are equal find their old
+    # of the values and not of file names: equal states that were extracted again find their old
     # pieces
     digest = hashlib.sha256()
     for example in examples:
@@ -170,7 +170,7 @@ class _Sets:
         self._made: dict[tuple[str, bool], TrainingSet] = {}
 
     def fitted(self, variant: Variant) -> TrainingSet:
-        """What is fitted on."""
+        """The clips that are fitted on, as arrays."""
         return self._set("fit", self._test.fit, variant)
 
     def held(self, variant: Variant) -> TrainingSet | None:

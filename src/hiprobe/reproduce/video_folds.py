@@ -112,7 +112,7 @@ def _rows_by_clip(bench: Bench, data: DataSource, truth: OwnTruth) -> dict[str, 
 def _natural(
     bench: Bench, row: ManifestRow, *, key_frames: int, source: str | None = None
 ) -> TestVideo:
-    """A video as it is.
+    """A whole video with its own truth.
 
     Args:
         source: the recording that it counts as; the row's own unless given. In a published split
@@ -235,7 +235,7 @@ def _join(ordered: Sequence[LabelledClip], path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, names: Sequence[str]) -> dict[str, Any] | None:
-    """Facts of a finished video of just these clips."""
+    """Facts of a finished video; None unless it is joined from exactly these clips."""
     try:
         facts: dict[str, Any] = read_json(path, JoinedFacts, names=True)
     except (OSError, ValueError):

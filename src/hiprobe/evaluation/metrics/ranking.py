@@ -129,15 +129,15 @@ def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
     return float(np.trapezoid(np.concatenate(([1.0], hits / seen)), recall))
 
 
-def binary(scores: ArrayLike, *, threshold: float) -> NDArray[np.float64]:
+def binary(scores: ArrayLike, *, threshold: ArrayLike) -> NDArray[np.float64]:
     """1 where the score exceeds the threshold, 0 elsewhere."""
-    return (np.asarray(scores, dtype=np.float64) > threshold).astype(np.float64)
+    return (np.asarray(scores, dtype=np.float64) > np.asarray(threshold)).astype(np.float64)
 
 
-def gated(scores: ArrayLike, *, threshold: float) -> NDArray[np.float64]:
+def gated(scores: ArrayLike, *, threshold: ArrayLike) -> NDArray[np.float64]:
     """The score where it exceeds the threshold, 0 elsewhere."""
     values = np.asarray(scores, dtype=np.float64)
-    return np.where(values > threshold, values, 0.0)
+    return np.where(values > np.asarray(threshold), values, 0.0)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def run(bench: Bench) -> Findings:
 
 @dataclass(frozen=True)
 class _Shown:
-    """One scored video.
+    """A scored video as its figure shows it.
 
     Attributes:
         kind: what it is, in words.

@@ -72,7 +72,7 @@ def budgets(examples: Sequence[LabelledStates], *, folds: int) -> list[int]:
 
 
 def _draw_count(budget: int) -> int:
-    """Draws of a seed: with all clips there is but one."""
+    """How many draws a seed has: with all clips only one."""
     return 1 if budget == ALL else DRAWS_OF_A_SEED
 
 
@@ -153,6 +153,6 @@ def _figure(bench: Bench, rows: Sequence[ResultRow]) -> Figure:
 
 
 def _rarer(examples: Sequence[LabelledStates], *, folds: int) -> int:
-    """Clips of the rarer kind in a training part, about."""
+    """About how many clips of the rarer kind a training part has."""
     counts = np.bincount([e.label for e in examples], minlength=2)
     return max(1, int(counts.min() * (1 - 1 / folds)))

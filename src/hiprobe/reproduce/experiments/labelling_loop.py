@@ -67,7 +67,7 @@ NOTES = (
     "interval of a difference is over draws of these sources, the same for both; the second one, "
     "1.96 standard errors wide on either side, is over the seeds, on the clips at hand.",
     "A refit's time is that of the processor, one thread: reading states, the layer where it can "
-    "be chosen, cross-validation, the table of layers, and scoring all videos anew.",
+    "be chosen, cross-validation, the table of layers, and scoring all videos again.",
 )
 
 
@@ -337,7 +337,7 @@ def _gain_rows(row: Callable[..., ResultRow], given: str, gain: Estimate) -> lis
 
 
 def _mean_gain(found: dict[str, list[LabelCourse]], *, draws: int) -> Estimate:
-    """Of the AUCs after each round, the start left out."""
+    """Gain in the mean of the AUCs after each round, the start left out."""
     means = {way: [mean_auc(c.rounds[1:]) for c in found[way]] for way in WAYS}
 
     # a function of its own, so that each gain keeps the pair of its own seed

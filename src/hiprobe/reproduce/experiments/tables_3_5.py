@@ -133,7 +133,7 @@ def _key_frame_rows(bench: Bench, data: DataSource, steps: Steps) -> list[Result
     for k in KEY_FRAMES:
         found = [
             score_variants(
-                # untrimmed videos of the first seed alone: each K looks at all their pictures anew
+                # untrimmed videos of the first seed alone: each K has to read all their pictures
                 bench,
                 data,
                 [KEY_FRAME_PROBE],

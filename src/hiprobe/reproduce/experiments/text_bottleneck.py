@@ -86,7 +86,7 @@ def run(bench: Bench) -> Findings:
 
 
 class _One:
-    """One described set."""
+    """The experiment on one described set."""
 
     def __init__(self, bench: Bench, described: DescribedSet) -> None:
         self.bench, self.described = bench, described

@@ -116,7 +116,7 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
 def _tables(
     bench: Bench, data: DataSource, examples: Sequence[LabelledStates]
 ) -> list[tuple[RowMaker, list[LabelSplit]]]:
-    """One with all labels and one for each budget that the sources allow."""
+    """A table with all labels and one for each budget that the sources allow, with its splits."""
     folds = partial(source_folds, examples, folds=bench.request.folds)
     every = [LabelSplit(folds(seed=seed), seed) for seed in bench.request.seeds]
     protocol = f"{len(every[0].pairs)} folds grouped by source"

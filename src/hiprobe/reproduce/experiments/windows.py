@@ -60,7 +60,7 @@ class HopChoice:
 
     @property
     def words(self) -> str:
-        """As the table calls it."""
+        """Its name in the table."""
         hop = "no hop" if self.windows == 1 else f"hop of 1/{self.windows}"
         looks = {"gaussian": "centred", "ema": "causal", "none": "causal, not smoothed"}[self.kind]
         unit = "seconds" if self.in_seconds else "spans"
@@ -68,7 +68,7 @@ class HopChoice:
         return f"{looks}, {hop}{length}"
 
     def timeline(self, probe: Probe, states: States) -> Timeline:
-        """What detection gives under it."""
+        """What `detect` gives of a video that is cut and scored in this way."""
         longer = self.windows if self.in_seconds else 1
         if self.kind == "none":
             return probe.detect(states, smoothing="none")
@@ -94,7 +94,7 @@ def run(bench: Bench) -> Findings:
     for data in bench.request.data:
         found = [_seed(bench, data, seed) for seed in bench.request.seeds]
         if not any(found):
-            notes.append(f"{data.name}: no untrimmed video can be had of extracted states alone.")
+            notes.append(f"{data.name}: no untrimmed video can be made of extracted states alone.")
             continue
         rows += _rows(bench, data, found)
     return Findings(rows=tuple(rows), notes=tuple(notes))

@@ -1,4 +1,4 @@
-"""The probe beside what its backbone says without one."""
+"""The probe compared with what its backbone says without one."""
 
 from __future__ import annotations
 
