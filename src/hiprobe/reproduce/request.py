@@ -211,7 +211,7 @@ class Experiment:
     data_sets: int = 1
 
     def load(self) -> Callable[[Bench], Findings]:
-        """The experiment's function; its file is imported only now, since experiments need torch."""
+        """Its function, imported only now: many experiments need torch."""
         file, _, name = self.function.partition(":")
         found = import_module(f"hiprobe.reproduce.experiments.{file}")
         run: Callable[[Bench], Findings] = getattr(found, name)
