@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hiprobe.errors import StatesError, UsageError
+from hiprobe.large_rows import GrowingRows, give_back, row_blocks
 from hiprobe.states import JOINED, READINGS, VISION_READINGS, LabelledStates, Reading, States
 
 # What a committee reads unless the user chooses. On the traffic cameras all seven readings do as
@@ -159,9 +160,16 @@ def join_states(found: Mapping[Reading, States], members: Sequence[Member]) -> S
             )
     first = found[members[0].reading]
     failed = np.logical_or.reduce([found[r].failed for r in readings_of(members)])
-    values = np.concatenate(parts, axis=1)[:, None]
-    values = np.where(failed[:, None, None], np.float32(0), values)
-    return replace(first, values=values, layers=(1,), reading=JOINED, layer_count=1, failed=failed)
+    values = GrowingRows((1, sum(m.width for m in members)))
+    for rows in row_blocks(max(parts, key=lambda part: part.nbytes)):
+        block = np.concatenate([part[rows] for part in parts], axis=1)
+        block[failed[rows]] = 0
+        values.append(block[:, None])
+    for part in parts:
+        give_back(part)
+    return replace(
+        first, values=values.all(), layers=(1,), reading=JOINED, layer_count=1, failed=failed
+    )
 
 
 def join_examples(

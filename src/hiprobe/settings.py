@@ -64,6 +64,11 @@ def copies_folder() -> Path:
     return cache_folder() / "copies"
 
 
+def arrays_folder() -> Path:
+    """Folder of the files without a name that hold what is too large for memory."""
+    return cache_folder() / "arrays"
+
+
 def copies_limit_bytes() -> int:
     """Bytes that those copies may take: `HIPROBE_COPIES_GB`, else 20 GB.
 
@@ -141,17 +146,26 @@ def use_threads(count: int) -> None:
     os.environ.update(dict.fromkeys((*_THREADS, *_OTHER_THREADS), str(count)))
 
 
-def decoding_threads(root: Path = Path("/")) -> int:
-    """Threads that decode a video: as many as `use_threads` or `OMP_NUM_THREADS` says.
+def threads_in_use(root: Path = Path("/")) -> int:
+    """Threads that this process works with: as many as `use_threads` or `OMP_NUM_THREADS` says.
 
-    Where neither does, as many as there are usable processors; at most `MAX_DECODING_THREADS`.
+    Where neither does, as many as there are usable processors.
 
     Args:
         root: where `proc` and `sys` lie.
     """
     told = os.environ.get(_THREADS[0], "").strip()
     count = int(told) if told.isascii() and told.isdigit() else 0
-    return min(count or usable_processors(root), MAX_DECODING_THREADS)
+    return count or usable_processors(root)
+
+
+def decoding_threads(root: Path = Path("/")) -> int:
+    """Threads that decode a video: those in use, at most `MAX_DECODING_THREADS`.
+
+    Args:
+        root: where `proc` and `sys` lie.
+    """
+    return min(threads_in_use(root), MAX_DECODING_THREADS)
 
 
 def ray_address() -> str | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.large_rows import GrowingRows, row_blocks
 from hiprobe.segment import covered_seconds
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ class States:
                 f"states read at {self.reading} have layers {self.layers}, expected "
                 f"{VISION_LAYERS}: what a vision tower gives counts as one layer"
             )
-        if not np.isfinite(self.values).all():
-            bad = sorted({int(i) for i in np.argwhere(~np.isfinite(self.values))[:, 0]})
+        bad = _rows_not_finite(self.values)
+        if bad:
             raise StatesError(
                 f"states of segments {bad[:5]} are not finite (NaN or infinite); "
                 "the backbone overflowed: extract again in float32 or bfloat16"
@@ -161,12 +162,15 @@ class States:
         Raises:
             StatesError: the layer was not extracted.
         """
+        return self.values[:, self._place(number)]
+
+    def _place(self, number: int) -> int:
         if number not in self.layers:
             raise StatesError(
                 f"layer {number} is not among the extracted layers {self.layers}; "
                 "extract again with that layer"
             )
-        return self.values[:, self.layers.index(number)]
+        return self.layers.index(number)
 
     def table(self) -> Any:
         """The states as an Arrow table (`pyarrow.Table`); `.to_pandas()` makes a DataFrame of it.
@@ -201,19 +205,36 @@ class States:
             UsageError: they are no list of numbers.
         """
         chosen = layers_at(self.reading, sorted(layer_numbers(numbers)))
-        values = np.stack([self.layer(n) for n in chosen], axis=1)
-        return replace(self, values=values, layers=chosen)
+        if chosen == self.layers:
+            return self
+        places = [self._place(n) for n in chosen]
+        values = GrowingRows((len(chosen), self.width))
+        for rows in row_blocks(self.values):
+            values.append(self.values[rows][:, places])
+        return replace(self, values=values.all(), layers=chosen)
 
     def select_rows(self, rows: NDArray[np.bool_]) -> States:
         """The same states restricted to some segments, bool `[segments]`."""
+        values = GrowingRows(self.values.shape[1:])
+        for block in row_blocks(self.values):
+            values.append(self.values[block][rows[block]])
         return replace(
             self,
-            values=self.values[rows],
+            values=values.all(),
             start_seconds=self.start_seconds[rows],
             end_seconds=self.end_seconds[rows],
             failed=self.failed[rows],
             reused=self.reused[rows],
         )
+
+
+def _rows_not_finite(values: NDArray[np.float32]) -> list[int]:
+    found: list[int] = []
+    for rows in row_blocks(values):
+        finite = np.isfinite(values[rows])
+        if not finite.all():
+            found += [rows.start + int(n) for n in np.flatnonzero(~finite.all(axis=(1, 2)))]
+    return found
 
 
 def _check_times(start: NDArray[np.float64], end: NDArray[np.float64]) -> None:

@@ -133,6 +133,7 @@ def test_memory_is_that_of_a_process_of_its_own(video: Path) -> None:
     # this process holds torch and a model, which is several times as much
     assert 20e6 < short.peak_bytes < 0.7 * psutil.Process().memory_info().rss + 150e6
     assert longer.peak_bytes < short.peak_bytes + 40e6
+    assert 20e6 < short.held_bytes <= short.peak_bytes
 
 
 def test_a_looped_video_repeats_the_pictures(tmp_path: Path, video: Path) -> None:

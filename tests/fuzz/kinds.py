@@ -400,7 +400,7 @@ def _read_cache(folder: Path) -> None:
         f"{entry.video} {entry.model} {entry.prompt} {len(entry.layers)}".encode(
             "utf-8", "surrogateescape"
         )
-    PartFiles(folder / f"{_KEY}-0.parts").read()
+    list(PartFiles(folder / f"{_KEY}-0.parts").read())
     cache.get(_KEY, layers=[1], readings=["last"])
     cache.prune(max_bytes=10**15, older_than_seconds=1e9)
     cache.prune(max_bytes=0)

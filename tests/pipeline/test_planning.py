@@ -129,6 +129,11 @@ def test_disk_and_memory_grow_with_what_is_kept() -> None:
     assert plan(footage(), shape=None).model_bytes is None
 
 
+def test_memory_does_not_grow_with_a_day_of_video() -> None:
+    hours, days = plan(footage(400_000)), plan(footage(40_000_000))
+    assert days.memory_bytes == hours.memory_bytes < plan(footage()).memory_bytes + 1e8
+
+
 def test_savings_leave_about_half() -> None:
     found = savings(plan(footage()), Cut(), tuple(stored_shapes().items()))
     # one layer costs a tenth of vision

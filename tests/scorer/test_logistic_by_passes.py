@@ -53,6 +53,17 @@ def test_a_constant_dimension_and_one_far_off_say_nothing():
     np.testing.assert_allclose(moved, plain.probability(x), atol=1e-2)
 
 
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    x, y = correlated(rows=MANY_ROWS + 7)
+    found = []
+    for threads in (1, 2, 3):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))  # BLAS has its own since it was loaded
+        found.append(make_scorer("logistic").fit(x, y))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.weights, found[0].weights)
+        np.testing.assert_array_equal(other.mean, found[0].mean)
+
+
 def test_what_cannot_be_fitted_is_refused():
     x, y = correlated(width=4)
     with pytest.raises(StatesError, match="0 and 1 needed"):

@@ -41,7 +41,7 @@ def test_pieces_of_an_unfinished_video(cache: StatesCache) -> None:
     assert [len(piece.states["last"]) for piece in parts.read()] == [3, 3]
     assert all(entry.partial for entry in cache.entries()) and len(cache.entries()) == 3
     parts.remove()
-    assert not parts.read() and not objects_below(cache.folder)
+    assert not list(parts.read()) and not objects_below(cache.folder)
 
 
 def test_a_damaged_entry_counts_as_absent(cache: StatesCache, tmp_path: Path) -> None:

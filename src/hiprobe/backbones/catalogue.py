@@ -102,6 +102,8 @@ def _config(
         "tie_word_embeddings": bool(decoder.get("tie_word_embeddings", False)),
     }
     if kind == "internvl_chat":
+        # All InternVL checkpoints of the catalogue have these, so that facts.json need not repeat
+        # them.
         made |= {"downsample_ratio": 0.5, "force_image_size": 448, "ps_version": "v2"}
         made["select_layer"] = -1
     made |= {key: row[key] for key in ("scale_factor",) if key in row}

@@ -65,6 +65,7 @@ def check_backbone(backbone: Backbone, *, folder: Path | None) -> Iterator[Findi
     if folder is not None:
         yield _weights(backbone, folder)
     segment = drawn_segment()
+    # Against a blank picture, not a missing one: only what is in the frames differs.
     blank = _segment((np.full_like(segment.frames[0], 255),) * len(segment.frames))
     layers = range(backbone.layer_count + 1)
     seen, empty = (backbone.states([s], layers=layers)["last"][0] for s in (segment, blank))
@@ -126,6 +127,8 @@ def _moved(seen: States, empty: States) -> Finding:
     length = max(float(np.linalg.norm(seen[-1])), 1e-9)
     difference = float(np.linalg.norm(seen[-1] - empty[-1])) / length
     text = f"the test picture moves the last layer's state by {difference:.1%} against a blank"
+    # A model that does not see gives the same state to the last bits; the smallest one that sees
+    # moves it by percents.
     if difference < 1e-4:
         remedy = "the model does not see the frames: its preprocessing or vision weights are wrong"
         return Finding("picture", "missing", text, remedy)
@@ -151,6 +154,7 @@ def _times(backbone: Backbone, segment: Segment) -> Iterator[Finding]:
     shape = _shape_of(backbone)
     depths = {"to the last layer": backbone.layer_count}
     if backbone.layer_count > 2:
+        # The paper's share of the depth, for a backbone whose shape is not known.
         middle = round(20 / 32 * backbone.layer_count) if shape is None else middle_layer(shape)
         depths = {f"to layer {middle}": middle, **depths}
     way = str(backbone.fingerprint.settings.get("frames_as", AS_VIDEO))

@@ -60,6 +60,7 @@ def timed_states(
     found: list[Mapping[Reading, NDArray[np.float32]]] = []
     seconds: list[float] = []
     for segment in segments:
+        # Kernels are chosen and memory is taken at the first pass of a shape, which is not timed.
         if not found:
             backbone.states([segment], layers=layers, readings=readings)
         began = time.perf_counter()
@@ -209,6 +210,8 @@ def effect_between(
             "from the same model"
         )
     one, other = (read.values.astype(np.float64) for read in (exact, changed))
+    # As a share of the length: states of deep layers are ten and more times as long as those of
+    # shallow ones.
     length = np.linalg.norm(one, axis=2)
     apart = np.linalg.norm(one - other, axis=2) / length
     cosine = (one * other).sum(axis=2) / (length * np.linalg.norm(other, axis=2))

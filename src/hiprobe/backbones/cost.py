@@ -77,6 +77,7 @@ def count_segment(
     text = shape.text_positions if text_positions is None else text_positions
     if min(frames, *frame_pixels) < 1 or text < 0:
         raise UsageError("frames and pixels must be 1 or more")
+    # The towers of Qwen take two frames of a video in one patch, and half the tokens come of it.
     is_video = frames_as == AS_VIDEO
     if isinstance(shape.tower, GridTower):
         tokens, tower, projector = _kept_size(shape.tower, frames, frame_pixels, is_video=is_video)

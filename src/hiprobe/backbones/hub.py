@@ -30,6 +30,8 @@ from hiprobe.names import hide_credentials
 from hiprobe.settings import offline
 
 
+# The client's own bar goes to a screen that is ours, and it has no hook for progress: what it
+# writes is counted on its way into the file.
 class Counted:
     """A file that tells how much is written to it; the rest it leaves to the file."""
 
@@ -54,6 +56,7 @@ class Counted:
         return getattr(self._stream, name)
 
 
+# Errors of the disk: to try again when the network is back would not help.
 _DISK = (*FULL, errno.EACCES, errno.EROFS)
 
 
@@ -63,6 +66,7 @@ def list_repository(hub: str, *, revision: str | None) -> Record:
 
     with _quiet():
         info = HfApi().model_info(hub, revision=revision, files_metadata=True)
+    # Sizes and hashes as the hub states them at this commit: a branch may move while files come in.
     files = tuple(_remote_file(sibling) for sibling in info.siblings or ())
     return Record(hub, str(info.sha), without_secrets(constants.ENDPOINT), files)
 
@@ -107,6 +111,7 @@ def _quiet() -> Iterator[None]:
     )
 
     level = logging.get_verbosity()
+    # Where the environment decides, the client warns when it is told otherwise.
     ours = constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not are_progress_bars_disabled()
     logging.set_verbosity_error()
     if ours:
@@ -190,6 +195,8 @@ def without_secrets(text: str) -> str:
 
 INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
+# A name of the hub becomes a file of ours: none with a folder in it, hidden, or leading out of
+# ours.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _SMALL = re.compile(
     r".*\.(json|jinja|model)|merges\.txt|vocab\.txt|(LICEN[CS]E|NOTICE)[\w.-]*", re.IGNORECASE
@@ -270,6 +277,7 @@ def fetch_model(
     """
     tell = say or _silent
     target = own_folder(hub)
+    # A folder that is whole asks for no network, so that the same command serves in a sealed room.
     known = read_record(target)
     if known is not None and revision in (None, known.revision):
         tell(f"checking {target}, {_gigabytes(known.files)}")
@@ -280,6 +288,7 @@ def fetch_model(
         revision = known.revision
     _need_network(hub, target)
     with client_errors(hub, target), alone(_lock(target), hub=hub):
+        # Only under the lock: another process may be moving the folder right now.
         _put_back(target)
         found = list_repository(hub, revision=revision)
         return _Fetch(found, target, tell, progress).run()
@@ -315,6 +324,7 @@ class _Fetch:
 
     def run(self) -> Path:
         """Fetch, check and put in place."""
+        # Named after the commit: parts of two versions never meet in one folder.
         self.staging = _work_folder(self.target) / self.found.revision[:12]
         self.staging.mkdir(parents=True, exist_ok=True)
         self._take_over()
@@ -342,6 +352,8 @@ class _Fetch:
 
     def _announce(self, large: tuple[RemoteFile, ...]) -> None:
         self.done, self.total = 0, sum(f.size for f in large)
+        # Asked before the first byte, since a disk that fills up after an hour of fetching helps
+        # nobody.
         missing = sum(f.size - self._have(f) for f in large)
         free = shutil.disk_usage(self.staging).free
         if free < missing + _SPARE_BYTES:

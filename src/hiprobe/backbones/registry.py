@@ -123,6 +123,8 @@ def open_spec(spec: BackboneSpec, *, say: Callable[[str], None] | None = None) -
         absolute = folder.expanduser().absolute()
         found = str(absolute) if Path(name).expanduser().absolute() == absolute else name
         opened = loader_of(folder)(replace(spec, name=str(folder)))
+    # An opener of another package may give anything; what is missing is told here, not at the first
+    # segment.
     if not isinstance(opened, Backbone):
         raise BackboneError(
             f"what opens {name} gave a {type(opened).__name__}, which is no backbone: it lacks "
@@ -220,6 +222,8 @@ def get_backbone(
     if name in _added_names():
         raise UsageError(f"{name} comes with an installed package: there is nothing to fetch")
     hub = _hub_id(name)
+    # Which revision a folder of other making has is not known: with one asked for it does not
+    # count.
     found = locate(hub) if revision is None else None
     if found is not None and read_record(found.folder) is None:
         if say:
@@ -345,6 +349,7 @@ def _hub_id(name: str) -> str:
     if is_hub_id(name):
         return name
     known = [LITE, *(e.name for e in catalogue()), *_added_names()]
+    # A mistyped name looks like a folder that is not there, which would be the wrong thing to say.
     near = difflib.get_close_matches(name.lower(), known, n=3)
     raise BackboneError(
         f"backbone {name!r} is neither a known name nor a folder"

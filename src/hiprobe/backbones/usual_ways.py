@@ -65,6 +65,8 @@ class LibraryModel:
             caught.append(output[0] if isinstance(output, tuple) else output)
 
         inputs, _ = self._inputs(segment)
+        # Hooks give states before the final norm, which `output_hidden_states` does not for the
+        # last layer.
         hooks = [layer.register_forward_hook(keep) for layer in self.model.get_decoder().layers]
         try:
             self.model(**inputs)
@@ -161,6 +163,7 @@ def product_seconds(*, device: str, dtype: str, repeats: int = 5) -> Took:
             torch.cuda.synchronize()
 
     product()
+    # The least of some runs: what else the machine does can only make one longer.
     runs = [took(product) / (2 * size**3) for _ in range(repeats)]
     return Took(min(r.seconds for r in runs), min(r.processor_seconds for r in runs))
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +21,11 @@ from hiprobe.bench.ways import Say
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
-from hiprobe.states import Reading
+from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.video.join import write_looped
+
+if TYPE_CHECKING:
+    from hiprobe.probe import Probe
 
 # Of the states, as of lite.
 WIDTH = 576
@@ -62,12 +68,15 @@ class LengthFound:
 
     Attributes:
         minutes: of the video.
-        peak_bytes: most resident memory of the process that read it.
-        state_bytes: of the states, which are held until the video is done.
-        seconds: that reading took.
+        held_bytes: most memory that the process held for itself: all but pages of files, which the
+            system takes back when others need them.
+        peak_bytes: most resident memory of the process, pages of files included.
+        state_bytes: of the states, which are kept until the video is done.
+        seconds: from the file to its events.
     """
 
     minutes: float
+    held_bytes: int
     peak_bytes: int
     state_bytes: int
     seconds: float
@@ -85,35 +94,92 @@ def measure_length(video: Path, *, minutes: Sequence[float], say: Say) -> list[L
         for length in minutes:
             say(f"memory of a video of {length:g} minutes")
             looped = write_looped(Path(folder) / "looped.mp4", video, seconds=60 * length)
-            peak, rows, seconds = _read_elsewhere(looped)
-            found.append(LengthFound(length, int(peak), int(rows) * WIDTH * 4, seconds))
+            held, peak, rows, seconds = _detect_elsewhere(looped)
+            states = int(rows) * WIDTH * 4
+            found.append(LengthFound(length, int(held), int(peak), states, seconds))
     return found
 
 
-def _read_elsewhere(video: Path) -> tuple[float, float, float]:
-    code = f"from hiprobe.bench.length import tell_peak; tell_peak({str(video)!r})"
+def _detect_elsewhere(video: Path) -> tuple[float, ...]:
+    code = f"from hiprobe.bench.length import tell_memory; tell_memory({str(video)!r})"
     command = [sys.executable, "-W", "ignore", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     words = done.stdout.split()
-    if done.returncode or len(words) != 3:
+    if done.returncode or len(words) != 4:
         said = done.stderr.strip().splitlines() or ["nothing"]
         raise StatesError(f"the process that read {video.name} ended: {said[-1]}")
-    peak, rows, seconds = map(float, words)
-    return peak, rows, seconds
+    return tuple(map(float, words))
 
 
-def tell_peak(video: str) -> None:
-    """Read a video and print the most memory that this process held, the segments and the time."""
-    import time
+def tell_memory(video: str) -> None:
+    """Find the events of a video; print the memory of this process, the segments and the time."""
+    from hiprobe.pipeline import detect_video
 
-    from hiprobe.pipeline import extract_video
-    from hiprobe.pipeline.reading import ExtractionSettings
-
+    backbone, probe = MeanBackbone(), _probe()
     began = time.perf_counter()
-    settings = ExtractionSettings(layers=(1,))
-    found = extract_video(Path(video), backbone=MeanBackbone(), settings=settings)
+    with _Watched() as watched:
+        found = detect_video(Path(video), probe=probe, backbone=backbone)
     seconds = time.perf_counter() - began
-    print(peak_bytes(), len(found.states["last"]), seconds)
+    print(watched.most_held_bytes, peak_bytes(), len(found.states), seconds)
+
+
+def _probe() -> Probe:
+    """One that has seen dark and bright clips of noise."""
+    from hiprobe.probe import Probe
+
+    rng = np.random.default_rng(0)
+    clips = [
+        LabelledStates(
+            name=str(n),
+            label=n % 2,
+            source=str(n),
+            clip=None,
+            segments=States(
+                values=rng.normal(100 + n % 2, 1, (4, 1, WIDTH)).astype(np.float32),
+                layers=(1,),
+                start_seconds=np.arange(4.0),
+                end_seconds=np.arange(4.0) + 1,
+                reading="last",
+                fingerprint=MeanBackbone.fingerprint,
+                layer_count=1,
+                failed=np.zeros(4, bool),
+            ),
+        )
+        for n in range(8)
+    ]
+    return Probe(layer=1).fit(clips)
+
+
+class _Watched:
+    """Looks again and again at what this process holds, since no system counts the most of it."""
+
+    def __init__(self) -> None:
+        self.most_held_bytes = held_bytes()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.02):
+            self.most_held_bytes = max(self.most_held_bytes, held_bytes())
+
+
+def held_bytes() -> int:
+    """Memory of this process without pages of files; all of it where the system does not tell."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("RssAnon:"):
+                return 1024 * int(line.split()[1])
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def peak_bytes() -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.documents.checked import MIB, DocumentError, check_plain, open_plain
+from hiprobe.large_rows import GrowingRows, block_rows, is_large
 from hiprobe.objects import local_copy
 
 # Of a file of states: eleven days of segments of one layer and width 4096 have 16 GB.
@@ -61,9 +62,16 @@ class TensorFile:
             return list(self._opened.keys())
 
     def array(self, name: str) -> NDArray[Any]:
-        """A tensor as an array."""
+        """A tensor as an array; float32 ones that are too large for memory lie in a file."""
         with _readable():
-            return np.asarray(self._opened.get_tensor(name))
+            part = self._opened.get_slice(name)
+            shape = part.get_shape()
+            if part.get_dtype() != "F32" or not is_large(4 * math.prod(shape)):
+                return np.asarray(self._opened.get_tensor(name))
+            rows, count = GrowingRows(shape[1:]), block_rows(4 * math.prod(shape[1:]))
+            for first in range(0, shape[0], count):
+                rows.append(part[first : first + count])
+            return rows.all()
 
     def column(self, name: str, number: int) -> NDArray[Any]:
         """`[:, number]` of a tensor, without reading the rest of it."""

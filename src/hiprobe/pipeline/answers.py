@@ -29,12 +29,15 @@ _NAMES = {
     "confidence": "confidence",
 }
 
+# Small models quote keys in any way or not at all, and those trained on Chinese write full-width
+# colons and commas.
 _KEY = re.compile(
     r"""(?:^|[{,，\n\r"'])[ \t]*["'“]?(title|what[_ ]?happens|why[_ ]?unusual|confidence)["'”]?"""
     r"""[ \t]*[:：=][ \t\r\n]*""",
     re.IGNORECASE,
 )
 _FIRST_KEY = re.compile(r"""["“](?:title|what[_ ]?happens)["”]\s*[:：]""", re.IGNORECASE)
+# Tags between which models that reason write what they try out before they answer.
 _THOUGHT = re.compile(r"</?(think|thinking|thought|reasoning)>", re.IGNORECASE)
 # What a model writes that repeats the form before it fills it in.
 _PLACEHOLDER = re.compile(r"\.{3,}|…|<[\w ]+>|string", re.IGNORECASE)
@@ -54,6 +57,7 @@ _AFTER_VALUE = re.compile(
 def find_fields(text: str) -> dict[str, Any]:
     """Known keys with their values; empty unless one of the words is there."""
     looked_at = text[:MOST_CHARACTERS]
+    # Strict JSON first: it alone tells a key from the same word in a text.
     found = _strict(looked_at) or _by_key(looked_at)
     if not found and '\\"' in looked_at:  # JSON written into a string of JSON
         within = _unescaped(looked_at)
@@ -189,6 +193,7 @@ def _confidence(value: Any) -> float | None:
         number = float(text.rstrip("%")) if text else float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    # Asked for 0 to 1, some models answer in percent, with the sign or without.
     if text.endswith("%") or 1.0 < number <= 100.0:
         number /= 100.0
     return number if math.isfinite(number) and 0.0 <= number <= 1.0 else None

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from hiprobe.backbones.interface import Backbone, PromptsBackbone
 from hiprobe.errors import BackboneMemoryError, StatesError, StorageError, UsageError
+from hiprobe.large_rows import GrowingRows
 from hiprobe.names import path_text
 from hiprobe.pipeline.reading import ExtractionSettings
-from hiprobe.segment import Segment, Stretch, covered_seconds
+from hiprobe.segment import Segment, Stretch
 from hiprobe.states import VISION_READINGS, Reading, States, VideoStates, depth_at, layers_at
 from hiprobe.store.states_cache import PartFiles, StatesCache
 from hiprobe.video.container import FileStamp
@@ -148,49 +149,71 @@ _Key = tuple[str, Reading]
 
 @dataclass
 class Rows:
-    """Segments with their states; becomes `States` at any moment."""
+    """Segments with their states; becomes `States` at any moment.
+
+    Attributes:
+        seconds: time that the segments cover, gaps left out; what windows share counts once.
+    """
 
     request: StatesRequest
     start_seconds: list[float] = field(default_factory=list)
     end_seconds: list[float] = field(default_factory=list)
     failed: list[bool] = field(default_factory=list)
     reused: list[bool] = field(default_factory=list)
-    _values: dict[_Key, list[NDArray[np.float32] | None]] = field(default_factory=dict)
+    seconds: float = 0.0
+    _values: dict[_Key, GrowingRows] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.failed)
-
-    @property
-    def seconds(self) -> float:
-        """Time that the segments cover, gaps left out."""
-        return covered_seconds(self.start_seconds, self.end_seconds)
 
     def add(self, segments: Sequence[Segment], values: Values | None) -> None:
         """Append segments with the values of those that are not still; None are failed rows.
 
         A still one has the row before it once more.
         """
+        is_still = np.array([segment.is_still for segment in segments], bool)
         for prompt, reading in self._keys():
-            rows = self._values.setdefault((prompt, reading), [])
-            fresh = iter(values[prompt][reading]) if values else repeat(None)
-            for segment in segments:
-                rows.append(rows[-1] if segment.is_still else next(fresh))
+            fresh = values[prompt][reading] if values else None
+            self._append((prompt, reading), fresh, is_still)
         for segment in segments:
-            self.start_seconds.append(segment.start_seconds)
-            self.end_seconds.append(segment.end_seconds)
             self.failed.append(self.failed[-1] if segment.is_still else values is None)
             self.reused.append(segment.is_still)
+            self._add_times(segment.start_seconds, segment.end_seconds)
+
+    def _append(
+        self, key: _Key, fresh: NDArray[np.float32] | None, is_still: NDArray[np.bool_]
+    ) -> None:
+        store = self._values.get(key)
+        if store is None:
+            if fresh is None or not len(fresh):
+                return  # the width of a vision tower is not known before its first row
+            store = self._values[key] = GrowingRows(fresh.shape[1:])
+            store.append(np.zeros((len(self), *store.shape), np.float32))
+        if fresh is None:
+            fresh = np.zeros((np.count_nonzero(~is_still), *store.shape), np.float32)
+        if is_still.any():
+            before = store.since(len(store) - 1) if len(store) else fresh[:1]
+            fresh = np.concatenate([before, fresh])[np.cumsum(~is_still)]
+        store.append(fresh)
+
+    def _add_times(self, start_seconds: float, end_seconds: float) -> None:
+        # Summed up on the way: going over all times for each batch would make a day quadratic.
+        covered_seconds = self.end_seconds[-1] if self.end_seconds else start_seconds
+        self.seconds += end_seconds - max(start_seconds, covered_seconds)
+        self.start_seconds.append(start_seconds)
+        self.end_seconds.append(end_seconds)
 
     def restore(self, kept: Mapping[str, Mapping[Reading, States]], *, count: int) -> None:
         """Append the first `count` rows kept from an earlier run, by prompt and reading."""
         for prompt, reading in self._keys():
             rows = kept[prompt][reading].values[:count]
-            self._values.setdefault((prompt, reading), []).extend(rows)
+            self._append((prompt, reading), rows, np.zeros(len(rows), bool))
         first = kept[self.request.prompts[0]][self.request.readings[0]]
-        self.start_seconds += first.start_seconds[:count].tolist()
-        self.end_seconds += first.end_seconds[:count].tolist()
         self.failed += first.failed[:count].tolist()
         self.reused += first.reused[:count].tolist()
+        times = (first.start_seconds[:count].tolist(), first.end_seconds[:count].tolist())
+        for start_seconds, end_seconds in zip(*times, strict=True):
+            self._add_times(start_seconds, end_seconds)
 
     def states(self, prompt: str, *, first_row: int = 0) -> dict[Reading, States]:
         """The rows of one prompt from `first_row` on; failed ones are zeros.
@@ -201,7 +224,7 @@ class Rows:
         backbone = self.request.backbone
         return {
             reading: States(
-                values=self._filled(prompt, reading)[first_row:],
+                values=self._filled((prompt, reading), first_row),
                 layers=layers_at(reading, self.request.layers),
                 start_seconds=np.array(self.start_seconds[first_row:], np.float64),
                 end_seconds=np.array(self.end_seconds[first_row:], np.float64),
@@ -214,11 +237,13 @@ class Rows:
             for reading in self.request.readings
         }
 
-    def _filled(self, prompt: str, reading: Reading) -> NDArray[np.float32]:
-        rows = self._values[prompt, reading]
-        width = next((r.shape[1] for r in rows if r is not None), self.request.backbone.width)
-        nothing = np.zeros((len(layers_at(reading, self.request.layers)), width), np.float32)
-        return np.stack([nothing if row is None else row for row in rows])
+    def _filled(self, key: _Key, first_row: int) -> NDArray[np.float32]:
+        store = self._values.get(key)
+        if store is None:  # all have failed so far
+            layers = layers_at(key[1], self.request.layers)
+            shape = (len(self) - first_row, len(layers), self.request.backbone.width)
+            return np.zeros(shape, np.float32)
+        return store.since(first_row) if first_row else store.all()
 
     def _keys(self) -> list[_Key]:
         return [(p, r) for p in self.request.prompts for r in self.request.readings]

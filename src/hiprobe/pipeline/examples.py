@@ -90,6 +90,7 @@ def extract_views(
     videos = [clip.name for clip in clips if open_source(clip.video).has_pictures]
     if backbone is None and videos:
         raise UsageError(f"{videos[0]} is a video; reading it needs a backbone")
+    # The cache remembers hashes: a folder of a hundred videos is not read through for each fit.
     digest = content_hash if cache is None else cache.content_hash
     plan = ReadPlan(backbone, settings, prompts, want, cache)
     clips, record = settle_copies(clips, digest=digest).clips, FailuresOnly()
@@ -135,6 +136,7 @@ def _read_clip(plan: ReadPlan, clip: LabelledClip, course: Course) -> list[Label
             )
     _warn_of_end(clip, examples[0])
     course.seconds = examples[0].covered_seconds
+    # Clips alone report no progress, so that nothing tells whether they lay in the cache.
     course.was_known = "segments" in plan.want and not course.has_begun
     return examples
 

@@ -67,6 +67,7 @@ def prompts_for(speech: Speech, *, max_new_tokens: int | None = None) -> Prompts
     return chosen if max_new_tokens is None else replace(chosen, max_new_tokens=max_new_tokens)
 
 
+# Eight key frames spread over an event of minutes would miss what raised its score.
 # An event is shown by the segments around its peak, at most this many.
 PEAK_SEGMENTS = 3
 
@@ -158,8 +159,10 @@ def _moments(timeline: Timeline) -> list[_Moment]:
     free = _normal_segments(timeline)
     for number, event in enumerate(timeline.events, start=1):
         found.append(_Moment("event", *_times(timeline, *peak_segments(event, timeline)), number))
+        # A normal neighbour shows whether the model finds the place itself unusual.
         if free:
             near = min(free, key=lambda i, e=event: _distance(i, e))  # type: ignore[misc]
+            # Two events side by side would have the same neighbour described twice.
             free.remove(near)
             found.append(_Moment("normal", *_times(timeline, near, near + 1), number))
     whole = float(timeline.start_seconds[0]), float(timeline.end_seconds[-1])

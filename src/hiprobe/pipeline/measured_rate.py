@@ -31,6 +31,7 @@ from hiprobe.video.write import write_video
 
 FORMAT, VERSION = "hiprobe-rate", 1
 _REPEATS = 3
+# Four segments of the usual length: a fraction of a second to decode, and longer than a start-up.
 _CLIP_FRAMES = 96
 
 
@@ -190,6 +191,7 @@ def _segment_seconds(backbone: Backbone, layer: int) -> float:
     first = read(1, seed=0)
     if first > 2.0:
         return first
+    # The first batch of a shape is not counted: kernels are chosen and memory is taken for it.
     read(BATCH_SEGMENTS, seed=1)
     return median(read(BATCH_SEGMENTS, seed=2 + turn) for turn in range(_REPEATS))
 
@@ -197,6 +199,7 @@ def _segment_seconds(backbone: Backbone, layer: int) -> float:
 def _decoding_factor() -> float:
     with tempfile.TemporaryDirectory() as folder:
         video = write_moving_video(Path(folder) / "moving.mp4", frames=_CLIP_FRAMES)
+        # The first of two turns brings the file and the decoder into memory.
         taken = min(seconds_of(lambda: list(_pictures(video))) for _ in range(2))
     return taken / _CLIP_FRAMES / decoding_seconds(FRAME_PIXELS)
 
@@ -234,6 +237,7 @@ def _gpu_bytes() -> int:
 
 def _path(spec: BackboneSpec) -> Path:
     """Where the rate of a backbone lies: what changes the time of a pass is in the name."""
+    # The processor's name is in it since folders of users are shared between machines.
     told = [VERSION, processor_name(), processor_flags(), usable_processors(), spec.known_as]
     told += [spec.dtype, spec.device, spec.resize, spec.quantise, spec.frames_as]
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from hiprobe.backbones.cost import count_segment, weight_bytes
 from hiprobe.backbones.model_rate import ModelRate
 from hiprobe.backbones.shape import Shape
 from hiprobe.errors import UsageError, VideoError
+from hiprobe.large_rows import HELD_BYTES
 from hiprobe.pipeline.measured_rate import decoding_seconds
 from hiprobe.pipeline.reading import BATCH_SEGMENTS
 from hiprobe.segment import WHOLE, Cut, Stretch, size_within
@@ -89,7 +90,10 @@ class Footage:
             cut.segment_count(frame_count=extent.frame_count, seconds=extent.seconds)
             for extent in extents
         ]
+        # Over all that were tried: what cannot be opened takes no time in the run either.
         scale = len(videos) / len(opened)
+        # The usual size is that of most segments, not of most files: one long film outweighs ten
+        # short clips.
         by_size: Counter[tuple[int, int]] = Counter()
         for extent, count in zip(extents, segments, strict=True):
             by_size[size_within(extent.frame_pixels, cut.max_side_pixels)] += count
@@ -255,9 +259,11 @@ class RunPlan:
     def memory_bytes(self) -> int:
         """Of the process: libraries, the model unless a GPU holds it, the longest video's states.
 
-        The states of a video are held until it is done.
+        The states of a video are kept until it is done, those of each reading beyond some MB in a
+        file.
         """
-        held = self.footage.longest_segments * self.state_bytes
+        most = 2 * HELD_BYTES * self.reading_count * self.prompt_count
+        held = min(self.footage.longest_segments * self.state_bytes, most)
         if self.process_bytes is not None:
             return self.process_bytes + held
         on_cpu = 0 if self.workers.gpu_count else self.model_bytes or 0
@@ -358,6 +364,7 @@ def _other_backbone(plan: RunPlan, others: Sequence[tuple[str, Shape]]) -> Savin
     for name, shape in others:
         layer = max(1, round(share * shape.layer_count))
         part = count_segment(shape, layer=layer, frame_pixels=pixels).flops / own
+        # Of those that halve the work the largest loses least of what it can see.
         if part <= 0.5 and (best is None or part > best[0]):
             best = part, name
     if best is None:

@@ -124,6 +124,8 @@ def _made_by(path: Path) -> str | None:
 
 def _notes(item: Item, settings: ExtractionSettings) -> Mapping[str, str]:
     first = next(iter(FrameReader(item.video)))
+    # For whoever reads the file; `fit` takes labels from the table beside it, so that a new label
+    # makes no new file.
     label = {}
     if item.clip is not None:
         label = {
@@ -134,6 +136,7 @@ def _notes(item: Item, settings: ExtractionSettings) -> Mapping[str, str]:
     seconds = settings.segment_seconds
     return {
         "video": path_text(item.video.as_posix()),
+        # With both a reader can go from seconds back to the pictures of the file.
         "first_pts": str(first.pts),
         "time_base_seconds": repr(first.time_base_seconds),
         "segment_seconds": "" if seconds is None else repr(seconds),

@@ -14,6 +14,7 @@ from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import join_examples, members_of
+from hiprobe.large_rows import row_blocks
 from hiprobe.localize import check_threshold, scored_timeline
 from hiprobe.probe.clip_arrays import Clips, are_examples, checked_array, labelled_clips
 from hiprobe.probe.committee import MemberRow
@@ -263,7 +264,12 @@ class Probe(Parameters):
                 f"states were read at {states.reading}, the probe reads {self.reading_}; "
                 "extract them again with that reading"
             )
-        scores = self.scorer_.probability(states.layer(self.layer_))
+        layer = states.layer(self.layer_)
+        # In blocks, since a scorer makes float64 of what it is given. What is shorter than one is
+        # scored at once: products of other shapes have other last digits.
+        scores = np.empty(len(states))
+        for rows in row_blocks(layer):
+            scores[rows] = self.scorer_.probability(layer[rows])
         return np.where(states.failed, np.nan, scores)
 
     def _clip_score(self, example: LabelledStates) -> float:

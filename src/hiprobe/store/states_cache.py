@@ -313,19 +313,18 @@ class PartFiles:
 
     folder: Path
 
-    def read(self) -> list[VideoStates]:
-        """The pieces without a gap from the start, in order; damaged ones end the list."""
-        pieces: list[VideoStates] = []
+    def read(self) -> Iterator[VideoStates]:
+        """The pieces without a gap from the start, one at a time; a damaged one ends them."""
         row = 0
         while True:
             try:
                 piece = read_states(self.folder / f"{row:08d}.safetensors")
             except StatesError:
-                return pieces
+                return
             rows = max((len(s) for s in piece.states.values()), default=0)
             if not rows:  # no piece of ours: the next one would have the same name, forever
-                return pieces
-            pieces.append(piece)
+                return
+            yield piece
             row += rows
 
     def write(self, first_row: int, states: Mapping[Reading, States], *, video: str) -> None:

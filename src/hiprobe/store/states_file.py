@@ -23,6 +23,7 @@ from hiprobe.documents.schemas import StatesHeader
 from hiprobe.errors import StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.large_rows import give_back
 from hiprobe.provenance import Provenance
 from hiprobe.segment import Cut
 from hiprobe.states import Reading, States, VideoStates, depth_at, layers_at
@@ -237,3 +238,5 @@ def _save(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
             save_file(arrays, str(temporary), metadata={"hiprobe": json.dumps(header)})
         except Exception as error:  # the library raises its own error type for a full disk
             raise storage_error(path, error) from error
+        for array in arrays.values():
+            give_back(array)

@@ -22,6 +22,7 @@ from hiprobe.spec import DTYPES, QUANTISED
 def take_gpu(number: int) -> None:
     """Let `cuda` mean one of several GPUs for this process, the same for the same number."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    # A process that is told nothing takes GPU 0: without this all workers would share it.
     if count > 1:
         torch.cuda.set_device(number % count)
 

@@ -83,6 +83,8 @@ def plan_of(folder: Path, cut_at_layer: int | None, dtype: torch.dtype) -> Plan:
         layer_count = int(text.num_hidden_layers)
         depth = layer_count if cut_at_layer is None else max(1, min(cut_at_layer, layer_count))
         text.num_hidden_layers = depth
+        # Configs with mixed attention list a kind for each layer, and refuse a list that is longer
+        # than the depth.
         if getattr(text, "layer_types", None):
             text.layer_types = text.layer_types[:depth]
     return Plan(folder, config, layer_count, cut_at_layer is not None, form, dtype)
@@ -131,6 +133,7 @@ def read_family(
 
 def _processor(folder: Path, own_file: str, part: str) -> Mapping[str, Any]:
     """Settings of a processor: in a file of its own, or a part of processor_config.json."""
+    # transformers 5 writes both parts into one file; older checkpoints have a file for each.
     for path, key in ((folder / own_file, None), (folder / "processor_config.json", part)):
         if path.is_file():
             found = read_json(path, nan=True)
@@ -214,6 +217,7 @@ def load_hf(
     """
     place = choose_device(device)
     check_quantised(quantise)
+    # Before a byte is loaded: a folder that lacks a file fails within a second, not after a minute.
     digest = weights_digest(folder)
     plan = plan_of(folder, cut_at_layer, choose_dtype(place, dtype))
     with loading(folder), memory_errors():

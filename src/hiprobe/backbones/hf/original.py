@@ -109,6 +109,8 @@ def _normalizer(pieces: Pieces) -> normalizers.Normalizer:
 
 def _merges(pieces: Pieces, ids: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Pairs in the order in which they are joined: the piece of the highest score first."""
+    # SentencePiece stores no merges: a piece was made of two others, and came into being in order
+    # of its score.
     normal = [n for n, kind in enumerate(pieces.kinds) if kind == _NORMAL]
     for number in sorted(normal, key=lambda n: -pieces.scores[n]):
         text = pieces.texts[number]
@@ -221,6 +223,7 @@ def _added(folder: Path, settings: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _add(tokenizer: Tokenizer, tokens: Mapping[int, str]) -> None:
+    # In order of their ids: the library numbers new tokens as they come.
     for number, text in sorted(tokens.items()):
         tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False)])
         if tokenizer.token_to_id(text) != number:
@@ -335,6 +338,8 @@ def read_original(folder: Path, config: InternVLConfig, *, head: bool = True) ->
     for path in weight_files(folder):
         with safe_open(path, framework="pt") as tensors:
             for name in tensors.keys():  # noqa: SIM118 (not a mapping)
+                # Skipped by name, before the tensor is read: most of a cut model's file is never
+                # touched.
                 too_deep = _layer_of(name) >= config.text_config.num_hidden_layers
                 if not too_deep and (head or name not in _HEADS):
                     found.update(map_tensor(name, tensors.get_tensor(name), config))
@@ -381,6 +386,7 @@ def _decoder(name: str, tensor: Tensor, config: InternVLConfig) -> Iterator[tupl
         return
     text = config.text_config
     groups, width = text.num_key_value_heads, text.hidden_size // text.num_attention_heads
+    # InternLM2 stores queries, keys and values of each group of heads side by side.
     heads = tensor.reshape(groups, -1, width, *tensor.shape[1:])  # [groups, queries + 2, width, ..]
     parts = {"q_proj": heads[:, :-2], "k_proj": heads[:, -2], "v_proj": heads[:, -1]}
     for part, piece in parts.items():

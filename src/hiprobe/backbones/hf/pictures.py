@@ -88,6 +88,7 @@ def unique_frames(frames: Sequence[Frame]) -> tuple[list[Frame], list[int]]:
 
     A stretch shorter than K repeats the same array: it is prepared once.
     """
+    # By identity: comparing values would take as long as preparing a frame twice.
     unique = {id(frame): frame for frame in frames}
     order = {key: place for place, key in enumerate(unique)}
     return list(unique.values()), [order[id(frame)] for frame in frames]
@@ -104,6 +105,7 @@ def square_pixels(frames: Sequence[Frame], *, size: tuple[int, int], scale: Scal
 def twice_resized(frame: Frame, *, edge: int, scale: Scale) -> Pixels:
     """SmolVLM without splitting: the longer edge to `edge`, keeping shape, then to a square."""
     height, width = _even_size(frame.shape[0], frame.shape[1], edge=edge)
+    # Twice, as its processor does when it was trained: one resize gives other pixels.
     kept = scale.resize(frame, height=height, width=width)
     return scale.normalise(scale.resize(kept, height=edge, width=edge))
 
@@ -186,6 +188,7 @@ def distinct_frames(frames: Sequence[Tensor]) -> tuple[list[int], list[int]]:
 
     Equal means equal in every value; sums only tell which ones need comparing.
     """
+    # In double, so that frames that differ hardly ever have the same sum.
     sums = torch.stack([f.double().sum() for f in frames]).tolist()
     chosen: list[int] = []
     places: list[int] = []
@@ -259,6 +262,8 @@ def _patches(forward: Forward, pixels: Tensor, name: str | None, named: dict[str
 
 
 def _groups(chosen: list[int], device: torch.device) -> list[list[int]]:
+    # On a processor a frame alone is as fast, and has the same bits in any company; a GPU wants
+    # them together.
     return [[number] for number in chosen] if device.type == "cpu" else [chosen]
 
 

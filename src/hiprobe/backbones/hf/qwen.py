@@ -150,6 +150,8 @@ def qwen_video(parts: Parts, *, how: Video) -> Family:
         }
         if how.told_seconds:
             gap = sight.together * _gap_seconds(offsets)
+            # Rounded, since clocks of containers jitter and the rotary positions would follow every
+            # digit.
             tensors[_SECONDS] = torch.tensor([round(gap, 2)])
         return Pictures(tensors, how.lead(sight, grid, offsets))
 
@@ -192,6 +194,7 @@ def _of_each_frame(parts: Parts, sight: Sight) -> tuple[SizeOf, Mapping[str, int
     """A budget of pixels for each frame: Qwen2-VL, Qwen2.5-VL."""
     area = sight.factor**2
     least, most = budget(parts.videos or parts.images, least=128 * area, most=768 * area)
+    # Processors allow 768 tokens a frame and more; of 448x448 pixels come 256, as with InternVL.
     most = max(least, min(most, pictures.MOST_PIXELS))
 
     def size_of(*, frames: int, height: int, width: int) -> Size:

@@ -14,6 +14,7 @@ from hiprobe.documents.checked import check_schema, open_plain, parse_json, read
 from hiprobe.documents.schemas import TensorEntry, WeightIndex
 from hiprobe.errors import BackboneError
 
+# Of each tensor: one read of the disk, and a thousand numbers or more.
 SAMPLE_BYTES = 4096
 _LARGEST_HEADER_BYTES = 100_000_000
 
@@ -66,6 +67,7 @@ def weights_digest(folder: Path) -> str:
         BackboneError: a file is missing, cut off or no safetensors file.
     """
     total = hashlib.sha256()
+    # By name, so that a checkpoint in two files has the digest of the same in ten.
     for tensor in sorted(_tensors(folder), key=lambda t: t.name):
         total.update(f"{tensor.name}\0{tensor.dtype}\0{tensor.shape}\0".encode())
         total.update(_sample(tensor))

@@ -145,6 +145,7 @@ def assemble_lite(
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        # A killed run leaves half a gigabyte beside the folder.
         _remove_stale(target)
         _check_space(target.parent)
         with tempfile.TemporaryDirectory(prefix=_prefix(target), dir=target.parent) as temporary:
@@ -220,6 +221,7 @@ def _vision(path: Path) -> dict[str, Tensor]:
 
     from hiprobe.backbones.lite.parts import EfficientNetLite0
 
+    # `weights_only`: a .pth is a pickle, of which nothing but tensors is let in.
     net = EfficientNetLite0()
     try:
         net.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))

@@ -58,6 +58,8 @@ class SameConv2d(nn.Conv2d):
     @torch.no_grad()
     def fold(self, norm: nn.BatchNorm2d) -> None:
         """Take over a norm that follows: the same numbers but for rounding."""
+        # In double: the folded net differs from the trained one by the rounding of the result
+        # alone.
         mean, variance = (norm.get_buffer(n).double() for n in ("running_mean", "running_var"))
         scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
         folded = self.weight.double() * scale[:, None, None, None]
