@@ -37,13 +37,14 @@ class BackboneCase:
     `open(prompt, cut_at_layer)` loads it; `reference(backbone, segment)` gives the states of all
     positions `[L + 1, positions, width]` by another way than the backbone's own; `poison` breaks
     a weight of the first layer; `copied` where one that was never called is sooner copied than
-    opened.
+    opened; `shares` where prompts over the same pictures share what its decoder keeps of them.
     """
 
     open: Callable[[str, int | None], Backbone]
     reference: Callable[[Backbone, Segment], NDArray[np.float32]]
     poison: Callable[[Backbone], None]
     copied: bool = False
+    shares: bool = True
     _kept: dict[int | None, Backbone] = field(default_factory=dict)
 
     def fresh(self) -> Backbone:

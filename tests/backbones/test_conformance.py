@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from backbone_cases import BackboneCase, moving_square, segment_of
 from numpy.typing import NDArray
 
+from hiprobe.backbones.decoder import DecoderBackbone
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone, FinalNorm, PromptsBackbone
 from hiprobe.errors import BackboneError, StatesError
 from hiprobe.probe import Probe
@@ -286,23 +289,79 @@ def test_the_order_of_frames_matters(whole: Backbone) -> None:
     assert largest_change(there, back) > VISIBLE
 
 
+PROMPTS = (DETECT_PROMPT, "What moves?", "What moves? Is it dark in here, or only late?")
+"""The second one is how the third begins."""
+
+
 def test_several_prompts_in_one_look_give_what_each_gives_alone(
     case: BackboneCase, whole: Backbone
 ) -> None:
     assert isinstance(whole, PromptsBackbone)
-    prompts = (DETECT_PROMPT, "What moves?", "Is it dark in here, or only late?")
-    found = whole.states_by_prompt(
-        SEGMENTS, prompts=prompts, layers=all_layers(whole), readings=READINGS
-    )
-    assert tuple(found) == prompts
-    for prompt in prompts:
+    mixed = [SEGMENTS[0], SEGMENTS[1], moving_square(seed=5, frames=3), SEGMENTS[2]]
+    asked = {"layers": all_layers(whole), "readings": READINGS}
+    found = whole.states_by_prompt(mixed, prompts=PROMPTS, **asked)
+    assert tuple(found) == PROMPTS
+    for prompt in PROMPTS:
         alone = case.open(prompt, None)
         assert replace(whole.fingerprint, prompt=prompt) == alone.fingerprint
-        wanted = alone.states(SEGMENTS, layers=all_layers(whole), readings=READINGS)
-        for reading in READINGS:
+        wanted = alone.states(mixed, **asked)
+        for reading in DECODER_READINGS:
+            np.testing.assert_allclose(
+                found[prompt][reading], wanted[reading], rtol=1e-4, atol=1e-4, err_msg=reading
+            )
+        for reading in VISION_READINGS:
             np.testing.assert_array_equal(found[prompt][reading], wanted[reading])
-    one, other = (found[p]["last"][:, -1] for p in prompts[:2])
-    assert largest_change(one, other) > VISIBLE
+    for one, other in pairwise(PROMPTS):
+        for reading in ("last", "prompt_mean"):
+            ends = (found[p][reading][:, -1] for p in (one, other))
+            assert largest_change(*ends) > VISIBLE, reading
+
+
+def test_a_prompt_alone_gives_the_same_bits_by_either_call(whole: Backbone) -> None:
+    assert isinstance(whole, PromptsBackbone)
+    asked = {"layers": all_layers(whole), "readings": READINGS}
+    expected = whole.states(SEGMENTS, **asked)
+    for prompts in ([DETECT_PROMPT], [DETECT_PROMPT] * 2):
+        found = whole.states_by_prompt(SEGMENTS, prompts=prompts, **asked)[DETECT_PROMPT]
+        for reading in READINGS:
+            np.testing.assert_array_equal(found[reading], expected[reading])
+
+
+def test_a_prompt_gives_the_same_bits_whatever_others_it_is_asked_with(whole: Backbone) -> None:
+    assert isinstance(whole, PromptsBackbone)
+    asked = {"layers": [whole.layer_count, 1], "readings": READINGS}
+    first = whole.states_by_prompt(SEGMENTS, prompts=PROMPTS, **asked)
+    for others in (PROMPTS[::-1], PROMPTS[1:], ("What is it?", *PROMPTS[2:], *PROMPTS[1:2])):
+        found = whole.states_by_prompt(SEGMENTS, prompts=others, **asked)
+        for prompt in set(others) & set(PROMPTS):
+            for reading in READINGS:
+                np.testing.assert_array_equal(found[prompt][reading], first[prompt][reading])
+
+
+def test_what_stands_before_several_prompts_is_read_once(
+    case: BackboneCase, whole: Backbone
+) -> None:
+    assert isinstance(whole, DecoderBackbone)
+    lengths: list[int] = []
+
+    def count(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        lengths.append((given[0] if given else named["hidden_states"]).shape[1])
+
+    hook = whole.stack.layers[0].register_forward_pre_hook(count, with_kwargs=True)
+    try:
+        for prompt in PROMPTS:
+            whole.states_by_prompt(SEGMENTS, prompts=[prompt], layers=[1])
+        alone = lengths.copy()
+        lengths.clear()
+        whole.states_by_prompt(SEGMENTS, prompts=PROMPTS, layers=[1])
+    finally:
+        hook.remove()
+    if not case.shares:
+        assert lengths == alone
+        return
+    before, *behind = lengths
+    assert [before + rest for rest in behind] == alone
+    assert before >= len(SEGMENTS[0].frames) // 2
 
 
 @pytest.mark.parametrize("frames", [1, 2])

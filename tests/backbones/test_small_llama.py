@@ -68,6 +68,19 @@ def test_states_and_logits_are_the_librarys() -> None:
     torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("first", [1, 6, 16])
+def test_positions_read_in_parts_are_those_read_at_once(first: int) -> None:
+    own, _ = pair(CONFIG)
+    embedded = torch.randn(2, 17, 48)
+    with torch.inference_mode():
+        want = own.model(inputs_embeds=embedded).last_hidden_state
+        past: list[Any] = []
+        parts = [own.model(inputs_embeds=embedded[:, :first], past=past)]
+        parts.append(own.model(inputs_embeds=embedded[:, first:], past=past))
+    found = torch.cat([part.last_hidden_state for part in parts], dim=1)
+    torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(("penalty", "length"), [(1.0, 0), (9.0, 0), (1.0, 2), (1.1, 3), (1.0, 1)])
 def test_words_are_those_the_library_chooses(penalty: float, length: int) -> None:
     """With keys and values kept, and repeats kept away by the library's own rules."""

@@ -110,7 +110,10 @@ def test_time_is_that_of_all_passes_and_of_decoding() -> None:
     found = plan(footage())
     assert found.seconds == pytest.approx(100 * 0.2 + 1.0 / 2)
     assert plan(footage(), with_clips=True).model_seconds == pytest.approx(104 * 0.2)
-    assert plan(footage(), prompt_count=2).model_seconds == pytest.approx(100 * 0.3)
+    assert plan(footage(), prompt_count=2, shape=None).model_seconds == pytest.approx(100 * 0.3)
+    # the second prompt passes 21 of 53 positions, those that show no picture
+    shared = 100 * (0.2 + 0.1 * 21 / 53)
+    assert plan(footage(), prompt_count=2).model_seconds == pytest.approx(shared)
     beside = plan(footage(), workers=Workers(4, None))
     assert beside.seconds == pytest.approx(100 * 0.2 / 4)
     assert beside.cost(3.0) == pytest.approx(3.0 * 4 * beside.seconds / 3600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import wraps
+from functools import partial, wraps
 from itertools import groupby
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hiprobe.backbones.decoder_outputs import (
+    ReadBefore,
     check_finite,
     check_head_layers,
     check_layers,
@@ -30,6 +31,7 @@ from hiprobe.backbones.decoder_outputs import (
     watched_heads,
 )
 from hiprobe.backbones.interface import Speech
+from hiprobe.backbones.shared_prefix import Before, Keeping, Prompted, ask_in_turn
 from hiprobe.errors import BackboneMemoryError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame, Segment
@@ -66,11 +68,6 @@ def in_turn(
             return method(self, *given, **named)
 
     return waiting
-
-
-# Takes the number of a prompt, rows of segments, inputs of the model, and where its visual tokens
-# stand, bool `[segments, positions]`.
-_Forward = Callable[[int, slice, Mapping[str, Tensor], Tensor], None]
 
 
 class DecoderBackbone(ABC):
@@ -145,6 +142,10 @@ class DecoderBackbone(ABC):
     @abstractmethod
     def choosing(self, speech: Speech) -> dict[str, Any]:
         """Arguments of `generate` that choose words in this way."""
+
+    @abstractmethod
+    def keeping(self) -> Keeping | None:
+        """Where the decoder keeps keys and values; None where it cannot look back at them."""
 
     @abstractmethod
     def from_vision(self, looks: Sequence[Any], seen: Any) -> Mapping[VisionReading, Tensor]:
@@ -232,22 +233,32 @@ class DecoderBackbone(ABC):
         ]
         pictures: list[Mapping[VisionReading, Tensor]] = []
 
-        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], visual: Tensor) -> None:
-            found = read_layers(
-                lambda: self.speaker.model(**inputs, use_cache=False),
+        def begin(asked: Prompted, length: int) -> ReadBefore:
+            return ReadBefore.of(
+                lambda: self.speaker.model(**asked.inputs, use_cache=False),
                 self.stack,
                 layers=layers,
                 readings=of_decoder,
-                visual=visual,
+                visual=asked.visual[:, :length],
+            )
+
+        def forward(asked: Prompted, before: ReadBefore | None) -> None:
+            found = read_layers(
+                lambda: self.speaker.model(**asked.inputs, use_cache=False),
+                self.stack,
+                layers=layers,
+                readings=of_decoder,
+                visual=asked.visual,
+                before=before,
             )
             for reading, values in found.items():
-                made[number][reading][rows] = values
+                made[asked.number][reading][asked.rows] = values
 
         def look(looks: Sequence[Any], seen: Any) -> None:
             if of_vision:
                 pictures.append(self.from_vision(looks, seen))
 
-        self._pass(segments, prompts if of_decoder else (), forward, after=look)
+        self._pass(segments, prompts if of_decoder else (), begin, forward, after=look)
         for states in made:
             states |= {r: _joined([found[r] for found in pictures]) for r in of_vision}
             check_finite(states, dtype=self.fingerprint.dtype)
@@ -294,11 +305,14 @@ class DecoderBackbone(ABC):
         ids = first_ids(words, encode=self.plain_ids)
         found = np.zeros((len(prompts), len(segments), len(ids)))
 
-        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], _: Tensor) -> None:
-            made = self.speaker(**inputs, use_cache=False, logits_to_keep=1)
-            found[number, rows] = log_probabilities(made.logits[:, -1], ids)
+        def begin(asked: Prompted, _: int) -> None:
+            self.speaker.model(**asked.inputs, use_cache=False)
 
-        self._pass(segments, prompts, forward, together=self.joins_answers)
+        def forward(asked: Prompted, _: None) -> None:
+            made = self.speaker(**asked.inputs, use_cache=False, logits_to_keep=1)
+            found[asked.number, asked.rows] = log_probabilities(made.logits[:, -1], ids)
+
+        self._pass(segments, prompts, begin, forward, together=self.joins_answers)
         return found
 
     @in_turn
@@ -311,13 +325,17 @@ class DecoderBackbone(ABC):
         shape = (len(prompts), len(segments), len(layers), self.head_count, self.head_width)
         found = np.zeros(shape, np.float32)
 
-        def forward(number: int, rows: slice, inputs: Mapping[str, Tensor], _: Tensor) -> None:
-            with cut_at(self.stack, max(layers)) as cut, watched_heads(cut, layers) as caught:
-                self.speaker.model(**inputs, use_cache=False)
-            heads = stacked_heads(caught, layers, heads=self.head_count)
-            found[number, rows] = heads.cpu().numpy()
+        def begin(asked: Prompted, _: int) -> None:
+            with cut_at(self.stack, max(layers)):
+                self.speaker.model(**asked.inputs, use_cache=False)
 
-        self._pass(segments, prompts, forward, together=self.joins_answers)
+        def forward(asked: Prompted, _: None) -> None:
+            with cut_at(self.stack, max(layers)) as cut, watched_heads(cut, layers) as caught:
+                self.speaker.model(**asked.inputs, use_cache=False)
+            heads = stacked_heads(caught, layers, heads=self.head_count)
+            found[asked.number, asked.rows] = heads.cpu().numpy()
+
+        self._pass(segments, prompts, begin, forward, together=self.joins_answers)
         return found
 
     @in_turn
@@ -340,7 +358,8 @@ class DecoderBackbone(ABC):
         self,
         segments: Sequence[Segment],
         prompts: Sequence[str],
-        forward: _Forward,
+        begin: Callable[[Prompted, int], Before],
+        forward: Callable[[Prompted, Before | None], None],
         *,
         after: Callable[[Sequence[Any], Any], None] | None = None,
         together: bool = True,
@@ -348,21 +367,27 @@ class DecoderBackbone(ABC):
         """Call `forward` under each prompt for all segments.
 
         Args:
+            begin, forward: as `ask_in_turn`.
             after: called last for the looks of a pass, with what `looked_at_once` gave.
             together: neighbours that are alike share a call; else each segment has its own.
         """
         looks = [self.look(s.frames, s.frame_offsets_seconds) for s in segments]
-        rows = range(len(looks))
-        for _, group in groupby(rows, key=lambda i: self.alike(looks[i]) if together else i):
+        numbers = range(len(looks))
+        for _, group in groupby(numbers, key=lambda i: self.alike(looks[i]) if together else i):
             own = list(group)
+            some, rows = [looks[i] for i in own], slice(own[0], own[-1] + 1)
+            asked = partial(self._asked, some, rows, prompts)
             with self.looked_at_once() as seen:
-                for number, prompt in enumerate(prompts):
-                    with memory_errors():
-                        inputs, visual = self.embed([looks[i] for i in own], prompt=prompt)
-                        forward(number, slice(own[0], own[-1] + 1), inputs, visual)
+                with memory_errors():
+                    ask_in_turn(self.stack, prompts, asked, begin, forward, keep=self.keeping)
                 if after is not None:
                     with memory_errors():
-                        after([looks[i] for i in own], seen)
+                        after(some, seen)
+
+    def _asked(
+        self, looks: Sequence[Any], rows: slice, prompts: Sequence[str], number: int
+    ) -> Prompted:
+        return Prompted(number, rows, *self.embed(looks, prompt=prompts[number]))
 
 
 def _joined(groups: Sequence[Tensor]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ def read_layers(
     layers: Sequence[int],
     readings: Sequence[DecoderReading],
     visual: Tensor,
+    before: ReadBefore | None = None,
 ) -> dict[DecoderReading, NDArray[np.float32]]:
     """Readings `[segments, layers, width]` of the decoder, run no deeper than it is read.
 
@@ -32,15 +34,66 @@ def read_layers(
         run: a pass of the model that the decoder belongs to.
         layers: 0 for what the first layer takes.
         visual: bool `[segments, positions]`, true where a visual token stands.
+        before: what was read of the first positions, where `run` is about those behind them.
     """
+    own = readings if before is None else [r for r in readings if r in _OF_THE_END]
 
     def read(hidden: Tensor) -> Mapping[DecoderReading, Tensor]:
-        return {r: read_positions(hidden, r, visual) for r in readings}
+        return {r: read_positions(hidden, r, visual) for r in own}
 
     found = caught_layers(run, decoder, layers=layers, read=read)
+    if before is not None:
+        share = before.length / visual.shape[1]
+        found = {layer: before.and_then(layer, made, share) for layer, made in found.items()}
     return {
         r: torch.stack([found[layer][r] for layer in layers], dim=1).cpu().numpy() for r in readings
     }
+
+
+# Readings that positions behind the last visual one have a part in.
+_OF_THE_END = ("last", "prompt_mean")
+
+
+@dataclass(frozen=True)
+class ReadBefore:
+    """What was read of the first positions, which hold all visual ones.
+
+    Attributes:
+        length: so many positions.
+        layers: layer -> reading -> float32 `[segments, width]`; `prompt_mean` is over these
+            positions.
+    """
+
+    length: int
+    layers: Mapping[int, Mapping[DecoderReading, Tensor]]
+
+    @classmethod
+    def of(
+        cls,
+        run: Callable[[], object],
+        decoder: Any,
+        *,
+        layers: Sequence[int],
+        readings: Sequence[DecoderReading],
+        visual: Tensor,
+    ) -> ReadBefore:
+        """By a pass over these positions; `visual` is of them alone, else as `read_layers`."""
+        own = [r for r in readings if r != "last"]
+
+        def read(hidden: Tensor) -> Mapping[DecoderReading, Tensor]:
+            return {r: read_positions(hidden, r, visual) for r in own}
+
+        return cls(visual.shape[1], caught_layers(run, decoder, layers=layers, read=read))
+
+    def and_then(
+        self, layer: int, behind: Mapping[DecoderReading, Tensor], share: float
+    ) -> dict[DecoderReading, Tensor]:
+        """A layer's readings of all positions, `share` of which are these."""
+        found = {**self.layers[layer], **behind}
+        if "prompt_mean" in behind:
+            mean = self.layers[layer]["prompt_mean"]
+            found["prompt_mean"] = mean * share + behind["prompt_mean"] * (1 - share)
+        return found
 
 
 def caught_layers(

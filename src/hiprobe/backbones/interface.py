@@ -236,7 +236,11 @@ class PromptsBackbone(Backbone, Protocol):
         layers: Sequence[int],
         readings: Sequence[Reading] = ("last",),
     ) -> Mapping[str, Mapping[Reading, NDArray[np.float32]]]:
-        """Prompt -> what `states` of a backbone opened with that prompt gives."""
+        """Prompt -> what `states` of a backbone opened with that prompt gives, but for rounding.
+
+        One prompt alone gives the same bits. Of several different ones each gives the same bits
+        whichever the others are.
+        """
         ...
 
 

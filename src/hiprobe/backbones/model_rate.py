@@ -71,9 +71,9 @@ class ModelRate:
                 f"a rate of {self.base_seconds} s and {self.layer_seconds} s a layer is negative"
             )
 
-    def seconds(self, layer: int) -> float:
-        """Of one segment that is read up to a decoder layer."""
-        return self.base_seconds + layer * self.layer_seconds
+    def seconds(self, layers: float) -> float:
+        """Of one segment that passes so many decoder layers."""
+        return self.base_seconds + layers * self.layer_seconds
 
     def at(
         self, shape: Shape | None, *, frame_pixels: tuple[int, int], key_frames: int

@@ -167,7 +167,7 @@ class RunPlan:
         layers_read: how many layers are kept.
         depth: the deepest of them.
         reading_count, prompt_count: readings and prompts, each kept; a prompt is a pass of the
-            decoder over the same pictures.
+            decoder over the same pictures, from the second on over what stands behind them.
         layer_count, width: of the backbone.
         rate: of a segment, at the frames of the footage.
         shape: of the backbone; None where it is not known.
@@ -202,8 +202,19 @@ class RunPlan:
     @property
     def model_seconds(self) -> float:
         """Time in the model, on all GPUs together."""
-        row_seconds = self.rate.seconds(self.depth * self.prompt_count)
+        row_seconds = self.rate.seconds(self.depth * self._decoder_passes)
         return self.row_count * row_seconds / max(1, self.workers.gpu_count)
+
+    @property
+    def _decoder_passes(self) -> float:
+        """Passes over all positions that the prompts take together."""
+        if self.shape is None:
+            return self.prompt_count
+        cost = count_segment(
+            self.shape, frames=self.rate.key_frames, frame_pixels=self.rate.frame_pixels
+        )
+        behind = 1 - cost.visual_tokens / cost.positions
+        return 1 + (self.prompt_count - 1) * behind
 
     @property
     def decoding_core_seconds(self) -> float:

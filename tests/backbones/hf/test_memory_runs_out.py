@@ -19,7 +19,7 @@ from pipeline_parts import write_video
 from hiprobe.backbones.hf.hf_load import load_hf
 from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.errors import BackboneMemoryError
-from hiprobe.pipeline import extract_video
+from hiprobe.pipeline import extract_prompts, extract_video
 from hiprobe.pipeline.reading import ExtractionSettings
 
 SETTINGS = ExtractionSettings(layers=(1, LAYERS), batch_segments=4)
@@ -63,6 +63,31 @@ def test_a_batch_that_does_not_fit_is_halved_and_gives_the_same_states(
     assert sizes[:3] == [4, 2, 1]
     assert not found.failed.any()
     np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=1e-4)
+
+
+def test_several_prompts_are_halved_too_before_and_behind_what_they_share(
+    model_folder: Folder, video: Path
+) -> None:
+    backbone = load_hf(model_folder("internvl"), dtype="float32")
+    prompts = ("What moves?", "Is it dark in here, or only late?")
+    expected = extract_prompts(video, backbone=backbone, prompts=prompts, settings=SETTINGS)
+    lengths: list[int] = []
+
+    def fits_behind(hidden: torch.Tensor) -> bool:
+        """The prefix of two segments fits, and what stands behind it of one."""
+        lengths.append(hidden.shape[1])
+        return len(hidden) <= (2 if hidden.shape[1] == max(lengths) else 1)
+
+    for fits in (lambda hidden: len(hidden) <= 1, fits_behind):
+        with tight(backbone, fits) as sizes:
+            found = extract_prompts(video, backbone=backbone, prompts=prompts, settings=SETTINGS)
+        assert sizes[0] == 4 and sizes.count(1) == 3 * 6
+        for prompt in prompts:
+            states = found[prompt].states["last"]
+            assert not states.failed.any()
+            np.testing.assert_allclose(
+                states.values, expected[prompt].states["last"].values, rtol=1e-4, atol=1e-4
+            )
 
 
 def test_a_segment_that_does_not_fit_alone_is_failed_and_holds_no_states(

@@ -50,6 +50,22 @@ def test_three_prompts_look_once(family: str, model_folder: Callable[[str], Path
     assert counted.calls == once, "the block leaves nothing behind"
 
 
+def test_a_block_within_another_leaves_that_one_as_it_was(
+    model_folder: Callable[[str], Path],
+) -> None:
+    backbone = load_hf(model_folder("internvl"), dtype="float32")
+    counted = Counting(tower(backbone.model.model))
+    segments = [moving_square(seed=1)]
+    backbone.states(segments, layers=[1])
+    once, counted.calls = counted.calls, 0
+    with backbone.looked_at_once():
+        for _ in range(3):
+            backbone.states(segments, layers=[1])
+    assert counted.calls == once
+    backbone.states(segments, layers=[1])
+    assert counted.calls == 2 * once
+
+
 def test_an_error_in_the_block_leaves_the_model_as_it_was() -> None:
     class Model:
         def get_image_features(self, value: int) -> int:

@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache, DynamicLayer
 
 from hiprobe.backbones.decoder import DecoderBackbone, in_turn
 from hiprobe.backbones.decoder_outputs import cut_at, vision_readings
 from hiprobe.backbones.hf.family import UNTIMED_GAP_SECONDS, Family, Pictures, Wording
 from hiprobe.backbones.interface import Speech
+from hiprobe.backbones.shared_prefix import Keeping
 from hiprobe.errors import BackboneError, UsageError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.segment import Frame
@@ -120,6 +122,20 @@ class HfBackbone(DecoderBackbone):
         """The vision tower runs at the first pass of the block; gives what it said by then."""
         return vision_once(self.model.model)
 
+    def keeping(self) -> Keeping | None:
+        """The library's growing cache; None for decoders of another attention than the full one.
+
+        A sliding window forgets positions, and a recurrence cannot be taken back.
+        """
+        cache = DynamicCache(config=self.stack.config)
+        if any(type(layer) is not DynamicLayer for layer in cache.layers):
+            return None
+        return Keeping(
+            {"past_key_values": cache, "use_cache": True},
+            lambda: [layer.get_seq_length() for layer in cache.layers],
+            lambda positions: cache.crop(-positions),
+        )
+
     def from_vision(
         self, looks: Sequence[Pictures], seen: Mapping[str, Any]
     ) -> dict[VisionReading, Tensor]:
@@ -214,6 +230,7 @@ def vision_once(model: Any) -> Iterator[Mapping[str, Any]]:
     """
     found: dict[str, Any] = {}
     patched = [name for name in _FEATURES if callable(getattr(model, name, None))]
+    of_a_block_around = {name: vars(model)[name] for name in patched if name in vars(model)}
     for name in patched:
         setattr(model, name, _remembered(getattr(model, name), name, found))
     try:
@@ -221,6 +238,7 @@ def vision_once(model: Any) -> Iterator[Mapping[str, Any]]:
     finally:
         for name in patched:
             delattr(model, name)  # the class's own method shows again
+        vars(model).update(of_a_block_around)
 
 
 def _remembered(

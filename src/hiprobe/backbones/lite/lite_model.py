@@ -32,7 +32,8 @@ from hiprobe.backbones.lite.parts import (
     scaled,
     squashed,
 )
-from hiprobe.backbones.lite.small_llama import DecoderShape, SmallLlama
+from hiprobe.backbones.lite.small_llama import DecoderShape, Kept, SmallLlama
+from hiprobe.backbones.shared_prefix import Keeping
 from hiprobe.documents.checked import read_json
 from hiprobe.errors import BackboneError
 from hiprobe.fingerprint import Fingerprint
@@ -168,6 +169,17 @@ class LiteBackbone(DecoderBackbone):
     def alike(self, look: Look) -> int:
         """The number of visual tokens."""
         return look.features.shape[0] * look.features.shape[1]
+
+    def keeping(self) -> Keeping:
+        """Pairs of keys and values, one for each layer that was run."""
+        past: list[Kept] = []
+
+        def forget(positions: int) -> None:
+            past[:] = [
+                (keys[:, :, :-positions], values[:, :, :-positions]) for keys, values in past
+            ]
+
+        return Keeping({"past": past}, lambda: [keys.shape[2] for keys, _ in past], forget)
 
     def from_vision(self, looks: Sequence[Look], seen: object) -> dict[VisionReading, Tensor]:
         """What the projector reads, as mean over the cells of the picture.

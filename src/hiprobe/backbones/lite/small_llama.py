@@ -126,6 +126,15 @@ def _rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     return x * turns[0] + torch.cat([-second, first], dim=-1) * turns[1]
 
 
+def _looking_back(queries: int, keys: int) -> dict[str, Any]:
+    """What lets each of the last `queries` of `keys` positions see those up to its own."""
+    if queries in (1, keys):
+        return {"is_causal": queries > 1}
+    # torch's own way counts from the first key, as if there were none before the queries
+    seen = torch.ones(queries, keys, dtype=torch.bool).tril(keys - queries)
+    return {"attn_mask": seen}
+
+
 class Attention(nn.Module):
     """Causal attention in which several heads share keys and values."""
 
@@ -151,7 +160,7 @@ class Attention(nn.Module):
         if past is not None:
             key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
         heads = functional.scaled_dot_product_attention(
-            query, key, value, is_causal=query.shape[2] > 1, enable_gqa=True
+            query, key, value, **_looking_back(query.shape[2], key.shape[2]), enable_gqa=True
         )
         return self.o_proj(heads.transpose(1, 2).flatten(2)), (key, value)
 
@@ -263,7 +272,9 @@ class SmallLlama(nn.Module):
         logits_to_keep: int = 0,
     ) -> HeadOutput:
         """Logits of the last `logits_to_keep` positions, or of all where that is 0."""
-        made = self.model(input_ids, inputs_embeds, past=past, use_cache=use_cache)
+        made = self.model(
+            input_ids=input_ids, inputs_embeds=inputs_embeds, past=past, use_cache=use_cache
+        )
         return HeadOutput(self.lm_head(made.last_hidden_state[:, -logits_to_keep:]))
 
     @torch.inference_mode()
