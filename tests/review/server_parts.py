@@ -89,15 +89,18 @@ class MemoryLibrary:
             explained=words is not None,
         )
 
-    def curve(self, video_id: str, /) -> Any:
+    def video(self, video_id: str, /) -> Any:
+        self.video_path(video_id)
+        return next(video for video in self.videos() if video.id == video_id)
+
+    def timeline(self, video_id: str, /) -> Any:
         self.video_path(video_id)
         smoothed = [0.2, 0.8, float("nan"), 0.1]
         starts, ends = [0.0, 0.5, 1.0, 1.5], [0.5, 1.0, 1.5, 2.0]
         return SimpleNamespace(
-            video_id=video_id,
             start_seconds=starts,
             end_seconds=ends,
-            raw=smoothed,
+            scores=smoothed,
             smoothed=smoothed,
             threshold=0.5,
         )

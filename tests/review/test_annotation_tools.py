@@ -14,7 +14,7 @@ import pytest
 from results_folder import make_clip, write_result
 
 from hiprobe.errors import UsageError, VideoError
-from hiprobe.review.exports import write_export
+from hiprobe.review.exports import LibraryExports
 from hiprobe.review.library import Library
 from hiprobe.video.video_info import video_info
 from hiprobe.video.write import encoder_for
@@ -51,7 +51,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 def unpacked(library: Library, name: str, folder: Path) -> Path:
-    write_export(name, library, folder / f"{name}.zip")
+    LibraryExports(library).write(name, folder / f"{name}.zip")
     with zipfile.ZipFile(folder / f"{name}.zip") as archive:
         archive.extractall(folder / name)
     return folder / name
@@ -192,9 +192,9 @@ def test_a_video_that_cannot_be_read_is_left_out_and_named(
     with Library.open([tmp_path / "r", tmp_path / "more"]) as opened:
         for event in opened.events().events:
             opened.label(event_id=event.id, kind="anomaly", reviewer="ann")
-        write_export(name, opened, tmp_path / "all.zip")
+        LibraryExports(opened).write(name, tmp_path / "all.zip")
         gone.write_bytes(b"no header of a video")
-        failures = write_export(name, opened, tmp_path / "some.zip")
+        failures = LibraryExports(opened).write(name, tmp_path / "some.zip")
     assert {failure.video for failure in failures} == {gone, states}
     assert all(str(failure.video) in failure.reason for failure in failures)
     every, some = (_texts(tmp_path / f"{n}.zip") for n in ("all", "some"))
@@ -217,15 +217,15 @@ def test_without_pictures_or_labels_it_says_so(tmp_path: Path) -> None:
         with Library.open([folder]) as library:
             for name in ("fiftyone", "labelstudio"):
                 with pytest.raises((UsageError, VideoError), match=told):
-                    write_export(name, library, tmp_path / "out.zip")
+                    LibraryExports(library).write(name, tmp_path / "out.zip")
             for name in ("cvat", "clips"):
                 with pytest.raises(UsageError, match="label some events first"):
-                    write_export(name, library, tmp_path / "out.zip")
+                    LibraryExports(library).write(name, tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
 
 
 def test_activitynet_and_clips_hold_what_was_said(library: Library, tmp_path: Path) -> None:
-    write_export("activitynet", library, tmp_path / "a.json")
+    LibraryExports(library).write("activitynet", tmp_path / "a.json")
     document = json.loads((tmp_path / "a.json").read_text())
     found = document["database"][NAME]["annotations"]
     assert [(one["label"], one["segment"]) for one in found] == [

@@ -107,11 +107,13 @@ def test_events_are_labelled_together_or_not_at_all(tmp_path: Path) -> None:
         with pytest.raises(UnknownIdError):
             library.label_events([first, "nobody00"], kind="normal", reviewer="ann")
         stop = f"WHEN NEW.event_id = '{second}' BEGIN SELECT RAISE(ABORT, 'stopped'); END"
-        library.store._connection().execute(f"CREATE TRIGGER t BEFORE INSERT ON labels {stop}")
+        library.store.database.connection().execute(
+            f"CREATE TRIGGER t BEFORE INSERT ON labels {stop}"
+        )
         with pytest.raises(StorageError, match="stopped"):
             library.label_events([first, second], kind="normal", reviewer="ann")
         assert library.labels() == ()
-        library.store._connection().execute("DROP TRIGGER t")
+        library.store.database.connection().execute("DROP TRIGGER t")
         made = library.label_events([first, second, first], kind="normal", reviewer="ann")
         assert [one.event_id for one in made] == [first, second]
         assert library.labels() == made
@@ -128,11 +130,13 @@ def test_undo_takes_back_at_once_what_was_labelled_at_once(tmp_path: Path) -> No
         assert library.labels() == (before,)
         again = library.label_events([first, second], kind="unsure", reviewer="ann")
         stop = f"WHEN OLD.event_id = '{second}' BEGIN SELECT RAISE(ABORT, 'stopped'); END"
-        library.store._connection().execute(f"CREATE TRIGGER t BEFORE UPDATE ON labels {stop}")
+        library.store.database.connection().execute(
+            f"CREATE TRIGGER t BEFORE UPDATE ON labels {stop}"
+        )
         with pytest.raises(StorageError, match="stopped"):
             library.undo("ann")
         assert library.labels() == (before, *again), "all of them or none"
-        library.store._connection().execute("DROP TRIGGER t")
+        library.store.database.connection().execute("DROP TRIGGER t")
         assert library.undo("ann") == again
         assert library.undo("ann") == (before,)
 

@@ -90,7 +90,7 @@ def test_what_cannot_be_done_is_told(tmp_path: Path) -> None:
         ("no event", ("correct", "", "normal", "--results", case.results)),
         ("--format", ("labels", "export", tmp_path / "a.xml", "--results", case.results)),
         ("labels export", ("labels", "import", tmp_path / "bad.json", "--results", case.results)),
-        ("no folder", ("events", tmp_path / "nothing")),
+        ("not a folder", ("events", tmp_path / "nothing")),
     ):
         found = run(*words)
         assert told in found.output

@@ -10,21 +10,23 @@ from pathlib import Path
 import pytest
 
 from hiprobe.errors import StorageError, UsageError
-from hiprobe.review import store as store_module
-from hiprobe.review.migrations import MIGRATIONS
+from hiprobe.review import database
+from hiprobe.review.database import MIGRATIONS
 from hiprobe.review.store import ReviewStore
-from hiprobe.review.values import KeptEvent
+from hiprobe.review.values import KeptEvent, Label
 from hiprobe.timeline import Event
 
 WRITER = """
 import sys
 from pathlib import Path
 from hiprobe.review.store import ReviewStore
+from hiprobe.review.values import Label
 with ReviewStore.open(Path(sys.argv[1])) as store:
     video = store.add_videos([("a.mp4", None)])[0]
     for number in range(int(sys.argv[3])):
-        label = store.add_label(video_id=video, start_seconds=number, end_seconds=number + 1,
-                                kind="normal", reviewer=sys.argv[2])
+        label = Label(video_id=video, start_seconds=number, end_seconds=number + 1,
+                      kind="normal", reviewer=sys.argv[2])
+        store.put_labels([label])
         print(label.id, flush=True)
 """
 
@@ -78,13 +80,12 @@ def test_newer_store_is_left_alone(tmp_path: Path) -> None:
 def test_full_disk_keeps_what_was_saved(tmp_path: Path) -> None:
     with ReviewStore.open(tmp_path / "store.sqlite") as store:
         video = store.add_videos([("a.mp4", None)])[0]
-        said = partial(
-            store.add_label, video_id=video, start_seconds=0, end_seconds=1, reviewer="ann"
-        )
+        said = partial(Label, video_id=video, start_seconds=0, end_seconds=1, reviewer="ann")
         kept = said(kind="anomaly")
-        store._connection().execute("PRAGMA max_page_count = 1")  # SQLite's own "disk full"
+        store.put_labels([kept])
+        store.database.connection().execute("PRAGMA max_page_count = 1")  # SQLite's own "disk full"
         with pytest.raises(StorageError, match="room"):
-            said(kind="normal", note="x" * 1_000_000)
+            store.put_labels([said(kind="normal", note="x" * 1_000_000)])
         assert store.labels() == (kept,)
 
 
@@ -92,7 +93,7 @@ def test_ids_stay_by_overlap_and_return(tmp_path: Path) -> None:
     with ReviewStore.open(tmp_path / "store.sqlite") as store:
         video = store.add_videos([("a.mp4", None)])[0]
         first, second = put(store, video, event(0, 4), event(10, 14))
-        store.add_label(
+        label = Label(
             video_id=video,
             event_id=second.id,
             start_seconds=10,
@@ -101,6 +102,7 @@ def test_ids_stay_by_overlap_and_return(tmp_path: Path) -> None:
             class_name="fall",
             reviewer="ann",
         )
+        store.put_labels([label])
         assert [e.id for e in put(store, video, event(1, 3))] == [first.id]
         back = put(store, video, event(0, 5), event(11, 13), event(20, 22))
         assert [e.id for e in back[:2]] == [first.id, second.id]
@@ -125,11 +127,11 @@ def test_foreign_file_and_unknown_video_are_refused(tmp_path: Path) -> None:
 def test_older_store_is_brought_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "store.sqlite"
     with monkeypatch.context() as former:
-        former.setattr(store_module, "MIGRATIONS", MIGRATIONS[:1])
+        former.setattr(database, "MIGRATIONS", MIGRATIONS[:1])
         with ReviewStore.open(path) as store:
             (video,) = store.add_videos([("a.mp4", None)])
             for name in ("older000", "newer000"):
-                store._connection().execute(
+                store.database.connection().execute(
                     "INSERT INTO labels VALUES (NULL, ?, NULL, ?, 0, 1, 'normal', NULL, '', 'ann', "
                     "'2026-01-01T00:00:00+00:00', NULL)",
                     (name, video),

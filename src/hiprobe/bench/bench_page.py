@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hiprobe.bench.bench_tables import machine_line, tables_of
+from hiprobe.bench.bench_tables import machine_line, plain_text, tables_of
 from hiprobe.report.theme import DARK, LIGHT, Draw, Theme, data_uri, render_figure
 from hiprobe.store.text_files import write_text
 
@@ -30,29 +30,25 @@ def write_bench_page(path: Path, document: Mapping[str, Any]) -> None:
     sections = [
         {
             "title": table.title,
-            "words": _plain(table.words),
+            "words": plain_text(table.words),
             "header": table.header,
-            "rows": [[_plain(cell) for cell in row] for row in table.rows],
-            "after": _plain(table.after),
+            "rows": [[plain_text(cell) for cell in row] for row in table.rows],
+            "after": plain_text(table.after),
             "bar": bars.get(table.title),
         }
         for table in tables_of(document)
     ]
     html = page_template("bench.html").render(
-        title="HiProbe benchmark", machine=_plain(machine_line(document)), sections=sections
+        title="HiProbe benchmark", machine=plain_text(machine_line(document)), sections=sections
     )
     write_text(path, html)
 
 
-def _plain(markdown: str) -> str:
-    """Without the few marks of Markdown that the tables' words have."""
-    for mark in ("*l\\**", "l\\*"):
-        markdown = markdown.replace(mark, "l*")
-    return markdown.replace("**", "").replace("`", "")
-
-
 def _bar_images(part: Mapping[str, Any], *, busy: bool) -> dict[str, str]:
-    """By the clock; beside other work by the processor's time."""
+    """The bar of a part's stages, light and dark, as `data:` addresses.
+
+    By the clock; on a busy machine by the processor's time, which other work hardly changes.
+    """
     kind, of = ("processor_seconds", " of the processor") if busy else ("seconds", "")
     drawing = shares_drawing({name: stage[kind] for name, stage in part["stages"].items()}, of=of)
     return {
@@ -62,11 +58,17 @@ def _bar_images(part: Mapping[str, Any], *, busy: bool) -> dict[str, str]:
 
 
 def shares_drawing(seconds: Mapping[str, float], *, of: str = "") -> Draw:
-    """One bar, cut into stages by their time; `of` says whose seconds they are."""
+    """One bar, cut into stages by their time.
+
+    Args:
+        seconds: of each stage, by its name.
+        of: goes on the axis after "seconds": " of the processor", or nothing for the clock's.
+    """
 
     def draw(figure: Any, theme: Theme) -> None:
         axes, left = figure.subplots(), 0.0
         total = sum(seconds.values()) or 1.0
+        # Times in the legend and not on the bar, where the shortest stages have no room for words.
         for (stage, taken), shade in zip(seconds.items(), _SHADES, strict=True):
             label = f"{stage} {taken:.2f} s ({100 * taken / total:.0f}%)"
             axes.barh([0], [taken], left=[left], color=shade, label=label, height=0.6)

@@ -50,6 +50,14 @@ def tables_of(document: Part) -> list[BenchTable]:
     return made
 
 
+def plain_text(markdown: str) -> str:
+    """A text of these tables without its few marks of Markdown, for terminals and pages."""
+    # The longer mark first: it holds a pair of stars, which would otherwise be taken for bold.
+    for mark in ("*l\\**", "l\\*"):
+        markdown = markdown.replace(mark, "l*")
+    return markdown.replace("**", "").replace("`", "")
+
+
 def machine_line(document: Part) -> str:
     """Where and when a document was made, in one sentence."""
     machine, libraries = document["machine"], document["libraries"]
@@ -101,12 +109,14 @@ def _extraction(part: Part, frames: Part | None) -> BenchTable:
     )
 
 
+# How many times longer the usual way takes: above 1 HiProbe's is the faster one.
 AGAINST = "generate takes"
 
 
 def _product_words(part: Part) -> str:
     told = f"A matrix product reached {part['product_flops'] / 1e12:.2f} TFLOP/s in the same turns"
     floors, deep = part["ways"][0]["floors"], part["flops"]
+    # Without a floor the operations of a segment are not known, and neither is a rate in them.
     if part["device"] != "cpu" or not floors:
         return f"{told}."
     rate = deep / median(floor["processor_seconds"] for floor in floors)
@@ -117,6 +127,7 @@ def _way_row(way: Part, part: Part) -> tuple[str, ...]:
     seconds = sorted(one["seconds"] for one in way["took"])
     shares = (way["share_of_floor"], way["processor_share_of_floor"])
     usual = next((w for w in part["ways"] if w["name"].startswith("generate")), None)
+    # On a GPU the processor mostly waits, so its time says nothing of the work.
     kind = "processor_seconds" if part["device"] == "cpu" else "median_seconds"
     times = "-" if usual is None else f"{usual[kind] / max(way[kind], 1e-9):.2f}x"
     return (

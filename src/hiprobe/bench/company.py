@@ -1,4 +1,4 @@
-"""Not alone: two workers against one, and the model beside a busy process on each core."""
+"""Several processes at once: workers against one, and the model beside a busy one on each core."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ from hiprobe.settings import usable_processors
 from hiprobe.spec import BackboneSpec
 from hiprobe.store.states_cache import StatesCache
 
+# Fewer are no measurement of a process with all threads: opening the backbone would be most of it.
 _FEW_CLIPS = 4
 
 
 @dataclass(frozen=True)
 class WorkersFound:
-    """Some clips read by some processes, from ready to done.
+    """Some clips read by some processes, from open backbones to the last state.
 
     Attributes:
-        workers: processes.
-        threads: of each.
-        clips: of equal length.
-        seconds: for all of them.
+        workers: how many processes.
+        threads: how many threads each of them has.
+        clips: how many clips of equal length.
+        seconds: for all of them together.
     """
 
     workers: int
@@ -51,8 +52,8 @@ def measure_workers(spec: BackboneSpec, clip: Path, *, clips: int, say: Say) -> 
 
     Args:
         clip: an MP4, of which copies with different content are read.
-        clips: how many; with fewer than four the first way is left out, which is the usual one of
-            a run, since opening the backbone takes most of the time then.
+        clips: how many; with fewer than four the first of the three ways is left out.
+        say: is called with what is being measured now.
 
     Raises:
         EngineError: a clip could not be read.
@@ -73,11 +74,15 @@ def measure_workers(spec: BackboneSpec, clip: Path, *, clips: int, say: Say) -> 
 
 
 def copies_of(clip: Path, folder: Path, count: int) -> list[Path]:
-    """Copies of an MP4 with a box behind each that no reader looks at: content that differs."""
+    """Copies of an MP4 that differ in content, by a box at the end that no reader looks at.
+
+    The cache goes by content, so plain copies would be read once.
+    """
     content, paths = clip.read_bytes(), []
     for number in range(count):
         path = folder / f"{number:03d}.mp4"
         box = number.to_bytes(8, "big")
+        # A box is its length in four bytes, its type in four, and the rest; "free" means padding.
         path.write_bytes(content + (8 + len(box)).to_bytes(4, "big") + b"free" + box)
         paths.append(path)
     return paths
@@ -90,6 +95,7 @@ def _read_seconds(
     hands, record = ProcessHands(OpenSpec(spec), place, threads=threads), FailuresOnly()
     with Crew(hands, size=workers, place=place) as crew:
         backbone = ElsewhereBackbone.of(crew)
+        # Opening is the same for all ways, and no part of the time.
         crew.wait_until_ready(workers)
         unit = partial(
             ReadUnit.of,
@@ -130,7 +136,7 @@ def measure_neighbour(
 ) -> NeighbourFound:
     """Read segments for some seconds alone, then beside busy processes, then alone once more.
 
-    The two times alone are averaged: the machine's other work may change meanwhile.
+    The two rates alone are averaged, since the machine's other work may change meanwhile.
     """
     fresh, cores = Fresh(segments), usable_processors()
 
@@ -150,8 +156,9 @@ def measure_neighbour(
 
 @contextmanager
 def busy_processes(count: int) -> Iterator[None]:
-    """Within the block so many processes do nothing but turn, and end with it."""
-    # Each ends by itself when its parent is gone: its standard input closes then.
+    """Keep `count` processes busy within the block."""
+    # Each ends by itself when its parent is killed, since its standard input closes then. Without
+    # -S they would load what the environment puts into every start of Python.
     code = (
         "import sys, threading, os\n"
         "threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()\n"

@@ -32,8 +32,8 @@ from hiprobe.video.write import save_clip
 # What `detect` writes by default.
 FORMATS = ("json", "csv", "png")
 
+# How often the processor time of the command is looked up: what passes after the last look is lost.
 _POLL_SECONDS = 0.02
-
 
 STAGES = ("opening", "decoding", "resizing", "vision", "decoder", "scoring", "writing")
 
@@ -45,10 +45,10 @@ class EndToEnd:
     Attributes:
         video_seconds: its length.
         segments: how many it gave.
-        layer: that the probe reads.
-        stages: what each of `STAGES` took by itself. Opening is that of the whole command on a clip
-            of one segment, libraries and weights included, without what that segment takes in the
-            other stages.
+        layer: the layer that the probe reads.
+        stages: what each of `STAGES` took by itself. Opening is the time of the whole command on a
+            clip of one segment, libraries and weights included, without what that segment takes in
+            the other stages.
         together: the run from the video to its files, with an open backbone.
     """
 
@@ -66,14 +66,20 @@ class EndToEnd:
 
     @property
     def share_of_slower(self) -> float:
-        """The slower of frames and model by themselves, over the run: 1 where all else is hidden
-        behind it."""
+        """Time of the slower of frames and model alone, as a share of the run.
+
+        1 where everything else happens meanwhile.
+        """
         return max(self._frames, self._model) / self.together.seconds
 
     @property
     def overlap(self) -> float:
-        """Share of the quicker one of frames and model that passes while the other works."""
+        """Which share of the quicker of frames and model happens while the other works.
+
+        0 where one waits for the other, 1 where only the slower one is felt.
+        """
         others = self.stages["scoring"].seconds + self.stages["writing"].seconds
+        # What the run took beyond the slower one is the quicker one's time that nobody hid.
         waited = self.together.seconds - max(self._frames, self._model) - others
         return min(1.0, max(0.0, 1.0 - waited / max(min(self._frames, self._model), 1e-9)))
 
@@ -92,8 +98,10 @@ def measure_end_to_end(
     """Time the stages of a video one by one, then the run.
 
     Args:
-        command_name: the backbone as the command line takes it; None where it has no name there,
-            such as one of random weights: then opening is not measured.
+        name: the backbone as people know it.
+        command_name: the backbone as the command line takes it. None where it has no name there,
+            such as one of random weights; then opening is not measured.
+        say: is called with what is being measured now.
 
     Raises:
         VideoError: the video cannot be read.
@@ -116,6 +124,8 @@ def measure_end_to_end(
         (result,) = results
         scoring = took(lambda: probe.detect(result.states))
         writing = took(lambda: _written(result, probe, place / "alone"))
+        # Measured by the whole command and not by an import here, where libraries are loaded
+        # already and the file's blocks are in memory.
         opening = NOTHING
         if command_name is not None:
             say(f"{name}: the command from its start")
@@ -140,7 +150,8 @@ def measure_end_to_end(
 
 
 def _fitted(backbone: Backbone, video: Path) -> Probe:
-    """A probe on four stretches of the video; what it finds means nothing."""
+    """A probe on four stretches of the video; what it finds means nothing, only its time does."""
+    # Two of each kind, each a source of its own: the fewest that can be fitted with folds.
     length = max(s.end_seconds for s in SegmentReader(video, Cut()))
     clips = [
         LabelledClip(
@@ -161,16 +172,17 @@ def _fitted(backbone: Backbone, video: Path) -> Probe:
 
 
 def _drained(items: FrameReader | SegmentReader) -> int:
-    """Read to the end, and keep nothing."""
+    """Read to the end, and keep nothing: kept pictures would make memory part of the time."""
     return sum(1 for _ in items)
 
 
 def _model_times(backbone: Backbone, segments: Sequence[Segment], layer: int) -> tuple[Took, Took]:
-    """Of all segments in batches to a layer, and of the vision tower alone.
+    """Time of all segments in batches to a layer, and of the vision tower alone.
 
     The two take turns batch by batch, so that a slow moment of the machine hits both. The second is
-    nothing where the tower cannot be run without the decoder.
+    0 where the tower cannot be run without the decoder.
     """
+    # Fresh pictures for each of the two: a backbone that remembers pictures would skip its tower.
     fresh, model, vision = Fresh(segments), NOTHING, NOTHING
     for first in range(0, len(segments), BATCH_SEGMENTS):
         count = len(segments[first : first + BATCH_SEGMENTS])
@@ -197,10 +209,10 @@ def _written(found: DetectResult, probe: Probe, out: Path) -> None:
 
 
 def _start_times(probe: Probe, video: Path, place: Path, command_name: str) -> Took:
-    """Of `hiprobe detect` on the first segment of a video, from its start to its end.
+    """Time of `hiprobe detect` on the first segment of a video, from its start to its end.
 
     Raises:
-        StatesError: it failed; with what it said.
+        StatesError: it failed; the message says how.
     """
     clip = place / "first.mp4"
     first = next(iter(SegmentReader(video, Cut())))
@@ -222,7 +234,7 @@ def _start_times(probe: Probe, video: Path, place: Path, command_name: str) -> T
 
 
 def _processor_seconds(process: psutil.Popen) -> float:
-    """Processor time of a process by its end, looked up every few milliseconds."""
+    """Processor time of a process, looked up until it ends: afterwards nobody can ask for it."""
     used = 0.0
     while process.poll() is None:
         with suppress(psutil.Error):

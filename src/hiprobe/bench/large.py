@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hiprobe.backbones.hf.hf_model import HfBackbone
 
 LARGE_MODELS = ("internvl2.5-8b", "qwen2.5-vl-7b", "llava-onevision-7b")
+# Doubled until memory ends: whether a GPU is filled shows in the first steps.
 BATCHES = (1, 2, 4, 8)
 
 
@@ -29,16 +30,17 @@ class LargeFound:
     """One model at one depth and batch.
 
     Attributes:
-        layer: that it is cut at, or its last one.
-        positions: of a prompt.
+        layer: the layer that it is cut at, or its last one.
+        batch: segments in a pass.
+        positions: length of a prompt with its pictures, in tokens.
         weights_bytes, peak_bytes: memory of the GPU.
         segments_a_second: from frames in memory to states.
-        preparing_seconds: what the processor does to the frames of a segment.
+        preparing_seconds: what the processor takes to prepare the frames of a segment.
         flops: operations of a segment.
-        share_of_floor: of the rate of a plain matrix product in the same run.
+        share_of_floor: rate as a share of that of a plain matrix product in the same run.
         cut_distance: largest distance of states of a pass that stops at l* from those of a pass
-            through all layers, as a share of their length; None of cut models.
-        batch_distance: the same of a batch from segments read alone; None of a batch of one.
+            through all layers, as a share of their length; None for a cut model.
+        batch_distance: the same between a batch and a segment alone; None for a batch of one.
     """
 
     backbone: str
@@ -64,10 +66,18 @@ def measure_large(
     names: Sequence[str] = LARGE_MODELS,
     batches: Sequence[int] = BATCHES,
 ) -> Iterator[LargeFound]:
-    """Each model cut at l* and whole, with growing batches until memory ends.
+    """Measure each model cut at l* and whole, with growing batches until memory ends.
 
-    Cut and whole models have other random weights. What stopping at a layer does to states is
-    therefore asked of the whole one alone.
+    Cut and whole models have different random weights, so what stopping at a layer does to states
+    is measured on the whole one alone.
+
+    Args:
+        device: as torch names it.
+        product_flops: operations a second of a plain matrix product on it.
+        turns: how often each batch is timed.
+        say: is called with what is being measured now.
+        names: models of the catalogue.
+        batches: numbers of segments, growing.
 
     Raises:
         UsageError: a name is not in the catalogue.
@@ -75,7 +85,7 @@ def measure_large(
     for name in names:
         entry = find_entry(name)
         if entry is None:
-            raise UsageError(f"{name} is no model of the catalogue; see `hiprobe backbones`")
+            raise UsageError(f"{name} is not in the catalogue; `hiprobe backbones` lists it")
         for layer in (middle_layer(entry.shape), entry.shape.layer_count):
             yield from _at_depth(
                 entry,
@@ -115,7 +125,7 @@ def _at_depth(
             together = _states(backbone, segments, layer)
             read = partial(_states, backbone, segments, layer)
             taken = [seconds_of(read) for _ in range(turns)]
-        except BackboneMemoryError:
+        except BackboneMemoryError:  # larger ones do not fit either
             say(f"{entry.name} to layer {layer}: a batch of {batch} does not fit")
             return
         flops = count_segment(entry.shape, layer=layer, text_positions=max(0, text)).flops

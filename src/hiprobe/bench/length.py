@@ -27,12 +27,16 @@ from hiprobe.video.join import write_looped
 if TYPE_CHECKING:
     from hiprobe.probe import Probe
 
-# Of the states, as of lite.
+# Width of the states, the same as lite's.
 WIDTH = 576
+
+# How often the memory of the process is looked at. What it holds grows with segments, which take
+# longer than this.
+_LOOK_SECONDS = 0.02
 
 
 class MeanBackbone:
-    """Gives the mean colour of the key frames, in no time: what is measured lies around it."""
+    """Gives the mean colour of a key frame, at once: what is measured is everything around it."""
 
     layer_count, width = 1, WIDTH
     fingerprint = Fingerprint("mean", "", "float32", "none")
@@ -64,14 +68,14 @@ class MeanBackbone:
 
 @dataclass(frozen=True)
 class LengthFound:
-    """One length.
+    """What a video of one length took.
 
     Attributes:
-        minutes: of the video.
-        held_bytes: most memory that the process held for itself: all but pages of files, which the
-            system takes back when others need them.
+        minutes: length of the video.
+        held_bytes: most memory that the process held for itself. Pages of files are not in it: the
+            system takes them back when others need them.
         peak_bytes: most resident memory of the process, pages of files included.
-        state_bytes: of the states, which are kept until the video is done.
+        state_bytes: size of the states, which are kept until the video is done.
         seconds: from the file to its events.
     """
 
@@ -83,11 +87,15 @@ class LengthFound:
 
 
 def measure_length(video: Path, *, minutes: Sequence[float], say: Say) -> list[LengthFound]:
-    """Read looped copies of a video.
+    """Find the events of looped copies of a video, each in a process of its own.
+
+    Args:
+        minutes: lengths of the copies.
+        say: is called with what is being measured now.
 
     Raises:
         VideoError: the video cannot be looped.
-        StatesError: the process that reads it failed; with what it said.
+        StatesError: the process that reads it failed; the message says how.
     """
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -101,6 +109,8 @@ def measure_length(video: Path, *, minutes: Sequence[float], say: Say) -> list[L
 
 
 def _detect_elsewhere(video: Path) -> tuple[float, ...]:
+    # In a process of its own: a peak never goes down again, and this one has loaded torch. Warnings
+    # are off, since the last line on stderr is taken for the reason of a failure.
     code = f"from hiprobe.bench.length import tell_memory; tell_memory({str(video)!r})"
     command = [sys.executable, "-W", "ignore", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -112,19 +122,22 @@ def _detect_elsewhere(video: Path) -> tuple[float, ...]:
 
 
 def tell_memory(video: str) -> None:
-    """Find the events of a video; print the memory of this process, the segments and the time."""
+    """Find the events of a video; print held and peak bytes, segments and seconds.
+
+    `measure_length` calls it in a process of its own.
+    """
     from hiprobe.pipeline import detect_video
 
     backbone, probe = MeanBackbone(), _probe()
     began = time.perf_counter()
-    with _Watched() as watched:
+    with _MemoryWatch() as watched:
         found = detect_video(Path(video), probe=probe, backbone=backbone)
     seconds = time.perf_counter() - began
     print(watched.most_held_bytes, peak_bytes(), len(found.states), seconds)
 
 
 def _probe() -> Probe:
-    """One that has seen dark and bright clips of noise."""
+    """A probe on dark and bright clips of noise."""
     from hiprobe.probe import Probe
 
     rng = np.random.default_rng(0)
@@ -150,8 +163,8 @@ def _probe() -> Probe:
     return Probe(layer=1).fit(clips)
 
 
-class _Watched:
-    """Looks again and again at what this process holds, since no system counts the most of it."""
+class _MemoryWatch:
+    """Looks again and again at what this process holds, since no system keeps the highest value."""
 
     def __init__(self) -> None:
         self.most_held_bytes = held_bytes()
@@ -167,16 +180,14 @@ class _Watched:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.02):
+        while not self._ended.wait(_LOOK_SECONDS):
             self.most_held_bytes = max(self.most_held_bytes, held_bytes())
 
 
 def held_bytes() -> int:
-    """Memory of this process without pages of files; all of it where the system does not tell."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("RssAnon:"):
-                return 1024 * int(line.split()[1])
+    """Memory of this process without pages of files; all of it where the system does not say."""
+    if (own := _status_bytes("RssAnon")) is not None:
+        return own
     import psutil
 
     return int(psutil.Process().memory_info().rss)
@@ -185,10 +196,8 @@ def held_bytes() -> int:
 def peak_bytes() -> int:
     """Most resident memory of this process so far."""
     # Linux counts what the parent held at the fork into the child's `ru_maxrss`.
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
+    if (own := _status_bytes("VmHWM")) is not None:
+        return own
     try:
         import resource
     except ImportError:  # Windows
@@ -197,3 +206,12 @@ def peak_bytes() -> int:
         return int(psutil.Process().memory_info().peak_wset)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _status_bytes(name: str) -> int | None:
+    """A value of this process that Linux keeps in kB; None on other systems."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{name}:"):
+                return 1024 * int(line.split()[1])
+    return None

@@ -39,7 +39,9 @@ FORMAT, VERSION = "hiprobe-bench", 1
 PARTS = ("extraction", "end-to-end", "memory", "workers", "neighbour")
 # Measured beside lite: a model as they come from the hub, small enough for a processor.
 SMALL_MODEL = "smolvlm2-256m"
+# Those whose version moves the figures, for the record of a run.
 LIBRARIES = ("torch", "transformers", "av", "opencv-python-headless", "numpy")
+# Two batches: with fewer, stages end to end would show the first batch, which always waits.
 _LEAST_SEGMENTS = 8
 
 
@@ -48,15 +50,15 @@ class BenchRequest:
     """What is measured, and how long that may take.
 
     Attributes:
-        backbones: names or folders; the first is measured end to end, with workers and beside a
-            neighbour, the others in extraction alone.
-        video: what is read; None for a moving test picture that is made for it.
-        parts: of `PARTS`.
-        turns: of each way of extraction.
+        backbones: names or folders; the first is measured in all parts, the others in extraction
+            alone.
+        video: the video to read; None for a moving test picture that is made for the run.
+        parts: which of `PARTS` to measure.
+        turns: how often each way of extraction is timed.
         video_seconds: length of the test picture.
         memory_minutes: lengths of the videos that memory is measured with.
-        clips: that workers read.
-        neighbour_seconds: of each of the three measurements beside a neighbour.
+        clips: how many clips the workers read.
+        neighbour_seconds: length of each of the three measurements of the part "neighbour".
 
     Raises:
         UsageError: there is no backbone, a part is unknown, or a number is not positive.
@@ -84,7 +86,7 @@ class BenchRequest:
 
     @classmethod
     def quick(cls) -> BenchRequest:
-        """The same parts in less than a minute, for a first look: figures that swing more."""
+        """The same parts in less than a minute, for a first look; the figures vary more."""
         return cls(
             backbones=(DEFAULT_BACKBONE,),
             turns=2,
@@ -96,10 +98,14 @@ class BenchRequest:
 
 
 def run_bench(request: BenchRequest, *, command: str, say: Say) -> dict[str, Any]:
-    """Measure; the document, as JSON values.
+    """Measure all parts of a request.
 
     Args:
         command: as it was typed, for the record.
+        say: is called with what is being measured now.
+
+    Returns:
+        What was found, as JSON values: the document that `tables_of` makes tables of.
 
     Raises:
         VideoError: the video cannot be read, or is shorter than eight segments.
@@ -108,12 +114,14 @@ def run_bench(request: BenchRequest, *, command: str, say: Say) -> dict[str, Any
     """
     began = time.perf_counter()
     with _video(request) as video:
+        # No more than these are kept: the frames of a long video would not fit into memory.
         segments = first_segments(video, 2 * _LEAST_SEGMENTS)
         if len(segments) < _LEAST_SEGMENTS:
             raise VideoError(
                 f"{video} gives {len(segments)} segments of 24 frames; give a video of "
                 f"{_LEAST_SEGMENTS} or more"
             )
+        # The load is asked for before the first measurement, which is load itself.
         about = about_run(command)
         height, width = segments[0].frames[0].shape[:2]
         parts: dict[str, Any] = {"frames": asdict(measure_frames(video, segments=len(segments)))}
@@ -146,7 +154,7 @@ def _of_backbone(
     is_first: bool,
     say: Say,
 ) -> Mapping[str, list[dict[str, Any]]]:
-    """What is measured with one backbone, which is let go of before workers open theirs."""
+    """What is measured with one backbone, by part."""
     from hiprobe.backbones.hf.random_model import open_or_build
 
     found: dict[str, list[dict[str, Any]]] = {}
@@ -157,6 +165,7 @@ def _of_backbone(
     if opened.is_random:
         say(f"{name} is not on this disk: it is measured with random weights")
     else:
+        # `hiprobe plan` then estimates with what was measured here.
         keep_rate(BackboneSpec(name), measure_rate(opened.backbone))
     if "extraction" in request.parts:
         extraction = measure_extraction(opened, segments, turns=request.turns, say=say)
@@ -176,6 +185,7 @@ def _of_backbone(
             say=say,
         )
         found["neighbour"] = [{"backbone": opened.name, **asdict(beside), "share": beside.share}]
+    # Freed before the workers open theirs: beside it they might not fit into memory.
     known_as = opened.name
     del opened
     if is_first and "workers" in request.parts and on_command_line is None:
@@ -189,6 +199,8 @@ def _of_backbone(
 
 
 def _extraction(found: ExtractionFound) -> dict[str, Any]:
+    # `asdict` takes fields only; medians and shares are properties, and readers of the JSON should
+    # not have to work them out.
     ways = [
         {
             **asdict(w),
@@ -222,7 +234,15 @@ def _video(request: BenchRequest) -> Iterator[Path]:
 
 
 def run_large(*, turns: int, command: str, say: Say) -> dict[str, Any]:
-    """Measure the large models on a GPU; the document, as JSON values.
+    """Measure the large models on a GPU.
+
+    Args:
+        turns: how often each batch is timed.
+        command: as it was typed, for the record.
+        say: is called with what is being measured now.
+
+    Returns:
+        What was found, as JSON values: the document that `tables_of` makes tables of.
 
     Raises:
         UsageError: torch sees no GPU.

@@ -20,9 +20,11 @@ from hiprobe.video.segments import SegmentReader
 if TYPE_CHECKING:
     from hiprobe.backbones.hf.random_model import OpenedModel
 
-# A segment that takes longer is read alone and not in batches, in a third of the turns.
+# A segment that takes longer is read alone and not in batches, in a third of the turns. A single
+# turn of SmolVLM2-256M, at 20 s of processor time a segment, took 20 minutes.
 SLOW_SECONDS = 2.0
 
+# Of each reader of frames, of which the best counts: other work can only make a turn slower.
 _FRAME_TURNS = 5
 
 Say = Callable[[str], None]
@@ -35,9 +37,9 @@ class Way:
     Attributes:
         name: what is done.
         layer: the deepest layer that is run.
-        took: of a segment, in each turn.
-        floors: the least that its operations take, by a matrix product in the same turn; empty
-            where the backbone's shape is not known.
+        took: time of a segment in each turn.
+        floors: the least time that its operations need, at the rate of a matrix product in the same
+            turn; empty where the backbone's shape is not known.
     """
 
     name: str
@@ -47,24 +49,24 @@ class Way:
 
     @property
     def median_seconds(self) -> float:
-        """Of a segment, by the clock."""
+        """Seconds of a segment by the clock: the median over the turns."""
         return median(t.seconds for t in self.took)
 
     @property
     def processor_seconds(self) -> float:
-        """Of a segment, of all threads: the median over the turns."""
+        """Processor seconds of a segment, of all threads together: the median over the turns."""
         return median(t.processor_seconds for t in self.took)
 
     @property
     def share_of_floor(self) -> float | None:
-        """How near it comes to the floor, which is 1, by the clock; the median over the turns."""
+        """How near it comes to the floor by the clock, 1 at best; the median over the turns."""
         if not self.floors:
             return None
         return median(f.seconds / t.seconds for f, t in zip(self.floors, self.took, strict=True))
 
     @property
     def processor_share_of_floor(self) -> float | None:
-        """The same by the processor's time, which other work on the machine hardly moves."""
+        """The same by the processor's time, which other work on the machine hardly changes."""
         if not self.floors:
             return None
         return median(
@@ -75,7 +77,7 @@ class Way:
 
 @dataclass(frozen=True)
 class ExtractionFound:
-    """What was measured of one backbone.
+    """What was measured with one backbone.
 
     Attributes:
         is_random: its weights are random, since it is not on this disk.
@@ -111,6 +113,8 @@ class ExtractionFound:
         return usual.processor_seconds / max(self.ways[0].processor_seconds, 1e-9)
 
 
+# Names of the ways, as the tables show them. The first one that is measured is what HiProbe does by
+# default.
 TOGETHER = f"to layer l*, {BATCH_SEGMENTS} together"
 ALONE, DEEP, STILL = "to layer l*", "to the last layer", "to layer l*, 2 of 8 frames differ"
 GENERATE, HOOKS = "generate, all states", "hooks on all layers"
@@ -122,8 +126,10 @@ def measure_extraction(
     """Time all ways in turn, so that a slow moment of the machine hits all alike.
 
     Args:
-        segments: real ones, of which each pass gets a changed copy: a backbone that remembers
-            pictures has not seen them.
+        segments: real ones; each pass gets a shifted copy, which a backbone that remembers pictures
+            has not seen.
+        turns: how often each way is timed.
+        say: is called with what is being measured now.
 
     Raises:
         StatesError: two ways give other states than rounding explains.
@@ -139,6 +145,7 @@ def measure_extraction(
 
     backbone, fresh = opened.backbone, Fresh(segments)
     layer = max(1, round(LAYER_SHARE * backbone.layer_count))
+    # By the way's name: the deepest layer, segments in a call, and the call.
     calls: dict[str, tuple[int, int, Callable[[], object]]] = {}
     # The first call warms up; beside other work the clock alone would call any model slow.
     first = [took(lambda: backbone.states([fresh()], layers=[layer])) for _ in range(2)]
@@ -160,6 +167,8 @@ def measure_extraction(
         difference = check_equal(library, fresh())
         calls[GENERATE] = (deepest, 1, lambda: library.generated(fresh()))
         calls[HOOKS] = (deepest, 1, lambda: library.hooked(fresh()))
+        # The prompt's own positions count as work too; a shape alone does not know how many there
+        # are.
         if opened.shape is not None:
             pixels = _pixels(segments[0])
             visual = count_segment(opened.shape, frame_pixels=pixels).visual_tokens
@@ -168,6 +177,8 @@ def measure_extraction(
     products: list[Took] = []
     for turn in range(-(-turns // 3) if is_slow else turns):
         say(f"{opened.name}: turn {turn + 1}")
+        # Once a turn, since a processor's rate changes with its heat and its neighbours: the floor
+        # must be that of the same moment.
         products.append(product_seconds(device=opened.device, dtype=opened.dtype))
         for name, (_, count, call) in calls.items():
             times[name].append(took(call) / count)
@@ -185,6 +196,7 @@ def measure_extraction(
         layer=layer,
         flops=counted[layer],
         product_flops=1 / median(p.seconds for p in products),
+        # Repeated frames are looked at once, so the operations are fewer than those counted.
         ways=tuple(replace(w, floors=()) if w.name == STILL else w for w in ways),
         difference=difference,
     )
@@ -214,8 +226,8 @@ def _floors(flops: int | None, products: Sequence[Took]) -> tuple[Took, ...]:
 class Fresh:
     """Gives one segment after the other, each with pictures that were not given before.
 
-    They are shifted sideways by one pixel more in each round, from one on: as dear to look at as
-    the real ones.
+    In each round all of them are shifted sideways by one more pixel, which makes them new and no
+    cheaper to look at than the real ones.
     """
 
     def __init__(self, segments: Sequence[Segment]) -> None:
@@ -232,7 +244,7 @@ class Fresh:
 
 
 def still(segment: Segment) -> Segment:
-    """The segment with two different pictures only, as of a scene that hardly moves."""
+    """The segment with only two different pictures, as of a scene that hardly moves."""
     half = len(segment.frames) // 2
     first, second = segment.frames[0], segment.frames[-1]
     rest = len(segment.frames) - half
@@ -253,7 +265,7 @@ class FramesFound:
 
 
 def measure_frames(video: Path, *, segments: int) -> FramesFound:
-    """Read the first segments of a video both ways in turn; the best of some."""
+    """Read the first segments of a video both ways in turn; the best turn of each counts."""
 
     def own() -> object:
         return first_segments(video, segments)

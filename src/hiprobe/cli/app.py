@@ -136,7 +136,7 @@ class Commands(click.Group):
         return name, found, words
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Commands in the order in which one meets them, not of the alphabet."""
+        """Commands in the order in which a user meets them; click would sort them by name."""
         return list(self.commands)
 
 

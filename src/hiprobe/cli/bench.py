@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hiprobe.cli import options
-from hiprobe.cli.console import echo, print_table, say
+from hiprobe.cli.console import echo, print_table, say, say_nothing
 from hiprobe.cli.option_types import Number, Whole
 
 # As in `hiprobe.bench.run_bench`, which is not loaded for a help text.
@@ -87,7 +87,7 @@ def bench(
       hiprobe bench --gpu
     """
     from hiprobe.bench.bench_page import write_bench_page
-    from hiprobe.bench.bench_tables import machine_line, tables_of
+    from hiprobe.bench.bench_tables import machine_line, plain_text, tables_of
     from hiprobe.bench.run_bench import BenchRequest, run_bench, run_large
     from hiprobe.settings import share_processors
     from hiprobe.store.text_files import json_text, write_text
@@ -96,7 +96,7 @@ def bench(
     if gpu and (any(typed) or quick or video is not None):
         raise click.UsageError("--gpu measures its own models alone: give only --turns and --out")
     share_processors()
-    tell = _silent if quiet else say
+    tell = say_nothing if quiet else say
     if gpu:
         found = run_large(turns=turns or 10, command=_command(), say=tell)
     else:
@@ -114,14 +114,10 @@ def bench(
     for table in tables_of(found):
         echo(f"{table.title}\n")
         print_table(table.header, table.rows)
-        echo(f"{_plain(table.after)}\n" if table.after else "")
+        echo(f"{plain_text(table.after)}\n" if table.after else "")
     if not quiet:
-        say(_plain(machine_line(found)))
+        say(plain_text(machine_line(found)))
         say(f"wrote {out / 'bench.json'}, bench.html")
-
-
-def _silent(_: str) -> None:
-    """Says nothing."""
 
 
 def _command() -> str:
@@ -141,7 +137,3 @@ def _command() -> str:
         for one in value if isinstance(value, tuple) else (value,):
             words += [named, Path(one).name if isinstance(one, str | Path) else f"{one:g}"]
     return shlex.join(words)
-
-
-def _plain(text: str) -> str:
-    return text.replace("*l\\**", "l*").replace("**", "").replace("`", "")

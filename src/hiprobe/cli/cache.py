@@ -12,9 +12,9 @@ from hiprobe.cli.option_types import Number
 def cache() -> None:
     """Show or remove cached states.
 
-    What the backbone computed of a video is kept, so that fitting again or resuming an interrupted
-    run does not read the video twice. The folder is HIPROBE_CACHE, which may be s3://bucket/name,
-    or the user's cache folder.
+    What the backbone computed from a video is kept, so that fitting again or resuming an
+    interrupted run does not read the video twice. The folder is HIPROBE_CACHE, which may be
+    s3://bucket/name, or else the user's cache folder.
     """
 
 

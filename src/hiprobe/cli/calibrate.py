@@ -201,7 +201,7 @@ def calibrate(
     how = how if known is None else as_calibrated(known, how)
     tell = None if how.quiet else say
     seen, newer = (expand_videos(f, tell=tell) if f else [] for f in (footage, check))
-    # A check smooths as the calibration did, whatever the probe says by now.
+    # A check smooths as the calibration did, even if the probe was fitted again since.
     weight = loaded.ema_weight if known is None else known.ema_weight
     reader = FootageReader(loaded, weight, _session(loaded, [*seen, *newer], how), how.quiet)
     if known is None:
@@ -215,8 +215,9 @@ def calibrate(
 
 
 def as_calibrated(camera: CalibratedCamera, how: SessionOptions) -> SessionOptions:
-    """How footage is read for a calibrated camera: in segments of the same length and hop, and
-    still ones skipped if they were.
+    """How footage is read for a calibrated camera: as it was calibrated.
+
+    That is in segments of the same length and hop, and with still ones skipped if they were.
 
     Raises:
         UsageError: another length or hop is asked for, or still ones skipped where they were not.

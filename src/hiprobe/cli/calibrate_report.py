@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.probe.camera_file import CalibratedCamera
 
-# Drift is reported from here on: while the promise holds, one camera in twenty gets this far.
+# Drift is reported from this evidence on. While the promise holds, one camera in twenty gets this
+# far, however long its footage is (Ville's inequality).
 EVIDENCE = 20.0
 
 # Missed clips that are named in a line.

@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from hiprobe.video.segments import SpreadSegments
 
 
+# Layers of the table, spread over the depth: where two ways part shows in a handful.
 SHOWN_LAYERS = 5
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both ways and their differences; `probe` is None where no scores were asked for."""
+    """Both ways and their differences; `probe` is None if no scores were asked for."""
 
     name: str
     changes: dict[str, str]
@@ -75,11 +76,13 @@ def compare_backbone(
     The changed way comes first: if the model cannot do it, no time was spent on the usual one.
 
     Args:
-        name: of the backbone, or its folder.
+        name: the backbone, by name or folder.
         named: videos, folders or patterns.
-        spec: what is changed of the backbone's usual way, and the device of both.
+        spec: what to change about the backbone's usual way, and the device of both.
+        probe_folder: the probe whose scores are compared as well; None for none.
         segments: how many segments of each video are read, spread over it.
         segment_seconds: their length; None for the probe's own, or 24 frames.
+        quiet: print no progress.
 
     Raises:
         UsageError: nothing is changed, or the probe reads attention heads.
@@ -111,7 +114,7 @@ def compare_backbone(
 
 
 def _changes_of(spec: BackboneSpec) -> dict[str, Any]:
-    """What is chosen of it; the device only moves states by rounding."""
+    """What is to be changed. The device is not: it changes states only by rounding."""
     found = {n: getattr(spec, n) for n in CHOICES if getattr(spec, n) is not None}
     if not found:
         raise click.UsageError(

@@ -60,6 +60,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, mark: s
 
     Rows whose first cell ends with `mark` stand out in bold where the terminal can.
     """
+    # Not by rich: its loading takes longer than many a command, and scripts read these columns.
     header, rows = list(map(shown, header)), [list(map(shown, row)) for row in rows]
     widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
     numeric = [bool(rows) and all(_is_number(r[i]) for r in rows) for i in range(len(header))]
@@ -71,13 +72,17 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, mark: s
 
 
 def say(line: str) -> None:
-    """A line about the course of a run, on stderr."""
+    """A line about how a run is going, on stderr."""
     # Addresses of cameras and stores can hold passwords, and logs are shared.
     echo(hide_credentials(line), err=True)
 
 
+def say_nothing(line: str) -> None:
+    """Takes the place of `say` where nothing is to be said."""
+
+
 def print_rich(what: object) -> None:
-    """A rich table on stdout; wide where stdout is no terminal, so that nothing is cut off."""
+    """A rich table on stdout; wide where stdout is not a terminal, so that nothing is cut off."""
     console(width=None if sys.stdout.isatty() else 140).print(Harmless(what))
 
 
@@ -108,7 +113,7 @@ def _is_number(cell: str) -> bool:
 
 Listener = TypeVar("Listener")
 
-# Distance in time of the lines that stand for the bar in a log file.
+# A log file gets a line this often in place of the bar: a night's run stays readable.
 LINE_SECONDS = 15.0
 
 
@@ -169,7 +174,11 @@ def _lines(what: str) -> Progress:
 
 
 def describe(event: ProgressEvent, *, known: str = "") -> str:
-    """How far a run is, in words; a `known` name is left out."""
+    """How far a run is, in words.
+
+    Args:
+        known: what the bar is called already; a name that it ends with is not repeated.
+    """
     count = f"{event.done}" if event.total is None else f"{event.done}/{event.total}"
     count += f" ({event.skipped} reused)" if event.skipped else ""
     is_done = event.eta_seconds is None or event.done == event.total
@@ -180,7 +189,7 @@ def describe(event: ProgressEvent, *, known: str = "") -> str:
 
 
 def format_left(seconds: float) -> str:
-    """A time to wait, no finer than one can plan with."""
+    """A time to wait, rounded as people would say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

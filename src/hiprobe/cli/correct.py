@@ -21,6 +21,7 @@ from hiprobe.names import shown
 if TYPE_CHECKING:
     from hiprobe.review.values import KeptEvent, Refit
 
+# Events and doubts of each kind that are listed: more are read on the review page.
 MOST_LISTED = 8
 
 
@@ -58,7 +59,7 @@ def correct(
     said: Any = "anomaly" if kind == "abnormal" else "normal"
     with opened_review(results, probe) as library:
         found = event_by_prefix(library, event)
-        library.probe_in_use()
+        library.probe_in_use()  # without a probe nothing can be refitted: say so before labelling
         library.label(event_id=found.id, kind=said, note=note, reviewer=name)
         echo(f"{found.id[:SHORT_ID]} is labelled {kind}")
         teacher = Teacher(library)
@@ -88,7 +89,7 @@ def _print(refit: Refit, names: dict[str, str]) -> None:
         echo(f"doubtful: {shown(doubt.name)}")
         echo(f"  {doubt.label}, but scores {doubt.score:.2f}")
     for left_out in refit.left_out:
-        echo(f"not learnt, no states: {shown(left_out)}")
+        echo(f"not learnt from, since its states are gone: {shown(left_out)}")
 
 
 def _print_events(what: str, events: tuple[KeptEvent, ...], names: dict[str, str]) -> None:

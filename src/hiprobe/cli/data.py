@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def git_progress(*, quiet: bool) -> Iterator[Callable[[str], None] | None]:
-    """Takes lines of progress, each in the place of the one before; None where nobody watches."""
+    """A function that shows progress on one line; None where nobody watches it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -77,7 +77,8 @@ def _print_findings(heading: str, found: tuple[CheckFinding, ...], limit: int | 
 
 
 def _by_split(found: tuple[CheckFinding, ...]) -> str:
-    """How many of the missing videos belong to each split."""
+    """How many of the missing videos belong to each split; empty for other findings."""
+    # Findings of a missing video begin with its split.
     words = Counter(f.text.split()[0] for f in found if f.text.endswith("of the published list"))
     return f" ({', '.join(f'{n} {split}' for split, n in words.items())})" if words else ""
 
@@ -90,6 +91,7 @@ def _print_remarks(manifest: Manifest) -> None:
             f"\n{pictures} videos are folders of pictures; `hiprobe data pack` makes video files "
             "of them, which the other commands read"
         )
+    # Training splits of known sets are labelled by video; that is no fault.
     if any(r.label for r in rows) and not any(r.spans for r in rows):
         echo(
             "\nno abnormal frames are known here: the videos can be fitted on and tested as whole "
@@ -152,7 +154,10 @@ def _print_counts(report: CheckReport) -> None:
 
 
 def _in_short(found: tuple[CheckFinding, ...]) -> str:
-    """How many videos differ by how much."""
+    """How many videos differ by how many frames, the most frequent differences first.
+
+    A whole set that differs by 1 was counted in another way, and is not damaged.
+    """
     steps = Counter(m[1] for f in found if (m := re.search(r"\(([+-]\d+)\)", f.text)))
     return ", ".join(f"{n} by {step}" for step, n in steps.most_common(5))
 
@@ -317,6 +322,7 @@ def pack(manifest: Path, out: Path, quiet: bool) -> None:
     from hiprobe.datasets.manifest import read_manifest, write_manifest
     from hiprobe.datasets.transfer import pack_manifest
 
+    # The manifest is written last: with it the folder is complete.
     with folder_in_use(out):
         with progress_bar("packing", quiet=quiet) as listener:
             packed = pack_manifest(read_manifest(path=manifest), folder=out, progress=listener)
@@ -348,6 +354,7 @@ def subset(manifest: Path, fraction: float, seed: int, split: str | None, out: P
     from hiprobe.datasets.manifest import read_manifest, write_manifest
     from hiprobe.datasets.transfer import draw_subset
 
+    # A share of each class: drawn from all, a rare class would often have no clip.
     drawn = draw_subset(read_manifest(path=manifest), fraction=fraction, seed=seed, split=split)
     write_manifest(drawn, path=out)
     print_classes(drawn)

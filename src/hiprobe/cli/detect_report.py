@@ -25,9 +25,11 @@ class DetectReport:
     """Prints the events of one video after the other, and a table of all at the end.
 
     Attributes:
-        segment_seconds: length of segments that was asked for, None for a number of frames.
-        segment_frames: that number.
-        shown: what files are called on screen where several have the same name.
+        quiet: print no remarks and no names of files.
+        segment_seconds: length of segments that was asked for; None if it was asked for in frames.
+        segment_frames: that number of frames.
+        rows: the table of all videos so far.
+        shown: what files are called on screen if several have the same name.
     """
 
     quiet: bool
@@ -85,15 +87,18 @@ def remarks(
 ) -> list[str]:
     """Speed, and what a user should know of this video.
 
-    `segment_seconds` is the length that was asked for, None where it was given in frames.
+    Args:
+        segment_seconds: the length that was asked for; None if it was asked for in frames.
+        segment_frames: that number of frames.
     """
     import numpy as np
 
     from hiprobe.video.container import still_written_words
 
+    # The median, since the last segment is shorter and gaps lengthen some.
     typical = float(np.median(timeline.end_seconds - timeline.start_seconds))
     found = [speed(result)]
-    # A file that broke off has its own line already.
+    # A file that broke off has a line of its own already.
     if result.outcome == "end" and result.seconds_since_change is not None:
         found += filter(None, [still_written_words(result.seconds_since_change)])
     if typical >= LONG_SEGMENT_SECONDS:

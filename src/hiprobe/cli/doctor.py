@@ -25,7 +25,7 @@ Level = Literal["ok", "note", "missing"]
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report; `remedy` says what to do where something is missing."""
+    """One line of the report; `remedy` says what to do if something is missing."""
 
     name: str
     level: Level
@@ -134,6 +134,7 @@ def _cores() -> Check:
     from hiprobe.settings import usable_processors
 
     flags = processor_flags()
+    # Without these instructions bfloat16 is converted to float32 and back for every product.
     fast = "amx_bf16" in flags or "avx512_bf16" in flags
     bf16 = "native bfloat16" if fast else "no native bfloat16 (float32 is faster here)"
     named = " ".join(flags) or "flags unknown"

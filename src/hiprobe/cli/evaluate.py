@@ -34,6 +34,7 @@ def print_protocol(result: Evaluation) -> None:
     )
     if result.split not in ("test", ""):
         echo(f"note: this is the {split}; do not compare with figures on the test split")
+    # So it is with a manifest of trimmed clips.
     if result.whole_videos and result.whole_videos == result.anomalous_videos:
         echo("note: every event lasts its whole video, so nothing here measures localisation")
     echo(f"smoothing: {result.smoothing or 'scores taken as the file has them'}")
@@ -333,6 +334,7 @@ def command(
         cooldown_seconds=cooldown_seconds,
         smoothing=asked.words if asked else None,
     )
+    # Trivial scores say what a figure is worth on this set.
     floors = floor_metrics(truth)
     print_protocol(result)
     print_headlines(result, floors)

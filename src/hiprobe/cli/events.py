@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from hiprobe.review.library import Library
     from hiprobe.review.values import KeptEvent, Label
 
-# Digits of an id on screen: a line then fits into 40 columns.
+# Digits of an id on screen: a line then fits into 40 columns. Any longer part of an id is taken
+# too.
 SHORT_ID = 8
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 # Endings of tables of labelled clips.
 TABLE_SUFFIXES = frozenset((".csv", ".parquet"))
 
-# Labels of the extracted clips, under the name by which `fit` finds them in a folder.
+# Labels of the extracted clips. `fit` looks for this name in a folder, so that the folder alone is
+# enough for it.
 LABELS_NAME = "manifest.csv"
 
 
@@ -72,6 +73,7 @@ def extract(
 
     from hiprobe.pipeline.engine import Engine
 
+    # Before the backbone is opened: none of these takes a second to refuse.
     _refuse_own_table(videos, out)
     tell = None if how.quiet else say
     items = items_to_extract(videos, out=out, tell=tell)
@@ -154,8 +156,9 @@ def parse_layers(text: str, *, layer_count: int) -> list[int]:
     for part in text.split(","):
         first, dash, last = (p.strip() for p in part.partition("-"))
         if not _is_number(first) or (dash and not _is_number(last)):
-            raise UsageError(f"layers {text!r}: {part!r} is no number or range; write 1,12-20")
-        # one above the last layer is enough to be refused below, whatever number was typed
+            raise UsageError(f"layers {text!r}: {part!r} is not a number or a range; write 1,12-20")
+        # One above the last layer is enough to be refused below; 1-999999999 makes no list of that
+        # length.
         found.update(range(int(first), min(int(last or first), layer_count + 1) + 1))
         if int(first) > layer_count:
             found.add(int(first))
@@ -194,7 +197,9 @@ class _Extraction:
 
         name = self.run_file.names.find(item.video, part=item.part)
         if name is not None and exists(replace(item, name=name).target(self.run_file.out)):
-            return None  # if they are of other content, they are read when it is their turn
+            # By path alone: to hash every file here would hold up the workers. If the content is
+            # another one, it is read when its turn comes.
+            return None
         return ReadPlan(self.session.backbone, self.session.settings).unit(item.video, item.stretch)
 
     def one(self, item: Item, course: Course) -> None:

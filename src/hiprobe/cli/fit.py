@@ -274,12 +274,14 @@ def fit(
         review=review,
     )
     run.verbose = verbose
+    # An extended probe replaces itself unless it is given another folder.
     run.save(out or add or Path("my-probe"))
     run.failures.finish()
 
 
 def _typed(ctx: click.Context, *names: str) -> list[str]:
     """Those of some options that the user typed, as they are written (`--layers-up-to`)."""
+    # By the source and not by the value: a default that is typed out is a choice, too.
     typed = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
     return [f"--{name.replace('_', '-')}" for name in typed]
 

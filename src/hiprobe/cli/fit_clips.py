@@ -178,6 +178,8 @@ class Fitting:
         from hiprobe.joined import readings_read
         from hiprobe.probe import Probe
 
+        # In this order a slip in a path or a table is known before the backbone is opened, which
+        # takes seconds, or downloads it.
         known = None if add is None else Probe.load(add)
         if known is not None:
             known.check_extendable()
@@ -237,6 +239,7 @@ class Fitting:
                 session = open_session(how)
             else:
                 say_how_it_is_cut(known, how)
+                # Whole, since the probe's own clips hold all layers as well.
                 session = open_for_probe(known, how, whole=True)
         if session is not None and known is None:
             settings = settings.for_backbone(session.backbone)
@@ -321,7 +324,10 @@ class Fitting:
             before = len(self.known.names_)
             new = self.known.joined(self.views) if self.known.members else self.examples
             probe = self.known.add(new)
-            self._say_what_is_new(len(probe.names_) - before)
+            added = len(probe.names_) - before
+            if not self.how.quiet:
+                known_already = len(self.examples) - added
+                say(f"{added} clips added; {known_already} were in the probe already")
             return probe
         probe = self.settings.probe()
         if self.settings.reads_heads:
@@ -337,10 +343,6 @@ class Fitting:
         if not last:
             return None
         return replace(self.settings, recipe="paper", mode="clip").probe().fit(last[0])
-
-    def _say_what_is_new(self, added: int) -> None:
-        if not self.how.quiet:
-            say(f"{added} clips added; {len(self.examples) - added} were in the probe already")
 
     def save(self, folder: Path) -> Probe:
         """Fit, print the result, and write the probe folder."""
@@ -426,7 +428,7 @@ def _readings_lacking(
 
     lacking: set[str] = set()
     for video in {c.video for c in clips if not open_source(c.video).has_pictures}:
-        with suppress(StatesError):  # told later, with the clips that cannot be read
+        with suppress(StatesError):  # named later, with the clips that cannot be read
             kept = read_states_header(video)["readings"]
             lacking |= set(readings) - set(kept["segments"] or kept["clip"])
     return tuple(r for r in readings if r in lacking)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Clips named in a line; the rest are counted.
 SHOWN_CLIPS = 8
 
-# With fewer of a kind, more of them help whatever else is wrong.
+# With fewer clips of a kind, more of them help whatever else is wrong.
 MANY_CLIPS = 20
 
 # In less footage than this, one false alarm more or less changes the rate by four an hour.

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from hiprobe.failures import Failure
     from hiprobe.probe import Probe
 
-EXPORT_NAMES = ("json", "csv", "activitynet", "fiftyone", "cvat", "labelstudio", "clips")
 # Written out, since help texts are shown without loading the review; a test compares them.
+EXPORT_NAMES = ("json", "csv", "activitynet", "fiftyone", "cvat", "labelstudio", "clips")
 
 
 @click.group()
@@ -59,13 +59,13 @@ def export_labels(file: Path, name: str | None, results: Path) -> None:
       hiprobe labels export labels.csv --results results
       hiprobe labels export for-cvat.zip --format cvat
     """
-    from hiprobe.review.exports import write_export
+    from hiprobe.review.exports import LibraryExports
 
     chosen = name or file.suffix.lower().removeprefix(".")
     if name is None and chosen not in ("json", "csv"):
-        raise UsageError(f"{file} ends in none of .json and .csv; choose one with --format")
+        raise UsageError(f"{file} ends in neither .json nor .csv; choose a format with --format")
     with opened_review(results) as library:
-        left_out = write_export(chosen, library, file)
+        left_out = LibraryExports(library).write(chosen, file)
         count = len(library.labels())
     say(f"wrote {shown(file)}: {count} {'label' if count == 1 else 'labels'}")
     failures = Failures()
@@ -94,7 +94,9 @@ def import_labels(file: Path, reviewer: str | None, results: Path) -> None:
     except ValueError as error:
         raise UsageError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
-        raise UsageError(f"{file} is no export of labels; give one of `hiprobe labels export`")
+        raise UsageError(
+            f"{file} is not an export of labels; give one that `hiprobe labels export` wrote"
+        )
     with opened_review(results) as library:
         count = library.import_labels(document, reviewer_name(reviewer))
     echo(f"{count} new {'label' if count == 1 else 'labels'}")
@@ -109,16 +111,22 @@ def clips_with_labels(
     split: str | None,
     how: SessionOptions,
 ) -> tuple[tuple[LabelledClip, ...], tuple[Failure, ...]]:
-    """Labelled clips for a fit, with those of a review; and its videos that cannot be taken.
+    """Labelled clips for a fit, with those of a review.
 
     Args:
-        path: a folder or a table; None where the review's labels are all.
-        review: a folder of results with labels; None where there is none.
-        known: the probe that is extended.
+        path: a folder or a table of clips; None to fit on the review's labels alone.
+        review: a folder of results with labels; None for none.
+        known: the probe that is extended; None for a new one.
+        normal: names of the normal classes; empty to recognise them.
+        split: rows of a table to take; see `read_clips`.
+        how: whether the cache is used, and whether to print what was taken.
+
+    Returns:
+        The clips, and the videos of the review whose labels were left out.
 
     Raises:
         LabelError: as `read_clips`, the same content under two labels, or clips of one kind only.
-        UsageError: the review has no labels, or there is neither of both.
+        UsageError: the review has no labels, or neither clips nor a review were given.
     """
     cached, quiet, new = how.cached, how.quiet, known is None
     if review is None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FORMAT = "hiprobe-layers"
 VERSION = 1
 
+# Under every map, since people read distances into them.
 TSNE_NOTE = (
     "One point is one clip. t-SNE keeps neighbours together; distances and sizes of groups mean "
     "nothing."
@@ -40,6 +41,7 @@ def measure_layers(run: Fitting, out: Path) -> None:
     from hiprobe.report.layer_chart import plot_layers
     from hiprobe.report.terminal import layers_table
 
+    # A probe is fitted only for its table of layers; it is not kept.
     probe = run.fitted()
     curves = layer_curves(probe)
     print_rich(layers_table(curves))

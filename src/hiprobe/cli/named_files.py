@@ -32,12 +32,12 @@ def expand_videos(
 ) -> list[Path]:
     """Files of all names in order, each once; a folder stands for the videos at any depth in it.
 
-    A name that is no file is kept, so that reading it gives the reason. In folders and patterns
-    what HiProbe wrote is skipped; a file that is named itself is taken.
+    A name without a file is kept, so that reading it gives the reason. In folders and patterns,
+    files that HiProbe wrote are skipped; a file that is named itself is taken.
 
     Args:
         out: folder for the results of this run, which is skipped too.
-        tell: takes a sentence on files of folders that were skipped, and on missing times.
+        tell: is called with sentences about skipped files and missing times; None for silence.
 
     Raises:
         UsageError: a folder or a glob holds no video, or a name is the address of a stream.
@@ -86,7 +86,8 @@ def _before_magic(pattern: Path) -> Path:
     return Path(*plain)
 
 
-# Classes that a line names of each kind; the rest are counted.
+# Classes of each kind that are named in a line; the rest are counted. UCF-Crime has 14, and a
+# mistake in `--normal` must be seen.
 _SHOWN_CLASSES = 20
 
 

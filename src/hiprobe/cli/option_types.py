@@ -23,6 +23,7 @@ MAX_FRAMES = 100_000_000
 # Of one segment, as in `hiprobe.segment`, which is not loaded for a help text.
 MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
 
+# Limits that no use comes near. They keep slips, and what an array of such a size would cost, out.
 MAX_SIGMA = 1e6
 MAX_KAPPA = 1e6
 # Scores of others have ranges of their own; a threshold beyond this is a slip.
@@ -109,7 +110,7 @@ class DayHours(click.ParamType["DayPart"]):
         found = re.fullmatch(r"(\d\d?):(\d\d)-(\d\d?):(\d\d)", str(value))
         first, first_minute, last, last_minute = map(int, found.groups()) if found else [99] * 4
         if max(first, last) > 23 or max(first_minute, last_minute) > 59:
-            self.fail(f"{value!r} is no part of a day; write it as 06:00-18:00.", param, ctx)
+            self.fail(f"{value!r} is not a part of a day; write it as 06:00-18:00.", param, ctx)
         begins, ends = first + first_minute / 60, last + last_minute / 60
         if begins == ends:
             self.fail(f"{value!r} begins where it ends; give two times.", param, ctx)
@@ -131,7 +132,7 @@ class RateOfAlarms(click.ParamType[float]):
         """
         count, _, unit = str(value).partition("/")
         if unit not in HOURS:
-            self.fail(f"{value!r} is no rate; write it as 1/day, 2/hour or 3/week.", param, ctx)
+            self.fail(f"{value!r} is not a rate; write it as 1/day, 2/hour or 3/week.", param, ctx)
         return Number(0, 1e6, low_open=True).convert(count, param, ctx) / HOURS[unit]
 
 

@@ -6,16 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hiprobe.cli import options
-from hiprobe.cli.console import echo, format_bytes, format_left, print_table, say
+from hiprobe.cli.console import echo, format_left, say
 from hiprobe.cli.option_types import MAX_LAYER, MAX_WORKERS, Number, Whole
+from hiprobe.cli.plan_report import hours_words, plan_document, print_plan
 from hiprobe.cli.session import SessionOptions
 from hiprobe.errors import UsageError
-from hiprobe.names import is_object, path_text
+from hiprobe.names import is_object
 from hiprobe.spec import BackboneSpec
 
 if TYPE_CHECKING:
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
     from hiprobe.probe import Probe
     from hiprobe.segment import Stretch
 
-FORMAT, VERSION = "hiprobe-plan", 1
-# Files that the first line of a run looks into: on a network share each takes a moment. Of a plan
-# too where they lie in an object store, since an object is copied to read its header.
+# How many files the first line of a run looks into, since on a network share each takes a moment.
+# In an object store this also holds for `hiprobe plan`: an object is copied to read its header.
 FEW_HEADERS = 50
 
 
@@ -92,14 +92,14 @@ def plan(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Tell what a run will take: segments, time, memory, disk, price, and what would halve it.
+    """Estimate what a run will take: segments, time, memory, disk, price, and what would halve it.
 
     Only the headers of the videos are read; where one lacks both length and number of frames, its
-    packets are counted, and the plan says so. Of an object store 50 videos at most are copied and
-    looked into, and the others taken to be like them. Time comes from the backbone's rate on this
+    packets are counted, and the plan says so. From an object store at most 50 videos are copied and
+    looked into; the others are assumed to be like them. Time comes from the backbone's rate on this
     machine, which is measured once in some ten seconds and kept. With --gpu, and for a backbone
-    that is not on this disk, it is the floor: the operations needed over the rate of a plain matrix
-    product, which real runs come near but never reach.
+    that is not on this disk, it is a lower bound: the operations needed, at the rate of a plain
+    matrix product, which real runs come near but never reach.
 
     \b
     Examples:
@@ -125,7 +125,7 @@ def plan(
     cut = wanted.settings
     saved = savings_of(found, cut, spec=wanted.spec)
     if as_json:
-        echo(json.dumps(document(found, wanted, saved, price_per_hour), indent=1))
+        echo(json.dumps(plan_document(found, wanted, saved, price_per_hour), indent=1))
     else:
         print_plan(found, wanted, saved, price_per_hour)
     failures = Failures()
@@ -135,7 +135,7 @@ def plan(
 
 
 def _videos(named: Sequence[str], *, quiet: bool) -> list[Path]:
-    """The videos of the names; states are read already.
+    """The videos among the files of these names; files of states need no model.
 
     Raises:
         UsageError: all of them are states, or as `expand_videos`.
@@ -146,7 +146,9 @@ def _videos(named: Sequence[str], *, quiet: bool) -> list[Path]:
     found = expand_videos(named, tell=None if quiet else say)
     videos = [file for file in found if open_source(file).has_pictures]
     if not videos:
-        raise UsageError(f"{', '.join(named)}: all are extracted states, which no model reads")
+        raise UsageError(
+            f"{', '.join(named)}: these are all extracted states, which need no model; give videos"
+        )
     return videos
 
 
@@ -157,8 +159,8 @@ class Wish:
     Attributes:
         spec: the backbone.
         settings: how videos are cut, and the layers (None for all) and readings.
-        with_clips: whole clips are read too.
-        prompt_count: prompts that are asked about each segment.
+        with_clips: whole clips are read too, as `fit` and `extract` do.
+        prompt_count: how many prompts are read with each segment.
     """
 
     spec: BackboneSpec
@@ -174,7 +176,12 @@ class Wish:
         layer: int | None,
         lengths: SessionOptions,
     ) -> Wish:
-        """What a command of these options would read.
+        """What a command with these options would read.
+
+        Args:
+            folder: that of a probe, for a `detect`; None for a `fit` or an `extract`.
+            layer: the only one to read; None for all.
+            lengths: only its lengths of segments count.
 
         Raises:
             ProbeFolderError: the probe cannot be read.
@@ -215,13 +222,14 @@ class Wish:
         """The estimate for some videos.
 
         Args:
-            gpu, count: GPUs of the table; None for this machine.
-            measure: True to measure again, False never to, None where there is no rate yet and
-                the backbone is on this disk.
-            stretches, most_headers: as of `Footage.of`.
+            gpu, count: which GPU of the table, and how many of them; None for this machine.
+            measure: True measures the backbone again, False never does, None does if there is no
+                rate of it yet and it is on this disk.
+            stretches, most_headers: as `Footage.of` takes them.
 
         Raises:
-            UsageError: the GPU or the layer does not exist, or nothing tells the backbone's time.
+            UsageError: the GPU or the layer does not exist, or nothing is known of the backbone's
+                speed.
             VideoError: no video can be opened.
             BackboneError: there is no such backbone.
         """
@@ -240,8 +248,8 @@ class Wish:
             layer_count, width = shape.layer_count, shape.width
         else:
             raise UsageError(
-                f"nothing is known of the time that {self.spec.known_as} takes: leave out "
-                "--no-measure and --gpu to measure it here, or name one of `hiprobe backbones`"
+                f"the speed of {self.spec.known_as} is not known: leave out --no-measure and --gpu "
+                "to measure it here, or name one of `hiprobe backbones`"
             )
         # The vision tower's readings run no layer of the decoder.
         is_decoded = not set(self.settings.readings) <= set(VISION_READINGS)
@@ -280,10 +288,12 @@ class Wish:
         if measure is None and not _is_here(self.spec):
             return None
         if not quiet:
-            say(f"measuring {self.spec.known_as} on this machine, which is kept for later plans")
+            say(f"measuring {self.spec.known_as} on this machine; later plans reuse the result")
         return rate_of(self.spec, fresh=True)
 
     def _number_bytes(self, shape: Shape | None, *, on_gpu: bool) -> int:
+        # As backbones are opened without --dtype: half precision on a GPU, float32 on a processor,
+        # where most half-precision products are slower.
         if shape is not None and shape.float32_only:
             return 4
         if self.spec.dtype is None:
@@ -292,7 +302,7 @@ class Wish:
 
 
 def shape_of(spec: BackboneSpec) -> Shape | None:
-    """The shape of a known backbone; None of a model folder, and of one of another package."""
+    """The shape of a known backbone; None for a model folder and for one of another package."""
     from hiprobe.backbones.catalogue import find_entry, stored_shapes
 
     entry = find_entry(spec.known_as)
@@ -312,7 +322,7 @@ def _is_here(spec: BackboneSpec) -> bool:
         return known.on_disk
     from hiprobe.backbones.registry import backbone_folder
 
-    backbone_folder(spec.known_as)
+    backbone_folder(spec.known_as)  # raises for a name that is neither a backbone nor a folder
     return True
 
 
@@ -334,130 +344,21 @@ def savings_of(found: RunPlan, cut: ExtractionSettings, *, spec: BackboneSpec) -
     from hiprobe.backbones.catalogue import stored_shapes
     from hiprobe.pipeline.planning import savings
 
+    # Smaller backbones are among the proposals; the one of the plan itself would save nothing.
     others = [(name, s) for name, s in stored_shapes().items() if name != spec.known_as]
     return savings(found, cut, others)
-
-
-def print_plan(
-    found: RunPlan, wish: Wish, saved: Sequence[Saving], price_per_hour: float | None
-) -> None:
-    """The plan as lines."""
-    from hiprobe.datasets.video_files import count_words
-
-    footage, rate, seconds = found.footage, found.rate, found.rate.seconds(found.depth)
-    height, width = footage.frame_pixels
-    echo(
-        f"{footage.segment_count:,} segments of {wish.settings.segment_words} in "
-        f"{count_words(footage.video_count, 'video')}, {_hours(footage.seconds)} of footage, "
-        f"{width}x{height}"
-    )
-    if footage.counted:
-        echo(
-            f"{count_words(len(footage.counted), 'file')} without a length in the header: packets "
-            "counted, which reads the whole file"
-        )
-    if footage.opened_count < footage.video_count:
-        echo(
-            f"{footage.opened_count} of the videos were copied from the object store and looked "
-            "into; the others are taken to be like them"
-        )
-    layers = "1 layer" if found.layers_read == 1 else f"{found.layers_read} layers"
-    echo(f"{wish.spec.known_as} to layer {found.depth}, {layers} kept: {rate.words}")
-    rows = [
-        ("a segment", f"{seconds:.3g} s" if seconds >= 0.01 else f"{1e3 * seconds:.2g} ms"),
-        ("time", _time_words(found)),
-        ("memory", _memory_words(found)),
-        (
-            "disk",
-            f"{format_bytes(found.cache_bytes)} of states in the cache, "
-            f"{format_bytes(found.result_bytes)} of results",
-        ),
-    ]
-    if price_per_hour is not None:
-        best = "" if rate.source == "measured" else " at best"
-        rows.append(
-            ("price", f"{found.cost(price_per_hour):,.2f}{best}, {price_per_hour:g} an hour")
-        )
-    print_table(("what", "expected"), rows)
-    if saved:
-        echo("\nWhat would about halve it:")
-        print_table(
-            ("change", "option", "time left"),
-            [(s.what, s.option, f"{100 * s.share:.0f}%") for s in saved],
-        )
-
-
-def _time_words(found: RunPlan) -> str:
-    best = "" if found.rate.source == "measured" else "at best "
-    speed = found.footage.seconds / max(found.seconds, 1e-9)
-    told = f"{best}{format_left(found.seconds)}, {speed:,.1f}x playback speed"
-    if found.workers.gpu_count:
-        return f"{told}; decoding keeps {found.decoding_cores:.1f} cores busy meanwhile"
-    part = 1 - found.model_seconds / max(found.seconds, 1e-9)
-    return f"{told}; {100 * part:.0f}% of it decoding"
-
-
-def _memory_words(found: RunPlan) -> str:
-    told = format_bytes(found.memory_bytes)
-    if not found.workers.gpu_count or found.model_bytes is None:
-        return told
-    told += f", and {format_bytes(found.model_bytes)} of each GPU"
-    has = found.workers.memory_bytes
-    if has is not None and found.model_bytes > has:
-        return f"{told}, which has {format_bytes(has)}: it does not fit"
-    return told
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else format_left(seconds)
-
-
-def document(
-    found: RunPlan, wish: Wish, saved: Sequence[Saving], price_per_hour: float | None
-) -> dict[str, Any]:
-    """The plan as JSON values."""
-    footage, workers = found.footage, found.workers
-    return {
-        "format": FORMAT,
-        "version": VERSION,
-        "backbone": wish.spec.known_as,
-        "layer": found.depth,
-        "layers_kept": found.layers_read,
-        "readings": list(wish.settings.readings),
-        "videos": footage.video_count,
-        "videos_looked_into": footage.opened_count,
-        "footage_seconds": footage.seconds,
-        "frames": footage.frame_count,
-        "segments": footage.segment_count,
-        "passes": found.row_count,
-        "frame": {"height": footage.frame_pixels[0], "width": footage.frame_pixels[1]},
-        "packets_counted": [path_text(path) for path in footage.counted],
-        "rate": {
-            "source": found.rate.source,
-            "words": found.rate.words,
-            "segment_seconds": found.rate.seconds(found.depth),
-        },
-        "gpus": workers.gpu_count,
-        "cores": workers.cores,
-        "seconds": found.seconds,
-        "model_seconds": found.model_seconds,
-        "decoding_core_seconds": found.decoding_core_seconds,
-        "memory_bytes": found.memory_bytes,
-        "model_bytes": found.model_bytes,
-        "cache_bytes": found.cache_bytes,
-        "result_bytes": found.result_bytes,
-        "price": None if price_per_hour is None else found.cost(price_per_hour),
-        "savings": [{"what": s.what, "option": s.option, "share_of_time": s.share} for s in saved],
-    }
 
 
 def say_first_line(
     files: Sequence[Path], wish: Wish, *, stretches: Sequence[Stretch] | None = None
 ) -> None:
-    """What is about to be read and how long it will take, as a run's first line.
+    """Print what is about to be read and how long it will take, as a run's first line.
 
-    Nothing is measured for it, and of many files only some headers are read; where it cannot be
-    told, nothing is said: the run itself will say what is wrong.
+    Nothing is measured for it, and of many files only some headers are read. If that is not enough
+    for an estimate, nothing is printed: the run itself will say what is wrong.
+
+    Args:
+        stretches: the part of each file that is read; None for all of it.
     """
     from hiprobe.errors import HiProbeError
 
@@ -467,7 +368,7 @@ def say_first_line(
         return
     best = "" if found.rate.source == "measured" else "at best "
     say(
-        f"about {found.footage.segment_count:,} segments, {_hours(found.footage.seconds)} of "
+        f"about {found.footage.segment_count:,} segments, {hours_words(found.footage.seconds)} of "
         f"footage: {best}{format_left(found.seconds)} if none of it is cached"
         f" ({found.rate.words.removeprefix('at best: ')})"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hiprobe.cli import options
-from hiprobe.cli.console import echo, print_table, progress_bar, say
+from hiprobe.cli.console import echo, print_table, progress_bar, say, say_nothing
 from hiprobe.cli.option_types import MAX_DRAWS, MAX_SEED, Number, Whole
 from hiprobe.cli.run_files import Failures
 from hiprobe.cli.session import SessionOptions, default_cache
@@ -168,6 +168,7 @@ def _name_data(paths: Sequence[Path], *, normal: Sequence[str]) -> tuple[DataSou
         # Many sets have a `manifest.csv`, so its name says nothing; its folder's does.
         plain = own.parent.name if own.stem == "manifest" else own.stem
         taken = {d.name for d in found}
+        # Two folders may have the same name; results of both must not share one.
         names = (plain, *(f"{plain}-{n}" for n in range(2, len(paths) + 2)))
         found.append(DataSource(next(n for n in names if n not in taken), path, tuple(normal)))
     return tuple(found)
@@ -179,7 +180,7 @@ def _run(names: Sequence[str], request: ReproduceRequest, how: SessionOptions) -
     from hiprobe.reproduce.result_pages import MARKDOWN_NAME
     from hiprobe.reproduce.run_experiments import chosen_experiments, run_experiments
 
-    tell = _nothing if how.quiet else say
+    tell = say_nothing if how.quiet else say
     extraction = Extraction(
         request,
         partial(request.backbone.open, say=None if how.quiet else say),
@@ -196,7 +197,3 @@ def _run(names: Sequence[str], request: ReproduceRequest, how: SessionOptions) -
     for failure in extraction.failures:
         failures.add(failure.video, failure.reason)
     return failures
-
-
-def _nothing(line: str) -> None:
-    """Takes a line and shows nothing."""

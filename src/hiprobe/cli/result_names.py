@@ -143,7 +143,7 @@ class ResultNames:
         return Owner("", _absolute(video), digest, size, self.kind, part)
 
     def _may_have(self, name: str, identity: Owner) -> bool:
-        """True where no file under this name is, or may become, another video's."""
+        """Whether no file under this name is, or may become, that of another video."""
         endings = endings_of(self.kind)
         files = _folded(f"{name}{ending}" for ending in endings)
         of_kind = {kind: endings_of(kind) for kind in ENDINGS}
@@ -191,7 +191,7 @@ def _known(video: Owner, owners: Sequence[Owner]) -> Owner | None:
 
 
 def _has_grown(before: Owner, now: Owner) -> bool:
-    """True where a file begins with all that it held before."""
+    """Whether a file still begins with everything that it held before."""
     # Sizes first: only a file that is longer now is worth reading.
     if not 0 < before.size_bytes < now.size_bytes:
         return False
@@ -226,7 +226,7 @@ def made_from(file: Path) -> str | None:
 
 
 def _names_itself(first: Path, video: Owner) -> bool:
-    """True where a result without a run file says that it is of this video."""
+    """Whether a result without a run file says that it is of this video."""
     if video.kind == STATES:
         return made_from(first) == video.sha256
     from hiprobe.report.documents import read_document

@@ -99,6 +99,7 @@ def review(
       hiprobe review results/ --host 0.0.0.0 --port 8080 --password-file people.txt
       hiprobe review results/ --port 8080 --trust-header X-User --known-as cameras.example
     """
+    # Looked up and not imported: if one of them is there and broken, its own error says more.
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(

@@ -44,13 +44,13 @@ def spec_of_options(given: dict[str, Any]) -> BackboneSpec:
 
 @dataclass(frozen=True)
 class Readers:
-    """Who reads the videos.
+    """Which processes read the videos.
 
     Attributes:
-        workers: how many; None for one here, or for as many as a cluster has room for.
+        workers: how many; None for this process alone, or for as many as a cluster has room for.
         engine: one of `ENGINES`.
-        address: of a Ray cluster.
-        threads: of each of them; None for a fair share of the processors.
+        address: that of a Ray cluster; None for the one that is found.
+        threads: how many each of them has; None for a fair share of the processors.
 
     Raises:
         UsageError: an address without a cluster.
@@ -122,7 +122,7 @@ class SessionOptions:
 
     @property
     def lengths_asked(self) -> dict[str, float]:
-        """Option -> value, of those that say how long segments are and how often one begins."""
+        """The lengths of segments and hop that were asked for, by option."""
         found = {option: getattr(self, name) for name, option in LENGTHS.items()}
         return {option: value for option, value in found.items() if value is not None}
 
@@ -137,7 +137,7 @@ class SessionOptions:
             # The length that was asked for replaces the other unit's.
             changes["segment_seconds"] = None
         if changes.keys() & {"segment_seconds", "hop_seconds"}:
-            # A hop in frames of the probe's cut means nothing beside a length in seconds.
+            # A hop that the probe has in frames means nothing next to a length in seconds.
             changes["hop_frames"] = None
         return replace(own, **changes)
 

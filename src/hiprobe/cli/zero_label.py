@@ -116,6 +116,7 @@ def score_without_probe(
     from hiprobe.pipeline.source import open_source
 
     files = expand_videos(videos, out=out, tell=None if how.quiet else say)
+    # All of them are looked at before the backbone is opened.
     for file in files:
         if not open_source(file).has_pictures:
             raise UsageError(f"{file} holds states; a baseline asks about the video itself")
@@ -273,6 +274,8 @@ def _named(heads: FittedHeads) -> str:
 
 def _remarks(found: ZeroLabelResult) -> list[str]:
     """What a user must know about the answers to judge the scores."""
+    # A model that answers with other words than Yes and No gives a ratio of two tiny numbers: noise
+    # that looks like any other score.
     lines = []
     if found.unanswered:
         lines.append(

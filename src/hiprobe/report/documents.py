@@ -18,6 +18,7 @@ from hiprobe.report.words import STANDING_NOTE, Span, checked_spans
 from hiprobe.store.text_files import json_text, write_table, write_text
 from hiprobe.timeline import EMA_WEIGHT, Event, Explanation, Timeline
 
+# The first key of each document; the review finds the timelines in a folder by it.
 FORMAT = "hiprobe-timeline"
 VERSION = 2
 # Explanations of version 1 have a text and no fields.
@@ -193,7 +194,18 @@ def read_timeline(path: Path | str) -> Timeline:
     Raises:
         UsageError: the file is missing, is not such a document, or has another version.
     """
-    document = read_document(path)
+    return timeline_of(read_document(path), path=path)
+
+
+def timeline_of(document: Mapping[str, Any], *, path: Path | str) -> Timeline:
+    """The timeline of a document that `read_document` gave; a segment without a score has NaN.
+
+    Args:
+        path: where the document was read, for messages.
+
+    Raises:
+        UsageError: it is damaged.
+    """
 
     def column(name: str) -> NDArray[np.float64]:
         values = [segment[name] for segment in document["segments"]]
@@ -208,6 +220,7 @@ def read_timeline(path: Path | str) -> Timeline:
             smoothed=column("smoothed"),
             threshold=float(document["threshold"]),
             sigma_segments=float(document["sigma_segments"]),
+            # Older documents have none of these: there was one smoothing and no overlap then.
             smoothing=document.get("smoothing", "gaussian"),
             ema_weight=float(document.get("ema_weight", EMA_WEIGHT)),
             overlap=document.get("overlap", "none"),

@@ -38,9 +38,11 @@ from hiprobe.timeline import Event, Timeline
 if TYPE_CHECKING:
     from jinja2 import Template
 
+# Of the longer side. The page shows pictures 104 pixels high; those of 16:9 have 135.
 THUMBNAIL_PIXELS = 240
 
-# Of a longer event the page plays this much, with its peak in the middle.
+# The page plays this much of a longer event, with its peak in the middle. All clips lie in the page
+# itself, which must still be small enough to be sent by mail.
 CLIP_SECONDS = 10.0
 
 
@@ -75,7 +77,8 @@ def page_template(name: str) -> Template:
     """A page of `templates/`; whatever is filled in is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Names of files and the model's words come from strangers.
+    # Names of files and the model's words may hold HTML, which must be shown and not run. A name
+    # that a template misspells is an error and not an empty place.
     environment = Environment(
         loader=PackageLoader("hiprobe.report"),
         autoescape=True,
@@ -224,6 +227,7 @@ def _truth_facts(span: Span, timeline: Timeline) -> dict[str, str]:
 
 
 def _segment_rows(timeline: Timeline) -> list[dict[str, Any]]:
+    """Cells of the table of all segments, and whether the score is above the threshold."""
     columns = (timeline.start_seconds, timeline.end_seconds, timeline.scores, timeline.smoothed)
     return [
         {

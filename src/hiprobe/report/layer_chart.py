@@ -70,6 +70,7 @@ class LayerCurves:
         """Why the chosen layer is read, in words that go on after its number."""
         if len(self.layers) == 1:
             return "the only one that was read, so that there is nothing to choose between"
+        # A layer whose measure failed cannot be the best one, and NaN would win any comparison.
         finite = [value if math.isfinite(value) else -math.inf for value in self.total]
         best = self.layers[finite.index(max(finite))]
         if best == self.chosen:
@@ -112,7 +113,8 @@ def layers_drawing(curves: LayerCurves, *, note: str | None = None) -> Draw:
             _draw_measure(axes, name, values, curves=curves, theme=theme)
         for axes in panels[len(measures) :]:
             axes.set_visible(False)
-        for axes in panels[:columns]:  # numbers of the lower axis stand under the last row only
+        # The panels share their lower axis, whose numbers stand under the last row only.
+        for axes in panels[:columns]:
             axes.set_xlabel("")
             add_paper_axis(axes)
         figure.suptitle(
@@ -146,6 +148,7 @@ def _draw_measure(
 
 def add_paper_axis(axes: Any) -> None:
     """An upper axis that counts the layers from 0, as the paper does."""
+    # Tied to the lower axis by a function, so that both move together when the chart is laid out.
     upper = axes.secondary_xaxis("top", functions=(lambda x: x - 1, lambda x: x + 1))
     upper.xaxis.get_major_locator().set_params(integer=True)
     upper.set_xlabel("layer, paper's count", fontsize=7.5)
@@ -230,6 +233,8 @@ def _layer_words(layer: int, *, is_chosen: bool) -> str:
 
 def _draw_map(axes: Any, points: NDArray[np.float64], classes: NDArray[Any], theme: Theme) -> None:
     look = {"linewidth": 0.5, "edgecolor": theme.paper, "alpha": 0.9}
+    # A form for each class, too: in print, or to those who do not tell red from blue, colour is
+    # lost.
     groups = (("normal", 0, "o", theme.truth), ("abnormal", 1, "^", theme.detected))
     for name, value, marker, colour in groups:
         chosen = points[classes == value]

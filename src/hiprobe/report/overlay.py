@@ -30,10 +30,12 @@ TRACK_RGB = (64, 70, 77)
 THRESHOLD_RGB = (255, 214, 92)
 CURVE_RGB = (240, 243, 247)
 BACKGROUND_RGB = (10, 12, 15)
+# Dark enough for a white curve over a bright picture, and the picture is still seen through it.
 BACKGROUND_ALPHA = 165
 DETECTED_DARK_RGB = (120, 26, 28)
 GAP_RGB = (74, 80, 88)
 AREA_ALPHA = 225
+# Smaller letters of DejaVu Sans run into each other.
 SMALLEST_FONT_PIXELS = 9
 
 
@@ -150,6 +152,7 @@ class Overlay:
 
     def _score_at(self, seconds: float) -> float:
         """Smoothed score of the segment that holds a moment; NaN outside of all."""
+        # The slack as in `_inside`: a frame belongs to the segment that begins with it.
         index = int(np.searchsorted(self._timeline.start_seconds, seconds + 1e-6, "right")) - 1
         if index < 0 or seconds >= self._timeline.end_seconds[index]:
             return float("nan")
@@ -178,7 +181,10 @@ class Sprites:
         self._made: dict[tuple[str, RGB], Picture] = {}
 
     def score(self, score: float) -> Picture:
-        """The score as text, two digits; the same width for every number."""
+        """The score as text, with two digits.
+
+        Digits of the font are of one width, so the bar beside it does not tremble.
+        """
         words = "no score" if math.isnan(score) else f"score {score:.2f}"
         return self.text(words, PLATE_RGB)
 
@@ -332,7 +338,7 @@ def _draw_curve(
 
 
 def _note_picture(note: str | None, *, width: int, pixels: int) -> Picture | None:
-    """The note on one line, as large as it fits, never cut where it fits at 6 pixels."""
+    """The note on one line, as large as it fits; it is cut only if it does not fit at 6 pixels."""
     if not note:
         return None
     font = load_font(pixels)

@@ -15,6 +15,7 @@ from hiprobe.segment import after_gap
 from hiprobe.timeline import Timeline
 
 TIMELINE_INCHES = (10.0, 3.6)
+# Steps between labels that people count in; the smallest is taken that gives ten labels at most.
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600)
 
 
@@ -111,8 +112,8 @@ def _draw_scores(axes: Any, timeline: Timeline, axis: ShownTime, theme: Theme) -
         label = "no score (backbone gave up)" if count == 0 else None
         look = {"facecolor": theme.faint, "alpha": 0.4, "linewidth": 0, "zorder": 0}
         axes.axvspan(*axis.span(span), label=label, **look)
-    # Scores are probabilities; the scale is the same for all videos, unless a threshold lies
-    # outside.
+    # Scores are probabilities. The scale is the same for all videos, so that charts can be
+    # compared; only a threshold outside of it widens it.
     axes.set_ylim(min(-0.03, timeline.threshold - 0.03), max(1.03, timeline.threshold + 0.03))
     axes.set_ylabel("anomaly score")
     axes.grid(axis="y")
@@ -136,9 +137,13 @@ def _steps(
 
 
 def _draw_truth(axes: Any, truth: Sequence[Span], theme: Theme) -> Any:
-    """Draw the strip of the truth; returns its legend entry, which an empty strip has too."""
+    """Draw the strip of the truth; returns its legend entry.
+
+    An empty strip has one, too: "no event" must not look like "not known".
+    """
     from matplotlib.patches import Patch
 
+    # Hatched, so that truth and detection differ without colour as well.
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": theme.truth, "hatch": "////"}
     for start, end in truth:
         axes.axvspan(start, end, facecolor=theme.truth, alpha=0.2, linewidth=0)
@@ -179,6 +184,7 @@ def _label(figure: Any, axes: Any, axis: ShownTime, *, title: str | None, note: 
     length = axis.high - axis.low
     step = next((s for s in TICK_SECONDS if length / s <= 10), length)
     axes.set_xlim(axis.low, axis.high)
+    # On an axis that is shortened in places, matplotlib's locator would label places, not moments.
     if axis.gaps:
         moments = axis.ticks(step)
         words = [_tick_words(seconds, step) for seconds in moments]

@@ -28,7 +28,7 @@ CONFIDENCE_NOTE = "as the model says itself, not calibrated"
 def events_table(
     timeline: Timeline, *, video: str, truth_spans: Sequence[Span] | None = None
 ) -> Table:
-    """Events of one video; with truth, how much of each lies in it.
+    """The events of one video; with truth, how much of each lies in it.
 
     The caption says how the video ended and how many segments have no score. Names and the
     model's words are shown as they are, square brackets included.

@@ -80,7 +80,7 @@ def format_score(score: float) -> str:
 
 
 def overlap_seconds(span: Span, others: Sequence[Span]) -> float:
-    """Seconds of `span` that lie in any of `others`; what lies in several counts once."""
+    """Seconds of `span` that lie in any of `others`; time that lies in several counts once."""
     covered, reached = 0.0, span[0]
     for start, end in sorted(others):
         low, high = max(start, reached), min(end, span[1])
@@ -122,10 +122,11 @@ def extent_seconds(timeline: Timeline) -> Span:
 
 
 # Drawn to scale, a hole of four hours would leave a recording of four seconds no pixel.
-# The largest part of the axis that one gap takes, as a share of the time with pictures.
+# The largest part of the axis that one gap takes, as a share of the time with pictures: wide enough
+# for its dots to be seen.
 GAP_SHARE = 0.04
 
-# The largest part that all gaps take together.
+# The largest part that all gaps take together: a camera that records on movement has hundreds.
 ALL_GAPS_SHARE = 0.2
 
 # Smallest distance of two labelled ticks, as a share of the axis.
@@ -153,6 +154,7 @@ class ShownTime:
         self._moved = moved if spans else np.zeros(0)
         self.low, self.high = float(self.place(first)), float(self.place(last))
         self.gaps = tuple((float(self.place(a)), float(self.place(b))) for a, b in spans)
+        # Between two gaps lies a piece with pictures: every second pair of neighbouring moments.
         self._pieces = list(pairwise([first, *self._times.tolist(), last]))[::2]
 
     def place(self, seconds: ArrayLike) -> NDArray[np.float64]:
@@ -176,6 +178,8 @@ class ShownTime:
         ]
         room = TICK_ROOM_SHARE * (self.high - self.low)
         found: list[float] = []
+        # Where pictures begin again comes first: only there does the axis jump, and the reader must
+        # know from when to when.
         for moment in begins + round_times:
             place = float(self.place(moment))
             if all(abs(place - float(self.place(other))) >= room for other in found):

@@ -76,7 +76,7 @@ class ScoredVideo:
             raise UsageError("this result names no video; give a ScoredVideo with its path")
         from hiprobe.datasets.video_files import is_states_name
 
-        # Anything with a layer and `detect` may score a video; only a Probe has facts.
+        # Anything with a layer and `detect` may score a video, but only a Probe has facts.
         facts = getattr(result.probe, "facts", None)
         return cls(
             video=result.video,
@@ -309,7 +309,10 @@ def write_html_page(result: ScoredVideo, folder: Path, name: str) -> list[Path]:
 
 
 def _thumbnails(result: ScoredVideo) -> dict[int, Sequence[Any]]:
-    """Pictures of each event by its place in the timeline, read from the video again."""
+    """Pictures of each event by its place in the timeline, read from the video again.
+
+    Detection keeps none: it does not know what an event is before the last segment is smoothed.
+    """
     if not result.has_pictures:
         return {}
     from hiprobe.video.clip import read_clip
@@ -327,7 +330,7 @@ def _thumbnails(result: ScoredVideo) -> dict[int, Sequence[Any]]:
 
 
 def _clips(result: ScoredVideo) -> dict[int, bytes]:
-    """MP4 files of the highest events, by their places in the timeline."""
+    """MP4 files of the highest events, at most `MOST_CLIPS`, by their places in the timeline."""
     if not result.has_pictures:
         return {}
     from tempfile import TemporaryDirectory
@@ -363,7 +366,7 @@ def _recorded_at(result: ScoredVideo) -> datetime | None:
 
 
 def _machine_facts() -> dict[str, Any]:
-    """Where the numbers on speed come from."""
+    """The machine and the versions that the figures on speed belong to."""
     import os
     import platform
 

@@ -1,4 +1,7 @@
-"""Labels and events for annotation tools that count in frames: FiftyOne, CVAT, Label Studio."""
+"""Labels and events for annotation tools that count in frames: FiftyOne, CVAT, Label Studio.
+
+What each importer takes was tried with its own library: fiftyone, datumaro, label-studio-sdk.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +33,17 @@ from hiprobe.review.library import Library
 from hiprobe.review.values import KeptEvent, Label
 from hiprobe.store.atomic import atomic_path
 from hiprobe.store.text_files import json_text
+from hiprobe.video.video_info import video_info
 
 
 @dataclass(frozen=True)
 class FramedVideo:
-    """A video with what was said and found in it, as tools see it that count in frames.
+    """A video with its labels and events, for tools that count in frames.
 
     Attributes:
-        name: not that of another video.
+        name: no other video has it.
         times: seconds of all frames, float64 `[frames]`.
-        width, height: of the upright picture.
+        width, height: of the upright picture, in pixels.
     """
 
     name: str
@@ -51,12 +55,12 @@ class FramedVideo:
     events: tuple[KeptEvent, ...]
 
     def frames(self, stretch: Label | KeptEvent) -> tuple[int, int]:
-        """The frames of a stretch, half-open and counted from 0; one at least."""
+        """First frame and end of a stretch, half-open and counted from 0; at least one frame."""
         return frames_within(self.times, stretch.start_seconds, stretch.end_seconds)
 
     @property
     def frames_per_second(self) -> float:
-        """The mean rate."""
+        """The mean rate; 1 for a video of one frame, which has none."""
         length = float(self.times[-1] - self.times[0])
         return round((len(self.times) - 1) / length, 6) if length > 0 else 1.0
 
@@ -78,7 +82,7 @@ def write_fiftyone(library: Library, out: Path) -> tuple[Failure, ...]:
     videos, left_out = _framed(library, with_events=True)
 
     def support(video: FramedVideo, stretch: Label | KeptEvent) -> list[int]:
-        first, end = video.frames(stretch)
+        first, end = video.frames(stretch)  # half-open and from 0; FiftyOne's end is within
         return [first + 1, end]
 
     labels = {
@@ -104,7 +108,8 @@ def write_fiftyone(library: Library, out: Path) -> tuple[Failure, ...]:
         ]
         for video in videos
     }
-    # The key's ending is cut off when it is read, so a name with a dot in it needs one.
+    # FiftyOne cuts an ending off each key. A name with a dot in it would lose its last part, so
+    # every key gets an ending.
     places = {f"{v.name}{v.path.suffix or '.mp4'}": path_text(v.path.absolute()) for v in videos}
     files = {
         "data.json": json_text(places, indent=1),
@@ -160,6 +165,7 @@ def _cvat_text(video: FramedVideo, names: Sequence[str]) -> str:
         track = ElementTree.SubElement(root, "track", kind)
         first, end = video.frames(said)
         _box(track, video, first, outside=False)
+        # A track goes on to the last frame unless a box says that it is outside from here on.
         if end < size:
             _box(track, video, end, outside=True)
     ElementTree.indent(root)
@@ -180,8 +186,9 @@ def _text(parent: ElementTree.Element, name: str, value: object) -> None:
 def write_label_studio(library: Library, out: Path) -> tuple[Failure, ...]:
     """A ZIP of Label Studio's tasks and the labelling setup that they belong to.
 
-    Labels are annotations, events are predictions. Label Studio turns times into frames by the
-    rate alone, so frames are counted by it here as well. They count from 1, both ends within.
+    Labels are annotations, events are predictions. Frames count from 1, both ends within. Label
+    Studio turns times into frames by the one rate that a task names, so they are counted by it here
+    as well, and not by the true time of each.
 
     Returns:
         Videos that cannot be read and are left out.
@@ -210,6 +217,7 @@ _CONTROL = "stretches"
 
 
 def _task(video: FramedVideo) -> dict[str, Any]:
+    # Label Studio's local storage serves files below a root, which docs/review.md sets to "/".
     place = quote(os.fsencode(video.path.absolute().as_posix().lstrip("/")))
     task: dict[str, Any] = {
         "data": {
@@ -230,6 +238,7 @@ def _task(video: FramedVideo) -> dict[str, Any]:
 
 def _region(video: FramedVideo, stretch: Label | KeptEvent, name: str) -> dict[str, Any]:
     rate, count = video.frames_per_second, len(video.times)
+    # At the mean rate a stretch may end behind the last frame, where no timeline can show it.
     start = min(round(stretch.start_seconds * rate) + 1, count)
     ranges = [{"start": start, "end": max(start, min(round(stretch.end_seconds * rate), count))}]
     return {
@@ -257,10 +266,10 @@ def _classes(videos: Sequence[FramedVideo]) -> list[str]:
 def _framed(
     library: Library, *, with_events: bool
 ) -> tuple[list[FramedVideo], tuple[Failure, ...]]:
-    """The videos that have labels, or events where these are wanted; no others are read.
+    """Read the videos that have labels, or events where these are wanted; no others.
 
     Returns:
-        Those that can be read, and those that cannot, a file of states among them.
+        Those that can be read, and those that cannot. A file of states cannot: it has no frames.
 
     Raises:
         UsageError: there are none.
@@ -275,7 +284,7 @@ def _framed(
             path = library.video_path(one)
             try:
                 found.append(_read(names[one], path, labels, events))
-            except Exception as error:
+            except Exception as error:  # one bad file costs the export no other
                 left_out.append(failure_of(path, error))
     refuse_nothing_read(found, left_out)
     return found, tuple(left_out)
@@ -284,8 +293,6 @@ def _framed(
 def _read(
     name: str, path: Path, labels: tuple[Label, ...], events: tuple[KeptEvent, ...]
 ) -> FramedVideo:
-    from hiprobe.video.video_info import video_info  # PyAV, which other formats do not need
-
     if is_states_name(path):
         raise StatesError(
             f"{path} holds states and no pictures, which this format needs; choose csv, json or "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from hiprobe.errors import UsageError
 from hiprobe.review.values import EventPage, KeptEvent, ReviewedVideo
 
-# The farthest above the threshold first, the nearest to it first, or in order of time.
+# "certain" begins with the events farthest above the threshold, "uncertain" with the nearest to it.
 EventOrder = Literal["certain", "uncertain", "time"]
 
 _Key = tuple[str | float, ...]
@@ -21,13 +21,14 @@ _Key = tuple[str | float, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class QueueWish:
-    """What is wanted of a queue; None takes all.
+    """Which events to list, and in which order; None in a filter lets all pass.
 
     Attributes:
         reviewed: whether somebody has labelled or seen the event.
         video: id of a video.
-        day: ISO date on which the event began, of videos whose name tells their clock.
-        label: a kind of label, or a class of the reviewers' own; "none" for events without one.
+        day: ISO date on which the event began; known only where a video's name says when it began.
+        label: a kind of label, or the name of a class; "none" for events without a label.
+        explained: whether the model was asked about the event.
 
     Raises:
         UsageError: there is no such order.
@@ -62,15 +63,19 @@ class QueueWish:
         )
 
     def key(self, event: KeptEvent, video: ReviewedVideo) -> _Key:
-        """Its place in the order; ids settle equal places, so that pages never overlap."""
+        """What the queue is sorted by; the id comes last, so that no two events are equal.
+
+        Of equal ones a page could end between two and the next page lose or repeat one.
+        """
         if self.sort == "time":
+            # ISO dates sort as text; videos whose clock is not known come first.
             return (video.start_clock or "", video.name, event.start_seconds, event.id)
         above = event.score - video.threshold
         return (-above if self.sort == "certain" else abs(above), event.id)
 
     @property
     def digest(self) -> str:
-        """Short and the same for equal wishes: a cursor belongs to one of them."""
+        """A short text that is the same for equal filters; it ties a cursor to its list."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -84,17 +89,26 @@ def page_of(
     limit: int,
     cursor: str | None,
 ) -> EventPage:
-    """One page of the events that are wished for.
+    """One page of the events that a wish takes.
 
-    A page begins behind the last event of the one before, wherever that now stands: what is
-    labelled in between moves nothing.
+    A page begins after the last event of the one before, by its place and not by its number. So
+    nothing is skipped when events are labelled, and drop out of the queue, in between.
+
+    Args:
+        videos: of all these events, by id.
+        seen: ids of events that somebody has looked at.
+        limit: how many events the page holds at most.
+        cursor: `next_cursor` of the page before; None for the first page.
 
     Raises:
         UsageError: the limit is below 1, or the cursor is of another queue.
     """
     if limit < 1:
         raise UsageError(f"limit {limit}: give 1 or more")
-    placed: Callable[[KeptEvent], _Key] = lambda e: wish.key(e, videos[e.video_id])  # noqa: E731
+
+    def placed(event: KeptEvent) -> _Key:
+        return wish.key(event, videos[event.video_id])
+
     wanted = [
         e
         for e in events
@@ -130,7 +144,7 @@ def _place(cursor: str, wish: QueueWish) -> _Key:
     try:
         digest, *place = json.loads(base64.urlsafe_b64decode(cursor.encode()))
     except (ValueError, TypeError) as error:
-        raise UsageError(f"cursor {cursor[:40]!r} is none; load the list again") from error
+        raise UsageError(f"{cursor[:40]!r} is not a cursor; load the list again") from error
     if digest != wish.digest:
-        raise UsageError("this cursor is of another list; load the list again")
+        raise UsageError("this cursor belongs to another list; load the list again")
     return tuple(place)

@@ -22,8 +22,9 @@ class ExportFormat:
 
     Attributes:
         extension: with the dot.
-        about: what it is good for.
-        write: returns the videos that cannot be read and are left out, if it reads any.
+        about: what it is good for, for people.
+        write: writes all of it to a path, and returns the videos that cannot be read and were left
+            out; None where the format needs no videos.
     """
 
     name: str
@@ -79,22 +80,6 @@ EXPORTS = {
 }
 
 
-def write_export(name: str, library: Library, out: Path) -> tuple[Failure, ...]:
-    """Write events and labels in a format, whole or not at all.
-
-    Returns:
-        Videos that cannot be read and are left out of it.
-
-    Raises:
-        UsageError: there is no such format, or nothing to write in it.
-        VideoError: it needs the videos, and none of them can be read.
-        StorageError: the file cannot be written.
-    """
-    if name not in EXPORTS:
-        raise UsageError(f"there is no format {name!r}; choose one of {', '.join(EXPORTS)}")
-    return EXPORTS[name].write(library, out) or ()
-
-
 @dataclass(frozen=True)
 class LibraryExports:
     """The exports of one library."""
@@ -106,5 +91,16 @@ class LibraryExports:
         return tuple(EXPORTS.values())
 
     def write(self, name: str, out: Path) -> tuple[Failure, ...]:
-        """As `write_export`."""
-        return write_export(name, self.library, out)
+        """Write events and labels in a format, whole or not at all.
+
+        Returns:
+            Videos that cannot be read and were left out.
+
+        Raises:
+            UsageError: there is no such format, or nothing to write in it.
+            VideoError: it needs the videos, and none of them can be read.
+            StorageError: the file cannot be written.
+        """
+        if name not in EXPORTS:
+            raise UsageError(f"there is no format {name!r}; choose one of {', '.join(EXPORTS)}")
+        return EXPORTS[name].write(self.library, out) or ()

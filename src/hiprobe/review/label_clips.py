@@ -21,11 +21,13 @@ from hiprobe.review.lessons import standing
 from hiprobe.review.library import Library
 from hiprobe.review.values import Label
 from hiprobe.store.atomic import atomic_path
+from hiprobe.video.write import save_clip
 
-# Reasons told where no video can be read.
+# Reasons named where no video can be read: mostly they are all the same.
 MOST_TOLD = 3
 
-# Times in results are rounded.
+# Times of labels may be rounded, by people or by other tools. Without this, a stretch that begins
+# with a frame could miss it.
 _SLACK_SECONDS = 0.0005
 
 
@@ -39,6 +41,7 @@ def write_activitynet(library: Library, out: Path) -> None:
     database: dict[str, Any] = {
         names[video.id]: {
             "duration": video.duration_seconds,
+            # The set that ActivityNet's own evaluation reads unless it is told another.
             "subset": "validation",
             "url": utf8_text(video.name),
             "annotations": [],
@@ -66,29 +69,31 @@ def write_clips(library: Library, out: Path) -> tuple[Failure, ...]:
     """A ZIP of MP4 files, in a folder for each label, as `hiprobe fit` takes them.
 
     Returns:
-        Videos that cannot be read, in whole or at a labelled stretch, which is left out.
+        Videos that cannot be read, wholly or at a labelled stretch; that stretch is left out.
 
     Raises:
         UsageError: nothing is labelled.
         VideoError: no video can be read.
         StorageError: the file cannot be written.
     """
-    from hiprobe.video.write import save_clip  # PyAV, which no other format needs
-
     names, labels = names_of_videos(library), labels_here(library)
     written: list[str] = []
     left_out: dict[Path, Failure] = {}
+    # Clips are made on the disk of the export, which must have the room anyway; /tmp may not. They
+    # are stored as they are, since a compressed video shrinks no further.
     with (
         atomic_path(out) as temporary,
         tempfile.TemporaryDirectory(dir=temporary.parent) as folder,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
+        # A video with many labels is read for its frames' times once.
         clip, times = Path(folder) / "clip.mp4", cache(times_of_frames)
         for number, label in enumerate(labels, start=1):
             video = library.video_path(label.video_id)
             try:
                 frames = times(video)
                 first, _ = frames_within(frames, label.start_seconds, label.end_seconds)
+                # A stretch between two frames shows the frame before it, which begins earlier.
                 start = min(label.start_seconds, float(frames[first]))
                 save_clip(video, start_seconds=start, end_seconds=label.end_seconds, path=clip)
             except Exception as error:
@@ -102,7 +107,11 @@ def write_clips(library: Library, out: Path) -> tuple[Failure, ...]:
 
 
 def refuse_nothing_read(found: Sequence[object], left_out: Sequence[Failure]) -> None:
-    """Refuse an export in which nothing would be.
+    """Refuse an export that would be empty.
+
+    Args:
+        found: what would be written.
+        left_out: videos that could not be read.
 
     Raises:
         UsageError: nothing is labelled.
@@ -119,10 +128,13 @@ def refuse_nothing_read(found: Sequence[object], left_out: Sequence[Failure]) ->
 def frames_within(
     times: NDArray[np.float64], start_seconds: float, end_seconds: float
 ) -> tuple[int, int]:
-    """The frames that begin in a stretch, half-open and from 0; else the one that is on show then.
+    """The frames that begin in a stretch; if none does, the one that is on show then.
 
     Args:
         times: of all frames in seconds, float64 `[frames]`.
+
+    Returns:
+        First frame and end, half-open and counted from 0.
     """
     ends = np.array([start_seconds, end_seconds]) - _SLACK_SECONDS
     first, end = (int(n) for n in np.searchsorted(times, ends))
@@ -130,13 +142,13 @@ def frames_within(
 
 
 def labels_here(library: Library) -> list[Label]:
-    """The last word on each stretch of the videos at hand."""
+    """The last label on each stretch of the videos that are open, without `unsure`."""
     here = set(library.video_ids())
     return [label for label in standing(library.labels()) if label.video_id in here]
 
 
 def names_of_videos(library: Library) -> dict[str, str]:
-    """A name for each video, without its ending; ids part those of the same name."""
+    """A name for each video, without its ending; of two with the same name, one gets its id."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for video in library.videos():
@@ -147,6 +159,7 @@ def names_of_videos(library: Library) -> dict[str, str]:
 
 
 def file_name(text: str) -> str:
-    """A text without what parts folders, so that an archive holds no path to elsewhere."""
+    """A text without separators of paths, so that nothing is unpacked outside of its folder."""
+    # 80 characters: with folder and number it stays below the 260 of a path on Windows.
     kept = "".join(c if c.isalnum() or c in " ._-" else "_" for c in text).strip(" .")
     return kept[:80] or "unnamed"

@@ -38,17 +38,25 @@ def labels_document(library: Library) -> dict[str, Any]:
 
 
 def import_labels(library: Library, document: Mapping[str, Any], reviewer: str) -> int:
-    """Take in the labels of a document, all or none; returns how many were new.
+    """Take in the labels of a document, all or none.
 
-    A video is known again by its content, else by its path. One that is not among the results is
-    kept with its labels for the day that it is. A label belongs to the event that it meets most.
+    A video is recognised by its content, or else by its path. Labels of a video that is not among
+    the results are kept until it is. A label belongs to the event that it overlaps most.
+
+    Args:
+        reviewer: who imports them, for the record; labels keep the names that they carry.
+
+    Returns:
+        How many labels were new.
 
     Raises:
         UsageError: it is no such document, or a label in it is not sound.
     """
     labels = _checked(document)
     found = [(str(label["video"]), label.get("sha256")) for label in labels]
+    # The paths of another machine must not replace those of the results that are open here.
     ids = library.store.add_videos(found, keep_paths=True)
+    # Ids of events are this review's own, so labels find their events by time.
     events = {video_id: library.store.events(video_id) for video_id in set(ids)}
     made = [
         _label(values, video_id, events[video_id])
@@ -61,7 +69,9 @@ def import_labels(library: Library, document: Mapping[str, Any], reviewer: str) 
 
 def _checked(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if document.get("format") != LABELS_FORMAT:
-        raise UsageError("this is no export of labels; give one that `hiprobe labels export` wrote")
+        raise UsageError(
+            "this is not an export of labels; give one that `hiprobe labels export` wrote"
+        )
     if document.get("version") != LABELS_VERSION:
         raise UsageError(
             f"the labels have version {document.get('version')!r}, this HiProbe reads "
@@ -97,7 +107,7 @@ def _label(values: Mapping[str, Any], video_id: str, events: Sequence[KeptEvent]
 
 
 def _event_at(start: float, end: float, events: Sequence[KeptEvent]) -> str | None:
-    """The event that shares most with a stretch, if that is more than half of the shorter."""
+    """The event that overlaps a stretch most, if by more than half of the shorter of the two."""
     best, most = None, 0.0
     for event in events:
         shared = min(end, event.end_seconds) - max(start, event.start_seconds)
@@ -108,7 +118,7 @@ def _event_at(start: float, end: float, events: Sequence[KeptEvent]) -> str | No
 
 
 def label_rows(library: Library) -> list[list[Any]]:
-    """One row for each event, then one for each label of a stretch that is no event's."""
+    """One row for each event, then one for each label on a stretch that is not an event."""
     paths = {video_id: path for video_id, (path, _) in library.store.contents().items()}
     rows = [
         [

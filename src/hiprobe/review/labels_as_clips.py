@@ -22,11 +22,11 @@ from hiprobe.store.states_file import read_times
 
 @dataclass(frozen=True)
 class KnownClips:
-    """What the other clips of a fit tell about labels.
+    """What the other clips of a fit say about classes and recordings.
 
     Attributes:
-        normal, abnormal: names of classes.
-        sources: recordings.
+        normal, abnormal: names of their classes.
+        sources: names of their recordings.
     """
 
     normal: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class KnownClips:
     sources: tuple[str, ...] = ()
 
     def with_clips(self, clips: LabelledClips) -> KnownClips:
-        """What these clips tell as well."""
+        """With what these clips say."""
         return KnownClips(
             normal=self.normal | set(clips.classes(0)),
             abnormal=self.abnormal | set(clips.classes(1)),
@@ -42,7 +42,7 @@ class KnownClips:
         )
 
     def with_probe(self, probe: Probe) -> KnownClips:
-        """What the clips of a probe tell as well."""
+        """With what the clips of a probe say."""
         classes: tuple[set[str], ...] = set(), set()
         for example in probe.examples():
             classes[example.label].add(example.class_name)
@@ -53,7 +53,10 @@ class KnownClips:
         )
 
     def is_normal(self, label: Label) -> bool:
-        """Whether a label says that nothing happens; a class that no clip has, by its name."""
+        """Whether a label says that nothing happens.
+
+        A class that no clip has is judged by its name.
+        """
         if label.class_name is None:
             return label.kind == "normal"
         name = label.class_name.casefold()
@@ -62,14 +65,14 @@ class KnownClips:
         return label.class_name not in self.abnormal and looks_normal(name)
 
     def source_of(self, video: Path) -> str:
-        """The recording of a clip whose file has the same name; else the file is its own."""
+        """The recording of a clip whose file has the same name; else the file itself."""
         same = [source for source in self.sources if text_path(source).name == video.name]
         return same[0] if same else path_text(video)
 
 
 @dataclass(frozen=True)
 class JoinedLabels:
-    """Clips with those of a review after them, and the videos whose labels could not be taken."""
+    """Clips with those of a review after them, and the videos whose labels were left out."""
 
     clips: LabelledClips
     failures: tuple[Failure, ...]
@@ -80,13 +83,15 @@ def with_labels(
 ) -> JoinedLabels:
     """Labelled clips, and after them the stretches that a review labels.
 
-    As in a refit, the last word on a stretch counts, `unsure` says nothing, and all stretches of a
-    video are of one source: that of the clips of the same file or file name. What the clips hold
-    already counts once.
+    As in a refit, the last label on a stretch counts, `unsure` counts for nothing, and all
+    stretches of a video have one source: that of the clips of the same file or file name. A stretch
+    that the clips hold already counts once.
 
     Args:
+        found: labelled clips; may be empty.
         review: a folder of results that was reviewed, or the store in it.
-        known: of further clips that the fit has.
+        known: what further clips of the fit say, such as those of a probe that is extended.
+        digest: gives the SHA-256 of a file.
 
     Raises:
         UsageError: there is no review, or nothing is labelled in it.
@@ -103,6 +108,7 @@ def with_labels(
         if why := _why_another(path, content, digest):
             failures.append(Failure(path, f"{path}: {why}"))
             continue
+        # A name is enough in tables, unless two videos of the review share it.
         called = path_text(path.name) if names[path.name] == 1 else text
         own = [clip for clip in found.clips if clip.video.resolve() == path.resolve()]
         said = [label for label in labels if label.video_id == video_id]
@@ -130,15 +136,18 @@ def _read(review: Path) -> tuple[list[Label], dict[str, tuple[str, str | None]]]
 
 
 def _why_another(path: Path, content: str | None, digest: Digest) -> str | None:
-    """Why a file is not what was reviewed; one that is gone says so when it is read."""
+    """Why a file is not the one that was reviewed; None where it is.
+
+    A file that is gone passes: reading it fails later, with a message of its own.
+    """
     try:
         if content is None or digest(path) == content:
             return None
     except VideoError:
         return None
     return (
-        "is not what was reviewed any more: its content has changed, and its labels say nothing "
-        "of it; score and review it again, or bring the old file back"
+        "is no longer the file that was reviewed: its content has changed, so its labels do not "
+        "apply; score and review it again, or bring the old file back"
     )
 
 
@@ -162,15 +171,16 @@ def _clip(label: Label, video: Path, called: str, known: KnownClips) -> Labelled
 
 
 def _of_whole_segments(video: Path, label: Label) -> tuple[float | None, float | None]:
-    """A stretch that begins and ends with segments: states cannot be cut anew, as videos are.
+    """A label's stretch, moved to where segments begin and end: states cannot be cut elsewhere.
 
     Returns:
-        None for both where it is the whole video, whose own vector is then taken.
+        Start and end in seconds; None for both if it is the whole video, which has a vector of its
+        own.
     """
     start, end = label.start_seconds, label.end_seconds
     try:
         times = read_times(video)["segments"]
-    except StatesError:  # told when the states are read
+    except StatesError:  # reading the states will say what is wrong with them
         return start, end
     starts, ends = times.get("start_seconds"), times.get("end_seconds")
     if starts is None or ends is None or not len(starts):
@@ -186,8 +196,10 @@ def _of_whole_segments(video: Path, label: Label) -> tuple[float | None, float |
 
 
 def _new(taken: Sequence[LabelledClip], own: Sequence[LabelledClip]) -> list[LabelledClip]:
-    """Those that are not among the clips of the same file, named and grouped as these are."""
-    for clip in taken:  # one by one: among themselves labels may touch
+    """Those that are not among the clips of the same file, with the path and source of these."""
+    # One by one, since labels of a review may overlap each other in part: two events that touch may
+    # be judged differently.
+    for clip in taken:
         refuse_contradictions([*own, clip])
     have = {(clip.start_seconds, clip.end_seconds) for clip in own}
     new = [clip for clip in taken if (clip.start_seconds, clip.end_seconds) not in have]

@@ -22,11 +22,11 @@ class Lessons:
 
     Attributes:
         examples: the probe's own clips, then the labelled stretches.
-        mode: what is fitted on, see `_mode_of`.
-        label_count: of these stretches.
-        fixed_layer: the only layer that all of them have; None where they have all layers of the
-            probe's clips, so that it can be chosen anew.
-        left_out: names of labelled stretches without states.
+        mode: what of a clip is fitted on, see `_mode_of`.
+        label_count: how many labelled stretches there are.
+        fixed_layer: the only layer that all of them have; None where all layers are there, so that
+            the fit can choose one again.
+        left_out: names of labelled stretches whose states are not kept.
     """
 
     examples: tuple[LabelledStates, ...]
@@ -39,16 +39,19 @@ class Lessons:
 def lessons_of(library: Library, tell: Callable[[str], None] | None = None) -> Lessons:
     """The probe's own clips and all labels that say something.
 
-    Videos scored by `detect` have states of the probe's layer only: then that layer is kept.
+    Videos that only `detect` has read have states of the probe's layer alone; with one of them the
+    refit keeps that layer.
 
     Args:
-        tell: hears the name of each video when its states were read.
+        tell: is called with the name of each video when its states are read.
 
     Raises:
         UsageError: the probe reads attention heads, or no labelled stretch has states.
         ProbeFolderError: the probe was saved without the states of its clips.
     """
     in_use = library.probe_in_use()
+    # Each refit starts again from the clips that came with the probe. If it started from the last
+    # refit, a label that was taken back would stay among its clips.
     base = in_use.versions.base()
     base.check_extendable()
     own = base.examples()
@@ -81,6 +84,8 @@ def lessons_of(library: Library, tell: Callable[[str], None] | None = None) -> L
     left_out = tuple(
         stretch_name(label, library) for label in labels if label.video_id not in found
     )
+    # A probe may keep whole clips alone, without their segments. Then segments of the stretches
+    # would be fitted together with vectors of another kind, so their means take their place.
     if not all(example.segments is not None for example in own):
         stretches = [replace(with_mean(stretch), segments=None) for stretch in stretches]
     examples = (*own, *stretches)
@@ -88,10 +93,13 @@ def lessons_of(library: Library, tell: Callable[[str], None] | None = None) -> L
 
 
 def standing(labels: Sequence[Label]) -> list[Label]:
-    """The last word on each stretch, without what people were unsure of.
+    """The last label on each stretch, without those that say `unsure`.
 
-    Of two labels of one video that share more than half of the shorter, the later one counts.
+    Args:
+        labels: in the order in which they were given. Of two labels on one video that overlap by
+            more than half of the shorter one, the later counts.
     """
+    # An `unsure` that comes last takes part in this: it withdraws what was said before.
     kept: dict[str, list[Label]] = {}
     for label in reversed(labels):
         others = kept.setdefault(label.video_id, [])
@@ -102,7 +110,7 @@ def standing(labels: Sequence[Label]) -> list[Label]:
 
 
 def rows_within(states: States, start_seconds: float, end_seconds: float) -> States:
-    """The segments that lie in a stretch by more than half, or the one that it meets most."""
+    """The rows of `inside_of`."""
     times = states.start_seconds, states.end_seconds
     return states.select_rows(inside_of(*times, start_seconds, end_seconds))
 
@@ -113,10 +121,13 @@ def inside_of(
     start_seconds: float,
     end_seconds: float,
 ) -> NDArray[np.bool_]:
-    """Which segments lie in a stretch by more than half, or the one that it meets most.
+    """Which segments lie in a stretch by more than half; if none does, the one it overlaps most.
 
     Args:
         starts, ends: of the segments in seconds, float64 `[segments]`.
+
+    Returns:
+        Bool `[segments]`, at least one of them true.
     """
     shared = np.minimum(ends, end_seconds) - np.maximum(starts, start_seconds)
     inside: NDArray[np.bool_] = shared > (ends - starts) / 2
@@ -150,14 +161,17 @@ def _lesson(label: Label, states: States, library: Library, base: Probe) -> Labe
 
 
 def _source(path: str, base: Probe) -> str:
-    """The recording; that of the probe's clips where one of them is of this file."""
+    """The recording of a video: that of the probe's clips, if one of them has the same file name.
+
+    No fold of the cross-validation may be fitted on a part of a recording and tested on another.
+    """
     name = text_path(path).name
     same = [s for s in base.sources_ if text_path(s).name == name]
     return same[0] if same else path
 
 
 def _mode_of(base: Probe, examples: Sequence[LabelledStates]) -> Mode:
-    """The mode of the probe's own fit; `mil` where that was whole clips and a stretch has none.
+    """The mode of the probe's own fit; `mil` where it was `clip` and a stretch has no whole vector.
 
     Means of the stretches would stand for whole clips, but they differ from these: with 40 labels
     on the crash clips such a mixture gave an AUC of 0.72, means throughout 0.71, `mil` 0.76, as
@@ -169,7 +183,7 @@ def _mode_of(base: Probe, examples: Sequence[LabelledStates]) -> Mode:
 
 
 def with_mean(example: LabelledStates) -> LabelledStates:
-    """With the mean of its segments in place of the vector over the whole, where it has none."""
+    """The example with the mean of its segments as its clip vector, if it has none of its own."""
     if example.clip is not None or example.segments is None:
         return example
     return replace(example, clip=_mean(example.segments))

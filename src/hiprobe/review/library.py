@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from hiprobe.errors import UsageError
 from hiprobe.localize import check_threshold
-from hiprobe.names import clock_in_name, path_text, text_path
-from hiprobe.review.alarm_rates import CountedAlarms, events_at, on_cameras, on_known_events
+from hiprobe.names import clock_in_name, text_path
+from hiprobe.review.alarm_rates import at_threshold, events_at, on_cameras, on_known_events
 from hiprobe.review.event_queue import EventOrder, QueueWish, page_of
+from hiprobe.review.probe_in_use import ProbeInUse
 from hiprobe.review.result_videos import ResultVideo, result_videos
 from hiprobe.review.store import STORE_NAME, ReviewStore
 from hiprobe.review.values import (
+    CountedAlarms,
     EventPage,
     KeptEvent,
     Label,
@@ -23,21 +25,20 @@ from hiprobe.review.values import (
     ProbeCard,
     ProbeVersion,
     ReviewedVideo,
-    ScoreCurve,
     UnknownIdError,
+    new_id,
 )
 from hiprobe.settings import states_folder
 from hiprobe.timeline import Timeline
-
-if TYPE_CHECKING:
-    from hiprobe.probe import Probe
-    from hiprobe.review.probe_in_use import ProbeInUse
 
 MOST_EVENTS = 1_000_000
 
 
 class Library:
-    """Scored videos by the id that the store gives them; threads may share it."""
+    """Scored videos with their events and labels; threads may share it.
+
+    A method that takes an id raises `UnknownIdError` where there is no such video, event or label.
+    """
 
     def __init__(
         self, store: ReviewStore, found: dict[str, ResultVideo], in_use: ProbeInUse | None
@@ -56,8 +57,8 @@ class Library:
     ) -> Self:
         """Read all timelines in result folders, and enter their events into the store.
 
-        A video has the threshold that was set for it in the review, or that `detect` was given.
-        Where the probe was changed since a video was scored, its scores are computed anew from the
+        A video keeps the threshold that was set for it in the review, or that `detect` was given.
+        Where the probe has changed since a video was scored, the video is scored again from its
         states in the cache.
 
         Args:
@@ -81,10 +82,10 @@ class Library:
             found = dict(zip(ids, read, strict=True))
             given = {video_id: result.given_threshold for video_id, result in found.items()}
             kept.take_given_thresholds({v: t for v, t in given.items() if t is not None})
-            library = cls(kept, found, _in_use(kept, probe))
+            library = cls(kept, found, ProbeInUse.of_store(kept, probe))
             library.show(library._now())
         except BaseException:
-            if store is None:
+            if store is None:  # a store that was handed in belongs to the caller
                 kept.close()
             raise
         return library
@@ -108,13 +109,9 @@ class Library:
         return tuple(self._found)
 
     def video(self, video_id: str) -> ReviewedVideo:
-        """A video.
-
-        Raises:
-            UnknownIdError: there is no such video.
-        """
-        timeline, found = self.timeline(video_id), self._found[video_id]
-        path = text_path(found.path)
+        """A video."""
+        found = self.result(video_id)
+        timeline, path = found.timeline, text_path(found.path)
         clock = clock_in_name(path.name)
         return ReviewedVideo(
             id=video_id,
@@ -143,15 +140,14 @@ class Library:
         limit: int = MOST_EVENTS,
         cursor: str | None = None,
     ) -> EventPage:
-        """One page of the events that are wished for, see `QueueWish`.
+        """One page of events, filtered and sorted; see `QueueWish` for the filters.
 
         Args:
-            limit: most events of the page.
+            limit: how many events the page holds at most.
             cursor: `next_cursor` of the page before.
 
         Raises:
             UsageError: a wish cannot be understood, or the cursor is of another queue.
-            UnknownIdError: there is no such video.
         """
         wish = QueueWish(
             sort=sort,
@@ -165,63 +161,31 @@ class Library:
             explained=explained,
         )
         if video is not None:
-            self.timeline(video)
+            self.result(video)  # an unknown id is an error, not an empty page
         videos = {found.id: found for found in self.videos()}
+        # The store may know more videos than are open: folders that another run reviewed with it,
+        # and those that came with imported labels.
         events = [event for event in self.store.events(video) if event.video_id in videos]
         seen = self.store.seen_events()
         return page_of(events, wish, videos=videos, seen=seen, limit=limit, cursor=cursor)
 
     def event(self, event_id: str) -> KeptEvent:
-        """An event, also where it is no longer found.
-
-        Raises:
-            UnknownIdError: there is no such event.
-        """
+        """An event, also one that the scores of today no longer give."""
         return self.store.event(event_id)
 
     def timeline(self, video_id: str) -> Timeline:
-        """The scores of a video.
-
-        Raises:
-            UnknownIdError: there is no such video.
-        """
-        if video_id not in self._found:
-            raise UnknownIdError(
-                f"video {video_id!r} is not among the results; list the videos again"
-            )
-        return self._found[video_id].timeline
-
-    def curve(self, video_id: str) -> ScoreCurve:
-        """The scores of a video, to be drawn.
-
-        Raises:
-            UnknownIdError: there is no such video.
-        """
-        found = self.timeline(video_id)
-        return ScoreCurve(
-            video_id=video_id,
-            start_seconds=found.start_seconds,
-            end_seconds=found.end_seconds,
-            raw=found.scores,
-            smoothed=found.smoothed,
-            threshold=found.threshold,
-        )
+        """The scores of a video."""
+        return self.result(video_id).timeline
 
     def video_path(self, video_id: str) -> Path:
-        """Where the video lay when it was scored.
-
-        Raises:
-            UnknownIdError: there is no such video.
-        """
-        self.timeline(video_id)
-        return text_path(self._found[video_id].path)
+        """Where the video lay when it was scored."""
+        return text_path(self.result(video_id).path)
 
     def resegment(self, video_id: str, threshold: float) -> tuple[KeptEvent, ...]:
         """The events that another threshold would give; nothing is saved.
 
         Raises:
-            UnknownIdError: there is no such video.
-            UsageError: the threshold parts no scores.
+            UsageError: the threshold is not within 0 to 1.
         """
         check_threshold(threshold)
         return self.store.matched(video_id, events_at(self.timeline(video_id), threshold))
@@ -232,14 +196,11 @@ class Library:
         """Alarms an hour on calibrated footage; where there is none, on videos with known events.
 
         Args:
-            threshold: for all footage; None is that of the probe, or of each video.
-            video_id: takes the footage of this video's camera alone, where that was calibrated.
+            threshold: for all footage; None takes that of the probe, or of each video.
+            video_id: count on the footage of this video's camera alone, if it was calibrated.
 
         Returns:
-            None where there is neither.
-
-        Raises:
-            UnknownIdError: there is no such video.
+            None where there is neither calibrated footage nor a video with known events.
         """
         if self.in_use is not None:
             cameras = self.in_use.cameras()
@@ -252,17 +213,19 @@ class Library:
         return on_known_events([(r.timeline, r.truth) for r in self._found.values()], threshold)
 
     def set_threshold(self, video_id: str | None, threshold: float, reviewer: str) -> ProbeVersion:
-        """Keep a threshold for one video, or for all; it holds when the results are opened again.
+        """Keep a threshold for one video, or for all; it still holds when the results are reopened.
 
-        One for all makes a new version of the probe, and takes the place of those for single
+        One for all videos makes a new version of the probe and replaces the thresholds of single
         videos. One for a single video leaves the probe as it is.
+
+        Args:
+            video_id: None for all videos.
 
         Returns:
             The version of the probe that is in use then.
 
         Raises:
-            UnknownIdError: there is no such video.
-            UsageError: the threshold parts no scores, or there is no probe to set it for.
+            UsageError: the threshold is not within 0 to 1, or there is no probe to set it for.
         """
         check_threshold(threshold)
         if video_id is not None:
@@ -319,32 +282,12 @@ class Library:
         return self.probe_in_use().card()
 
     def result(self, video_id: str) -> ResultVideo:
-        """A video as it was scored.
-
-        Raises:
-            UnknownIdError: there is no such video.
-        """
-        self.timeline(video_id)
+        """A video as it was scored."""
+        if video_id not in self._found:
+            raise UnknownIdError(
+                f"video {video_id!r} is not among the results; list the videos again"
+            )
         return self._found[video_id]
-
-    def scored_by(
-        self, probe: Probe | None = None, tell: Callable[[str], None] | None = None
-    ) -> dict[str, Timeline]:
-        """Every video whose states are kept, scored anew; those without are left out.
-
-        Args:
-            probe: the one in use where None.
-            tell: hears the name of each video when it is done.
-        """
-        in_use, own = self.probe_in_use(), self.store.thresholds()
-        scored = {}
-        for video_id, found in self._found.items():
-            timeline = in_use.scored(found, probe, threshold=own.get(video_id))
-            if timeline is not None:
-                scored[video_id] = timeline
-            if tell is not None:
-                tell(text_path(found.path).name)
-        return scored
 
     def label(
         self,
@@ -361,17 +304,17 @@ class Library:
         """Label an event, or a stretch of a video; it is on disk when this returns.
 
         Raises:
-            UnknownIdError: there is no such event or video.
             UsageError: neither an event nor a stretch, or a class without a name.
         """
         if event_id is not None:
+            # The label keeps the stretch that was judged: a later threshold moves the event's ends.
             event = self.event(event_id)
             video_id = event.video_id
             start_seconds, end_seconds = event.start_seconds, event.end_seconds
         if video_id is None or start_seconds is None or end_seconds is None:
             raise UsageError("a label needs an event, or a video with a start and an end")
-        self.timeline(video_id)
-        return self.store.add_label(
+        self.result(video_id)
+        made = Label(
             video_id=video_id,
             event_id=event_id,
             start_seconds=start_seconds,
@@ -381,6 +324,8 @@ class Library:
             note=note or "",
             reviewer=reviewer,
         )
+        self.store.put_labels([made], action=new_id())
+        return made
 
     def label_events(
         self,
@@ -391,28 +336,36 @@ class Library:
         class_name: str | None = None,
         note: str | None = None,
     ) -> tuple[Label, ...]:
-        """Label events alike, all or none; the labels are on disk when this returns.
+        """Give several events the same label, all or none; it is on disk when this returns.
 
         Raises:
-            UnknownIdError: there is no such event.
             UsageError: a class without a name.
         """
-        for event_id in event_ids:
-            self.timeline(self.event(event_id).video_id)
-        return self.store.label_events(
-            event_ids, kind=kind, reviewer=reviewer, class_name=class_name, note=note or ""
+        events = [self.event(event_id) for event_id in dict.fromkeys(event_ids)]
+        for event in events:
+            self.result(event.video_id)
+        made = tuple(
+            Label(
+                video_id=event.video_id,
+                event_id=event.id,
+                start_seconds=event.start_seconds,
+                end_seconds=event.end_seconds,
+                kind=kind,
+                class_name=class_name,
+                note=note or "",
+                reviewer=reviewer,
+            )
+            for event in events
         )
+        self.store.put_labels(made, action=new_id())
+        return made
 
     def unlabel(self, label_id: str) -> None:
-        """Take a label back.
-
-        Raises:
-            UnknownIdError: there is no such label.
-        """
+        """Take a label back."""
         self.store.remove_label(label_id)
 
     def undo(self, reviewer: str) -> tuple[Label, ...]:
-        """Take back what a reviewer labelled last; events that were labelled at once together.
+        """Take back what a reviewer labelled last; several events labelled at once count as one.
 
         Returns:
             The labels that were taken back; empty where there is nothing to undo.
@@ -429,34 +382,30 @@ class Library:
         Raises:
             UsageError: it is no such document, or a label in it is not sound.
         """
+        # label_documents reads libraries, so it cannot be imported before this class is there.
         from hiprobe.review.label_documents import import_labels
 
         return import_labels(self, document, reviewer)
 
     def set_seen(self, event_id: str, reviewer: str, *, seen: bool = True) -> None:
-        """Keep whether a reviewer has seen an event.
-
-        Raises:
-            UnknownIdError: there is no such event.
-        """
+        """Keep whether a reviewer has seen an event."""
         self.store.set_seen(event_id, reviewer, seen=seen)
 
     def set_explanation(self, event_id: str, words: str) -> None:
-        """Keep the model's words on an event.
-
-        Raises:
-            UnknownIdError: there is no such event.
-        """
+        """Keep the model's words on an event."""
         self.store.explain(event_id, words)
 
     def show(self, timelines: Mapping[str, Timeline]) -> None:
-        """Take new scores of videos; their events keep their ids by overlap."""
+        """Replace the scores of videos; an event that overlaps an old one keeps its id."""
         self.store.put_events({video_id: found.events for video_id, found in timelines.items()})
         for video_id, timeline in timelines.items():
             self._found[video_id] = replace(self._found[video_id], timeline=timeline)
 
     def _now(self) -> dict[str, Timeline]:
-        """All timelines by the probe as it is now, at the thresholds set for single videos."""
+        """All timelines by the probe as it is now, at the thresholds set for single videos.
+
+        A video that another version scored, and whose states are gone, keeps its old scores.
+        """
         own, found = self.store.thresholds(), {}
         for video_id, result in self._found.items():
             timeline: Timeline | None = result.timeline
@@ -465,22 +414,3 @@ class Library:
             kept = timeline or result.timeline
             found[video_id] = at_threshold(kept, own.get(video_id, kept.threshold))
         return found
-
-
-def _in_use(store: ReviewStore, folder: Path | None) -> ProbeInUse | None:
-    """The probe of a folder, which the store remembers; of the one it remembers where None."""
-    from hiprobe.review.probe_in_use import ProbeInUse
-
-    if folder is not None:
-        found = ProbeInUse.open(folder)
-        store.keep_setting("probe", path_text(folder.absolute()))
-        return found
-    known = store.setting("probe")
-    return None if known is None else ProbeInUse.open(text_path(known))
-
-
-def at_threshold(timeline: Timeline, threshold: float) -> Timeline:
-    """The same scores with another threshold; as they are where it is theirs."""
-    if threshold == timeline.threshold:
-        return timeline
-    return replace(timeline, threshold=threshold, events=events_at(timeline, threshold))

@@ -13,7 +13,7 @@ from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import HiProbeError
 from hiprobe.joined import layers_of, readings_read, states_read
 from hiprobe.localize import Smoothing
-from hiprobe.names import shown, text_path
+from hiprobe.names import path_text, shown, text_path
 from hiprobe.overlap import spans_of_windows
 from hiprobe.pipeline.reading import ExtractionSettings
 from hiprobe.pipeline.stream import StatesUnit
@@ -22,6 +22,7 @@ from hiprobe.probe.camera_file import CalibratedCamera, read_cameras
 from hiprobe.probe.fit_results import basis_of
 from hiprobe.review.probe_versions import ProbeVersions
 from hiprobe.review.result_videos import ResultVideo
+from hiprobe.review.store import ReviewStore
 from hiprobe.review.values import ProbeCard, ProbeLayer, ProbeVersion
 from hiprobe.segment import WHOLE
 from hiprobe.settings import states_folder
@@ -49,28 +50,49 @@ class ProbeInUse:
         versions = ProbeVersions.open(folder)
         return cls(versions, versions.probe())
 
+    @classmethod
+    def of_store(cls, store: ReviewStore, folder: Path | None) -> ProbeInUse | None:
+        """The probe of a folder, which the store remembers from then on.
+
+        Args:
+            folder: None takes the folder that the store remembers, if it remembers one.
+
+        Raises:
+            ProbeFolderError: the folder holds no probe.
+            StorageError: it cannot be written.
+        """
+        if folder is None:
+            known = store.setting("probe")
+            return None if known is None else cls.open(text_path(known))
+        found = cls.open(folder)
+        # Only after it could be opened: a slip in the path is not remembered.
+        store.keep_setting("probe", path_text(folder.absolute()))
+        return found
+
     def states(self, video: ResultVideo, layers: Sequence[int] | None = None) -> States | None:
         """The states of a video's segments, kept from when it was scored.
 
         Args:
-            layers: the probe's own where None.
+            layers: None takes the probe's own.
 
         Returns:
-            None where they are not kept, or belong to other segments than its scores.
+            None where they are not in the cache, or were cut into other segments than the scores.
         """
         wanted = (self.probe.layer_,) if layers is None else tuple(layers)
         try:
             found = self._kept(video, wanted)
             if found is not None:
                 self.probe.check_fingerprint(found.fingerprint)
-        except HiProbeError:  # gone, damaged, without the layer, or of another backbone
+        except HiProbeError:
+            # Gone, damaged, without the layer, or of another backbone. A review must open anyway:
+            # what cannot be scored again keeps its scores and is named as left out.
             return None
         if found is None or not _same_segments(found, video.timeline):
             return None
         return found
 
     def whole(self, video: ResultVideo, layers: Sequence[int]) -> States | None:
-        """The one row of a whole video, from key frames over all of it; None where none is kept.
+        """The single row for a whole video, from key frames over all of it; None if not kept.
 
         `hiprobe extract` and `fit` make it, `detect` does not.
         """
@@ -78,14 +100,18 @@ class ProbeInUse:
             found = self._kept(video, tuple(layers), unit="clip")
             if found is not None:
                 self.probe.check_fingerprint(found.fingerprint)
-        except HiProbeError:  # as for segments
+        except HiProbeError:  # as in `states`
             return None
         return found
 
     def _kept(
         self, video: ResultVideo, layers: tuple[int, ...], *, unit: StatesUnit = "segments"
     ) -> States | None:
-        """States as the probe reads them, joined for a committee."""
+        """States as the probe reads them; for a committee those of all members, side by side.
+
+        Raises:
+            HiProbeError: a file of states is gone or damaged, or lacks a layer.
+        """
         members, readings = self.probe.members, readings_read(self.probe)
         held = layers_of(members) if members else layers
         kept: VideoStates | None
@@ -113,7 +139,8 @@ class ProbeInUse:
         cache = StatesCache(states_folder())
         cut = ExtractionSettings.like(self.probe.provenance_)
         skipping = replace(cut, skip_still=True)
-        # scores with reused segments come from a run that skipped them; others may
+        # Scores with reused segments come from a run that skipped still ones. A run that skipped
+        # them and found none leaves scores that look like those of any other.
         for how in (skipping,) if video.timeline.reused_segments else (cut, skipping):
             key = cache.key_of_content(
                 video.content,
@@ -128,16 +155,20 @@ class ProbeInUse:
     def scored(
         self, video: ResultVideo, probe: Probe | None = None, *, threshold: float | None = None
     ) -> Timeline | None:
-        """A video scored anew from kept states; None where there are none.
+        """A video scored again from its states in the cache.
 
         Args:
-            probe: the one in use where None.
-            threshold: set for this video; None takes the probe's.
+            probe: None takes the one in use.
+            threshold: the one set for this video; None takes the probe's.
+
+        Returns:
+            None where its states are not kept.
         """
         chosen = probe or self.probe
         states = self.states(video, (chosen.layer_,))
         if states is None:
             return None
+        # As the video was smoothed, not as the probe would: `detect` may have been told otherwise.
         own = Smoothing.of(video.timeline)
         timeline = chosen.detect(
             states,
@@ -161,15 +192,25 @@ class ProbeInUse:
         return dict(facts) == self.probe.facts()
 
     def kappa_of(self, threshold: float) -> float | None:
-        """The kappa that gives a threshold; None where all clips score alike."""
-        return kappa_of(self.probe, threshold)
+        """The kappa that gives a threshold; None where all clips score alike.
+
+        It solves T = mean + kappa x deviation of the few-shot scores (paper, eq. 10).
+        """
+        found = self.probe.few_shot_scores_
+        scores = found[basis_of(found, self.probe.threshold_scores)]
+        scores = scores[np.isfinite(scores)]
+        deviation = float(scores.std()) if len(scores) else 0.0
+        return (threshold - float(scores.mean())) / deviation if deviation > 0 else None
 
     def at_threshold(self, threshold: float) -> Probe:
-        """The probe with another threshold, and with its kappa for the fits to come."""
-        made = self.probe
+        """The probe with another threshold, and with the kappa that gives it.
+
+        A refit has other scores, so that the same number would be stricter or laxer there. The
+        kappa stays as strict.
+        """
+        made, kappa = self.probe, self.kappa_of(threshold)
         summary = made.summarise(threshold)
         fitted = replace(made.fitted(), threshold=threshold, threshold_summary=summary)
-        kappa = kappa_of(made, threshold)
         probe = Probe.of(fitted, made, made.examples())
         return probe if kappa is None else probe.set_params(kappa=kappa, threshold=None)
 
@@ -183,17 +224,7 @@ class ProbeInUse:
         after: int,
         scores_alike: bool = False,
     ) -> ProbeVersion:
-        """Keep a probe as the new version in use.
-
-        Args:
-            after: number of the version that it was made from.
-            scores_alike: it differs from that one in its threshold alone, so that calibrations
-                of cameras hold for it too.
-
-        Raises:
-            ProbeFolderError: another process has made a new version meanwhile.
-            StorageError: it cannot be written.
-        """
+        """Keep a probe as the new version in use; arguments and errors as `ProbeVersions.keep`."""
         made = self.versions.keep(
             probe,
             reason,
@@ -202,6 +233,7 @@ class ProbeInUse:
             after=after,
             scores_alike=scores_alike,
         )
+        # Read back from the disk, so that this process scores by what the next one will load.
         self.probe = self.versions.probe()
         return made
 
@@ -234,17 +266,9 @@ class ProbeInUse:
         )
 
 
-def kappa_of(probe: Probe, threshold: float) -> float | None:
-    """T = mean + kappa x deviation of the few-shot scores (paper, eq. 10), solved for kappa."""
-    found = probe.few_shot_scores_
-    scores = found[basis_of(found, probe.threshold_scores)]
-    scores = scores[np.isfinite(scores)]
-    deviation = float(scores.std()) if len(scores) else 0.0
-    return (threshold - float(scores.mean())) / deviation if deviation > 0 else None
-
-
 def _same_segments(states: States, timeline: Timeline) -> bool:
-    """Whether the scores are of these segments, or of the spans that windows become."""
+    """Whether the scores are of these segments, or of the spans that overlapping windows become."""
+    # A millisecond is far below a frame: it lets rounded times pass, and no other segments.
     spans = spans_of_windows(
         states.start_seconds,
         states.end_seconds,

@@ -32,17 +32,18 @@ Notes = dict[str, Any]
 class ProbeVersions:
     """The versions of a probe folder, `versions/0001` and so on; the last one is in use.
 
-    Each is a probe folder of its own. One that was refitted in a review also says on which version
-    it is based: that one holds the clips that do not come from the review, with all their layers.
+    Each is a probe folder of its own. A version that was refitted in a review also names the one it
+    is based on, which holds the clips that do not come from the review, with all their layers.
+    The files of the version in use also lie in the folder itself, where `detect` looks for them.
     """
 
     folder: Path
 
     @classmethod
     def open(cls, folder: Path) -> ProbeVersions:
-        """The versions of a folder; the probe in it becomes one where it is none of them yet.
+        """The versions of a folder; the probe in it becomes one if it is not one yet.
 
-        A folder that a crash left half written gets the last version's files again.
+        A folder that a crash left half written gets the files of the last version again.
 
         Raises:
             ProbeFolderError: the folder holds no probe.
@@ -56,6 +57,7 @@ class ProbeVersions:
                     Probe.load(folder)
                 except ProbeFolderError:
                     found._take(numbers[-1])
+            # `fit --add` and `calibrate` know nothing of versions, and may have written here since.
             if not numbers or found._json() != found._json(numbers[-1]):
                 probe = Probe.load(folder)
                 reason = "changed outside the review" if numbers else "fitted"
@@ -81,7 +83,7 @@ class ProbeVersions:
         return Probe.load(self._folder_of(self._numbers()[-1] if number is None else number))
 
     def base(self) -> Probe:
-        """The probe whose clips do not come from the review."""
+        """The probe that refits start from: none of its clips comes from the review."""
         return self.probe(int(self._note(self._numbers()[-1])["base"]))
 
     def keep(
@@ -97,19 +99,24 @@ class ProbeVersions:
         """Make a probe the version in use.
 
         Args:
-            after: the version that it was made from.
-            scores_alike: calibrations of cameras hold for the new one, too.
+            reason: why it was made, as people read it in the list of versions.
+            label_count: how many of its clips are labels of the review.
+            after: number of the version that it was made from.
+            scores_alike: it differs from that one in its threshold alone, so that calibrations of
+                cameras still hold.
 
         Raises:
-            ProbeFolderError: another one is in use by now.
+            ProbeFolderError: another version is in use by now.
             StorageError: it cannot be written; the version before stays in use.
         """
         with self._alone():
             last = self._numbers()[-1]
+            # A refit takes a while, and two people may wait for one: the second would silently undo
+            # what the first has accepted.
             if last != after:
                 raise ProbeFolderError(
-                    f"{self.folder} has version {last} by now, this was made from version {after}: "
-                    "look at it, and do the same again"
+                    f"{self.folder} has version {last} by now, but this was made from version "
+                    f"{after}: look at the new version, then do the same again"
                 )
             self._keep_cameras(last)
             base = int(self._note(last)["base"])
@@ -132,6 +139,7 @@ class ProbeVersions:
             note = self._note(number)
             self._keep_cameras(self._numbers()[-1])
             made = self._numbers()[-1] + 1
+            # A version that is its own base stays so as a copy: refits then start from the copy.
             base = made if int(note["base"]) == number else int(note["base"])
             note |= {"reason": f"version {number} brought back", "reviewer": reviewer, "base": base}
             with self._new(made) as folder:
@@ -163,9 +171,10 @@ class ProbeVersions:
     @contextmanager
     def _new(self, number: int) -> Iterator[Path]:
         """A folder that gets its name when all is in it."""
+        # Its name is no number, so what a crash leaves here is never taken for a version.
         parts = self.folder / VERSIONS_NAME / ".new"
         try:
-            shutil.rmtree(parts, ignore_errors=True)  # what a crash left
+            shutil.rmtree(parts, ignore_errors=True)
             parts.mkdir(parents=True)
             yield parts
             parts.rename(self._folder_of(number, there=False))
@@ -175,18 +184,24 @@ class ProbeVersions:
             shutil.rmtree(parts, ignore_errors=True)
 
     def _keep_cameras(self, number: int) -> None:
-        """Let the version in use have the calibrations made since: they come back with it."""
+        """Copy calibrations into the version in use, so that they come back with it.
+
+        `hiprobe calibrate` writes them beside the probe, and not into the version.
+        """
         if (self.folder / CALIBRATION_NAME).is_file():
             with atomic_path(self._folder_of(number) / CALIBRATION_NAME) as temporary:
                 shutil.copyfile(self.folder / CALIBRATION_NAME, temporary)
 
     def _take(self, number: int) -> None:
-        """Copy a version's files to the front, `probe.json` last: it names the others."""
+        """Make a version the one in use: copy its files into the probe folder itself."""
+        # probe.json last. It holds the hash of what it goes with, so after a crash in between the
+        # folder is seen to be half written, and `open` copies again.
         source = self._folder_of(number)
         names = {path.name for path in source.iterdir()} - {NOTE_NAME, _JSON_NAME}
         for name in [*sorted(names), _JSON_NAME]:
             with atomic_path(self.folder / name) as temporary:
                 shutil.copyfile(source / name, temporary)
+        # A version need not have these; those of the version before would be taken for its own.
         for name in ("reading.json", "examples.safetensors", CALIBRATION_NAME):
             if name not in names:
                 (self.folder / name).unlink(missing_ok=True)
@@ -224,13 +239,15 @@ class ProbeVersions:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self.folder.is_dir():
-            raise ProbeFolderError(f"{self.folder} is no probe; give a folder of `hiprobe fit`")
+            raise ProbeFolderError(
+                f"{self.folder} is not a folder; give one that `hiprobe fit` wrote"
+            )
         with alone_in_new(self.folder / VERSIONS_NAME):
             yield
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The files of a probe folder, written anew: a hard link would share later damage."""
+    """Copy the files of a probe folder; a hard link would share later damage."""
     for path in source.iterdir():
         if path.is_file() and path.name != NOTE_NAME and not path.name.startswith("."):
             with atomic_path(target / path.name) as temporary:

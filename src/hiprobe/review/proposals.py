@@ -1,4 +1,4 @@
-"""What is worth labelling next, and which labelled clips an event is like, by hidden states."""
+"""What is worth labelling next, by hidden states."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from hiprobe.joined import Member, slices_of
 from hiprobe.probe import Probe
 from hiprobe.review.lessons import lessons_of, rows_within
 from hiprobe.review.library import Library
-from hiprobe.review.values import Label, Neighbour, Proposal
+from hiprobe.review.values import Label, Proposal
 from hiprobe.segment import covered_seconds
 from hiprobe.states import LabelledStates, States
 from hiprobe.timeline import Timeline
 
-# Stretches below the threshold that each video puts up.
+# Stretches below the threshold that each video may propose. Without a limit a day of footage would
+# crowd out everything else.
 PEAKS_OF_VIDEO = 5
 
-# A video this many times as long as the probe's clips usually are is asked about as a whole: it
-# was cut to what happens in it, as they were.
+# A video of up to this many times the usual length of the probe's clips is asked about as a whole:
+# like them, it was cut to what happens in it.
 WHOLE_TIMES = 2.0
 
 # Noise of an answer, in units of the mean variance of the states (see `propose`). On the crash
-# clips 30 to 10,000 did alike, 1 no better than chance: it takes outliers, one after the other.
+# clips 30 to 10,000 did equally well, and 1 no better than chance: it picks one outlier after the
+# other.
 ANSWER_NOISE = 300.0
 
-# Candidates that are compared, the least certain first: the table of pairs grows with the square.
+# Candidates that are compared, the least certain first. The table of pairs grows with the square:
+# at 2000 it has 32 MB.
 MOST_COMPARED = 2000
 
-# Nearer to one that was chosen than this share of the median distance, it is left out.
+# The unit of both is the median distance of candidates to the nearest labelled clip. A candidate
+# nearer than this to one that was chosen is left out; a second look at the same scene teaches
+# little.
 DUPLICATE_SHARE = 0.25
 
-# Farther from all labelled clips than this share of it, it is called unlike them.
+# Farther than this from all labelled clips, a candidate is called unlike them.
 FAR_SHARE = 1.0
 
 _Floats = NDArray[np.float64]
@@ -47,9 +52,11 @@ class Candidate:
 
     Attributes:
         event_id: None for a peak below the threshold, and for a whole video.
-        vector: the mean of its segments at the probe's layer, scaled as its scorer does.
+        score: highest smoothed score within it.
+        vector: the mean of its segments at the probe's layer, scaled as its scorer does, float64
+            `[dimensions]`.
         is_whole: the stretch is all of its video.
-        whole: the video's own vector, from key frames over all of it, where that is kept.
+        whole: the video's own vector, from key frames over all of it; None where it is not kept.
     """
 
     event_id: str | None
@@ -64,7 +71,7 @@ class Candidate:
 
     @property
     def uncertainty(self) -> float:
-        """1 at the threshold, 0 at the end of the scale that is farther away."""
+        """1 at the threshold, 0 at that end of the scale that is farther from it."""
         reach = max(self.threshold, 1 - self.threshold)
         return max(0.0, 1 - abs(self.score - self.threshold) / reach)
 
@@ -72,11 +79,11 @@ class Candidate:
 def propose(library: Library, count: int) -> tuple[Proposal, ...]:
     """Events, stretches and short videos to label next, the most useful first.
 
-    The next one is always that whose answer would tell most about all others: in a linear model
-    with Gaussian noise, it takes away most of the variance of what is predicted for all candidates
-    (transductive experimental design, Yu, Bi and Tresp 2006), times the square root of its own
-    uncertainty. What is nearly the same as a chosen one is left out, so there may be fewer than
-    asked for.
+    The next one is always the candidate whose answer would tell most about all others: in a linear
+    model with Gaussian noise, the one that reduces the variance of the predictions for all
+    candidates most (transductive experimental design, Yu, Bi and Tresp 2006), times the square root
+    of its own uncertainty. Near copies of a chosen one are left out, so there may be fewer than
+    `count`.
 
     Raises:
         UsageError: the library has no probe, or it cannot be extended.
@@ -98,15 +105,18 @@ def most_telling(
 
     Args:
         vectors, labelled: `[candidates, dimensions]` and `[labelled, dimensions]`.
-        weight: `[candidates]`, what its part in the variance is multiplied by.
-        members: layout of the vectors of a committee.
+        weight: `[candidates]`, factor on how much variance each takes away.
+        members: layout of the vectors of a committee; empty for a single probe.
 
     Yields:
-        Its position, and how far it is from all that is labelled or chosen, in medians.
+        The row of a candidate, and its distance to the nearest that is labelled or chosen, in
+        medians of these distances at the start.
     """
-    distance = _distances(vectors, labelled).min(axis=1)
+    distance = distances(vectors, labelled).min(axis=1)
+    # 0 where most candidates are labelled clips themselves; any unit will do then.
     unit = float(np.median(distance)) or 1.0
     left = _Variance.of(np.concatenate([vectors, labelled]), members)
+    # What is labelled already counts as answered, so that nothing like it is asked for again.
     for number in range(len(vectors), len(vectors) + len(labelled)):
         left.know(number)
     free = np.ones(len(vectors), bool)
@@ -115,7 +125,7 @@ def most_telling(
         best = int(np.argmax(np.where(free, gain, -1.0)))
         yield best, float(distance[best] / unit)
         left.know(best)
-        to_best = _distances(vectors, vectors[best : best + 1])[:, 0]
+        to_best = distances(vectors, vectors[best : best + 1])[:, 0]
         free &= to_best > DUPLICATE_SHARE * unit
         free[best] = False
         distance = np.minimum(distance, to_best)
@@ -124,13 +134,13 @@ def most_telling(
 def compared_vectors(
     probe: Probe, found: Sequence[Candidate], clips: Sequence[LabelledStates]
 ) -> tuple[_Floats, _Floats]:
-    """Candidates and labelled clips, `[n, dimensions]` each: whole vectors where all have one.
+    """Candidates and labelled clips as vectors, `[n, dimensions]` each.
 
-    They tell more than means do: on the crash clips 0.027 above chance against 0.015. But the two
-    differ, and in a mixture that difference would be what is seen first.
+    Whole vectors where all have one: on the crash clips proposals by them gained 0.027 over chance,
+    by means of segments 0.015. The two differ in kind, so a mixture would compare kinds, not clips.
     """
     wholes = [candidate.whole for candidate in found]
-    own = [_mean(probe, clip.clip) for clip in clips if clip.clip is not None]
+    own = [mean_vector(probe, clip.clip) for clip in clips if clip.clip is not None]
     kept = [whole for whole in wholes if whole is not None]
     if len(kept) == len(found) and len(own) == len(clips):
         return np.stack(kept), np.stack(own)
@@ -140,13 +150,16 @@ def compared_vectors(
 
 @dataclass
 class _Variance:
-    """What is not yet known of stretches: the covariance of their predictions, `[n, n]`."""
+    """What is not known yet about stretches: the covariance of their predictions, `[n, n]`."""
 
     covariance: _Floats
 
     @classmethod
     def of(cls, vectors: _Floats, members: Sequence[Member]) -> _Variance:
-        """Before any answer; each reading, and each layer of a reading, has an equal part."""
+        """Before any answer. Each reading has an equal part, and each layer of a reading.
+
+        Otherwise the widest reading, or the one with most layers, would decide alone.
+        """
         deviation = vectors.std(axis=0)
         scaled = (vectors - vectors.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
         if not members:
@@ -158,7 +171,7 @@ class _Variance:
         return cls(scaled @ scaled.T)
 
     def know(self, number: int) -> None:
-        """Take in the answer on a stretch, whatever it is."""
+        """Take in the answer on a stretch, whatever it is: the variance is the same for each."""
         own = self.covariance[number]
         self.covariance = self.covariance - np.outer(own, own) / (own[number] + ANSWER_NOISE)
 
@@ -168,57 +181,37 @@ class _Variance:
         return squares / (np.diag(self.covariance) + ANSWER_NOISE)
 
 
-def nearest(library: Library, event_id: str, count: int) -> tuple[Neighbour, ...]:
-    """The labelled clips whose states are nearest to those of an event.
-
-    Raises:
-        UnknownIdError: there is no such event.
-        UsageError: the library has no probe, or it cannot be extended.
-    """
-    event, in_use = library.event(event_id), library.probe_in_use()
-    states = in_use.states(library.result(event.video_id))
-    if states is None:
-        return ()
-    rows = rows_within(states, event.start_seconds, event.end_seconds)
-    clips = lessons_of(library).examples
-    labelled = np.stack([vector_of(in_use.probe, clip) for clip in clips])
-    distance = _distances(_mean(in_use.probe, rows)[None], labelled)[0]
-    return tuple(
-        Neighbour(
-            name=clips[n].name,
-            label="anomaly" if clips[n].label else "normal",
-            class_name=clips[n].class_name or None,
-            distance=float(distance[n]),
-        )
-        for n in np.argsort(distance, kind="stable")[:count]
-    )
-
-
 def vector_of(probe: Probe, example: LabelledStates) -> _Floats:
     """A labelled clip as one vector at the probe's layer, scaled as its scorer does."""
     states = example.segments if example.segments is not None else example.clip
     if states is None:  # LabelledStates does not allow it
         raise ValueError(f"{example.name} has no states")
-    return _mean(probe, states)
+    return mean_vector(probe, states)
 
 
-def _mean(probe: Probe, states: States) -> _Floats:
+def mean_vector(probe: Probe, states: States) -> _Floats:
+    """The mean of states at the probe's layer, scaled as its scorer does, `[dimensions]`.
+
+    Segments that the backbone could not read are left out, unless there are no others.
+    """
     alive = ~states.failed if (~states.failed).any() else states.failed
     mean = states.layer(probe.layer_)[alive].mean(axis=0, dtype=np.float64)
     return np.asarray((mean - probe.scorer_.mean) / probe.scorer_.scale)
 
 
-def _distances(one: _Floats, other: _Floats) -> _Floats:
+def distances(one: _Floats, other: _Floats) -> _Floats:
     """Root mean square difference of every pair, `[one, other]`."""
+    # Multiplied out: all differences at once would be an array of pairs times dimensions. Rounding
+    # may leave a distance to itself a little below 0.
     squares = np.square(one).sum(1)[:, None] + np.square(other).sum(1) - 2 * one @ other.T
     return np.asarray(np.sqrt(np.maximum(squares, 0) / one.shape[1]))
 
 
 def candidates(library: Library) -> Iterator[Candidate]:
-    """What could be labelled of videos whose states are kept.
+    """What could be labelled in videos whose states are kept.
 
-    Of a short video that is all of it; of others, events without a label, and the highest peaks
-    below the threshold.
+    Of a short video all of it; of others the events without a label, and the highest peaks below
+    the threshold, where an event may have been missed.
 
     Raises:
         UsageError: the library has no probe.
@@ -243,9 +236,9 @@ def candidates(library: Library) -> Iterator[Candidate]:
             spans += _peaks(timeline)
         for event_id, start, end, score in spans:
             if not _is_labelled(own, start, end):
-                vector = _mean(in_use.probe, rows_within(states, start, end))
+                vector = mean_vector(in_use.probe, rows_within(states, start, end))
                 kept = in_use.whole(result, states.layers) if is_whole else None
-                whole = None if kept is None else _mean(in_use.probe, kept)
+                whole = None if kept is None else mean_vector(in_use.probe, kept)
                 place = (event_id, video_id, start, end, score, timeline.threshold)
                 yield Candidate(*place, vector, is_whole, whole)
 
@@ -265,7 +258,7 @@ def _whole(timeline: Timeline) -> list[_Span]:
 
 
 def _peaks(timeline: Timeline) -> list[_Span]:
-    """The highest segments below the threshold that are no lower than those beside them."""
+    """The highest segments below the threshold that are not lower than their neighbours."""
     score = np.where(np.isnan(timeline.smoothed), -np.inf, timeline.smoothed)
     beside = np.concatenate([[-np.inf], score, [-np.inf]])
     is_peak = (score >= beside[:-2]) & (score >= beside[2:]) & np.isfinite(score)
@@ -280,7 +273,7 @@ def _is_labelled(labels: list[Label], start: float, end: float) -> bool:
 
 
 def _proposal(candidate: Candidate, distance: float) -> Proposal:
-    """In words, with the distance in medians."""
+    """A candidate with the reason to label it, in words; the distance is in medians."""
     side = "above" if candidate.score > candidate.threshold else "below"
     gap = abs(candidate.score - candidate.threshold)
     unlike = ", unlike all that is labelled" if distance > FAR_SHARE else ""

@@ -10,7 +10,7 @@ from typing import Any
 from hiprobe.documents.checked import files_below
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.names import text_path
-from hiprobe.report.documents import FORMAT, read_document, read_timeline
+from hiprobe.report.documents import FORMAT, read_document, timeline_of
 from hiprobe.store.content_hash import content_hash
 from hiprobe.store.text_files import RESULTS, Owner, read_owners
 from hiprobe.timeline import Timeline
@@ -21,9 +21,9 @@ class ResultVideo:
     """One result: a video, its scores and what was known of it.
 
     Attributes:
-        path: as text, absolute where the folder tells it.
-        content: SHA-256 of the video; None where nothing tells it and the file is gone.
-        probe: facts about the probe that scored it.
+        path: of the video, as text; absolute if the folder's register names it.
+        content: SHA-256 of the video; None where it is not registered and the file is gone.
+        probe: facts about the probe that scored it, as in the result file.
         truth: known events, half-open in seconds; None where they are not known.
     """
 
@@ -35,7 +35,7 @@ class ResultVideo:
 
     @property
     def given_threshold(self) -> float | None:
-        """A threshold that was given to detection; None where it was the probe's."""
+        """The threshold that `detect` was told to use; None where it used the probe's."""
         threshold = self.timeline.threshold
         return None if self.probe.get("threshold", threshold) == threshold else threshold
 
@@ -44,16 +44,18 @@ def result_videos(folder: Path, *, hashes: Path | None = None) -> list[ResultVid
     """The results in a folder, in the order of their names.
 
     Args:
-        hashes: where hashes of files are remembered.
+        hashes: folder in which hashes of files are remembered; None hashes them each time.
 
     Raises:
         UsageError: the folder holds no timelines, or one of them is damaged.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder; give one that `hiprobe detect` wrote")
+        raise UsageError(f"{folder} is not a folder; give one that `hiprobe detect` wrote")
     files = [file for file in files_below(folder) if file.suffix == ".json" and _is_timeline(file)]
     if not files:
         raise UsageError(f"{folder} holds no timelines; run `hiprobe detect` with --format json")
+    # The folder's register of which video has which result. Folders of before it was kept, and
+    # results that were copied elsewhere, have the path in the document alone.
     owners = {owner.name: owner for owner in read_owners(folder) or () if owner.kind == RESULTS}
     return [_result(file, owners.get(_name(file, folder)), hashes) for file in sorted(files)]
 
@@ -65,14 +67,14 @@ def _result(file: Path, owner: Owner | None, hashes: Path | None) -> ResultVideo
     return ResultVideo(
         path=path,
         content=owner.sha256 if owner else _content(text_path(path), hashes),
-        timeline=read_timeline(file),
+        timeline=timeline_of(document, path=file),
         probe=document["probe"],
         truth=None if truth is None else tuple((float(s), float(e)) for s, e in truth),
     )
 
 
 def _content(path: Path, hashes: Path | None) -> str | None:
-    """None where the file is not there: scores can be reviewed without it."""
+    """SHA-256 of a video; None where the file is gone, since scores can be reviewed without it."""
     try:
         return content_hash(path, remembered_in=hashes)
     except VideoError:
@@ -85,5 +87,7 @@ def _name(file: Path, folder: Path) -> str:
 
 def _is_timeline(file: Path) -> bool:
     """Whether a file says that it is a timeline; one of another version is refused later."""
+    # Other documents lie in the folder too, and a timeline of a day has tens of megabytes. The
+    # format stands at its beginning.
     with file.open("rb") as opened:
         return f'"format": "{FORMAT}"'.encode() in opened.read(4096)

@@ -1,39 +1,36 @@
-"""The SQLite file of a review: videos, events and labels, safe from crashes and other writers."""
+"""What a review keeps: videos, events and labels, safe from crashes and other writers."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
-import uuid
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from hiprobe.errors import StorageError
-from hiprobe.review.migrations import MIGRATIONS
-from hiprobe.review.values import KeptEvent, Label, LabelKind, UnknownIdError
+from hiprobe.review.database import ReviewDatabase, one_row
+from hiprobe.review.values import KeptEvent, Label, UnknownIdError, new_id, utc_now
 from hiprobe.timeline import Event
 
 STORE_NAME = "hiprobe-review.sqlite"
-WAIT_SECONDS = 30.0
 
 _LABEL = (
     "id, event_id, video_id, start_seconds, end_seconds, kind, class_name, note, reviewer, "
     "made_at_utc"
 )
+# Old events in the order in which they may claim a new one of equal overlap: those that the last
+# scoring found come first.
 _OLD_EVENTS = (
     "SELECT id, start_seconds, end_seconds FROM events WHERE video_id = ? ORDER BY present DESC, id"
 )
+# The model's words outlive a new scoring, which has none of its own.
 _PUT_EVENT = (
     "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (id) DO UPDATE SET "
     "start_seconds = excluded.start_seconds, end_seconds = excluded.end_seconds, peak_seconds = "
     "excluded.peak_seconds, score = excluded.score, present = 1, "
     "explanation = coalesce(excluded.explanation, explanation)"
 )
-# Events with the last label that stands of each.
+# Events, each with the last label on it that was not taken back.
 _EVENTS = (
     "SELECT e.id, e.video_id, e.start_seconds, e.end_seconds, e.peak_seconds, e.score, "
     "e.explanation, "
@@ -44,29 +41,19 @@ _EVENTS = (
 
 
 class ReviewStore:
-    """The store of a review; threads may share it, each has a connection of its own."""
+    """The store of a review; threads may share it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._guard = threading.Lock()
+    def __init__(self, database: ReviewDatabase) -> None:
+        self.database, self.path = database, database.path
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open a store, made where there is none, and bring it to this version.
 
         Raises:
-            StorageError: it cannot be opened or written, is no store, or is of a newer version.
+            StorageError: it cannot be opened or written, is not a store, or is of a newer version.
         """
-        store = cls(path)
-        try:
-            with store._writing() as connection:
-                _migrate(connection, path)
-        except BaseException:
-            store.close()
-            raise
-        return store
+        return cls(ReviewDatabase.open(path))
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +62,8 @@ class ReviewStore:
         self.close()
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        with self._guard:
-            while self._connections:
-                self._connections.pop().close()
-            self._local = threading.local()
+        """Close the file."""
+        self.database.close()
 
     def add_videos(
         self, found: Sequence[tuple[str, str | None]], *, keep_paths: bool = False
@@ -90,13 +74,17 @@ class ReviewStore:
 
         Args:
             found: path and SHA-256 of each; None where the content is not known.
-            keep_paths: known videos stay where they are said to lie.
+            keep_paths: leave the path of a known video as it is. Without this, it moves to the
+                path that was found.
+
+        Returns:
+            An id for each of `found`, in its order.
         """
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             return [_video_id(connection, path, content, keep_paths) for path, content in found]
 
     def put_events(self, found: Mapping[str, Sequence[Event]]) -> None:
-        """Replace the events of videos; one keeps the id of the old one that it overlaps most.
+        """Replace the events of videos; each takes the id of the old one that it overlaps most.
 
         An event that is no longer found stays in the file with its labels, and gets its id back
         when it is found again.
@@ -107,16 +95,18 @@ class ReviewStore:
         Raises:
             UnknownIdError: a video is not in this store.
         """
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             for video_id, events in found.items():
                 self._check_video(connection, video_id)
+                # Nothing is deleted: labels belong to events, and a threshold that was set too high
+                # would cost the labels of all events below it for good.
                 old = connection.execute(_OLD_EVENTS, (video_id,)).fetchall()
                 connection.execute("UPDATE events SET present = 0 WHERE video_id = ?", (video_id,))
                 for event, kept in zip(events, _kept_ids(old, events), strict=True):
                     connection.execute(
                         _PUT_EVENT,
                         (
-                            *(kept or _new_id(), video_id, event.start_seconds, event.end_seconds),
+                            *(kept or new_id(), video_id, event.start_seconds, event.end_seconds),
                             *(event.peak_seconds, event.peak, event.explanation),
                         ),
                     )
@@ -124,9 +114,11 @@ class ReviewStore:
     def matched(self, video_id: str, found: Sequence[Event]) -> tuple[KeptEvent, ...]:
         """The events that `put_events` would make of these; nothing is saved.
 
-        A new one has an id that is not kept.
+        Args:
+            found: events in order of time. One that matches none of the store gets an id that is
+                not kept.
         """
-        with self._reading() as connection:
+        with self.database.reading() as connection:
             old = connection.execute(_OLD_EVENTS, (video_id,)).fetchall()
             rows = connection.execute(f"{_EVENTS} WHERE e.video_id = ?", (video_id,)).fetchall()
         known = {row["id"]: _event(row) for row in rows}
@@ -135,7 +127,7 @@ class ReviewStore:
             before = known.get(kept or "")
             made.append(
                 KeptEvent(
-                    id=kept or _new_id(),
+                    id=kept or new_id(),
                     video_id=video_id,
                     start_seconds=event.start_seconds,
                     end_seconds=event.end_seconds,
@@ -150,7 +142,7 @@ class ReviewStore:
     def events(self, video_id: str | None = None) -> tuple[KeptEvent, ...]:
         """The events of a video, or of all, in order of time, each with its last label."""
         where = "e.present" if video_id is None else "e.present AND e.video_id = ?"
-        with self._reading() as connection:
+        with self.database.reading() as connection:
             rows = connection.execute(
                 f"{_EVENTS} WHERE {where} ORDER BY e.video_id, e.start_seconds",
                 () if video_id is None else (video_id,),
@@ -163,8 +155,8 @@ class ReviewStore:
         Raises:
             UnknownIdError: there is no such event.
         """
-        with self._reading() as connection:
-            row = _one(connection, f"{_EVENTS} WHERE e.id = ?", (event_id,))
+        with self.database.reading() as connection:
+            row = one_row(connection, f"{_EVENTS} WHERE e.id = ?", (event_id,))
         if row is None:
             raise UnknownIdError(f"event {event_id!r} is not in {self.path}; list the events again")
         return _event(row)
@@ -176,7 +168,7 @@ class ReviewStore:
             UnknownIdError: there is no such event.
         """
         self.event(event_id)
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             connection.execute("UPDATE events SET explanation = ? WHERE id = ?", (words, event_id))
 
     def set_seen(self, event_id: str, reviewer: str, *, seen: bool) -> None:
@@ -191,24 +183,24 @@ class ReviewStore:
             if seen
             else "DELETE FROM seen WHERE event_id = ? AND reviewer = ?"
         )
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             connection.execute(change, (event_id, reviewer))
 
     def seen_events(self) -> frozenset[str]:
         """Events that somebody has seen."""
-        with self._reading() as connection:
+        with self.database.reading() as connection:
             rows = connection.execute("SELECT DISTINCT event_id FROM seen").fetchall()
         return frozenset(row[0] for row in rows)
 
     def contents(self) -> dict[str, tuple[str, str | None]]:
         """Path and SHA-256 of every video of the store, by its id."""
-        with self._reading() as connection:
+        with self.database.reading() as connection:
             rows = connection.execute("SELECT id, path, content FROM videos").fetchall()
         return {row["id"]: (row["path"], row["content"]) for row in rows}
 
     def thresholds(self) -> dict[str, float]:
         """Thresholds that were set for single videos."""
-        with self._reading() as connection:
+        with self.database.reading() as connection:
             return dict(map(tuple, connection.execute("SELECT * FROM thresholds").fetchall()))
 
     def set_threshold(self, video_id: str, threshold: float, reviewer: str) -> None:
@@ -217,7 +209,7 @@ class ReviewStore:
         Raises:
             UnknownIdError: there is no such video.
         """
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             self._check_video(connection, video_id)
             connection.execute(
                 "INSERT OR REPLACE INTO thresholds VALUES (?, ?)", (video_id, threshold)
@@ -225,24 +217,26 @@ class ReviewStore:
             _note(connection, reviewer, f"threshold {threshold:g}", video_id)
 
     def take_given_thresholds(self, given: Mapping[str, float]) -> None:
-        """Take thresholds that detection was told as those of single videos, each once.
+        """Take over the thresholds that `detect` was given for single videos, each one once.
 
-        One that was dropped or replaced in the review since does not come back when the same
-        results are opened again. One that is new replaces what was set before.
+        One that was dropped or replaced in the review since then does not come back when the same
+        results are opened again. One that differs from the last one given replaces what was set.
 
         Args:
-            given: by the id of the video.
+            given: threshold by the id of the video.
 
         Raises:
             UnknownIdError: a video is not in this store.
         """
         known = "SELECT threshold FROM given_thresholds WHERE video_id = ?"
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             for video_id, threshold in given.items():
                 self._check_video(connection, video_id)
-                before = _one(connection, known, (video_id,))
+                before = one_row(connection, known, (video_id,))
                 if before is None or before[0] != threshold:
                     values = (video_id, threshold)
+                    # The first one that is given does not replace what a reviewer has set: a store
+                    # older than this table does not say which of the two it was.
                     put = "INSERT OR IGNORE" if before is None else "INSERT OR REPLACE"
                     connection.execute(f"{put} INTO thresholds VALUES (?, ?)", values)
                     connection.execute(
@@ -250,115 +244,53 @@ class ReviewStore:
                     )
 
     def drop_thresholds(self, reviewer: str) -> None:
-        """Forget the thresholds of single videos, since one for all was set."""
-        with self._writing() as connection:
+        """Forget the thresholds of single videos, because one was set for all of them."""
+        with self.database.writing() as connection:
             connection.execute("DELETE FROM thresholds")
             _note(connection, reviewer, "threshold for all", "")
 
     def audit(self, reviewer: str, action: str, subject: str) -> None:
         """Note who did what, and to what."""
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             _note(connection, reviewer, action, subject)
 
     def setting(self, name: str) -> str | None:
         """A value that is kept under a name; None where there is none."""
-        with self._reading() as connection:
-            row = _one(connection, "SELECT value FROM settings WHERE name = ?", (name,))
+        with self.database.reading() as connection:
+            row = one_row(connection, "SELECT value FROM settings WHERE name = ?", (name,))
         return None if row is None else str(row[0])
 
     def keep_setting(self, name: str, value: str) -> None:
         """Keep a value under a name."""
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
-    def add_label(
-        self,
-        *,
-        video_id: str,
-        start_seconds: float,
-        end_seconds: float,
-        kind: LabelKind,
-        reviewer: str,
-        event_id: str | None = None,
-        class_name: str | None = None,
-        note: str = "",
-    ) -> Label:
-        """Write a label; it is on disk when this returns.
-
-        Raises:
-            UsageError: the label is not sound.
-            UnknownIdError: its video or event is not in this store.
-            StorageError: it could not be written; nothing was changed.
-        """
-        label = Label(
-            id=_new_id(),
-            event_id=event_id,
-            video_id=video_id,
-            start_seconds=start_seconds,
-            end_seconds=end_seconds,
-            kind=kind,
-            class_name=class_name,
-            note=note,
-            reviewer=reviewer,
-            made_at_utc=datetime.now(UTC).isoformat(),
-        )
-        self.put_labels([label], action=_new_id())
-        return label
-
-    def label_events(
-        self,
-        event_ids: Iterable[str],
-        *,
-        kind: LabelKind,
-        reviewer: str,
-        class_name: str | None = None,
-        note: str = "",
-    ) -> tuple[Label, ...]:
-        """Label events alike, all or none; the labels are on disk when this returns.
-
-        Raises:
-            UsageError, UnknownIdError, StorageError: as `add_label`.
-        """
-        now = datetime.now(UTC).isoformat()
-        labels = [
-            Label(
-                id=_new_id(),
-                event_id=event.id,
-                video_id=event.video_id,
-                start_seconds=event.start_seconds,
-                end_seconds=event.end_seconds,
-                kind=kind,
-                class_name=class_name,
-                note=note,
-                reviewer=reviewer,
-                made_at_utc=now,
-            )
-            for event in map(self.event, dict.fromkeys(event_ids))
-        ]
-        self.put_labels(labels, action=_new_id())
-        return tuple(labels)
-
     def put_labels(self, labels: Sequence[Label], *, action: str | None = None) -> int:
-        """Write labels with their own ids, all or none; how many were not there yet.
+        """Write labels, all or none; they are on disk when this returns.
 
-        One that was taken back here stays taken back.
+        A label that was taken back here stays taken back.
 
         Args:
-            action: what `undo` takes back at once; None for labels of elsewhere, which it passes
-                over.
+            action: a new id; `undo` takes back all labels of one action together. None for labels
+                that were imported, which it leaves alone.
+
+        Returns:
+            How many were not there yet.
 
         Raises:
-            UnknownIdError, StorageError: as `add_label`.
+            UnknownIdError: the video or event of a label is not in this store.
+            StorageError: they could not be written; nothing was changed.
         """
         fields = _LABEL.split(", ")
         marks = ", ".join("?" * (len(fields) + 1))
         count = 0
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             for label in labels:
+                # SQLite would refuse them too, without saying which id it did not know.
                 self._check_video(connection, label.video_id)
                 where = "SELECT 1 FROM events WHERE id = ? AND video_id = ?"
                 pair = (label.event_id, label.video_id)
-                if label.event_id is not None and not _one(connection, where, pair):
+                if label.event_id is not None and not one_row(connection, where, pair):
                     raise UnknownIdError(
                         f"event {label.event_id!r} is not in {self.path}; list the events again"
                     )
@@ -370,15 +302,15 @@ class ReviewStore:
         return count
 
     def remove_label(self, label_id: str) -> None:
-        """Take a label back; its row stays in the file.
+        """Take a label back; its row stays in the file, marked as such.
 
         Raises:
             UnknownIdError: there is no such label.
         """
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             done = connection.execute(
                 "UPDATE labels SET removed_at_utc = ? WHERE id = ? AND removed_at_utc IS NULL",
-                (datetime.now(UTC).isoformat(), label_id),
+                (utc_now(), label_id),
             )
             if not done.rowcount:
                 raise UnknownIdError(f"label {label_id!r} is not in {self.path}, or was taken back")
@@ -390,76 +322,26 @@ class ReviewStore:
             The labels that were taken back; empty where there is nothing to undo.
         """
         own = "reviewer = ? AND removed_at_utc IS NULL AND action"
-        with self._writing() as connection:
+        with self.database.writing() as connection:
             last = f"SELECT action FROM labels WHERE {own} IS NOT NULL ORDER BY number DESC"
-            row = _one(connection, last, (reviewer,))
+            row = one_row(connection, last, (reviewer,))
             if row is None:
                 return ()
             taken = _labels(connection, f"{own} = ?", (reviewer, row[0]))
             connection.execute(
                 f"UPDATE labels SET removed_at_utc = ? WHERE {own} = ?",
-                (datetime.now(UTC).isoformat(), reviewer, row[0]),
+                (utc_now(), reviewer, row[0]),
             )
         return taken
 
     def labels(self) -> tuple[Label, ...]:
         """All labels that stand, in the order in which they were given."""
-        with self._reading() as connection:
+        with self.database.reading() as connection:
             return _labels(connection, "removed_at_utc IS NULL")
 
     def _check_video(self, connection: sqlite3.Connection, video_id: str) -> None:
-        if not _one(connection, "SELECT 1 FROM videos WHERE id = ?", (video_id,)):
+        if not one_row(connection, "SELECT 1 FROM videos WHERE id = ?", (video_id,)):
             raise UnknownIdError(f"video {video_id!r} is not in {self.path}; add it first")
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is kept or none."""
-        with self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk ends it by itself
-                    connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            yield self._connection()
-        except sqlite3.Error as error:
-            raise StorageError(
-                f"{self.path}: {error}; what was saved before is kept. Check that the disk has "
-                "room, that the file is a review store and may be written, and try again"
-            ) from error
-
-    def _connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = sqlite3.connect(
-                self.path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            with self._guard:
-                self._connections.append(found)
-            found.row_factory = sqlite3.Row
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                found.execute(f"PRAGMA {setting}")
-            self._local.connection = found
-        return found
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = int(_one(connection, "PRAGMA user_version", ())[0])
-    if version > len(MIGRATIONS):
-        raise StorageError(
-            f"{path} has version {version}, this HiProbe knows up to {len(MIGRATIONS)}: "
-            "use the HiProbe that wrote it, or a newer one; the file was not changed"
-        )
-    for statements in MIGRATIONS[version:]:
-        for statement in statements.split(";"):  # executescript would commit in between
-            connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
 def _labels(
@@ -478,15 +360,20 @@ def _event(row: sqlite3.Row) -> KeptEvent:
 def _video_id(
     connection: sqlite3.Connection, path: str, content: str | None, keep_path: bool
 ) -> str:
-    """The id of one video: of its content, else of a path whose content nobody knows."""
+    """The id of one video, which is entered where it is not known.
+
+    A video without a known content takes over the id of its path; one with another content under
+    the same path is another video.
+    """
     same = "SELECT id FROM videos WHERE content = ?"
-    row = _one(connection, same, (content,)) if content else None
+    row = one_row(connection, same, (content,)) if content else None
     if row is None:
+        # Two videos may have lain at one path, one after the other; the newer one is meant.
         unknown = "content IS NULL" if content else "TRUE"
         same = f"SELECT id FROM videos WHERE path = ? AND {unknown} ORDER BY rowid DESC"
-        row = _one(connection, same, (path,))
+        row = one_row(connection, same, (path,))
     if row is None:
-        made = _new_id()
+        made = new_id()
         connection.execute("INSERT INTO videos VALUES (?, ?, ?)", (made, path, content))
         return made
     connection.execute(
@@ -498,18 +385,24 @@ def _video_id(
 
 
 def _note(connection: sqlite3.Connection, reviewer: str, action: str, subject: str) -> None:
-    values = (datetime.now(UTC).isoformat(), reviewer, action, subject)
+    values = (utc_now(), reviewer, action, subject)
     names = "made_at_utc, reviewer, action, subject"
     connection.execute(f"INSERT INTO audit ({names}) VALUES (?, ?, ?, ?)", values)
 
 
 def _kept_ids(old: Sequence[Any], found: Sequence[Event]) -> list[str | None]:
-    """For each new event the id of an old one, the longest overlaps first, each id once."""
+    """For each new event the id of an old one, or None; the longest overlaps choose first.
+
+    Args:
+        old: rows of id, start and end in seconds, in any order.
+        found: events in order of time.
+    """
     starts = [event.start_seconds for event in found]
     ends = [event.end_seconds for event in found]
     pairs = []
     for event_id, start, end in old:
-        # events do not overlap each other, so those that this one meets stand in a row
+        # New events do not overlap each other, so those that this one meets stand in a row. All
+        # pairs of ten thousand events would take most of a minute.
         for number in range(bisect_right(ends, start), bisect_left(starts, end)):
             overlap = min(ends[number], end) - max(starts[number], start)
             pairs.append((overlap, number, event_id))
@@ -520,11 +413,3 @@ def _kept_ids(old: Sequence[Any], found: Sequence[Event]) -> list[str | None]:
             kept[number] = event_id
             taken.add(event_id)
     return [kept.get(number) for number in range(len(found))]
-
-
-def _one(connection: sqlite3.Connection, query: str, values: tuple[Any, ...]) -> Any:
-    return connection.execute(query, values).fetchone()
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex[:16]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -14,13 +13,13 @@ from hiprobe.errors import UsageError
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import KEPT_VIEW
 from hiprobe.progress import Clock, Progress
-from hiprobe.review.alarm_rates import CountedAlarms, on_cameras, on_known_events
-from hiprobe.review.footage_again import footage_again
+from hiprobe.review.alarm_rates import footage_again, on_cameras, on_known_events
+from hiprobe.review.event_reasons import member_votes, nearest
 from hiprobe.review.lessons import Lessons, lessons_of
 from hiprobe.review.library import Library
-from hiprobe.review.member_votes import member_votes
-from hiprobe.review.proposals import nearest, propose
+from hiprobe.review.proposals import propose
 from hiprobe.review.values import (
+    CountedAlarms,
     Doubt,
     KeptEvent,
     MemberVote,
@@ -30,10 +29,12 @@ from hiprobe.review.values import (
     Proposal,
     Refit,
     UnknownIdError,
+    new_id,
 )
 from hiprobe.timeline import Timeline
 
-# Refits that wait for an answer; the oldest is thrown away first.
+# Refits that wait for an answer; the oldest is thrown away first. Each holds a probe with its clips
+# and all scores of the review, and a page that was closed never answers.
 MOST_WAITING = 8
 
 
@@ -56,16 +57,21 @@ class Teacher:
     def refit(self, progress: Progress | None = None) -> Refit:
         """Fit on the probe's clips and all labels; nothing is kept until `accept`.
 
-        No model runs: states are those of the probe's folder and of the cache.
+        No model runs: the states are those of the probe's folder and of the cache.
+
+        Args:
+            progress: is told of each video, once when its states are read and once when it is
+                scored again.
 
         Raises:
-            UsageError: nothing is labelled, no labelled video has kept states, or the probe cannot
-                be extended.
+            UsageError: nothing is labelled, no labelled video has states in the cache, or the probe
+                cannot be extended.
             ProbeFolderError: the probe was saved without the states of its clips.
             LabelError: labels and clips are of one kind only.
         """
         library, began = self.library, time.monotonic()
         current = library.probe_in_use().versions.current
+        # After the last label was taken back a refit must still be possible: it forgets them.
         if not library.labels() and not current.label_count:
             raise UsageError("nothing is labelled yet; label some events first")
         cameras = library.probe_in_use().cameras()
@@ -74,15 +80,16 @@ class Teacher:
         lessons = lessons_of(library, told.step)
         probe = _fitted(lessons, library)
         told.step("fit")
-        timelines = library.scored_by(probe, told.step)
+        timelines = scored_again(library, probe, told.step)
         alarms_before, alarms_after = self._alarms(probe, timelines, told.step)
         told.finish()
+        appearing, vanishing = self._changes(timelines)
         refit = Refit(
-            id=uuid.uuid4().hex[:16],
+            id=new_id(),
             before=_figures(library.probe_in_use().probe, current.label_count),
             after=_figures(probe, lessons.label_count),
-            appearing=tuple(self._appearing(timelines)),
-            vanishing=tuple(self._vanishing(timelines)),
+            appearing=appearing,
+            vanishing=vanishing,
             alarms_before=alarms_before,
             alarms_after=alarms_after,
             stale_cameras=tuple(cameras),
@@ -105,11 +112,11 @@ class Teacher:
         return self._find(refit_id).refit
 
     def accept(self, refit_id: str, reviewer: str) -> ProbeVersion:
-        """Take a refit as the new version of the probe; the version before is kept.
+        """Make a refit the new version of the probe; the version before is kept.
 
         Raises:
             UnknownIdError: there is no such refit.
-            ProbeFolderError: the probe was changed since; it is refitted again then.
+            ProbeFolderError: the probe has changed since; refit again.
             StorageError: it cannot be written; the probe stays as it was.
         """
         found = self._find(refit_id)
@@ -147,12 +154,12 @@ class Teacher:
             UnknownIdError: there is no such version.
         """
         made = self.library.probe_in_use().restore(number, reviewer)
-        self.library.show(self.library.scored_by())
+        self.library.show(scored_again(self.library))
         self.library.store.audit(reviewer, "brought a version back", f"version {number}")
         return made
 
     def gain(self) -> list[tuple[int, float | None]]:
-        """Labels and held-out AUC of the versions, without those that changed neither."""
+        """Number of labels and held-out AUC of each version that changed one of the two."""
         steps: list[tuple[int, float | None]] = []
         for version in self.versions():
             step = (version.label_count, version.cv_auc)
@@ -161,7 +168,7 @@ class Teacher:
         return steps
 
     def proposals(self, count: int) -> tuple[Proposal, ...]:
-        """What is most worth labelling next, see `propose`."""
+        """What is most worth labelling next, at most `count`; see `propose`."""
         return propose(self.library, count)
 
     def neighbours(self, event_id: str, count: int = 3) -> tuple[Neighbour, ...]:
@@ -183,23 +190,27 @@ class Teacher:
             raise UnknownIdError(f"no refit {refit_id!r} waits for an answer; refit again")
         return found
 
-    def _appearing(self, timelines: Mapping[str, Timeline]) -> Iterable[KeptEvent]:
+    def _changes(
+        self, timelines: Mapping[str, Timeline]
+    ) -> tuple[tuple[KeptEvent, ...], tuple[KeptEvent, ...]]:
+        """Events that new scores would add, and those that they would take away."""
+        appearing: list[KeptEvent] = []
+        vanishing: list[KeptEvent] = []
         for video_id, timeline in timelines.items():
             old = self.library.store.events(video_id)
             new = self.library.store.matched(video_id, timeline.events)
-            yield from without_twin(new, old)
-
-    def _vanishing(self, timelines: Mapping[str, Timeline]) -> Iterable[KeptEvent]:
-        for video_id, timeline in timelines.items():
-            old = self.library.store.events(video_id)
-            yield from without_twin(old, self.library.store.matched(video_id, timeline.events))
+            # By overlap and not by id: an event that falls in two has one new id and is not new.
+            appearing += without_twin(new, old)
+            vanishing += without_twin(old, new)
+        return tuple(appearing), tuple(vanishing)
 
     def _alarms(
         self, probe: Probe, timelines: Mapping[str, Timeline], tell: Callable[[str], None]
     ) -> tuple[CountedAlarms | None, CountedAlarms | None]:
-        """Before and after, on calibrated footage whose states are kept, as `alarm_rate` counts.
+        """Alarms an hour before and after, each probe at its own threshold.
 
-        Without such footage, on those of the videos that were scored anew whose events are known.
+        Counted on calibrated footage whose states are kept; without any, on those of the videos
+        that were scored again whose events are known.
         """
         in_use = self.library.probe_in_use()
         known = in_use.cameras()
@@ -217,7 +228,7 @@ class Teacher:
 
 @dataclass
 class _Steps:
-    """Counts steps of unequal length, and tells of each."""
+    """Counts the steps of a refit and reports each one."""
 
     clock: Clock
     done: int = 0
@@ -228,14 +239,16 @@ class _Steps:
         self.clock.tell(self.done, seconds_of_video=0.0)
 
     def finish(self) -> None:
+        # Videos without labels are not read, so fewer steps may have been done than were announced.
         self.clock.tell(max(self.done, self.clock.total or 0), seconds_of_video=0.0)
 
 
 def doubtful(probe: Probe) -> tuple[Doubt, ...]:
-    """Clips that held-out scores put on the other side, the farthest first.
+    """Clips whose held-out score contradicts their label, the clearest first.
 
-    A normal clip is doubtful where it scores above half of the anomalous ones, an anomalous clip
-    where it scores below half of the normal ones.
+    A normal clip is doubtful if it scores above half of the anomalous ones, an anomalous clip if it
+    scores below half of the normal ones. Held out, since a clip that was fitted on is never
+    doubtful.
     """
     scores = probe.few_shot_scores_.get("cross_validated")
     if scores is None:
@@ -260,8 +273,31 @@ def without_twin(events: Iterable[KeptEvent], others: Iterable[KeptEvent]) -> It
             yield event
 
 
+def scored_again(
+    library: Library, probe: Probe | None = None, tell: Callable[[str], None] | None = None
+) -> dict[str, Timeline]:
+    """Score again every video whose states are in the cache; the others are left out.
+
+    Args:
+        probe: None takes the one in use.
+        tell: is called with the name of each video when it is done.
+
+    Returns:
+        The new scores by the id of the video.
+    """
+    in_use, own = library.probe_in_use(), library.store.thresholds()
+    scored = {}
+    for video_id in library.video_ids():
+        timeline = in_use.scored(library.result(video_id), probe, threshold=own.get(video_id))
+        if timeline is not None:
+            scored[video_id] = timeline
+        if tell is not None:
+            tell(library.video_path(video_id).name)
+    return scored
+
+
 def _fitted(lessons: Lessons, library: Library) -> Probe:
-    """Fit as the probe's own clips were fitted, with the kappa that is set by now."""
+    """Fit as the probe's own clips were fitted, but with the kappa that was set in the review."""
     in_use = library.probe_in_use()
     base = in_use.versions.base()
     changed = {"kappa": in_use.probe.kappa, "mode": lessons.mode}
@@ -269,6 +305,8 @@ def _fitted(lessons: Lessons, library: Library) -> Probe:
     if lessons.fixed_layer is not None:
         settings["layer"] = lessons.fixed_layer
     probe = Probe(**settings).fit(lessons.examples)
+    # A probe that chose among prompts or readings keeps its choice here, and must say so: its AUC
+    # then does not pay for the choice.
     if not base.view_table_ and KEPT_VIEW not in base.warnings_:
         return probe
     fitted = replace(probe.fitted(), warnings=(*probe.warnings_, KEPT_VIEW))

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, get_args
 
 from hiprobe.errors import UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from hiprobe.review.alarm_rates import CountedAlarms
 
 LabelKind = Literal["anomaly", "normal", "class", "unsure"]
 LABEL_KINDS: tuple[LabelKind, ...] = get_args(LabelKind)
 
 
 class UnknownIdError(UsageError, LookupError):
-    """No video, event, label, refit or version has this id."""
+    """No video, event, label, refit or version has this id.
+
+    Wrong input for the command line, and for the server a look-up that is answered with 404.
+    """
+
+
+def new_id() -> str:
+    """An id of 64 random bits, so that two reviews can be merged without a clash."""
+    return uuid.uuid4().hex[:16]
+
+
+def utc_now() -> str:
+    """This moment as ISO 8601 with the offset."""
+    return datetime.now(UTC).isoformat()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +39,22 @@ class Label:
         event_id: the event it was said of; None for a stretch that was chosen by hand.
         class_name: a class of the reviewer's own; only where `kind` is "class".
         made_at_utc: ISO 8601 with the offset.
+
+    Raises:
+        UsageError: the kind is unknown, a class has no name or another kind has one, or the stretch
+            is empty.
     """
 
-    id: str
-    event_id: str | None
+    id: str = field(default_factory=new_id)
+    event_id: str | None = None
     video_id: str
     start_seconds: float
     end_seconds: float
     kind: LabelKind
-    class_name: str | None
-    note: str
+    class_name: str | None = None
+    note: str = ""
     reviewer: str
-    made_at_utc: str
+    made_at_utc: str = field(default_factory=utc_now)
 
     def __post_init__(self) -> None:
         if self.kind not in LABEL_KINDS:
@@ -88,8 +101,8 @@ class ReviewedVideo:
     Attributes:
         camera: name of the folder that the file lies in; None where it lies in none.
         threshold: smoothed score above which there is an event now.
-        kappa: what gives this threshold with the probe in use; None without a probe.
-        start_clock: ISO 8601 of its first picture, where its name tells it; None elsewhere.
+        kappa: the kappa that gives this threshold with the probe in use; None without a probe.
+        start_clock: ISO 8601 of its first picture, if the file's name says it; else None.
         truth: known events, half-open in seconds; None where they are not known.
     """
 
@@ -105,28 +118,12 @@ class ReviewedVideo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreCurve:
-    """The scores of a video, one value for each segment; NaN where the backbone gave up.
-
-    Attributes:
-        start_seconds, end_seconds, raw, smoothed: float64 `[segments]`.
-    """
-
-    video_id: str
-    start_seconds: NDArray[np.float64]
-    end_seconds: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    smoothed: NDArray[np.float64]
-    threshold: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class EventPage:
     """Some events of a queue.
 
     Attributes:
-        next_cursor: what gives the page that follows; None at the end.
-        total: events of the queue on all pages.
+        next_cursor: pass it on to get the next page; None at the end.
+        total: how many events the queue holds on all pages.
     """
 
     events: tuple[KeptEvent, ...]
@@ -141,7 +138,7 @@ class ProbeVersion:
     Attributes:
         number: from 1; 0 where the review has no probe folder.
         cv_auc: cross-validated AUC of its clips; None where there were no folds.
-        label_count: labels of the review among its clips.
+        label_count: how many of its clips are labels of the review.
         current: whether it is in use.
     """
 
@@ -182,12 +179,26 @@ class ProbeCard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CountedAlarms:
+    """Alarms an hour on footage.
+
+    Attributes:
+        footage: which footage, in words.
+        hours: how much of it.
+    """
+
+    per_hour: float
+    footage: str
+    hours: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProbeFigures:
-    """What a probe is measured by.
+    """The figures of a probe that a refit is compared by.
 
     Attributes:
         cv_auc: cross-validated AUC of its clips; None where there were no folds.
-        label_count: labels of the review among them.
+        label_count: how many of these clips are labels of the review.
     """
 
     cv_auc: float | None
@@ -197,7 +208,7 @@ class ProbeFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """A label that the others speak against.
+    """A label that disagrees with what the other labels teach.
 
     Attributes:
         name: of the clip, or of the labelled stretch.
@@ -215,13 +226,13 @@ class Refit:
     """What a fit on all labels would change; nothing is kept until it is accepted.
 
     Attributes:
-        appearing, vanishing: events of the videos whose states are at hand.
+        appearing, vanishing: events that would be new or gone, in videos whose states are kept.
         alarms_before, alarms_after: on calibrated footage whose states are kept, else on videos
-            whose events are known; None where there are neither.
-        stale_cameras: names of cameras whose calibration holds no longer when it is accepted.
+            whose events are known; None where there is neither.
+        stale_cameras: names of cameras that must be calibrated again if it is accepted.
         doubtful: the most doubtful first.
-        left_out: labelled stretches whose states are not kept, which taught nothing.
-        seconds: that it took.
+        left_out: labelled stretches whose states are not kept, so that they taught nothing.
+        seconds: how long the fit took.
     """
 
     id: str
@@ -272,11 +283,11 @@ class Neighbour:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberVote:
-    """What a member of a committee says of an event.
+    """How a member of a committee votes on an event.
 
     Attributes:
         name: reading and layer.
-        weight: its share of the committee, all shares together 1.
+        weight: its share of the committee; all shares add up to 1.
         log_odds: what it adds to the committee's log-odds.
     """
 
@@ -295,6 +306,6 @@ def check_stretch(start_seconds: float, end_seconds: float) -> None:
         end_seconds <= start_seconds
     ):
         raise UsageError(
-            f"[{start_seconds}, {end_seconds}) is no stretch of time; "
+            f"[{start_seconds}, {end_seconds}) is not a stretch of time; "
             "give a start in seconds and a later end"
         )

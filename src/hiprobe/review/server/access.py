@@ -18,13 +18,20 @@ from pathlib import Path
 
 from hiprobe.errors import UsageError
 
+# 0.05 to 0.2 s a try: too slow to guess by the million, and nobody who logs in notices. Hashes in
+# password files do not name their costs, so these cannot change.
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1
 # OpenSSL refuses scrypt above 32 MiB unless told otherwise, and these costs need 16.
 _SCRYPT_BYTES = 64 * 1024 * 1024
 
+# Nobody types more. Without a limit a request of megabytes would keep a processor busy.
 _MOST_PASSWORD_CHARACTERS = 1024
+# A working day with its breaks, so that nobody is logged out in the middle of a review.
 _SESSION_SECONDS = 12 * 3600.0
+# Each log-in makes one; a script that logs in for every request must not fill the memory.
 _MOST_SESSIONS = 1000
+# Wrong log-ins within a minute, from one address and from all of them: who guesses from many
+# addresses is stopped by the second.
 _WINDOW_SECONDS = 60.0
 _WRONG_OF_ONE, _WRONG_OF_ALL = 5, 50
 
@@ -44,7 +51,7 @@ class Role(IntEnum):
             UsageError: there is no such role.
         """
         if name.upper() not in cls.__members__:
-            raise UsageError(f"{name!r} is no role; choose viewer, reviewer or admin")
+            raise UsageError(f"{name!r} is not a role; choose viewer, reviewer or admin")
         return cls[name.upper()]
 
 
@@ -75,7 +82,7 @@ class ProxyTrust:
         addresses: from where the header is believed, as `plain_address` writes them.
 
     Raises:
-        UsageError: no name of a header, or one that says something else; no address.
+        UsageError: the header's name is not one, or has another meaning; an address is not one.
     """
 
     header: str
@@ -84,15 +91,15 @@ class ProxyTrust:
     def __post_init__(self) -> None:
         if not _HEADER.fullmatch(self.header) or self.header in _TAKEN_HEADERS:
             raise UsageError(
-                f"{self.header!r} is no header that can name a person; give the one in which the "
-                "proxy does, such as X-Forwarded-User"
+                f"the header {self.header!r} cannot name a person; give the one in which the proxy "
+                "names them, such as X-Forwarded-User"
             )
         for address in self.addresses:
             if plain_address(address) is None:
-                raise UsageError(f"{address!r} is no address; give one such as 10.0.0.5")
+                raise UsageError(f"{address!r} is not an IP address; give one such as 10.0.0.5")
 
     def user_of(self, headers: Mapping[str, str], *, address: str) -> str | None:
-        """Whom the proxy names; None where it names nobody, or is not at a trusted address."""
+        """The name that the proxy gives; None if it gives none, or is not at a trusted address."""
         if plain_address(address) not in self.addresses:
             return None
         user = headers.get(self.header, "").strip()
@@ -102,13 +109,17 @@ class ProxyTrust:
 
 
 _HEADER = re.compile(r"[a-z0-9-]+")
+# Browsers set these themselves, so that anybody could name anybody with them.
 _TAKEN_HEADERS = frozenset(
     ("host", "origin", "cookie", "referer", "user-agent", "content-length", "x-csrf-token")
 )
 
 
 def plain_address(address: str) -> str | None:
-    """An address in one spelling, IPv4 as itself also where it came over IPv6; None for others."""
+    """An IP address in one spelling; None for any other text.
+
+    A socket that listens to both families shows 10.0.0.5 as ::ffff:10.0.0.5.
+    """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -117,7 +128,7 @@ def plain_address(address: str) -> str | None:
 
 
 class AccessDenied(Exception):  # noqa: N818 - an answer to a request, not a failure of ours
-    """A log-in that is refused; `wait_seconds` where it came after too many wrong ones."""
+    """A log-in that is refused; `wait_seconds` is above 0 after too many wrong ones."""
 
     def __init__(self, message: str, *, wait_seconds: int = 0) -> None:
         super().__init__(message)
@@ -148,11 +159,18 @@ def _scrypt(password: str, salt: bytes) -> bytes:
 
 
 def read_accounts(path: Path, *, behind_proxy: bool = False) -> dict[str, Account]:
-    """People of a password file: a line `name:role:password` or `name:role:scrypt$...` each.
+    """The people of a password file: each line is `name:role:password` or `name:role:scrypt$...`.
 
-    Behind a proxy that names them, `name:role` is enough; nobody can log in with such a name here.
-    Empty lines and lines that begin with # are passed over. Messages name lines, never what
-    stands in them, for a password may.
+    Empty lines and lines that begin with # are ignored. Messages name the number of a line and
+    never its text, which may hold a password.
+
+    Args:
+        path: a text file in UTF-8.
+        behind_proxy: a proxy names people, so `name:role` is enough; nobody can log in past the
+            proxy with such a name.
+
+    Returns:
+        Accounts by name.
 
     Raises:
         UsageError: the file cannot be read, or a line is not of this form.
@@ -168,7 +186,7 @@ def read_accounts(path: Path, *, behind_proxy: bool = False) -> dict[str, Accoun
         name, _, rest = line.partition(":")
         role, _, secret = rest.partition(":")
         if behind_proxy and not rest.count(":"):
-            secret = secrets.token_hex(32)
+            secret = secrets.token_hex(32)  # nobody knows it, so nobody can log in with it
         known = role.strip().upper() in Role.__members__
         if not (name.strip() and known and secret.strip()) or name.strip() in accounts:
             raise UsageError(
@@ -183,6 +201,7 @@ def read_accounts(path: Path, *, behind_proxy: bool = False) -> dict[str, Accoun
 
 
 def _kept(secret: str, *, line: int, path: Path) -> str:
+    """A password as its hash; a hash as it is, after it was tried once."""
     if not secret.startswith("scrypt$"):
         return hash_password(secret)
     try:
@@ -198,12 +217,12 @@ class Access:
     """Opens and finds sessions; safe to use from several threads.
 
     Args:
-        token: what the address of the page carries in its fragment; None where there is none.
-        token_reviewer: whose name stands on what is done with the token.
+        token: secret in the fragment of the printed address; None where people log in by name.
+        token_reviewer: the name that labels carry which are given with the token.
         accounts: people with passwords, by name.
-        proxy: where a reverse proxy says who somebody is. Whom `accounts` does not know is a
-            viewer.
-        now: seconds that only rise.
+        proxy: a reverse proxy that says who somebody is; None where there is none. A person whom
+            `accounts` does not name is a viewer.
+        now: a clock in seconds that never goes back.
     """
 
     def __init__(
@@ -236,6 +255,7 @@ class Access:
             AccessDenied: another token, or too many wrong ones before.
         """
         self._refuse_many(address)
+        # As bytes: compare_digest takes no text with letters beyond ASCII.
         given, wanted = (value.encode("utf-8", "replace") for value in (token, self._token or ""))
         if self._token is None or not hmac.compare_digest(given, wanted):
             self._note_wrong(address)
@@ -251,7 +271,8 @@ class Access:
             AccessDenied: wrong name or password, or too many wrong ones before.
         """
         self._refuse_many(address)
-        # Noted before the slow check: many requests at once are counted, too.
+        # Counted as wrong before the slow check, and forgiven after it. Otherwise a hundred
+        # requests sent at once would all be tried before the first is counted.
         noted = self._note_wrong(address)
         account = self._accounts.get(user)
         wanted = self._nobody if account is None else account.password_hash
@@ -280,6 +301,8 @@ class Access:
         if user is None:
             return None
         account = self._accounts.get(user)
+        # Derived from the name, so that requests need no session to be kept for them: the proxy
+        # names the person in every one.
         csrf = hmac.new(self._key, user.encode(), "sha256").hexdigest()
         return ReviewSession(user[:200], account.role if account else Role.VIEWER, csrf)
 

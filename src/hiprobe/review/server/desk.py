@@ -8,17 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
+from hiprobe.review.exports import LibraryExports
+from hiprobe.review.library import Library
 from hiprobe.review.server.access import Access, ReviewSession, Role
-from hiprobe.review.server.contract import (
-    ReviewExports,
-    ReviewLibrary,
-    ReviewModel,
-    ReviewTeacher,
-)
 from hiprobe.review.server.guard import Refusal
 from hiprobe.review.server.jobs import Jobs
 from hiprobe.review.server.media import MediaCache
 from hiprobe.review.server.review_answers import ErrorAnswer
+from hiprobe.review.server.words_of_model import LazyModel
+from hiprobe.review.teach import Teacher
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,10 @@ class Desk:
     """The parts of one review, shared by all requests."""
 
     access: Access
-    library: ReviewLibrary
-    teacher: ReviewTeacher
-    exports: ReviewExports
-    model: ReviewModel
+    library: Library
+    teacher: Teacher
+    exports: LibraryExports
+    model: LazyModel
     media: MediaCache
     jobs: Jobs
 
@@ -57,17 +55,20 @@ TheSession = Annotated[ReviewSession, Depends(session_of)]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+# What a route may answer besides its result. OpenAPI lists them, and the tests that make up
+# requests from it take any other status for a fault.
 _CODES = (400, 401, 403, 404, 409, 413, 421, 422, 429, 503)
 
 
 def route(
     router: APIRouter, method: str, path: str, *, role: Role | None, **more: Any
 ) -> Decorator:
-    """A route that a role is needed for; OpenAPI carries it as `x-role`.
+    """A route that needs a role. Every route must name one, so that none is open by oversight.
 
     Args:
-        role: the least that may ask; None where nobody needs to be logged in.
-        more: what FastAPI takes besides.
+        role: the lowest role that may ask, shown in OpenAPI as `x-role`; None where nobody needs to
+            be logged in.
+        more: further arguments of FastAPI's `api_route`.
     """
 
     def allowed(request: Request) -> None:
@@ -87,7 +88,10 @@ def route(
 
 
 def _error_of(*, response_class: object = None, **_: object) -> dict[str, Any]:
-    """An error in OpenAPI. FastAPI would give it the media type of the route's own class."""
+    """How OpenAPI describes an error.
+
+    Of a route that answers with a file, FastAPI would describe errors as files as well.
+    """
     if response_class is None:
         return {"model": ErrorAnswer}
     schema = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}

@@ -14,11 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hiprobe.review.server.access import Access
 
 COOKIE = "hiprobe_session"
+# The largest body is an export of labels that is imported: some fifty thousand labels.
 MOST_BODY_BYTES = 16 * 1024 * 1024
 
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 _LOG_IN = ("POST", "/api/session")
 
+# The page loads nothing from elsewhere and has no scripts or styles within its HTML. So what a
+# file's name or a note might smuggle into it is not run, and can send nothing out.
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -58,14 +61,14 @@ class Refusal(Exception):  # noqa: N818 - an answer to a request, not a failure 
 class Guard:
     """ASGI middleware around the whole application.
 
-    A page of another site may send requests here, and may give its own name this address (DNS
-    rebinding). It cannot choose the `Host` and `Origin` that the browser writes, nor read the
-    CSRF token.
+    A page of another site can make a browser send requests here, and can point its own name at this
+    address (DNS rebinding). But it cannot choose the `Host` and `Origin` that the browser writes,
+    and it cannot read the CSRF token.
 
     Args:
         hosts: names under which the page is opened, without ports, in small letters.
-        any_address: whether addresses of numbers are taken as well. No name leads to them, so
-            none can be rebound.
+        any_address: accept IP addresses as `Host` as well, where the server listens at several. DNS
+            rebinding needs a name, so these are safe.
     """
 
     def __init__(
@@ -97,12 +100,14 @@ class Guard:
                 421, "host", "this server does not go by that name; open the address it printed"
             )
         origin = headers.get("origin")
+        # Other programs on this machine are "same-site": a site is a name without its port.
         foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         writes = scope["method"] not in _SAFE_METHODS
         if (origin is not None and _authority(origin) != host.lower()) or (
             foreign and (writes or scope["path"].startswith("/api/"))
         ):
             raise Refusal(403, "origin", "requests of other sites' pages are not answered")
+        # A number of thousands of digits would be slow to read, hence the limit on its length.
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit() and len(length) < 16):
             raise Refusal(400, "headers", "the header content-length is not a number of bytes")
@@ -137,7 +142,7 @@ class Guard:
 
 
 def _authority(origin: str) -> str:
-    """Host and port that an origin names; "null" and what is no address have none."""
+    """Host and port of an origin; empty for "null" and for what is not an address."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -154,7 +159,10 @@ def cookie_of(headers: Mapping[str, str]) -> str | None:
 
 
 def _single(scope: Scope, proxy_header: str | None) -> dict[str, str]:
-    """Headers by name; one of those that decide may stand there once only."""
+    """Headers by name; those that a check relies on may be given only once.
+
+    Of two, a proxy in front may look at the first and we at the last.
+    """
     decide = ("host", "origin", "x-csrf-token", "content-length", proxy_header)
     found: dict[str, str] = {}
     for key, value in scope["headers"]:
@@ -170,7 +178,7 @@ def _too_large() -> Refusal:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Reads a body of any declared length, up to the most that is allowed."""
+    """Count a body as it is read: one that is sent in chunks does not declare its length."""
     seen = 0
 
     async def counted() -> Message:
@@ -189,6 +197,8 @@ def _with_headers(send: Send, *, is_api: bool) -> Send:
         if message["type"] == "http.response.start":
             own = dict(_HEADERS)
             names = {name.lower() for name, _ in message["headers"]}
+            # The page's files are asked for again each time, or a browser would mix those of two
+            # versions of HiProbe. Answers of the API hold names and labels: no disk keeps them.
             if b"cache-control" not in names:
                 own["cache-control"] = "no-store" if is_api else "no-cache"
             added = [(name.encode(), value.encode()) for name, value in own.items()]

@@ -13,9 +13,12 @@ from typing import Any
 from hiprobe.errors import HiProbeError
 from hiprobe.progress import ProgressEvent
 
+# Ended jobs that are remembered: a page that was reloaded asks for the result of its job again.
 _MOST_FINISHED = 200
+# More would hide a queue of many minutes behind a page that only says "waiting".
 _MOST_WAITING = 32
-# Between two words on progress: what comes faster nobody can read.
+# Between two reports of progress: nobody can read faster ones, and each is kept until the job is
+# forgotten.
 _LEAST_SECONDS = 0.2
 
 # Kind (`progress`, `words`, `done`, `failed`) and content of something that a job says.
@@ -28,7 +31,10 @@ class TooManyJobsError(HiProbeError):
 
 @dataclass
 class Job:
-    """A piece of work and all it has said so far; grows at its end only."""
+    """A piece of work and everything that it has said so far.
+
+    `heard` only grows, at its end, so other threads can read it without a lock.
+    """
 
     id: str
     heard: list[Heard] = field(default_factory=list)
@@ -53,10 +59,13 @@ class Jobs:
     """Runs jobs, two at a time, and finds them by id.
 
     Args:
-        on_failure: takes an error that nobody expected; the page gets no word of its content.
+        on_failure: is called with an error that nobody expected. The page is only told that there
+            was one, since its text may name files.
     """
 
     def __init__(self, *, on_failure: Callable[[Exception], None]) -> None:
+        # Two, so that a refit of seconds does not wait behind the copy of a long video. More would
+        # take the processor from the page.
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="review-job")
         self._jobs: dict[str, Job] = {}
         self._by_purpose: dict[str, Job] = {}
@@ -67,7 +76,8 @@ class Jobs:
         """Start some work; its result is what `done` carries.
 
         Args:
-            purpose: while a job of this purpose runs, it is returned in place of a second one.
+            purpose: what it is for. While a job of this purpose runs, that one is returned and no
+                second one is started; None always starts one.
 
         Raises:
             TooManyJobsError: too many are waiting.
@@ -98,7 +108,7 @@ class Jobs:
         return None if job is None or job.ended else job
 
     def close(self) -> None:
-        """Let no further work begin; what runs is waited for by the interpreter."""
+        """Start no further work; Python waits at its end for what is running."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, job: Job, work: Callable[[Job], dict[str, Any]]) -> None:

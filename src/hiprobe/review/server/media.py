@@ -6,10 +6,15 @@ import hashlib
 import threading
 from pathlib import Path
 
+from PIL import Image
+
 from hiprobe.errors import VideoError
 from hiprobe.progress import Clock, Progress
 from hiprobe.segment import Frame
 from hiprobe.store.atomic import atomic_path
+from hiprobe.video.decode import still_at
+from hiprobe.video.video_info import is_playable
+from hiprobe.video.write import redraw_video
 
 THUMBNAILS = 5
 _THUMBNAIL_SIDE_PIXELS = 240
@@ -17,33 +22,33 @@ _JPEG_QUALITY = 80
 
 
 class MediaCache:
-    """Copies and pictures under the hash of a file's path, size and time of change.
+    """Copies and pictures, kept under a hash of the video's path, size and time of change.
 
-    Its content is not hashed: a recording of a day may have a hundred gigabytes.
+    The content is not hashed: a recording of a day may have a hundred gigabytes.
 
     Args:
-        folder: where they are kept.
+        folder: where they are kept; they can be made again, so it may be emptied at any time.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Decoding takes a processor: a page of fifty strips shall not take all of them.
+        # Each picture is decoded from the key frame before it, which keeps a processor busy, and
+        # every open page asks for two at a time.
         self._turns = threading.BoundedSemaphore(2)
         self._playable: dict[str, bool] = {}
         self._exports: dict[str, Path] = {}
 
     def ready(self, video: Path) -> Path | None:
-        """The file to play: the video itself where browsers take it, else its copy.
+        """The file to play: the video itself if browsers can play it, else its copy.
 
-        None where the copy must still be made (`make_copy`).
+        Returns:
+            None if the copy must still be made, by `make_copy`.
 
         Raises:
             VideoError: the file is gone or is no video.
         """
         key = _key(video)
-        if key not in self._playable:
-            from hiprobe.video.video_info import is_playable
-
+        if key not in self._playable:  # asked with every seek
             self._playable[key] = is_playable(video)
         if self._playable[key]:
             return video
@@ -57,8 +62,6 @@ class MediaCache:
             VideoError: the video cannot be read.
             StorageError: the copy cannot be written.
         """
-        from hiprobe.video.write import redraw_video
-
         clock = Clock(progress, max(1, int(duration_seconds)), name="Making a playable copy")
 
         def passed(pixels: Frame, seconds: float) -> Frame:
@@ -79,10 +82,6 @@ class MediaCache:
         kept = self._folder / _key(video) / f"{round(seconds * 1000)}.jpg"
         if kept.is_file():
             return kept
-        from PIL import Image
-
-        from hiprobe.video.decode import still_at
-
         with self._turns:
             pixels = still_at(video, seconds, max_side_pixels=_THUMBNAIL_SIDE_PIXELS)
             with atomic_path(kept) as temporary:
@@ -90,20 +89,26 @@ class MediaCache:
         return kept
 
     def export_path(self, export_id: str, extension: str) -> Path:
-        """Where an export is written; the folder is made."""
+        """Where to write an export; makes the folder.
+
+        Args:
+            export_id: a new id. Only files that were registered here are handed out, so that no id
+                of a request is ever made into a path.
+            extension: with its dot or without.
+        """
         folder = self._folder / "exports"
         folder.mkdir(parents=True, exist_ok=True)
         self._exports[export_id] = folder / f"{export_id}.{extension.lstrip('.')}"
         return self._exports[export_id]
 
     def exported(self, export_id: str) -> Path | None:
-        """The file of a finished export; None where this run knows none."""
+        """The file of a finished export; None where there is none of this run."""
         file = self._exports.get(export_id)
         return file if file is not None and file.is_file() else None
 
 
 def thumbnail_seconds(start_seconds: float, end_seconds: float) -> tuple[float, ...]:
-    """Centres of equal parts of an event."""
+    """The moments of an event that its pictures show: the middles of equal parts."""
     part = (end_seconds - start_seconds) / THUMBNAILS
     return tuple(round(start_seconds + (n + 0.5) * part, 3) for n in range(THUMBNAILS))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from hiprobe import __version__
+from hiprobe.review.event_queue import EventOrder
 from hiprobe.review.server import review_answers as a
 from hiprobe.review.server.access import Role
 from hiprobe.review.server.desk import Desk, TheDesk, desk_of, route
@@ -20,11 +21,14 @@ from hiprobe.review.server.media import THUMBNAILS, thumbnail_seconds
 
 router = APIRouter(prefix="/api")
 
+# How often a stream looks for news of its job, which runs in a thread outside of the event loop.
 _LISTEN_SECONDS = 0.1
+# Pictures of a queue that is scrolled back and forth are not asked for again. A video is, since a
+# playable copy may have taken the file's place at the same address.
 _KEPT = {"cache-control": "private, max-age=86400"}
 _ASKED_AGAIN = {"cache-control": "private, no-cache"}
 
-AnId = Annotated[str, Path(pattern=r"^[a-z0-9]{8,32}$")]
+AnId = Annotated[str, Path(pattern=a.ID_PATTERN)]
 Score = Annotated[float | None, Query(allow_inf_nan=False)]
 Word = Annotated[str | None, Query(max_length=200)]
 
@@ -38,15 +42,15 @@ def health() -> Any:
 @route(router, "GET", "/videos", role=Role.VIEWER, response_model=a.VideosAnswer)
 def videos(desk: TheDesk) -> Any:
     """All videos."""
-    return {"videos": [a.VideoAnswer.model_validate(v) for v in desk.library.videos()]}
+    return {"videos": desk.library.videos()}
 
 
 @route(router, "GET", "/events", role=Role.VIEWER, response_model=a.EventsAnswer)
 def events(
     desk: TheDesk,
-    sort: Literal["certain", "uncertain", "time"] = "certain",
+    sort: EventOrder = "certain",
     reviewed: bool | None = None,
-    video: Annotated[str | None, Query(pattern=r"^[a-z0-9]{8,32}$")] = None,
+    video: Annotated[str | None, Query(pattern=a.ID_PATTERN)] = None,
     camera: Word = None,
     day: Annotated[str | None, Query(pattern=r"^\d{4}-\d\d-\d\d$")] = None,
     label: Annotated[str | None, Query(max_length=100)] = None,
@@ -57,7 +61,7 @@ def events(
     cursor: Word = None,
 ) -> Any:
     """One page of the queue, filtered and sorted."""
-    page = desk.library.events(
+    return desk.library.events(
         sort=sort,
         reviewed=reviewed,
         video=video,
@@ -70,13 +74,12 @@ def events(
         limit=limit,
         cursor=cursor,
     )
-    return a.EventsAnswer.model_validate(page)
 
 
 @route(router, "GET", "/events/{event_id}", role=Role.VIEWER, response_model=a.EventAnswer)
 def event(desk: TheDesk, event_id: AnId) -> Any:
     """An event."""
-    return a.EventAnswer.model_validate(desk.library.event(event_id))
+    return desk.library.event(event_id)
 
 
 @route(
@@ -113,12 +116,17 @@ def thumbnail(
 @route(router, "GET", "/videos/{video_id}/curve", role=Role.VIEWER, response_model=a.CurveAnswer)
 def curve(desk: TheDesk, video_id: AnId) -> Any:
     """The scores of a video with its events, and truth where it is known."""
-    told = a.CurveAnswer.model_validate(desk.library.curve(video_id))
-    video = next((v for v in desk.library.videos() if v.id == video_id), None)
-    found = desk.library.resegment(video_id, told.threshold) if told.threshold is not None else ()
-    told.truth = None if video is None or video.truth is None else list(video.truth)
-    told.events = [a.EventAnswer.model_validate(e) for e in found]
-    return told
+    timeline = desk.library.timeline(video_id)
+    return {
+        "video_id": video_id,
+        "start_seconds": timeline.start_seconds,
+        "end_seconds": timeline.end_seconds,
+        "raw": timeline.scores,
+        "smoothed": timeline.smoothed,
+        "threshold": timeline.threshold,
+        "truth": desk.library.video(video_id).truth,
+        "events": desk.library.resegment(video_id, timeline.threshold),
+    }
 
 
 @route(router, "GET", "/videos/{video_id}/media/state", role=Role.VIEWER)
@@ -142,10 +150,10 @@ def media(desk: TheDesk, video_id: AnId) -> Any:
     file = desk.media.ready(path)
     if file is not None:
         return FileResponse(file, media_type="video/mp4", headers=_ASKED_AGAIN)
-    video = next(v for v in desk.library.videos() if v.id == video_id)
+    seconds = desk.library.video(video_id).duration_seconds
 
     def work(job: Job) -> dict[str, Any]:
-        desk.media.make_copy(path, duration_seconds=video.duration_seconds, progress=job.progress)
+        desk.media.make_copy(path, duration_seconds=seconds, progress=job.progress)
         return {"result_id": video_id}
 
     job = desk.jobs.start(work, purpose=f"media {video_id}")
@@ -161,8 +169,7 @@ def media(desk: TheDesk, video_id: AnId) -> Any:
 )
 def neighbours(desk: TheDesk, event_id: AnId) -> Any:
     """The three labelled clips whose states are nearest."""
-    found = desk.teacher.neighbours(event_id, count=3)
-    return {"neighbours": [a.NeighbourAnswer.model_validate(n) for n in found]}
+    return {"neighbours": desk.teacher.neighbours(event_id, count=3)}
 
 
 @route(
@@ -170,26 +177,25 @@ def neighbours(desk: TheDesk, event_id: AnId) -> Any:
 )
 def members(desk: TheDesk, event_id: AnId) -> Any:
     """How the members of the committee voted."""
-    found = desk.teacher.members(event_id)
-    return {"members": [a.MemberAnswer.model_validate(m) for m in found]}
+    return {"members": desk.teacher.members(event_id)}
 
 
 @route(router, "GET", "/labels", role=Role.VIEWER, response_model=a.LabelsAnswer)
 def labels(desk: TheDesk) -> Any:
     """All labels."""
-    return {"labels": [a.LabelAnswer.model_validate(label) for label in desk.library.labels()]}
+    return {"labels": desk.library.labels()}
 
 
 @route(router, "GET", "/probe", role=Role.VIEWER, response_model=a.ProbeAnswer)
 def probe(desk: TheDesk) -> Any:
     """The probe in use."""
-    return a.ProbeAnswer.model_validate(desk.library.probe())
+    return desk.library.probe()
 
 
 @route(router, "GET", "/probe/versions", role=Role.VIEWER, response_model=a.VersionsAnswer)
 def versions(desk: TheDesk) -> Any:
     """All versions of the probe."""
-    return {"versions": [a.VersionAnswer.model_validate(v) for v in desk.teacher.versions()]}
+    return {"versions": desk.teacher.versions()}
 
 
 @route(router, "GET", "/probe/gain", role=Role.VIEWER, response_model=a.GainAnswer)
@@ -202,13 +208,13 @@ def gain(desk: TheDesk) -> Any:
 @route(router, "GET", "/refits/{refit_id}", role=Role.VIEWER, response_model=a.RefitAnswer)
 def refit(desk: TheDesk, refit_id: AnId) -> Any:
     """What a refit would change."""
-    return a.RefitAnswer.model_validate(desk.teacher.find(refit_id))
+    return desk.teacher.find(refit_id)
 
 
 @route(router, "GET", "/exports", role=Role.VIEWER, response_model=a.FormatsAnswer)
 def formats(desk: TheDesk) -> Any:
     """All formats of export."""
-    return {"formats": [a.FormatAnswer.model_validate(f) for f in desk.exports.formats()]}
+    return {"formats": desk.exports.formats()}
 
 
 def _job_of(desk: Annotated[Desk, Depends(desk_of)], job_id: AnId) -> Job:
@@ -222,12 +228,14 @@ def _job_of(desk: Annotated[Desk, Depends(desk_of)], job_id: AnId) -> Job:
 async def stream(
     request: Request, job: Annotated[Job, Depends(_job_of)]
 ) -> AsyncIterable[ServerSentEvent]:
-    """What a job says, from its beginning or from where this listener broke off."""
+    """What a job says, from its beginning or from where this listener was cut off."""
+    # A browser that was cut off connects again by itself, and says what it heard last.
     last = request.headers.get("last-event-id", "")
     known = last.isascii() and last.isdigit() and len(last) < 10
     told = min(int(last) + 1, len(job.heard)) if known else 0
     while True:
-        # Read first: what is said between the two is then told before the end.
+        # Read before what was heard: a word in between is then sent in the next round, and not lost
+        # behind the end.
         ended = job.ended
         for kind, content in job.heard[told:]:
             yield ServerSentEvent(data=content, event=kind, id=str(told))

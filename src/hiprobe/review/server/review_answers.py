@@ -6,14 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{8,32}$")]
+from hiprobe.review.values import LabelKind
+
+# What cannot be an id is refused before it reaches a look-up, or a message that repeats it.
+ID_PATTERN = r"^[a-z0-9]{8,32}$"
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Threshold = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-LabelKind = Literal["anomaly", "normal", "class", "unsure"]
 
 
 def _finite(value: Any) -> float | None:
-    """JSON has no NaN: a segment that could not be scored is null."""
+    """None for NaN, which JSON does not have: so a segment without a score is null."""
     number = None if value is None else float(value)
     return number if number is not None and abs(number) < float("inf") else None
 
@@ -28,13 +32,16 @@ Spans = Annotated[list[tuple[float, float]] | None, BeforeValidator(_list)]
 
 
 class _Given(BaseModel):
-    """A body; what it does not know is refused, not passed over."""
+    """A body of a request; unknown fields are refused, since they are mostly misspelt ones."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class _Told(BaseModel):
-    """An answer, read by name from the values of other rooms."""
+    """An answer, read by name from the values of other rooms.
+
+    Only what is named here leaves the server: a path or a hash that a value holds does not.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -69,7 +76,7 @@ class SessionAnswer(_Told):
 
 
 class VideoAnswer(_Told):
-    """A video; where it lies stays with the server."""
+    """A video; its path stays on the server."""
 
     id: str
     name: str
@@ -179,7 +186,7 @@ class ThumbnailsAnswer(_Told):
 
 
 class MediaState(_Told):
-    """Whether a video can be played now, and the job that sees to it."""
+    """Whether a video can be played now, and the job that is making a playable copy."""
 
     ready: bool
     job: str | None
@@ -218,7 +225,7 @@ class FiguresAnswer(_Told):
 
 
 class DoubtAnswer(_Told):
-    """A label that the others speak against."""
+    """A label that disagrees with what the other labels teach."""
 
     name: str
     label: str

@@ -39,14 +39,14 @@ def make_app(
 
     Args:
         hosts, any_address: as for `Guard`.
-        on_failure: takes errors that nobody expected.
+        on_failure: is called with errors that nobody expected.
         page: folder with `index.html` and what belongs to it.
     """
     app = FastAPI(
         title="HiProbe review",
         version=__version__,
         openapi_url="/api/openapi.json",
-        docs_url=None,  # these pages load scripts from elsewhere
+        docs_url=None,  # FastAPI's pages on the API load scripts from the internet
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -92,16 +92,20 @@ def _answer_errors(app: FastAPI, on_failure: Callable[[Exception], None]) -> Non
         return _error(429 if many else 401, "log_in", str(error), headers=headers)
 
     def invalid(_: Request, error: Any) -> JSONResponse:
-        # Pydantic's own words repeat what was given, which may be a password.
+        # Only Pydantic's place and reason: the rest of its message repeats the input, which may be
+        # a password.
         found = [".".join(map(str, one["loc"])) + ": " + one["msg"] for one in error.errors()[:5]]
         return _error(422, "invalid", "; ".join(found))
 
     def unknown(_: Request, error: Any) -> JSONResponse:
-        return _error(404, "not_found", "there is nothing of this id; load the list again")
+        return _error(404, "not_found", "there is nothing with this id; load the list again")
 
     def known(_: Request, error: Any) -> JSONResponse:
+        # An unknown id is a wrong input elsewhere; asked over HTTP it is a page that is not there.
         if isinstance(error, LookupError):
             return unknown(_, error)
+        # 409 for all others: the request was fine, but the state of files or probe does not allow
+        # it.
         kinds = ((TooManyJobsError, 429), (UsageError, 400), (StorageError, 503))
         status = next((status for kind, status in kinds if isinstance(error, kind)), 409)
         return _error(status, type(error).__name__, str(error))
@@ -112,7 +116,7 @@ def _answer_errors(app: FastAPI, on_failure: Callable[[Exception], None]) -> Non
     def unexpected(_: Request, error: Exception) -> JSONResponse:
         on_failure(error)
         return _error(
-            500, "unexpected", "something unexpected failed; the server's window says what"
+            500, "unexpected", "something unexpected failed; see the window of `hiprobe review`"
         )
 
     handlers: dict[Any, Callable[[Request, Any], JSONResponse]] = {

@@ -24,6 +24,8 @@ from hiprobe.review.server.access import (
     read_accounts,
 )
 
+# How long Ctrl-C waits for answers under way. A page that listens to a job would keep its stream
+# open for as long as the job runs.
 _STOP_SECONDS = 3
 _ANY = ("0.0.0.0", "::")
 _THIS_MACHINE = ("127.0.0.1", "::1")
@@ -34,12 +36,16 @@ class ServeOptions:
     """How the review is reached.
 
     Attributes:
-        host, port: where it listens; port 0 is any that is free.
+        host, port: where it listens; port 0 takes any that is free.
         password_file: people and passwords, as `read_accounts` takes them.
-        password: of the person `admin`, from the environment.
-        proxy_user_header: header in which a reverse proxy names the person.
-        proxy_addresses: from where that header is believed; none is this machine.
-        names: further names under which the page is opened, as behind a proxy.
+        password: password of the person `admin`, from the environment.
+        proxy_user_header: header in which a reverse proxy names the person; None where no proxy is
+            trusted.
+        proxy_addresses: from where that header is believed; empty for this machine.
+        names: further names under which the page is opened, such as that of a proxy.
+
+    Raises:
+        UsageError: the port is not one, or other machines can reach a review without passwords.
     """
 
     host: str = "127.0.0.1"
@@ -52,7 +58,7 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
-            raise UsageError(f"port {self.port} is none; give one from 0 to 65535")
+            raise UsageError(f"port {self.port} does not exist; give one from 0 to 65535")
         guarded = self.password_file or self.password or self.proxy_user_header
         if not self.is_loopback and not guarded:
             raise UsageError(
@@ -64,7 +70,7 @@ class ServeOptions:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether this machine alone can reach it."""
+        """Whether only this machine can reach it."""
         if self.host == "localhost":
             return True
         try:
@@ -83,10 +89,12 @@ class ServeOptions:
         return frozenset(own - set(_ANY))
 
     def access(self) -> tuple[Access, str | None]:
-        """Who may do what, and the token of the address; None where people log in themselves.
+        """Who may do what, and the token of the printed address.
+
+        The token is None where people log in by name, or a proxy names them.
 
         Raises:
-            UsageError: the password file cannot be used, or the proxy is no sound one.
+            UsageError: the password file cannot be used, or the proxy's header or address is wrong.
         """
         proxy = None
         if self.proxy_user_header is not None:
@@ -97,6 +105,8 @@ class ServeOptions:
             accounts = read_accounts(self.password_file, behind_proxy=proxy is not None)
         if self.password:
             accounts["admin"] = Account("admin", Role.ADMIN, hash_password(self.password))
+        # A token is for the owner of this machine. Where others may come, it would be an admin's
+        # password that lies in a terminal.
         open_here = self.is_loopback and not accounts and proxy is None
         token = secrets.token_urlsafe(32) if open_here else None
         reviewer = _own_name()
@@ -122,6 +132,7 @@ def listen(options: ServeOptions) -> socket.socket:
             options.host, options.port, type=socket.SOCK_STREAM
         )[0]
         found = socket.socket(kind, socket.SOCK_STREAM)
+        # Otherwise a port stays taken for a minute after the last review ended.
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
     except OSError as error:
@@ -133,7 +144,7 @@ def listen(options: ServeOptions) -> socket.socket:
 
 
 def address_of(options: ServeOptions, listening: socket.socket, token: str | None) -> str:
-    """The address to open; a fragment stays in the browser, so the token reaches no log."""
+    """The address to open, with the token in its fragment, which browsers send to nobody."""
     host = "localhost" if options.host in _ANY else options.host
     shown = f"[{host}]" if ":" in host else host
     fragment = f"#token={token}" if token else ""
@@ -142,6 +153,8 @@ def address_of(options: ServeOptions, listening: socket.socket, token: str | Non
 
 def server_of(app: ASGIApp) -> uvicorn.Server:
     """A server that names no version, keeps no access log and believes no forwarded address."""
+    # The access log would fill the terminal with one line a picture. Forwarded addresses are not
+    # believed, since anybody can send that header; what a proxy says is checked in `Access`.
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -155,7 +168,11 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
 
 
 def serve(app: ASGIApp, listening: socket.socket, *, ready: Callable[[], None]) -> None:
-    """Answer until Ctrl-C; `ready` is called before, when requests are already queued."""
+    """Answer until Ctrl-C.
+
+    Args:
+        ready: is called once requests are taken in, so that a browser may be opened.
+    """
     listening.listen()
     ready()
     server_of(app).run(sockets=[listening])

@@ -35,7 +35,8 @@ def log_in(request: Request, desk: TheDesk, given: a.LogIn) -> Any:
     else:
         raise Refusal(400, "log_in", "give either token, or user and password")
     response = JSONResponse(_told(session).model_dump())
-    # Behind a proxy that speaks HTTPS, what arrives here is HTTP: the browser's Origin tells.
+    # Behind a proxy that speaks HTTPS, what arrives here is HTTP. The browser's Origin says which
+    # of the two it speaks; a secure cookie over HTTP would be dropped.
     is_https = request.headers.get("origin", "").startswith("https://")
     response.set_cookie(COOKIE, secret, httponly=True, samesite="strict", secure=is_https)
     return response
@@ -70,8 +71,7 @@ def label(desk: TheDesk, session: TheSession, given: a.NewLabel) -> Any:
     if start is not None and end is not None and end <= start:
         raise Refusal(400, "label", f"end_seconds {end} is not after start_seconds {start}")
     _check_class(given)
-    made = desk.library.label(**given.model_dump(), reviewer=session.reviewer)
-    return a.LabelAnswer.model_validate(made)
+    return desk.library.label(**given.model_dump(), reviewer=session.reviewer)
 
 
 def _check_class(given: a.NewLabel | a.NewLabels) -> None:
@@ -81,17 +81,15 @@ def _check_class(given: a.NewLabel | a.NewLabels) -> None:
 
 @route(router, "POST", "/labels/bulk", role=Role.REVIEWER, response_model=a.LabelsAnswer)
 def label_many(desk: TheDesk, session: TheSession, given: a.NewLabels) -> Any:
-    """Label several events alike; none is labelled where one of them is unknown."""
+    """Give several events the same label; if one of them is unknown, none is labelled."""
     _check_class(given)
-    made = desk.library.label_events(**given.model_dump(), reviewer=session.reviewer)
-    return {"labels": [a.LabelAnswer.model_validate(one) for one in made]}
+    return {"labels": desk.library.label_events(**given.model_dump(), reviewer=session.reviewer)}
 
 
 @route(router, "POST", "/labels/undo", role=Role.REVIEWER, response_model=a.UndoneAnswer)
 def undo(desk: TheDesk, session: TheSession) -> Any:
-    """Take back what this reviewer labelled last; events labelled at once together."""
-    found = desk.library.undo(session.reviewer)
-    return {"undone": [a.LabelAnswer.model_validate(one) for one in found]}
+    """Take back what this reviewer labelled last; several events labelled at once count as one."""
+    return {"undone": desk.library.undo(session.reviewer)}
 
 
 @route(router, "POST", "/labels/import", role=Role.ADMIN, response_model=a.ImportedAnswer)
@@ -128,7 +126,7 @@ def resegment(desk: TheDesk, video_id: AnId, given: a.NewThreshold) -> Any:
     own = [one for one in desk.library.labels() if one.video_id == video_id]
     kept = sum(any(s < one.end_seconds and one.start_seconds < e for s, e in spans) for one in own)
     return {
-        "events": [a.EventAnswer.model_validate(e) for e in found],
+        "events": found,
         "alarms": desk.library.alarm_rate(given.threshold, video_id=video_id),
         "kept_labels": kept,
         "lost_labels": len(own) - kept,
@@ -139,16 +137,14 @@ def resegment(desk: TheDesk, video_id: AnId, given: a.NewThreshold) -> Any:
     router, "PUT", "/videos/{video_id}/threshold", role=Role.ADMIN, response_model=a.VersionAnswer
 )
 def set_threshold(desk: TheDesk, session: TheSession, video_id: AnId, given: a.NewThreshold) -> Any:
-    """Keep a threshold for one video, as a new version of the probe."""
-    made = desk.library.set_threshold(video_id, given.threshold, session.reviewer)
-    return a.VersionAnswer.model_validate(made)
+    """Keep a threshold for one video; the probe stays as it is."""
+    return desk.library.set_threshold(video_id, given.threshold, session.reviewer)
 
 
 @route(router, "PUT", "/probe/threshold", role=Role.ADMIN, response_model=a.VersionAnswer)
 def set_probe_threshold(desk: TheDesk, session: TheSession, given: a.NewThreshold) -> Any:
     """Keep a threshold for all videos, as a new version of the probe."""
-    made = desk.library.set_threshold(None, given.threshold, session.reviewer)
-    return a.VersionAnswer.model_validate(made)
+    return desk.library.set_threshold(None, given.threshold, session.reviewer)
 
 
 @route(
@@ -162,7 +158,7 @@ def restore(
     desk: TheDesk, session: TheSession, number: Annotated[int, Path(ge=1, le=10**9)]
 ) -> Any:
     """Bring a version of the probe back."""
-    return a.VersionAnswer.model_validate(desk.teacher.restore(number, session.reviewer))
+    return desk.teacher.restore(number, session.reviewer)
 
 
 @route(router, "POST", "/refits", role=Role.REVIEWER, status_code=202)
@@ -183,7 +179,7 @@ def start_refit(desk: TheDesk) -> a.JobAnswer:
 )
 def accept(desk: TheDesk, session: TheSession, refit_id: AnId) -> Any:
     """Take a refit as the probe in use."""
-    return a.VersionAnswer.model_validate(desk.teacher.accept(refit_id, session.reviewer))
+    return desk.teacher.accept(refit_id, session.reviewer)
 
 
 @route(router, "DELETE", "/refits/{refit_id}", role=Role.REVIEWER, status_code=204)
@@ -195,8 +191,7 @@ def discard(desk: TheDesk, refit_id: AnId) -> None:
 @route(router, "GET", "/proposals", role=Role.REVIEWER, response_model=a.ProposalsAnswer)
 def proposals(desk: TheDesk, count: Annotated[int, Query(ge=1, le=100)] = 8) -> Any:
     """What is most worth labelling next."""
-    found = desk.teacher.proposals(count)
-    return {"proposals": [a.ProposalAnswer.model_validate(p) for p in found]}
+    return {"proposals": desk.teacher.proposals(count)}
 
 
 @route(router, "POST", "/events/{event_id}/explain", role=Role.REVIEWER, status_code=202)
@@ -208,6 +203,7 @@ def explain(desk: TheDesk, event_id: AnId) -> a.JobAnswer:
         tell_in_words(event_id, desk.library, desk.model, job)
         return {"result_id": event_id}
 
+    # A second click while the model is busy listens to the first answer.
     return a.JobAnswer(job=desk.jobs.start(work, purpose=f"explain {event_id}").id)
 
 
@@ -224,7 +220,7 @@ def _export(desk: Desk, name: str, known: dict[str, str]) -> dict[str, Any]:
     export_id = secrets.token_hex(8)
     file = desk.media.export_path(export_id, known[name])
     left_out = desk.exports.write(name, file)
-    # Where a video lies stays with the server.
+    # Reasons name the path of the video, which stays on the server.
     reasons = [one.reason.replace(str(one.video), one.video.name) for one in left_out]
     return {"result_id": export_id, "left_out": reasons}
 
