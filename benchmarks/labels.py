@@ -23,7 +23,8 @@ from hiprobe.joined import COMMITTEE_READINGS
 from hiprobe.pipeline import ExtractionSettings, extract_views
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import training_set_for, usable_in_all
-from hiprobe.probe.selection import choose_layer, detection_scores, fit_mode
+from hiprobe.probe.fold_fits import detection_scores, fit_mode
+from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import TrainingSet, grouped_folds, roc_auc
 from hiprobe.review.proposals import most_telling
 from hiprobe.settings import states_folder

@@ -45,7 +45,8 @@ def test_rooms_import_one_way() -> None:
 def test_the_equations_need_no_other_room_of_theirs() -> None:
     """What is computed stands apart from what reads videos, runs models and writes results."""
     busy = {"backbones", "baselines", "cli", "datasets", "pipeline", "probe", "report", "video"}
-    for room in ("localize", "saliency", "scorer", "separation"):
+    equations = ("classifiers", "fitted_scorer", "localize", "saliency", "scorer", "separation")
+    for room in equations:
         assert not rooms()[room] & busy, room
 
 

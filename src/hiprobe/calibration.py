@@ -52,7 +52,7 @@ def block_maxima(
 def _owners(
     start_seconds: ArrayLike, end_seconds: ArrayLike, block_seconds: float
 ) -> NDArray[np.int64]:
-    """The block of each segment, ascending; the last block has one."""
+    """Number of each segment's block, ascending; the last block is never empty."""
     if not 0 < block_seconds < math.inf:
         raise UsageError(f"a block of {block_seconds} s; give a cool-down above 0 seconds")
     start, end = without_gaps(start_seconds, end_seconds)
@@ -69,6 +69,7 @@ def _owners(
 
 def _highest(owner: NDArray[np.int64], values: _Floats) -> _Floats:
     """Highest score of each block, NaN where it has none."""
+    # not NaN to begin with, which `maximum` would keep
     found = np.full(owner.max(initial=-1) + 1, -np.inf)
     np.maximum.at(found, owner, np.where(np.isnan(values), -np.inf, values))
     return np.where(np.isneginf(found), np.nan, found)
@@ -81,7 +82,7 @@ class FootageBlocks:
     Attributes:
         maxima: float64 `[blocks]`, highest causal score of each; NaN where it has none.
         hours: float64 `[blocks]`, hour of the day at which each begins, 0..24; NaN where the
-            recording does not tell its clock.
+            recording does not say when it was made.
     """
 
     maxima: _Floats
@@ -251,8 +252,10 @@ def conformal_threshold(
     n = len(values)
     rank = _largest_rank(n, chance, confidence)
     if confidence is None:
+        # rank 1 promises 1 / (n + 1), so that is the least; solved for n it is what is needed
         least, needed = 1 / (n + 1), 1 / chance - 1
     else:
+        # the chance above the largest of n is Beta(1, n); the same two, of its quantile
         least = 1 - (1 - confidence) ** (1 / n)
         needed = math.log(1 - confidence) / math.log1p(-chance)
     return AlarmPromise(
@@ -270,9 +273,12 @@ def conformal_threshold(
 def _largest_rank(n: int, chance: float, confidence: float | None) -> int:
     """The largest rank that keeps the promise, 0 where not even the highest block does."""
     if confidence is None:
+        # 1e-9: rounding may put a product that is whole just below its number
         return min(int(chance * (n + 1) + 1e-9), n)
     from scipy.special import betainc
 
+    # the quantile grows with the rank, so the ranks that hold are the first ones: counting finds
+    # the last
     ranks = np.arange(1, n + 1)
     return int((betainc(ranks, n + 1 - ranks, chance) >= confidence).sum())
 
@@ -297,6 +303,7 @@ def unit_threshold(
     chance = per_hour * block_seconds / 3600
     units = [unit[np.isfinite(unit)] for unit in units]
     lengths = np.array([len(unit) for unit in units])
+    # As if the next recording were as long as the longest and alarmed in each of its blocks.
     allowed = chance * lengths.sum() - (1 - chance) * lengths.max(initial=0)
     if not len(units) or allowed < 0:
         return None
@@ -324,6 +331,9 @@ def drift(known: ArrayLike, new: ArrayLike) -> _Floats:
             at = int(np.searchsorted(bag, value, side="left"))
             p = (len(bag) - at + 1) / (len(bag) + 1)
             logs += np.log(BETS) + (BETS - 1) * math.log(p)
+            # The block joins what the next ones are ranked among, whatever it scored: left out
+            # where it is high, a drift would be counted again with every block.
             bag.insert(at, value)
+        # exp overflows beyond 709
         found.append(float(np.exp(np.minimum(logs, 700)).mean()))
     return np.array(found)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ITERATIONS = 50
+# A sigmoid is then within 1e-13 of 0 or 1. Newton's first steps can overshoot, and exp overflows.
 _FARTHEST_LOGIT = 30.0
 _Floats = NDArray[np.float64]
 
@@ -61,8 +62,12 @@ def fit_duals(
     ridge = penalties[:, None, None] * np.eye(count)
     for number in range(1, iterations + 1):
         p = 1 / (1 + np.exp(-logits))
+        # a row that is certain has next to no curvature, and its residual is divided by it
         curvature = np.maximum(weights * p * (1 - p), 1e-10)
         working = logits + weights * (t - p) / curvature
+        # One step is a weighted ridge regression. Scaled from both sides the system is symmetric,
+        # and no eigenvalue is below the penalty; the second right-hand side gives the bias, which
+        # has none.
         root = np.sqrt(curvature)
         system = root[:, :, None] * kernels * root[:, None, :] + ridge
         solved = np.linalg.solve(system, np.stack([root * working, root], axis=-1))

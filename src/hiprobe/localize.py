@@ -51,7 +51,7 @@ class Smoothing:
 
     @classmethod
     def of(cls, timeline: Timeline) -> Self:
-        """That of a timeline's scores."""
+        """The smoothing that a timeline's scores had."""
         return cls(
             kind=timeline.smoothing,
             sigma_segments=timeline.sigma_segments,
@@ -70,7 +70,7 @@ class Smoothing:
 
     @property
     def words(self) -> str:
-        """It in words."""
+        """The smoothing as a phrase for reports."""
         if self.kind == "ema":
             return f"exponential mean, weight {self.ema_weight:g} on the newest (causal)"
         if self.gaussian_segments == 0:
@@ -191,7 +191,7 @@ def adaptive_threshold(few_shot_scores: ArrayLike, *, kappa: float = KAPPA) -> f
 
 
 def out_of_reach(threshold: float) -> str | None:
-    """What is wrong with a threshold that parts no scores, in words; None where nothing is.
+    """What is wrong with a threshold that separates no scores; None where nothing is.
 
     Scores are probabilities, 0 to 1, and an event lies strictly above the threshold.
     """
@@ -238,6 +238,8 @@ def find_events(
     _check_shapes(start, end, score)
     if math.isnan(threshold):
         raise UsageError("the threshold is NaN; give a number between 0 and 1")
+    # Strictly: where all few-shot scores are equal T is that very score, and a video without any
+    # sign of an event would be one event.
     above = np.greater(score, threshold)
     runs = [run for piece in pieces(start, end) for run in _runs(above, piece)]
     return tuple(_event(first, stop, start, end, score) for first, stop in runs)
@@ -269,6 +271,7 @@ def scored_timeline(
     spans = spans_of_windows(start_seconds, end_seconds, scores, is_causal=smoothing.is_causal)
     start, end = spans.start_seconds, spans.end_seconds
     smoothed = smooth_as(spans.scores, smoothing, start_seconds=start, end_seconds=end)
+    # Flags go the way of the scores: a span's flag is 1 where all windows behind its score have it.
     still = np.zeros(len(spans.scores))
     if reused is not None:
         looks_back = smoothing.is_causal
@@ -317,4 +320,5 @@ def _event(first: int, stop: int, start: Any, end: Any, score: Any) -> Event:
 
 def _spread(values: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     radius = len(kernel) // 2
+    # not mode "same", which gives as many values as the longer of the two has: the kernel may be it
     return np.convolve(values, kernel, mode="full")[radius : len(values) + radius]

@@ -88,6 +88,7 @@ def layer_saliency(
 def normalised(measure: _Floats) -> _Floats:
     """Z-scores over layers (paper, eq. 5'); zeros where all layers are equal."""
     centred = measure - measure.mean()
+    # rounding alone makes equal layers differ by so much
     spread = float(measure.std())
     if spread <= 1e-12 * float(np.abs(measure).max(initial=0.0)):
         return np.zeros_like(centred)
@@ -122,6 +123,7 @@ def _measures(
     n, a = normal.astype(np.float64), anomalous.astype(np.float64)
     everything = np.concatenate([n, a])
     low, high = everything.min(axis=0), everything.max(axis=0)
+    # a dimension that never changes says nothing about the classes, and would divide 0 by 0
     varying = high > low
     kl = np.zeros(len(low))
     ldr = np.zeros(len(low))
@@ -156,7 +158,9 @@ def _entropy(values: _Floats, low: _Floats, high: _Floats, bins: int) -> _Floats
     place = values - low
     place /= np.where(high > low, high - low, 1.0)
     place *= bins
+    # the highest value belongs to the last bin, not to one behind it
     np.minimum(place, bins - 1, out=place)
+    # the bins of each dimension have numbers of their own, so that one call counts all of them
     flat = place.astype(np.int64)
     flat += np.arange(width) * bins
     counts = np.bincount(flat.ravel(), minlength=width * bins).reshape(width, bins)

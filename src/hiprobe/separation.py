@@ -63,10 +63,13 @@ def tsne_embedding(
             f"t-SNE of layer {chosen} needs four clips or more and that layer; there are "
             f"{len(vectors)} clips with layers {numbers}"
         )
+    # scikit-learn refuses a perplexity that is not below the number of clips
     wide = min(30.0, len(vectors) / 3) if perplexity is None else perplexity
     shown = sorted({min(n for n in numbers if n > 0), chosen, numbers[-1]})
     return {
         n: np.asarray(
+            # from the principal components, so that a map depends on the clips and hardly on the
+            # seed
             TSNE(perplexity=wide, init="pca", random_state=seed).fit_transform(
                 vectors[:, numbers.index(n)].astype(np.float64)
             ),

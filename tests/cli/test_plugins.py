@@ -17,7 +17,8 @@ from hiprobe.cli.fit_clips import HEADS
 from hiprobe.errors import ProbeFolderError, UsageError
 from hiprobe.probe import Probe
 from hiprobe.probe.selection import LAYER_RULES
-from hiprobe.scorer import SCORERS, make_scorer
+from hiprobe.scorer import make_scorer
+from hiprobe.scorer_names import SCORERS
 from hiprobe.store.states_file import read_states
 
 MODULE = '''

@@ -10,7 +10,7 @@ from probe_states import examples
 
 from hiprobe.localize import Smoothing, find_events, smooth
 from hiprobe.probe import Probe
-from hiprobe.probe.selection import detection_scores
+from hiprobe.probe.fold_fits import detection_scores
 from hiprobe.probe.training_set import training_set
 from hiprobe.states import LabelledStates, States
 

@@ -15,7 +15,7 @@ from hiprobe.reproduce.experiments import open_choices as option_frames
 from hiprobe.reproduce.experiments import open_choices as options
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
 from hiprobe.reproduce.held_out import Moments, Variant, assemble, folds_of, held_out
-from hiprobe.reproduce.layer_choices import ORACLE, every_layer, inner_choice
+from hiprobe.reproduce.layer_choices import ORACLE, chosen_layers, every_layer
 from hiprobe.reproduce.request import DataSource, FinishedPieces, ReproduceRequest
 from hiprobe.reproduce.scored import ScoredTest, VideoScores, states_digest
 
@@ -130,7 +130,8 @@ def test_a_rule_takes_each_folds_scores_from_its_own_layer(tmp_path: Path) -> No
     joined = assemble(by_layer, pairs, layers)
     for (_, held), layer in zip(pairs, layers, strict=True):
         assert np.array_equal(joined[held], by_layer[layer][held])
-    assert inner_choice(data, pairs[0][0], recipe=recipe) == 2
+    chosen = chosen_layers(data, pairs, recipe=recipe)["best by inner cross-validation"]
+    assert chosen == [2] * len(pairs)
 
 
 def test_the_digest_knows_other_states() -> None:

@@ -18,7 +18,6 @@ from hiprobe.reproduce.clip_states import Bench, Extraction
 from hiprobe.reproduce.described_frames import (
     SUFFIX,
     DescribedSet,
-    frame_labels,
     middles,
     picture_states,
     read_descriptions,
@@ -48,7 +47,7 @@ def write_descriptions(folder: Path) -> Path:
     lines = []
     for video in load_truth("ucsd-ped2").videos:
         lied = rng.random(video.frames) < 0.1
-        kinds = (frame_labels(video) == 1) ^ lied
+        kinds = video.labels() ^ lied
         words = [(ABNORMAL if k else NORMAL)[int(rng.integers(3))] for k in kinds]
         lines.append(json.dumps({"video": video.name, "descriptions": words}))
     path = folder / f"ucsd_ped2{SUFFIX}"
@@ -153,7 +152,7 @@ def two_videos(ped2: Path, tmp_path: Path):
         truth = VideoTruth(video.name, frames, (span,), ("abnormal",))
         chosen = middles(frames)
         short.append(replace(video, truth=truth, texts=video.texts[: len(chosen)],
-                             labels=frame_labels(truth)[chosen]))  # fmt: skip
+                             labels=truth.labels()[chosen].astype(np.int64)))  # fmt: skip
         path = tmp_path / f"test_{video.name}.mp4"
         write_video(path, tiny_sets.span_frames(frames, (span,), seed=1), fps=10)
         lines.append(f"{path.name},abnormal,{video.name},{span[0]}-{span[1]},{frames}")

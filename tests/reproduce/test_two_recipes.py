@@ -22,7 +22,10 @@ ALL = "All labelled clips"
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     place = tmp_path_factory.mktemp("recipes")
-    manifest = toy_states.write_views(place / "clips", toy_states.examples(sources=16, gap=4.0))
+    examples = toy_states.examples(sources=16, gap=1.4)
+    # two of the decoder's readings tell nothing, so that equal weights cost much
+    blind = ("prompt_mean", "visual_mean")
+    manifest = toy_states.write_views(place / "clips", examples, blind=blind)
     return toy_states.bench(place / "out", DataSource("toy", manifest))
 
 
@@ -37,7 +40,7 @@ def test_a_view_at_chance_is_told_and_evidence_silences_it(found: Findings) -> N
     blind = own.pop(two_recipes.VISION.name)
     assert all(r.ours > 0.8 for r in own.values())
     assert 0.2 < blind.ours < 0.8
-    assert own["committee"].ours >= own["committee, weights before evidence"].ours
+    assert own["committee"].ours > own["committee, weights before evidence"].ours + 0.1
     assert all(len(r.by_seed) == 2 and r.low is not None for r in own.values())
 
 

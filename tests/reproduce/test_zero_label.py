@@ -16,12 +16,12 @@ from hiprobe.baselines.asked import Answered
 from hiprobe.joined import Member
 from hiprobe.probe.training_set import training_set
 from hiprobe.reproduce.clip_states import Bench, Extraction
+from hiprobe.reproduce.estimate import CLIP_AUC
 from hiprobe.reproduce.experiment_result import Findings
 from hiprobe.reproduce.experiments import without_labels as zero_label
 from hiprobe.reproduce.experiments.without_labels import (
     ASKED_COMMITTEE,
     ASKED_GAIN,
-    AUC,
     COMMITTEE,
     FIRST,
     GAIN,
@@ -91,7 +91,7 @@ def value(found: Findings, setting: str, metric: str) -> float:
 
 def test_answers_without_labels_rank_as_brightness_does(found: Findings) -> None:
     expected = roc_auc_score([number % 2 for number in range(16)], levels())
-    assert value(found, FIRST, AUC) == value(found, ODD, AUC) == pytest.approx(expected)
+    assert value(found, FIRST, CLIP_AUC) == value(found, ODD, CLIP_AUC) == pytest.approx(expected)
     assert value(found, NUMBER, NO_NUMBER) == pytest.approx(0.5)
     assert value(found, FIRST, MASS) == pytest.approx(0.5, abs=1e-5)
 
@@ -99,19 +99,19 @@ def test_answers_without_labels_rank_as_brightness_does(found: Findings) -> None
 def test_an_answer_without_a_number_ranks_in_the_middle(found: Findings) -> None:
     # bright clips say 0.9, dark ones nothing, so 0.5: one step between them, ties counted half
     true, false = 7 / 8, 1 / 8
-    assert value(found, NUMBER, AUC) == pytest.approx(0.5 + (true - false) / 2)
+    assert value(found, NUMBER, CLIP_AUC) == pytest.approx(0.5 + (true - false) / 2)
 
 
 def test_every_rival_has_the_probes_gain_beside_it(found: Findings) -> None:
     for name in (HEADS, COMMITTEE, ASKED_COMMITTEE, FIRST, ODD, NUMBER):
-        gain = value(found, PROBE, AUC) - value(found, name, AUC)
+        gain = value(found, PROBE, CLIP_AUC) - value(found, name, CLIP_AUC)
         assert value(found, name, GAIN) == pytest.approx(gain, abs=1e-9)
     (row,) = [r for r in found.rows if (r.setting, r.metric) == (HEADS, GAIN)]
     assert row.low is not None and row.low <= row.ours <= (row.high or 0) and len(row.by_seed) == 2
 
 
 def test_the_gain_by_the_questions_is_that_of_the_committee_with_them(found: Findings) -> None:
-    gain = value(found, ASKED_COMMITTEE, AUC) - value(found, COMMITTEE, AUC)
+    gain = value(found, ASKED_COMMITTEE, CLIP_AUC) - value(found, COMMITTEE, CLIP_AUC)
     assert value(found, ASKED_COMMITTEE, ASKED_GAIN) == pytest.approx(gain, abs=1e-9)
 
 

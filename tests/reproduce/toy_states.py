@@ -75,23 +75,29 @@ def write_folder(folder: Path, found: tuple[LabelledStates, ...]) -> Path:
     return folder / "manifest.csv"
 
 
-def in_every_reading(own: States, *, seed: int) -> dict[str, States]:
-    """The decoder tells the event at its last layer, which a committee reads; the tower never."""
+def in_every_reading(own: States, *, seed: int, blind: tuple[str, ...] = ()) -> dict[str, States]:
+    """The decoder tells the event at its last layer, which a committee reads; the tower never.
+
+    Readings that are `blind` never tell it either.
+    """
     own = replace(own, values=np.roll(own.values, 1, axis=1))
-    values = np.random.default_rng(seed).normal(size=(len(own), 1, 6)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(len(own), 1, 6)).astype(np.float32)
     tower = replace(own, values=values, layers=(1,), layer_count=1)
-    return {
-        r: replace(tower if r in VISION_READINGS else own, reading=r) for r in COMMITTEE_READINGS
-    }
+    noise = replace(own, values=rng.normal(size=own.values.shape).astype(np.float32))
+    kinds = {**dict.fromkeys(VISION_READINGS, tower), **dict.fromkeys(blind, noise)}
+    return {r: replace(kinds.get(r, own), reading=r) for r in COMMITTEE_READINGS}
 
 
-def write_views(folder: Path, found: tuple[LabelledStates, ...]) -> Path:
+def write_views(
+    folder: Path, found: tuple[LabelledStates, ...], *, blind: tuple[str, ...] = ()
+) -> Path:
     """As `write_folder`, with all readings of a committee."""
     manifest = write_folder(folder, found)
     for seed, e in enumerate(found):
         assert e.clip is not None and e.segments is not None
-        clip = in_every_reading(e.clip, seed=seed)
-        whole = VideoStates(in_every_reading(e.segments, seed=seed), clip=clip)
+        clip = in_every_reading(e.clip, seed=seed, blind=blind)
+        whole = VideoStates(in_every_reading(e.segments, seed=seed, blind=blind), clip=clip)
         write_states(folder / f"{e.name}.safetensors", whole)
     return manifest
 

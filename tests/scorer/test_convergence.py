@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hiprobe.scorer import FittedScorer, LogisticScorer, Scorer, make_scorer
+from hiprobe.classifiers import LogisticScorer
+from hiprobe.fitted_scorer import FittedScorer
+from hiprobe.scorer import Scorer, make_scorer
 
 
 def draw(n, width, seed=0, gap=1.0):

@@ -3,8 +3,9 @@
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from hiprobe.classifiers import LogisticScorer
 from hiprobe.dual_logistic import fit_duals
-from hiprobe.scorer import LogisticScorer, class_weights
+from hiprobe.scorer import class_weights
 
 
 def draw(n: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from hiprobe import scorer
+from hiprobe.classifiers import DEFAULT_STRENGTH
 from hiprobe.errors import StatesError
 from hiprobe.scorer import MANY_ROWS, class_weights, make_scorer
 
@@ -34,7 +34,7 @@ def test_scores_are_those_of_scikit_learn(c, balance):
     x, y = correlated()
     fitted = make_scorer("logistic", c=c, balance=balance).fit(x, y)
     weights = class_weights(y) if balance == "weights" else None
-    expected = by_scikit_learn(x, y, c=c or scorer.DEFAULT_STRENGTH / x.shape[1], weights=weights)
+    expected = by_scikit_learn(x, y, c=c or DEFAULT_STRENGTH / x.shape[1], weights=weights)
     assert fitted.convergence is not None and fitted.convergence.converged
     assert np.ptp(expected) > 0.3
     np.testing.assert_allclose(fitted.probability(x), expected, atol=1e-3)

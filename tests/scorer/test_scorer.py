@@ -10,12 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from hiprobe.errors import StatesError, UsageError
-from hiprobe.scorer import (
-    SCORERS,
-    FittedScorer,
-    make_scorer,
-    sigmoid,
-)
+from hiprobe.fitted_scorer import FittedScorer, sigmoid
+from hiprobe.scorer import make_scorer
+from hiprobe.scorer_names import SCORERS
 
 
 def draw(n: int = 40, width: int = 6, seed: int = 0, share: float = 0.3):

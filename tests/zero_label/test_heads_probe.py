@@ -25,7 +25,7 @@ from hiprobe.datasets.clips import LabelledClip, read_clips
 from hiprobe.errors import FingerprintError, LabelError, StatesError, UsageError
 from hiprobe.pipeline import detect_video
 from hiprobe.probe import Probe
-from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.training_set import grouped_folds, roc_auc
 from hiprobe.states import LabelledStates
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import DETECT_PROMPT, Backbone, FirstToken, Speech, speech_of
 from hiprobe.errors import BackboneError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
-from hiprobe.scorer import sigmoid
+from hiprobe.fitted_scorer import sigmoid
 from hiprobe.segment import Frame, Segment
 from hiprobe.states import Reading, States
 

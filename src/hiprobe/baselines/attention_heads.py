@@ -14,11 +14,12 @@ from hiprobe.baselines.asked import HEAD_PROMPTS, View, ViewStates
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.errors import BackboneError, LabelError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.pipeline import ExtractionSettings, Failure, Progress, extract_views
 from hiprobe.pipeline.reading import DEFAULTS
 from hiprobe.probe.training_set import Indices
 from hiprobe.saliency import layer_saliency
-from hiprobe.scorer import FittedScorer, Scorer, make_scorer
+from hiprobe.scorer import Scorer, make_scorer
 from hiprobe.segment import Segment
 from hiprobe.states import LabelledStates, Reading
 from hiprobe.store.states_cache import StatesCache

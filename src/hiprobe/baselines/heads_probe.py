@@ -35,7 +35,8 @@ from hiprobe.probe.fit_results import (
     reach_warning,
     summarise,
 )
-from hiprobe.probe.fitting import Parameters, fit_warnings
+from hiprobe.probe.fitting import fit_warnings
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.training_set import TrainingSet, grouped_folds, roc_auc, training_set
 from hiprobe.states import LabelledStates
 

@@ -153,7 +153,6 @@ def demonstrate(
         normal: names of the normal classes of `clips`.
         seed: of the scenes, or of the sources that are held out and their order.
     """
-    from hiprobe.joined import COMMITTEE_READINGS
     from hiprobe.report.words import JOINED_NOTE, RENDERED_NOTE
 
     began = time.monotonic()
@@ -173,9 +172,7 @@ def demonstrate(
     echo(note)
     fitting = Fitting.of(
         material.fit,
-        settings=FitSettings(
-            recipe="committee", readings=COMMITTEE_READINGS, seed=seed, is_usual=True
-        ),
+        settings=FitSettings.usual(seed=seed),
         how=SessionOptions(backbone=backbone, quiet=quiet),
     )
     # In the order in which they were met: clips were held out before the others were read.

@@ -17,9 +17,9 @@ from hiprobe.plugins import installed
 if TYPE_CHECKING:
     from hiprobe.probe import Mode
     from hiprobe.probe.fit_results import Basis
-    from hiprobe.probe.fitting import RecipeName
-    from hiprobe.probe.selection import LayerChoice
-    from hiprobe.scorer import Penalty, ScorerName
+    from hiprobe.probe.fold_fits import LayerChoice
+    from hiprobe.probe.parameters import RecipeName
+    from hiprobe.scorer_names import Penalty, ScorerName
     from hiprobe.states import Reading
     from hiprobe.timeline import SmoothingKind
 
@@ -226,7 +226,6 @@ def fit(
       hiprobe fit more-clips/ --add my-probe
       hiprobe fit clips/ --labels results -o my-probe
     """
-    from hiprobe.joined import COMMITTEE_READINGS
     from hiprobe.prompts import read_prompts
 
     if add is not None:
@@ -244,7 +243,7 @@ def fit(
     if recipe == "committee" and add is None:
         _refuse_for_committee(ctx)
         if not _typed(ctx, "reading"):
-            readings = COMMITTEE_READINGS
+            readings = FitSettings.usual().readings
     elif layers_up_to is not None:
         raise click.UsageError("--layers-up-to goes with --recipe committee; leave it out")
     settings = FitSettings(

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from hiprobe.pipeline.reading import ExtractionSettings
     from hiprobe.probe import Mode, Probe
     from hiprobe.probe.fit_results import Basis
-    from hiprobe.probe.fitting import RecipeName
+    from hiprobe.probe.fold_fits import LayerChoice
+    from hiprobe.probe.parameters import RecipeName
     from hiprobe.probe.reading_file import ReadingRecord
-    from hiprobe.probe.selection import LayerChoice
-    from hiprobe.scorer import Penalty, ScorerName
+    from hiprobe.scorer_names import Penalty, ScorerName
     from hiprobe.states import LabelledStates, Reading, States
     from hiprobe.timeline import SmoothingKind
 
@@ -73,6 +73,13 @@ class FitSettings:
     draws: int = 1
     layers_up_to: int | None = None
     is_usual: bool = False
+
+    @classmethod
+    def usual(cls, *, seed: int = 0) -> FitSettings:
+        """What is fitted where nothing that decides the recipe was typed: a committee."""
+        from hiprobe.joined import COMMITTEE_READINGS
+
+        return cls(recipe="committee", readings=COMMITTEE_READINGS, seed=seed, is_usual=True)
 
     def for_clips(self, clips: Sequence[LabelledClip]) -> FitSettings:
         """These settings, with the paper's recipe where the clips' states are too few for ours."""

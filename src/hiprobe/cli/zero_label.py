@@ -234,7 +234,7 @@ class ZeroLabelRun:
                 progress=progress,
             )
         timeline = found.timeline
-        print_rich(events_table(timeline, video=shown(file)))
+        print_rich(events_table(timeline, video=shown(self.shown[file])))
         for line in _remarks(found):
             say(f"{shown(self.shown[file])}: {line}")
         scored = ScoredVideo(

@@ -105,6 +105,9 @@ def read_labelled(
 ) -> LabelledClips:
     """`read_clips`, and sentences on what was not taken.
 
+    Args:
+        path, normal, split, both_kinds: as `read_clips`.
+
     Raises:
         As `read_clips`.
     """
@@ -129,6 +132,7 @@ def read_labelled(
             f"{remedy}; a probe needs clips of both kinds{aside}"
         )
     clips = tuple(replace(r, label=int(r.class_name not in normal_classes)) for r in rows)
+    # Asked here, before anything is decoded: a fit would fail on it after an hour of reading.
     if both_kinds and not any(clip.label for clip in clips):
         raise LabelError(
             f"all {len(clips)} clips in {root} are normal; add clips of what you want to find"
@@ -168,6 +172,7 @@ def _of_folder(root: Path) -> LabelledClips:
     inside = {folder: look_into(folder) for folder in folders_in(root)}
     found = [(video, folder) for folder, held in inside.items() for video in held.videos]
     own: list[str] = []
+    # annotated videos that HiProbe wrote show the same clip again, with the answer drawn into it
     taken = set(skip_own(found, say=own.append))
     clips = []
     for video, folder in found:
@@ -249,6 +254,7 @@ def _normal_classes(clips: Sequence[LabelledClip], normal: str | Sequence[str] |
     wanted = {name.strip().casefold() for name in given}
     if wanted:
         return {n for n in names if n.casefold() in wanted}
+    # a label that a table states is not guessed again from the name of its class
     stated = {clip.class_name: clip.label for clip in clips if clip.label != _NOT_STATED}
     return {n for n in names if not stated.get(n, int(not looks_normal(n)))}
 

@@ -51,6 +51,7 @@ def by_folder(found: FoundVideo, published: Published) -> ManifestRow | None:
 
     Without folders of classes, a video with spans is abnormal where there is a list of spans.
     """
+    # a folder `train/` says where a video belongs and nothing of what happens in it
     kinds = [p for p in found.relative.parts[:-1] if not split_of_word(p)]
     if not kinds and not published.classes:
         return None
@@ -60,7 +61,12 @@ def by_folder(found: FoundVideo, published: Published) -> ManifestRow | None:
 
 
 def row_in_class(found: FoundVideo, class_name: str, *, normal: bool) -> ManifestRow:
-    """The row of a file that is named after its place below the root."""
+    """The row of a file that is named after its place below the root.
+
+    Args:
+        normal: whether nothing abnormal happens in videos of the class.
+    """
+    # with its folders: two classes may hold files of the same name
     name = path_text(found.relative.with_name(found.stem).as_posix())
     return ManifestRow(found.path, name, class_name, int(not normal), found.folder_split)
 
@@ -105,5 +111,7 @@ class KnownSet:
     fps: float = 30.0
     clone: str | None = None
     aliases: tuple[str, ...] = ()
+    # Off unless a set asks for it, since where folders and published lists disagree the lists are
+    # right.
     own_classes: bool = False
     numbered: bool = False

@@ -80,7 +80,7 @@ class CheckFinding:
 
     @property
     def is_fault(self) -> bool:
-        """False for a remark."""
+        """Whether it makes the check fail; others are remarks."""
         return KINDS[self.kind].error is not None
 
 
@@ -114,7 +114,7 @@ class CheckReport:
         return next((error.exit_code for error in _BY_GRAVITY if error in found), 0)
 
     def to_json(self) -> dict[str, Any]:
-        """For a JSON document."""
+        """The report as JSON values."""
         return {
             "format": "hiprobe-data-check",
             "version": 1,
@@ -133,6 +133,6 @@ class CheckReport:
 
 
 def by_kind(findings: Sequence[CheckFinding]) -> tuple[CheckFinding, ...]:
-    """In the order of the report, faults of one kind together."""
+    """Findings in the order of the report, those of one kind together."""
     order = list(KINDS)
     return tuple(sorted(findings, key=lambda f: order.index(f.kind)))

@@ -66,6 +66,7 @@ def span_sets(name: str) -> tuple[str, ...]:
     Raises:
         EvaluationError: no such data set.
     """
+    # a row holds name, frames, class and one set of spans; a fifth cell is the other set
     two = any(len(row) > 4 for row in _facts(name)["videos"])
     return ("official", "alternative") if two else ("official",)
 
@@ -88,6 +89,7 @@ def training_videos(name: str) -> dict[str, tuple[str, ...]]:
 def _facts(name: str) -> dict[str, Any]:
     known = dataset_names()
     if name not in known:
+        # better said than only "unknown": the set is known, and its test spans may not be passed on
         other = [k for k in known if k in (f"{name}-val", f"{name}-train")]
         if other:
             raise EvaluationError(
@@ -158,4 +160,5 @@ def _is_manifest(name: str) -> bool:
 
 def _in_full(name: str) -> str:
     """`cuhk-avenue` for `avenue`, and so on."""
+    # by our own sets alone: a package that adds a set cannot change which truth a name means
     return next((k.truth for k in BUILT_IN if name in k.aliases and k.truth), name)

@@ -78,7 +78,7 @@ def identify_all(
     *,
     splits: Sequence[str],
 ) -> tuple[Identified, list[CheckFinding]]:
-    """What each file is; a video that lies there twice is used once.
+    """What each file is; a video that is there twice is used once.
 
     Args:
         known: the set.
@@ -113,6 +113,8 @@ def identify_all(
             used, left = (other[0], found) if chosen[key] is other else (found, other[0])
             findings.append(_twice(used, left))
     for found, row in chosen.values():
+        # Said and not corrected: a video that lies in the wrong folder is still the one that was
+        # published.
         where = found.folder_split
         if not known.own_classes and where and row.split and where != row.split:
             text = f"lies in a folder for {where}, is published for {row.split}"
@@ -134,6 +136,7 @@ def _of_manifest(
             where = video.relative_to(root).as_posix() if video.is_relative_to(root) else str(video)
             findings.append(CheckFinding("missing", where, "manifest.csv names it"))
             continue
+        # a manifest may name videos outside its folder, which no walk through the folder meets
         found = there.get(path, FoundVideo(video, PurePosixPath(video.as_posix())))
         rows.append((found, replace(row, video=found.path)))
     findings += [

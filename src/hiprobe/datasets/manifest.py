@@ -88,11 +88,15 @@ class ManifestRow:
             raise LabelError(f"{self.name}: {self.fps} frames a second; it must be above 0")
         self._check_spans()
         if not self.source:
+            # the only way to fill in a field of a frozen dataclass; without a source each video is
+            # its own
             object.__setattr__(self, "source", self.name)
 
     def _check_spans(self) -> None:
         if self.spans and not self.label:
             raise LabelError(f"{self.name} is normal, but has abnormal spans; correct one of them")
+        # an unknown count is no licence for any span: a number of thousands of digits would end up
+        # in arrays
         most = MAX_FRAMES if self.frame_count is None else self.frame_count
         for start, end in self.spans:
             if not 0 <= start < end <= most:
@@ -122,7 +126,7 @@ class Manifest:
         rows: each with its own name and its own path.
         span_set: which of the published sets of spans was taken.
         end: how the published spans were read when they were made half-open.
-        note: how these rows came about, such as the seed of a draw.
+        note: how these rows were chosen, such as the seed of a draw.
     """
 
     dataset: str
@@ -135,6 +139,8 @@ class Manifest:
         if not self.rows:
             raise LabelError(f"the manifest of {self.dataset} has no rows; a set has videos")
         for what, values in (
+            # a name may come again in another split: UBnormal and XD-Violence number each split by
+            # itself
             ("name", [(r.split, r.name) for r in self.rows]),
             ("video", [str(r.video) for r in self.rows]),
         ):
@@ -155,7 +161,7 @@ def _short(number: int) -> str:
 def read_manifest(*, path: Path | str) -> Manifest:
     """A manifest of a `.parquet` or `.csv` file, or of a folder with a `manifest.csv`.
 
-    Paths in it are relative to the file. A table of one's own with the columns `video` and
+    Paths in it are relative to the file. Any table with the columns `video` and
     `label` is read too: see `docs/datasets.md`.
 
     Raises:
@@ -240,6 +246,7 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
         name=manifest.dataset,
         videos=tuple(VideoTruth(r.name, r.frame_count or 0, r.spans, r.classes) for r in rows),
         spans=manifest.span_set,
+        # sorted, so that of two rates that are equally frequent always the same one is taken
         fps=max(sorted(set(rates)), key=rates.count) if rates else 30.0,
         source=f"manifest; the ends of its spans were read as {manifest.end}",
         split=split or "",
@@ -249,6 +256,7 @@ def manifest_truth(manifest: Manifest, *, split: str | None = None) -> Truth:
 def _cells(row: ManifestRow, folder: Path) -> dict[str, Any]:
     """A row by `MANIFEST_COLUMNS`; a video below `folder` is named relative to it."""
     full = absolute(row.video)
+    # with forward slashes, so that a manifest written on Windows is read elsewhere
     video = full.relative_to(folder).as_posix() if full.is_relative_to(folder) else full
     return {
         "video": path_text(video),
@@ -266,7 +274,7 @@ def _cells(row: ManifestRow, folder: Path) -> dict[str, Any]:
 def read_csv(path: Path) -> Manifest:
     """A manifest, or anyone's table with the columns `video` and `label`.
 
-    In a table of one's own `label` may be a class name; what is absent is unknown.
+    In such a table `label` may be a class name; what is absent is unknown.
 
     Raises:
         LabelError: it cannot be read, is of another version, or contradicts itself.
@@ -278,6 +286,7 @@ def read_csv(path: Path) -> Manifest:
             f"{path} has the columns {', '.join(table.columns) or 'none'}; a manifest needs video "
             f"and label, and may have {', '.join(MANIFEST_COLUMNS)}"
         )
+    # a stretch read as a whole video would give the whole of it the stretch's label
     if {"start_seconds", "end_seconds"} & there:
         raise LabelError(
             f"{path} lists stretches of videos; a manifest lists whole videos, with `spans` in "
@@ -327,6 +336,7 @@ def _row_of_csv(row: TableRow, table: TextTable) -> ManifestRow:
 
 def _spans_of_text(text: str, *, where: str) -> Spans:
     """Spans of `60-180;200-220`; spaces may stand between them too."""
+    # spreadsheets and people separate them in either way
     parts = (part.partition("-") for part in text.replace(";", " ").split())
     try:
         return tuple((int(start), int(end)) for start, _, end in parts)
@@ -364,6 +374,8 @@ def read_parquet(path: Path) -> Manifest:
         raise LabelError(f"cannot read {path} as Parquet: {error}") from error
     try:
         about: dict[str, Any] = parse_json(table.metadata.get(_KEY, b"{}"), dict[str, Any])
+    # no JSON in it: anyone's Parquet file, about which the version's message below says what it
+    # lacks
     except DocumentError:
         about = {}
     if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
@@ -402,6 +414,8 @@ def _write_parquet(path: Path, rows: Sequence[dict[str, Any]], about: dict[str, 
 
     span = pa.struct([("start", pa.int64()), ("end", pa.int64())])
     types = {
+        # types are given: a column of nothing but None would else have none, and be read as another
+        # table's
         "label": pa.int8(),
         "frames": pa.int64(),
         "fps": pa.float64(),

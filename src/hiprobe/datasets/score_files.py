@@ -67,6 +67,7 @@ class RawScores:
                 "causal ones detect with --smoothing ema, and evaluate the scores as they are"
             )
         scores = self.scores if self.unsmoothed is None else self.unsmoothed
+        # across a gap nothing is a neighbour
         behind = () if self.gap_before is None else np.flatnonzero(self.gap_before)
         parts = [smooth_as(part, smoothing) for part in np.split(scores, behind)]
         return replace(self, scores=np.concatenate(parts))
@@ -97,6 +98,7 @@ def read_raw(source: Path) -> dict[str, RawScores]:
 
 
 def _read_folder(source: Path) -> dict[str, RawScores]:
+    # published arrays lie in folders by class, detections all in one
     arrays = sorted(p for p in files_below(source) if p.suffix.lower() == ".npy")
     if arrays:
         return {f.relative_to(source).as_posix(): RawScores(load_array(f)) for f in arrays}
@@ -140,6 +142,8 @@ def _read_json(source: Path) -> dict[str, RawScores]:
 
 
 def _of_timeline(segments: Sequence[Mapping[str, Any]], overlap: Overlap) -> RawScores:
+    # smoothed scores are what a detection's threshold was meant for; the raw ones are kept with
+    # them
     columns = [[s[key] for s in segments] for key in ("smoothed", "start_seconds", "end_seconds")]
     scores, starts, ends = (np.array(c, dtype=np.float64) for c in columns)
     unsmoothed = np.array([s.get("score") for s in segments], dtype=np.float64)
@@ -207,6 +211,7 @@ def load_array(source: Path) -> NDArray[np.float64]:
 
 
 def _floats(array: Any) -> NDArray[np.float64]:
+    # published arrays often have a spare axis, [frames, 1]
     flat = np.asarray(array, dtype=np.float64).squeeze()
     if flat.ndim > 1:
         raise EvaluationError(f"scores of shape {list(flat.shape)}; give one score for each frame")
@@ -253,6 +258,8 @@ def read_scores(
     for name, scores in raw.items():
         video = find(name)
         if video is None or video.name in result:
+            # two spellings of one name, or a score for a video that is not tested: either spoils
+            # every metric
             what = "twice" if video else f"unknown to {truth.name}"
             raise EvaluationError(f"{source}: video {name!r} is {what}; correct its name")
         with _naming(source):
@@ -315,6 +322,7 @@ def _to_frames(
     scores = raw.scores if raw.waiting is None else np.where(raw.waiting, NO_ALARM, raw.scores)
     if raw.in_seconds:
         starts, ends = (seconds_to_frames(t, fps=fps).astype(np.float64) for t in (starts, ends))
+    # a wrong unit would put every event at a thirtieth of its place, and still give figures
     elif any((bounds != np.floor(bounds)).any() for bounds in (starts, ends)):
         raise EvaluationError(f"{video.name}: frame numbers must be whole; are these seconds?")
     return segments_to_frames(

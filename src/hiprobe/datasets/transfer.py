@@ -141,6 +141,9 @@ def pack_manifest(
     Videos that are files stay where they are. A video that is there with its frames is not
     written again, so that an interrupted run goes on. Odd sides grow by one line of pixels.
 
+    Args:
+        folder: where the videos are written.
+
     Raises:
         DatasetError: a folder of pictures has changed since the check.
         VideoError: a picture cannot be read.
@@ -220,6 +223,7 @@ def _shares(sizes: Mapping[str, int], total: int, rng: np.random.Generator) -> d
     shares = {k: int(v) for k, v in exact.items()}
     order = rng.permutation(list(exact))
     by_remainder = sorted(map(str, order), key=lambda k: shares[k] - exact[k])
+    # so many are left over by rounding down, fewer than there are kinds
     for kind in by_remainder[: total - sum(shares.values())]:
         shares[kind] += 1
     return shares

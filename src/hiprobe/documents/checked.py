@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import math
 import os
 import re
 import reprlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from hiprobe.names import is_object, other_than_file
 from hiprobe.objects import local_copy, objects_below
@@ -95,23 +94,12 @@ def read_plain(path: Path | str, *, limit_bytes: int) -> bytes:
     return found
 
 
-@contextmanager
-def open_text(path: Path | str, *, limit_bytes: int = TABLE_LIMIT_BYTES) -> Iterator[TextIO]:
-    """A regular file as UTF-8 text, with or without a byte order mark; line ends stay as they are.
-
-    Raises:
-        UnfitFileError, OSError: as `open_plain`.
-        UnicodeDecodeError: while reading, where it is no UTF-8.
-    """
-    with open_plain(path, limit_bytes=limit_bytes) as file:
-        yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-
-
 def read_text(path: Path | str, *, limit_bytes: int = TABLE_LIMIT_BYTES) -> str:
     """All of a regular file as UTF-8 text, line ends as `Path.read_text` gives them.
 
     Raises:
-        UnfitFileError, OSError, UnicodeDecodeError: as `open_text`.
+        UnfitFileError, OSError: as `open_plain`.
+        UnicodeDecodeError: it is not UTF-8.
     """
     text = read_plain(path, limit_bytes=limit_bytes).decode("utf-8-sig")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -213,6 +201,10 @@ def read_json(
     names: bool = False,
 ) -> Any:
     """JSON values of a file, checked; see `parse_json`.
+
+    Args:
+        limit_bytes: largest file that is read.
+        schema, nan, names: as `parse_json`.
 
     Raises:
         OSError: it is not there, is no regular file, or is too large.

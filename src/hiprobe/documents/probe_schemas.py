@@ -12,7 +12,6 @@ from hiprobe.documents.schemas import (
     Layer,
     Name,
     Number,
-    OverlapName,
     Share,
     SmoothingName,
     Whole,
@@ -40,7 +39,6 @@ class ProbeSettings(Struct, forbid_unknown_fields=True):
     sigma_segments: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     smoothing: SmoothingName = "gaussian"
     ema_weight: Share = 0.25
-    overlap: OverlapName = "none"
     threshold: Number | None = None
     threshold_scores: Literal["cross_validated", "training"] = "cross_validated"
     folds: Annotated[int, Meta(ge=2, le=1_000_000)] = 2
@@ -52,6 +50,8 @@ class ProbeSettings(Struct, forbid_unknown_fields=True):
     )
 
 
+# No refusal of unknown fields: those that are read are picked out by name, so one that a later
+# version adds does no harm.
 class ScorerFields(Struct):
     """What of a fitted scorer is no array."""
 
@@ -135,6 +135,7 @@ class ProbeDocument(Struct):
     examples_sha256: str | None
     members: list[MemberFields] = field(default_factory=list)
     draw_aucs: list[Number | None] = field(default_factory=list)
+    # two, since a probe knows normal and abnormal; older folders have none and mean 0 and 1
     classes: Annotated[list[bool | Number], Meta(min_length=2, max_length=2)] = field(
         default_factory=lambda: [0, 1]
     )
@@ -172,6 +173,7 @@ class ReadingDocument(Struct):
     version: int
     backbone: str
     segment_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None
+    # msgspec copies an empty list for each document
     failures: list[FailureFields] = []
 
 
@@ -188,6 +190,7 @@ class PromiseFields(Struct, forbid_unknown_fields=True):
     needed_hours: Annotated[float, Meta(ge=0, le=1e12)]
 
 
+# as in `ProbeSettings`: all fields are passed on as they are
 class CameraFields(Struct, forbid_unknown_fields=True):
     """A camera's calibration."""
 
@@ -198,6 +201,8 @@ class CameraFields(Struct, forbid_unknown_fields=True):
     segment_frames: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     hop_seconds: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     skip_still: bool = False
+    # A key of the cache or a file of states; nothing else may be opened by what a probe's folder
+    # says.
     footage: list[Annotated[str, Meta(pattern=r"^([0-9a-f]{40}|.+\.safetensors)$")]] = []
 
 

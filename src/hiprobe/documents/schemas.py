@@ -254,6 +254,7 @@ class PaperFields(Struct, forbid_unknown_fields=True):
     value: float
 
 
+# Unknown fields are refused: a row is made of these as they are, and a page of it is published.
 class RowFields(Struct, forbid_unknown_fields=True):
     """A number of a table of `reproduce`."""
 
@@ -340,9 +341,7 @@ class RateDocument(Struct):
     measured_at: str
     layer_count: Annotated[int, Meta(ge=1, le=10_000)]
     width: Width
-    frame_pixels: Annotated[
-        list[Annotated[int, Meta(ge=1, le=100_000)]], Meta(min_length=2, max_length=2)
-    ]
+    frame_pixels: Annotated[list[Side], Meta(min_length=2, max_length=2)]
     key_frames: Annotated[int, Meta(ge=1, le=100_000)]
     base_seconds: Annotated[float, Meta(ge=0, le=1e9)]
     layer_seconds: Annotated[float, Meta(ge=0, le=1e9)]

@@ -259,6 +259,9 @@ def after_threshold(
 ) -> AfterThreshold:
     """Metrics that depend on the threshold; a frame is detected where its score exceeds it.
 
+    Args:
+        ious: least overlaps of a matched event.
+
     Raises:
         EvaluationError: the threshold is no number.
     """
@@ -292,6 +295,7 @@ def evaluation_document(
         {"other": other, "metrics": {name: asdict(one) for name, one in found.items()}}
         for other, found in compared
     ]
+    # its readers are older than comparisons with several others
     facts["compared"] = differences[0]["metrics"] if differences else {}
     facts["comparisons"] = differences
     if evaluation.after is not None:

@@ -124,6 +124,8 @@ def segments_to_frames(
     Raises:
         EvaluationError: a gap, an overlap, an empty segment, or another count of frames.
     """
+    # Checked as they are given and not put right: a gap that was closed silently would shift every
+    # score behind it.
     first, last = (_frame_numbers(bounds, name) for bounds in (starts, ends))
     values = np.asarray(scores, dtype=np.float64)
     if not len(first) == len(last) == len(values) or not len(values):

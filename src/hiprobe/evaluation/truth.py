@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -35,6 +36,7 @@ class VideoTruth:
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise EvaluationError(f"{self.name}: {self.frames} frames; a video needs at least 1")
+        # Ends may lie beyond the last frame, as published ones do; a start may not.
         for start, end in self.spans:
             if not 0 <= start <= end or start >= self.frames:
                 raise EvaluationError(
@@ -50,6 +52,10 @@ class VideoTruth:
         spans = np.array(self.spans, dtype=np.int64).reshape(-1, 2)
         spans[:, 1] += end == "inclusive"
         return np.minimum(spans, self.frames)
+
+    def labels(self, end: EndConvention = "half-open") -> NDArray[np.bool_]:
+        """bool `[frames]`: True where a frame is abnormal."""
+        return frame_labels(self.half_open(end), frames=self.frames)
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,17 @@ class Truth:
 
     def labels(self) -> NDArray[np.bool_]:
         """bool `[frames]` of all videos joined: True where a frame is abnormal."""
-        labels = np.zeros(int(self.offsets[-1]), dtype=np.bool_)
-        for start, end in self.event_spans():
-            labels[start:end] = True
-        return labels
+        return frame_labels(self.event_spans(), frames=int(self.offsets[-1]))
+
+
+def frame_labels(
+    spans: Iterable[tuple[int, int]] | NDArray[np.int64], *, frames: int
+) -> NDArray[np.bool_]:
+    """bool `[frames]`: True within half-open spans of frames."""
+    labels = np.zeros(frames, dtype=np.bool_)
+    for start, end in spans:
+        labels[start:end] = True
+    return labels
 
 
 def _check_events(video: VideoTruth, end: EndConvention) -> None:

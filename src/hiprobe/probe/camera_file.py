@@ -48,20 +48,24 @@ class CalibratedCamera:
 
     @property
     def smoothing(self) -> Smoothing:
-        """What the threshold is meant for."""
+        """The smoothing that the threshold was calibrated with."""
         return Smoothing(kind="ema", ema_weight=self.ema_weight)
 
 
 def write_camera(folder: Path, name: str, camera: CalibratedCamera) -> None:
     """Keep a camera's calibration in a probe folder; others of the same probe stay.
 
+    Args:
+        name: of the camera; its earlier calibration is replaced.
+
     Raises:
-        ProbeFolderError: what lies there already is damaged or of another version.
+        ProbeFolderError: the file that is there is damaged or of another version.
         StorageError: it cannot be written.
     """
     with alone_in_new(folder):  # two cameras calibrated at once: both are kept
         digest = file_sha256(folder / PROBE_NAME)
         known = _read(folder)
+        # thresholds for a probe that was here before mean nothing for this one: they go
         cameras = known["cameras"] if known is not None and known["probe_sha256"] == digest else {}
         _write(folder, {**cameras, name: asdict(camera)})
 
@@ -113,6 +117,7 @@ def read_camera(folder: Path, name: str) -> CalibratedCamera:
     if document is None or name not in known:
         there = f"; there are {', '.join(sorted(known))}" if known else ""
         raise ProbeFolderError(f"{folder} knows no camera {name!r}{there}; {remedy}")
+    # By its bytes and not its date, so that a copied folder keeps its calibrations.
     if document["probe_sha256"] != file_sha256(folder / PROBE_NAME):
         raise ProbeFolderError(
             f"camera {name!r} was calibrated before the probe in {folder} was fitted again, and "
@@ -127,6 +132,7 @@ def _camera(found: Mapping[str, Any]) -> CalibratedCamera:
         maxima=tuple(found["maxima"]),
         ema_weight=found["ema_weight"],
         segment_seconds=found["segment_seconds"],
+        # what is asked for by `get` came later: files of earlier versions lack it
         segment_frames=found.get("segment_frames"),
         hop_seconds=found.get("hop_seconds"),
         skip_still=found.get("skip_still", False),

@@ -72,6 +72,8 @@ def checked_array(clips: Any, *, like: tuple[int, int] | None = None) -> NDArray
     from sklearn.utils import check_array
 
     try:
+        # its messages, and the one on the number of features below, are what `check_estimator` asks
+        # for
         found = check_array(clips, dtype=np.float32, allow_nd=True, input_name="X")
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -97,7 +99,6 @@ def _labels(y: ArrayLike | None, count: int) -> tuple[NDArray[np.int64], NDArray
         raise UsageError("an array of clips requires y to be passed, but the target y is None")
     try:
         labels = column_or_1d(y, warn=True)
-        assert_all_finite(labels, input_name="y")
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
     except ValueError as error:

@@ -14,17 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.classifiers import DEFAULT_STRENGTH, mean_and_scale
 from hiprobe.dual_logistic import DualFits, fit_duals
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import EVERY_LAYERS, Member, slices_of
 from hiprobe.probe.training_set import grouped_folds, roc_auc
-from hiprobe.scorer import (
-    DEFAULT_STRENGTH,
-    FittedScorer,
-    Scorer,
-    checked_rows,
-    class_weights,
-    mean_and_scale,
-)
+from hiprobe.scorer import Scorer, checked_rows, class_weights
 from hiprobe.states import VISION_READINGS
 
 # Folds within the clips of a fit, for the members' evidence and the calibration.
@@ -46,7 +41,7 @@ EVIDENCE_POWER = 2.0
 VISION_CLIPS = 50.0
 
 # Inverse strength of the penalty on the slope of the calibration: few clips that happen to be
-# parted perfectly would else give probabilities of 0 and 1.
+# separated perfectly would else give probabilities of 0 and 1.
 CALIBRATION_C = 10.0
 
 # What decides the weights, for keys of results that are kept.
@@ -189,13 +184,13 @@ class CommitteeScorer(Scorer):
             return before
         evidence = (above / above.max()) ** EVIDENCE_POWER
         trust = clips / (clips + self.evidence_clips)
-        # A view at chance falls silent once there are enough clips to say that it is at chance.
+        # A view at chance loses its weight once there are enough clips to say that it is at chance.
         blended = before * ((1 - trust) * (before @ evidence) + trust * evidence)
         return np.asarray(blended / blended.sum())
 
 
 def _fit(kernels: _Floats, targets: NDArray[Any], penalties: _Floats) -> DualFits:
-    """Both classes with the same total weight."""
+    """Fit all members, both classes with the same total weight."""
     weights = class_weights((targets > 0.5).astype(np.int64))
     return fit_duals(kernels, targets, penalties, weights=weights)
 
@@ -203,8 +198,8 @@ def _fit(kernels: _Floats, targets: NDArray[Any], penalties: _Floats) -> DualFit
 def _calibration(scores: _Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
     """Slope and offset of the sigmoid over held-out scores (Platt, 1999), classes weighed equally.
 
-    His targets, not quite 0 and 1, keep a handful of clips that are parted perfectly from claiming
-    certainty.
+    His targets, not quite 0 and 1, keep a handful of clips that happen to be separated perfectly
+    from claiming certainty.
     """
     counts = np.bincount(labels, minlength=2)
     high, low = (counts[1] + 1) / (counts[1] + 2), 1 / (counts[0] + 2)

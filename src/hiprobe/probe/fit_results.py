@@ -1,4 +1,4 @@
-"""What a fit leaves behind: tables of layers and views, the threshold and what it means."""
+"""Results of a fit: tables of layers and views, the threshold and what it means."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.localize import adaptive_threshold, out_of_reach
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.training_set import Mode
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
-from hiprobe.scorer import FittedScorer
 from hiprobe.states import Reading
 
 # Few-shot scores: of held-out clips, or of the clips that the scorer was fitted on.
@@ -127,7 +127,7 @@ class ThresholdSummary:
 
     @property
     def text(self) -> str:
-        """The same as one sentence."""
+        """The summary as one sentence."""
         unseen = self.measured_on == "cross_validated"
         scorer = "a probe not trained on it" if unseen else "the probe trained on it"
         return (
@@ -141,9 +141,10 @@ class ThresholdSummary:
 FewShotScores = dict[Basis, NDArray[np.float64]]
 
 
+# `eq=False`: arrays have no equality that is one bool
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Attributes of a fitted `Probe`, described there under the same names with `_` behind.
+    """All that a fit gives: `Probe` describes each field as the attribute with `_` added.
 
     Raises:
         StatesError: layer, width and scorer do not belong together, or the lists of clips
@@ -176,6 +177,8 @@ class Fitted:
     classes: NDArray[Any] = field(default_factory=lambda: np.array([0, 1]))
 
     def __post_init__(self) -> None:
+        # A fit also comes from a folder, whose parts may not belong together: better refused when
+        # it is opened than in front of the first video.
         if self.scorer.width != self.width or not 1 <= self.layer <= self.layer_count:
             raise StatesError(
                 f"layer {self.layer} of {self.layer_count} and width {self.width} do not fit the "
@@ -197,6 +200,9 @@ def basis_of(scores: FewShotScores, wanted: Basis) -> Basis:
 def few_shot_threshold(scores: FewShotScores, *, wanted: Basis, kappa: float) -> float:
     """T from the few-shot scores (paper, eq. 10).
 
+    Args:
+        wanted: which of the scores; those of the training fit where they are missing.
+
     Raises:
         UsageError: kappa is not finite.
     """
@@ -205,6 +211,8 @@ def few_shot_threshold(scores: FewShotScores, *, wanted: Basis, kappa: float) ->
 
 def reach_warning(threshold: float) -> tuple[str, ...]:
     """What to say of a T that no score, or every score, lies above."""
+    # A warning and no error: all else of the fit is of use, and `detect` can be given another
+    # threshold.
     wrong = out_of_reach(threshold)
     if wrong is None:
         return ()
@@ -218,7 +226,15 @@ def summarise(
     labels: NDArray[np.int64],
     basis: ThresholdBasis,
 ) -> ThresholdSummary:
-    """How many clips of each kind lie above a threshold, on held-out scores where there are."""
+    """How many clips of each kind lie above a threshold, on held-out scores where there are.
+
+    Args:
+        scores: few-shot scores of the clips, by their kind.
+        labels: `[clips]`, 0 or 1.
+        basis: where the threshold comes from.
+    """
+    # Also where T was taken from training scores: how many it catches is only worth saying of clips
+    # that the scorer had not seen.
     measured = basis_of(scores, "cross_validated")
     above, anomalous = scores[measured] > threshold, labels == 1
     return ThresholdSummary(

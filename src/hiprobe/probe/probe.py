@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiprobe.errors import FingerprintError, StatesError, UsageError
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import join_examples, members_of
 from hiprobe.large_rows import row_blocks
 from hiprobe.localize import check_threshold, scored_timeline
@@ -27,10 +28,10 @@ from hiprobe.probe.fit_results import (
     few_shot_threshold,
     summarise,
 )
-from hiprobe.probe.fitting import KEPT_VIEW, Parameters, fit_examples
-from hiprobe.probe.training_set import Mode, merged
+from hiprobe.probe.fitting import KEPT_VIEW, fit_examples
+from hiprobe.probe.parameters import Parameters
+from hiprobe.probe.training_set import Mode, any_states, merged
 from hiprobe.provenance import Provenance
-from hiprobe.scorer import FittedScorer
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import LabelledStates, Reading, States
 from hiprobe.timeline import SmoothingKind, Timeline
@@ -100,6 +101,7 @@ class Probe(Parameters):
         warnings_: plain sentences.
     """
 
+    # Declared for readers and type checkers; `_become` sets them, each from the field of `Fitted`.
     fingerprint_: Fingerprint
     reading_: Reading
     layer_count_: int
@@ -125,6 +127,8 @@ class Probe(Parameters):
     member_table_: tuple[MemberRow, ...]
     draw_aucs_: tuple[float, ...]
 
+    # On the class: scikit-learn's `clone` and its checks allow `__init__` to set nothing but
+    # settings.
     _examples: tuple[LabelledStates, ...] = ()
     _examples_file: tuple[Path, str] | None = None
 
@@ -132,7 +136,11 @@ class Probe(Parameters):
     def of(
         cls, fitted: Fitted, parameters: Parameters, examples: Sequence[LabelledStates] = ()
     ) -> Self:
-        """A probe of a fit that was put together elsewhere, with the clips it was made on."""
+        """A probe made from a finished fit and the clips it was made on.
+
+        Args:
+            examples: the clips, which `add` and `save` need.
+        """
         probe = cls(**parameters.get_params(deep=False))
         probe._become(fitted)
         probe._examples = tuple(examples)
@@ -165,6 +173,8 @@ class Probe(Parameters):
                 "a committee reads several positions of the same clips: fit it with fit_views, one "
                 "list of labelled states for each reading"
             )
+        # Together, and only once the fit has succeeded: one that is refused leaves the probe as it
+        # was.
         self._become(replace(fit_examples(clips, self), classes=classes))
         self._examples, self._examples_file = clips, None
         return self
@@ -200,6 +210,7 @@ class Probe(Parameters):
             found = np.array([self._clip_score(e) for e in examples], dtype=np.float64)
         else:
             values = checked_array(examples, like=(self.layer_count_, self.width_))
+            # an array has no times, so there is nothing to smooth
             found = self.scorer_.probability(values[:, self.layer_ - 1])
         return np.stack([1 - found, found], axis=1)
 
@@ -265,6 +276,7 @@ class Probe(Parameters):
         states = example.segments if example.segments is not None else example.clip
         if states is None or states.failed.all():
             raise StatesError(f"{example.name} has no states to score; leave it out")
+        # as a video's alarm: by its highest moment, failed segments left out
         return float(np.nanmax(self.detect(states).smoothed))
 
     def fit_views(self, views: Sequence[Sequence[LabelledStates]]) -> Self:
@@ -300,9 +312,9 @@ class Probe(Parameters):
 
         refuse_other_clips(views)
         usable = usable_in_all(views)
+        # Settled once: clips that are added later must give the same vector.
         if not self.members:
-            firsts = [v[0].clip if v[0].clip is not None else v[0].segments for v in usable]
-            self.members = members_of([s for s in firsts if s is not None])
+            self.members = members_of([any_states(view[0]) for view in usable])
         return join_examples(usable, self.members)
 
     def add(self, examples: Sequence[LabelledStates]) -> Self:
@@ -317,6 +329,8 @@ class Probe(Parameters):
         """
         self.check_extendable()
         kept = bool(self.view_table_) or KEPT_VIEW in self.warnings_
+        # from the start: layer, mode and threshold depend on all clips, so nothing can be updated
+        # in place
         self.fit(merged(self.examples(), examples))
         if kept:
             self._become(replace(self.fitted(), warnings=(*self.warnings_, KEPT_VIEW)))
@@ -332,8 +346,8 @@ class Probe(Parameters):
         """
         if "heads" in self.facts():
             raise UsageError(
-                "no clips can be added to a probe on attention heads: heads are chosen anew on all "
-                "clips, and of the known ones only the chosen heads are kept; fit on all clips "
+                "no clips can be added to a probe on attention heads: heads are chosen again on "
+                "all clips, and of the known ones only the chosen heads are kept; fit on all clips "
                 "together, `hiprobe fit CLIPS --scorer heads` (clips read before are in the cache)"
             )
 
@@ -367,6 +381,7 @@ class Probe(Parameters):
         if keep_examples and (self._examples or self._examples_file):
             examples = self.examples()
         kept = write_probe(Path(folder), self.fitted(), self, examples=examples)
+        # a save without them leaves the clips of the folder that was loaded within reach
         self._examples_file = kept or self._examples_file
 
     @classmethod
@@ -379,6 +394,7 @@ class Probe(Parameters):
         from hiprobe.probe.probe_folder import read_probe
 
         saved = read_probe(Path(folder))
+        # `from_saved` gives the settings to fit again by, `_become` what was fitted by them
         probe = cls.from_saved(saved.settings)
         probe._become(saved.fitted)
         probe._examples_file = saved.examples_file
@@ -398,7 +414,7 @@ class Probe(Parameters):
 
         Args:
             threshold: T in place of the probe's; `kappa` is then not used.
-            kappa: computes T anew from the few-shot scores.
+            kappa: recomputes T from the few-shot scores.
             smoothing, sigma_segments, ema_weight: smoothing in place of the probe's.
 
         Raises:
@@ -425,7 +441,7 @@ class Probe(Parameters):
 
         Raises:
             UsageError: a given threshold, or that of kappa, lies where no score or every score is
-                above it. The probe's own is not refused; `warnings_` told of it when it was fitted.
+                above it. The probe's own is not refused; `warnings_` said so when it was fitted.
         """
         self._check_fitted()
         if threshold is not None:
@@ -452,6 +468,8 @@ class Probe(Parameters):
             FingerprintError: it differs; the message says in what.
         """
         self._check_fitted()
+        # Refused even where the widths agree: vectors of another model mean something else in each
+        # dimension, and would be scored without complaint.
         if fingerprint.digest != self.fingerprint_.digest:
             raise FingerprintError(
                 f"the probe was fitted on backbone {self.fingerprint_.digest}, this is "
@@ -472,13 +490,13 @@ class Probe(Parameters):
         return replace(spec, prompt=made.prompt)
 
     def facts(self) -> dict[str, Any]:
-        """What the probe is, as JSON values to show and to write beside results."""
+        """What the probe is, as JSON values to show and to store with results."""
         from hiprobe.probe.probe_folder import probe_facts
 
         return probe_facts(self.fitted(), self)
 
     def fitted(self) -> Fitted:
-        """All that the fit came to, as one value.
+        """The result of the fit as one value.
 
         Raises:
             UsageError: the probe is not fitted yet.
@@ -499,6 +517,8 @@ class Probe(Parameters):
         """What scikit-learn's tools ask of an estimator."""
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
+        # made by hand: inheriting them from `BaseEstimator` would load scikit-learn with every
+        # probe
         return Tags(
             estimator_type="classifier",
             target_tags=TargetTags(required=True),
@@ -512,6 +532,7 @@ class Probe(Parameters):
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
+            # its second base class is scikit-learn's, which takes a second to load
             from hiprobe.probe.not_fitted import ProbeNotFittedError
 
             raise ProbeNotFittedError("this probe is not fitted yet; call fit, or load a saved one")

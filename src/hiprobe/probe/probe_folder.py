@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,30 +21,31 @@ from hiprobe.documents.checked import (
     check_schema,
     check_values,
     file_sha256,
-    parse_json,
     read_json,
 )
-from hiprobe.documents.probe_schemas import ExamplesNotes, ProbeDocument
+from hiprobe.documents.probe_schemas import ProbeDocument
 from hiprobe.errors import ProbeFolderError, StatesError
 from hiprobe.failures import storage_error
 from hiprobe.fingerprint import Fingerprint
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import layers_of, readings_of
 from hiprobe.objects import remove_file
 from hiprobe.probe.committee import MemberRow
 from hiprobe.probe.fit_results import Fitted, LayerTable, ThresholdSummary, ViewRow
-from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.packed_examples import pack_examples, unpack_examples
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.reading_file import recorded_provenance, remove_record
 from hiprobe.provenance import Provenance
 from hiprobe.saliency import SaliencyTable
-from hiprobe.scorer import FittedScorer, scorer_name
-from hiprobe.states import LabelledStates, States
+from hiprobe.scorer_names import scorer_name
+from hiprobe.states import LabelledStates
 from hiprobe.store.atomic import atomic_path
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def fitted_document(fitted: Fitted) -> dict[str, Any]:
-    """What is no array, as JSON values."""
+    """The fit without its arrays, as JSON values."""
     table = fitted.layer_table
     return {
         "fingerprint": fitted.fingerprint.to_json(),
@@ -75,7 +76,7 @@ def fitted_document(fitted: Fitted) -> dict[str, Any]:
 
 
 def fitted_arrays(fitted: Fitted) -> Arrays:
-    """The arrays, by name."""
+    """The arrays of the fit, by name."""
     table = fitted.layer_table
     measures = ("kl", "ldr", "entropy", "total", "cv_auc", "silhouette")
     return {
@@ -86,13 +87,13 @@ def fitted_arrays(fitted: Fitted) -> Arrays:
 
 
 def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
-    """What `fitted_document` and `fitted_arrays` took apart.
+    """The fit that `fitted_document` and `fitted_arrays` took apart.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError: they lack or distort something.
         StatesError: they do not belong together.
     """
-    clips = document["clips"]
+    clips, read = document["clips"], document.get("provenance")
     return Fitted(
         fingerprint=Fingerprint(**document["fingerprint"]),
         reading=document["reading"],
@@ -114,20 +115,15 @@ def fitted_from(document: Mapping[str, Any], arrays: Arrays) -> Fitted:
         threshold_summary=ThresholdSummary(**document["threshold_summary"]),
         warnings=tuple(document["warnings"]),
         view_table=tuple(ViewRow(**row) for row in document["views"]),
-        provenance=_provenance(document.get("provenance")),
+        provenance=Provenance.from_json(read) if read is not None else None,
         member_table=tuple(MemberRow(**row) for row in document.get("members", ())),
         draw_aucs=tuple(math.nan if a is None else a for a in document.get("draw_aucs", ())),
         classes=np.array(document.get("classes", [0, 1])),
     )
 
 
-def _provenance(document: Mapping[str, Any] | None) -> Provenance | None:
-    """How the clips were read; None in folders of earlier versions, and where it is not known."""
-    return None if document is None else Provenance.from_json(document)
-
-
 def probe_facts(fitted: Fitted, parameters: Parameters) -> dict[str, Any]:
-    """What a probe is, as JSON values to show and to write beside results."""
+    """What a probe is, as JSON values to show and to store with results."""
     counts = Counter(fitted.labels.tolist())
     return {
         "model": fitted.fingerprint.model,
@@ -192,96 +188,6 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-Unit = Literal["clip", "segments"]
-
-_Arrays = dict[str, NDArray[Any]]
-
-
-def pack_examples(examples: Sequence[LabelledStates]) -> tuple[_Arrays, str]:
-    """All states one below the other, and JSON that tells whose they are."""
-    arrays: _Arrays = {}
-    for unit in ("clip", "segments"):
-        present = [s for s in (getattr(e, unit) for e in examples) if s is not None]
-        for name in ("values", "start_seconds", "end_seconds", "failed"):
-            if present:
-                arrays[f"{unit}/{name}"] = np.concatenate([getattr(s, name) for s in present])
-    first = examples[0].clip if examples[0].clip is not None else examples[0].segments
-    if first is None:
-        raise ValueError("examples without states")
-    notes = {
-        "fingerprint": first.fingerprint.to_json(),
-        "reading": first.reading,
-        "layers": list(first.layers),
-        "layer_count": first.layer_count,
-        "clips": [_note(e) for e in examples],
-    }
-    return arrays, json.dumps(notes)
-
-
-def unpack_examples(arrays: _Arrays, text: str) -> tuple[LabelledStates, ...]:
-    """What `pack_examples` packed.
-
-    Raises:
-        KeyError, TypeError, ValueError, StatesError: arrays and notes do not fit together.
-    """
-    notes = parse_json(text, ExamplesNotes, names=True)
-    check_values(notes["fingerprint"])
-    _refuse_unequal_rows(arrays, notes)
-    taken = {"clip": 0, "segments": 0}
-    examples = []
-    for clip in notes["clips"]:
-        found: dict[str, States | None] = {"clip": None, "segments": None}
-        for unit in ("clip", "segments"):
-            if clip[unit] is not None:
-                rows = slice(taken[unit], taken[unit] + int(clip[unit]))
-                found[unit] = _states(unit, rows, arrays, notes)
-                taken[unit] = rows.stop
-        examples.append(
-            LabelledStates(
-                name=clip["name"],
-                label=clip["label"],
-                source=clip["source"],
-                clip=found["clip"],
-                segments=found["segments"],
-                class_name=clip["class_name"],
-            )
-        )
-    return tuple(examples)
-
-
-def _refuse_unequal_rows(arrays: _Arrays, notes: Mapping[str, Any]) -> None:
-    """More rows than the notes share out, or fewer, would give a clip the states of another."""
-    for unit in ("clip", "segments"):
-        shared_out = sum(int(clip[unit] or 0) for clip in notes["clips"])
-        found = {len(a) if a.ndim else 0 for n, a in arrays.items() if n.startswith(f"{unit}/")}
-        if found - {shared_out}:
-            raise ValueError(f"{unit}: arrays of {sorted(found)} rows for {shared_out} in the note")
-
-
-def _note(example: LabelledStates) -> dict[str, Any]:
-    return {
-        "name": example.name,
-        "label": example.label,
-        "source": example.source,
-        "class_name": example.class_name,
-        "clip": None if example.clip is None else len(example.clip),
-        "segments": None if example.segments is None else len(example.segments),
-    }
-
-
-def _states(unit: str, rows: slice, arrays: _Arrays, notes: Mapping[str, Any]) -> States:
-    return States(
-        values=arrays[f"{unit}/values"][rows],
-        layers=tuple(int(n) for n in notes["layers"]),
-        start_seconds=arrays[f"{unit}/start_seconds"][rows],
-        end_seconds=arrays[f"{unit}/end_seconds"][rows],
-        reading=notes["reading"],
-        fingerprint=Fingerprint(**notes["fingerprint"]),
-        layer_count=int(notes["layer_count"]),
-        failed=arrays[f"{unit}/failed"][rows],
-    )
-
-
 FORMAT = "hiprobe-probe"
 VERSION = 1
 JSON_NAME = "probe.json"
@@ -316,10 +222,16 @@ def write_probe(
     The list of clips left out (`reading.json`) is `hiprobe fit`'s to write; one that belongs to a
     probe written here before is removed.
 
+    Args:
+        parameters: the settings that it was fitted with.
+        examples: the clips' states; None to keep none.
+
     Raises:
         StorageError: a file cannot be written.
     """
     kept = folder / EXAMPLES_NAME
+    # The document goes last: it names the digests of the two files before it, so that a folder
+    # whose writing broke off is refused, and never read as half of one probe and half of another.
     digest = None if examples is None else _write_arrays(kept, *pack_examples(examples))
     document = {
         "format": FORMAT,
@@ -327,6 +239,7 @@ def write_probe(
         "hiprobe": __version__,
         "settings": parameters.saved_settings(),
         **fitted_document(fitted),
+        # only where unusual, so that most documents stay as earlier versions wrote them
         **({} if fitted.classes.tolist() == [0, 1] else {"classes": fitted.classes.tolist()}),
         "tensors_sha256": _write_arrays(folder / TENSORS_NAME, fitted_arrays(fitted), ""),
         "examples_sha256": digest,
@@ -350,9 +263,11 @@ def read_probe(folder: Path) -> SavedProbe:
     arrays, _ = _read_arrays(folder / TENSORS_NAME, document["tensors_sha256"], LIMIT_BYTES)
     try:
         settings = dict(document["settings"])
+        # made to be checked: `Probe.load` makes its own
         Parameters.from_saved(settings)
         digest = document["examples_sha256"]
         kept = None if digest is None else (folder / EXAMPLES_NAME, str(digest))
+        # what it takes by `get` came later than the format's first version
         fitted = fitted_from(document, arrays)
         if "provenance" not in document:  # of an earlier version, which kept it in a file beside
             fitted = replace(fitted, provenance=recorded_provenance(folder))
@@ -394,6 +309,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise ProbeFolderError(f"{path} is damaged: {error}; fit the probe again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ProbeFolderError(f"{path} was not written by HiProbe; give a folder of `hiprobe fit`")
+    # before the schema: a later version would fail that as damaged, when it only needs an update
     version = document.get("version")
     if version != VERSION:
         remedy = "update HiProbe" if isinstance(version, int) and version > VERSION else "fit again"
@@ -411,6 +327,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
 def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
     from safetensors.numpy import save_file
 
+    # safetensors writes an array's memory as it lies, of a transposed view too
     whole = {n: np.asarray(a, order="C") for n, a in arrays.items()}  # keeps single numbers
     with atomic_path(path) as temporary:
         try:
@@ -422,6 +339,7 @@ def _write_arrays(path: Path, arrays: Arrays, notes: str) -> str:
 
 def _read_arrays(path: Path, sha256: str, limit_bytes: int) -> tuple[Arrays, str]:
     try:
+        # also catches a sound file of another probe that was copied into the folder
         if file_sha256(path, limit_bytes=limit_bytes) != sha256:
             raise ProbeFolderError(
                 f"{path} is not the file that {JSON_NAME} names: damaged, or of another probe; "

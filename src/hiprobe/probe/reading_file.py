@@ -64,6 +64,7 @@ def recorded_provenance(folder: Path) -> Provenance | None:
     record = read_record(folder)
     if record is None:
         return None
+    # all that those versions wrote down; for the rest the defaults are the best guess
     backbone = BackboneSpec(record.backbone)
     try:
         return Provenance(backbone=backbone, cut=Cut(segment_seconds=record.segment_seconds))
@@ -95,8 +96,10 @@ def read_record(folder: Path) -> ReadingRecord | None:
         return ReadingRecord(
             backbone=str(document["backbone"]),
             segment_seconds=None if seconds is None else float(seconds),
+            # records of the first releases have no such list
             failures=tuple((f["video"], f["reason"]) for f in document.get("failures", ())),
         )
+    # no error: `Probe.save` from Python writes no record
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

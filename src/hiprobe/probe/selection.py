@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Literal
@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.errors import StatesError, UsageError
-from hiprobe.localize import Smoothing, smooth_as
-from hiprobe.overlap import spans_of_windows
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.plugins import Registry
-from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, grouped_folds, roc_auc
+from hiprobe.probe.fold_fits import (
+    Pairs,
+    Recipe,
+    detection_scores,
+    folds_within,
+    held_out_scores,
+)
+from hiprobe.probe.training_set import MODES, Indices, Mode, TrainingSet, roc_auc
 from hiprobe.saliency import SaliencyTable, layer_saliency
-from hiprobe.scorer import FittedScorer, Scorer
 from hiprobe.states import VISION_READINGS
-
-# Most rounds of `mil`; it stops as soon as the chosen segments stay the same.
-MIL_ROUNDS = 20
 
 # Draws for the error of a gain; its own error is then some 5 %.
 BOOTSTRAPS = 200
@@ -29,33 +31,6 @@ BOOTSTRAPS = 200
 INNER_FOLDS = 3
 
 _Floats = NDArray[np.float64]
-
-# The number of a layer, or the name of a rule in `LAYER_RULES`.
-LayerChoice = int | str
-
-# Positions of the clips to fit on and of those held out, for each fold.
-Pairs = Sequence[tuple[Indices, Indices]]
-
-# Clips, the layer to read and a fitted scorer, to one score for each clip.
-ScoreClips = Callable[[Indices, int, FittedScorer], _Floats]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a fit besides the clips.
-
-    Attributes:
-        draws: how often the folds are drawn; held-out scores are means over the draws.
-    """
-
-    layer: LayerChoice
-    mode: Mode | Literal["auto"]
-    scorer: Scorer
-    smoothing: Smoothing
-    bins: int
-    folds: int
-    seed: int
-    draws: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,7 +60,7 @@ def cross_validate(data: TrainingSet, recipe: Recipe, *, compared: bool = False)
     """Score every clip by a probe that has seen no clip of its source.
 
     With several draws of the folds, scores are means over them: with ten clips of each kind one
-    draw alone moved the threshold between 0.45 and 0.63. Layers and modes told are the first's.
+    draw alone moved the threshold between 0.45 and 0.63. Layers and modes are the first draw's.
 
     Args:
         compared: fill `inner_aucs` also where there is one mode only, to compare views by them.
@@ -127,59 +102,6 @@ def _one_draw(data: TrainingSet, recipe: Recipe, *, compared: bool) -> CrossVali
     return CrossValidation(nested, by_mode, tuple(layers), tuple(chosen), data.labels, tuple(areas))
 
 
-def fold_fits(
-    data: TrainingSet, pairs: Pairs, layers: Sequence[int], *, mode: Mode, scorer: Scorer
-) -> Iterator[tuple[Indices, int, FittedScorer]]:
-    """Fit on the training part of each fold, at the layer of that fold.
-
-    Args:
-        layers: one for each fold.
-
-    Yields:
-        The clips held out, the layer, and the scorer that has not seen them.
-    """
-    for (train, held), layer in zip(pairs, layers, strict=True):
-        yield held, layer, fit_mode(data, train, mode=mode, layer=layer, scorer=scorer)
-
-
-def held_out_scores(
-    data: TrainingSet,
-    pairs: Pairs,
-    layers: Sequence[int],
-    *,
-    mode: Mode,
-    scorer: Scorer,
-    score: ScoreClips,
-) -> _Floats:
-    """Score each clip by the fit of the fold that holds it out.
-
-    Args:
-        layers: one for each fold.
-        score: scores the clips that are held out.
-
-    Returns:
-        float64 `[clips]`, NaN for clips that no fold holds out.
-    """
-    found = np.full(len(data), np.nan)
-    for held, layer, fitted in fold_fits(data, pairs, layers, mode=mode, scorer=scorer):
-        found[held] = score(held, layer, fitted)
-    return found
-
-
-def folds_within(
-    data: TrainingSet, clips: Indices, *, folds: int, seed: int, order: _Floats | None = None
-) -> Pairs:
-    """Folds over some clips, by source, as positions in the whole set; see `grouped_folds`.
-
-    Args:
-        order: of all clips of the set.
-    """
-    sources = [data.sources[i] for i in clips]
-    own = None if order is None else order[clips]
-    pairs = grouped_folds(data.labels[clips], sources, folds=folds, seed=seed, order=own)
-    return [(clips[train], clips[held]) for train, held in pairs]
-
-
 def _by_mode(
     data: TrainingSet,
     pairs: Pairs,
@@ -197,63 +119,6 @@ def _by_mode(
         m: held_out_scores(data, pairs, layers, mode=m, scorer=recipe.scorer, score=score)
         for m in modes
     }
-
-
-def fit_mode(
-    data: TrainingSet, clips: Indices, *, mode: Mode, layer: int, scorer: Scorer
-) -> FittedScorer:
-    """Fit a scorer on some clips in one mode.
-
-    `mil` starts from all segments under their clip's label, then keeps of each anomalous clip
-    the segment that scores highest and all of the normal ones, and fits again.
-    """
-    if mode in ("clip", "segment_mean"):
-        sources = [data.sources[i] for i in clips]
-        return scorer.fit(data.vectors(mode, layer)[clips], data.labels[clips], groups=sources)
-    x, owner = data.segment_rows(clips, layer)
-    y = data.labels[owner]
-    sources = [data.sources[i] for i in owner]
-    fitted = scorer.fit(x, y, groups=sources)
-    if mode == "segment":
-        return fitted
-    anomalous = [np.flatnonzero(owner == clip) for clip in np.unique(owner[y == 1])]
-    chosen: list[int] = []
-    for _ in range(MIL_ROUNDS):
-        scores = fitted.probability(x)
-        highest = [int(rows[np.argmax(scores[rows])]) for rows in anomalous]  # first of equals
-        if highest == chosen:
-            break
-        chosen = highest
-        rows = np.concatenate([np.flatnonzero(y == 0), chosen]).astype(np.int64)
-        fitted = scorer.fit(x[rows], y[rows], groups=[sources[i] for i in rows])
-    return fitted
-
-
-def detection_scores(
-    data: TrainingSet, clips: Indices, *, layer: int, scorer: FittedScorer, smoothing: Smoothing
-) -> _Floats:
-    """What detection gives each clip: its highest smoothed segment score, float64 `[clips]`.
-
-    Without segments it is the score of the clip's vector.
-    """
-    if data.segments is None:
-        return scorer.probability(data.vectors("clip", layer)[clips])
-    x, owner = data.segment_rows(clips, layer)
-    scores, piece, times = scorer.probability(x), data.pieces_of(clips), data.times_of(clips)
-
-    def highest(clip: int) -> float:
-        own = owner == clip
-        runs = [own & (piece == number) for number in np.unique(piece[own])]
-        return max(_highest(scores[run], times[run], smoothing) for run in runs)
-
-    return np.array([highest(clip) for clip in clips])
-
-
-def _highest(scores: _Floats, times: _Floats, smoothing: Smoothing) -> float:
-    """Of segments without a gap between them, which may overlap, `times` being `[segments, 2]`."""
-    start, end = times.T
-    spans = spans_of_windows(start, end, scores, is_causal=smoothing.is_causal)
-    return float(np.nanmax(smooth_as(spans.scores, smoothing)))
 
 
 def candidate_layers(data: TrainingSet) -> tuple[int, ...]:
@@ -285,6 +150,10 @@ def best_mode(
     With few sources the highest AUC among four modes is noise: on clips of unseen people it took
     the one that gave 0.585, where clip vectors gave 0.788. So the best other mode is taken only
     where its gain in AUC of held-out detection scores exceeds one standard error of that gain.
+
+    Args:
+        labels: `[clips]`, 0 or 1.
+        by_mode: held-out scores `[clips]` of each mode, NaN where there are none.
     """
     areas = {m: roc_auc(labels, scores) for m, scores in by_mode.items()}
     first = usual if usual in areas else next(iter(areas))
@@ -373,6 +242,10 @@ LAYER_RULES: Registry[LayerRule] = Registry("hiprobe.layer_rules", "layer rule")
 def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
     """Number of the layer to read, from these clips alone.
 
+    Args:
+        data: all clips.
+        clips: positions of those that may be looked at.
+
     Raises:
         UsageError: there is no such rule.
         StatesError: the layer was not extracted.
@@ -393,9 +266,15 @@ def choose_layer(data: TrainingSet, clips: Indices, *, recipe: Recipe) -> int:
 
 
 def saliency_of(data: TrainingSet, clips: Indices, *, bins: int) -> SaliencyTable | None:
-    """Saliency of some clips, one vector each; None where both classes have one clip only."""
+    """Saliency of some clips, one vector each; None where both classes have one clip only.
+
+    Args:
+        clips: positions of those that are compared.
+        bins: of the entropy.
+    """
     labels = data.labels[clips]
     layers = candidate_layers(data)
+    # one clip of each kind has no variance within a class
     if len(labels) < 3 or not layers:
         return None
     vectors = np.stack([data.vectors(data.clip_unit, n)[clips] for n in layers], axis=1)

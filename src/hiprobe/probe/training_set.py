@@ -72,6 +72,7 @@ def roc_auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
 def _deal(counts: NDArray[np.float64], folds: int, rng: np.random.Generator) -> Indices:
     """Fold of each source, from the number of its clips in each class."""
     order = rng.permutation(len(counts))
+    # stable, so that the shuffle decides between sources of one size
     order = order[np.argsort(-counts[order].max(axis=1), kind="stable")]
     share = counts / counts.sum(axis=0)
     filled = np.zeros((folds, 2))
@@ -206,7 +207,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
             that were cut in different ways.
     """
     _refuse_one_class(examples)
-    first = _any_states(examples[0])
+    first = any_states(examples[0])
     for example in examples:
         for states in (example.clip, example.segments):
             if states is not None:
@@ -248,7 +249,7 @@ def training_set(examples: Sequence[LabelledStates]) -> TrainingSet:
 
 
 def _common_provenance(examples: Sequence[LabelledStates]) -> Provenance | None:
-    """That of the first clip that has one; those without one may have been read in any way."""
+    """The first clip's that has one; clips without one may have been read in any way."""
     known = [(e.name, e.provenance) for e in examples if e.provenance is not None]
     for name, other in known:
         first_name, first = known[0]
@@ -285,7 +286,8 @@ def _refuse_stranger(states: States, first: States, name: str) -> None:
             )
 
 
-def _any_states(example: LabelledStates) -> States:
+def any_states(example: LabelledStates) -> States:
+    """States of the whole clip, else of its segments, for what both have in common."""
     states = example.clip if example.clip is not None else example.segments
     if states is None:  # LabelledStates does not allow it
         raise StatesError(f"{example.name} has no states")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -97,16 +97,14 @@ class Extraction:
         open_backbone: loads the backbone; called at most once.
         cache: None to extract again in each process.
         listen: shows progress; nothing is shown unless given.
-        tell: takes sentences on what of the data is not taken, or counts as the same.
+        tell: takes sentences on clips that are left out, or that count as one.
         failures: files that could not be read; they are left out and named in the results.
     """
 
     request: ReproduceRequest
     open_backbone: Callable[[], Backbone]
     cache: StatesCache | None = None
-    listen: Callable[[str], AbstractContextManager[Progress | None]] = lambda name: nullcontext(
-        None
-    )
+    listen: Listen = lambda name: nullcontext(None)
     tell: Callable[[str], None] = lambda sentence: None
     failures: list[Failure] = field(default_factory=list)
     _backbone: Backbone | None = None
@@ -189,6 +187,9 @@ class Extraction:
     ) -> list[tuple[LabelledStates, ...]]:
         """The same clips at several readings, made in one pass where one is not there yet.
 
+        Args:
+            key_frames: K of each clip and segment.
+
         Raises:
             LabelError: nothing of one class can be read.
         """
@@ -221,18 +222,21 @@ class Extraction:
     ) -> States:
         """All layers of every segment of one video, which need not be among the clips.
 
+        Args:
+            reading: the request's first unless given.
+
         Raises:
             VideoError, StatesError, BackboneMemoryError: as `extract_video`.
         """
         wanted = reading or self.request.reading
         if is_states_name(path):
-            (found,) = open_source(path).states(ReadPlan(backbone=None))
-            if wanted not in found.states:
+            held = _states_in(path)
+            if wanted not in held:
                 raise StatesError(
-                    f"{path} holds segments read at {sorted(found.states)}, not at {wanted}; "
-                    "extract it again"
+                    f"{path} holds segments read at {sorted(held)}, not at {wanted}; extract it "
+                    "again"
                 )
-            return found.states[wanted]
+            return held[wanted]
         with self.listen(path.name) as progress:
             found = extract_video(
                 path,
@@ -245,10 +249,7 @@ class Extraction:
 
     def holds(self, video: Path, reading: Reading) -> bool:
         """Whether there are states at a reading; a video can always give them."""
-        if not is_states_name(video):
-            return True
-        (found,) = open_source(video).states(ReadPlan(backbone=None))
-        return reading in found.states
+        return not is_states_name(video) or reading in _states_in(video)
 
     def settings(
         self, key_frames: int = KEY_FRAMES, readings: tuple[Reading, ...] | None = None
@@ -287,6 +288,12 @@ class Extraction:
             f"{len({c.source for c in clips})} sources{tested}{left_out}"
         )
 
+    def leave_out(self, failures: Iterable[Failure]) -> None:
+        """Note files that could not be read, to be named in the results."""
+        # Each reading and each K meets the same broken files; they are named once.
+        known = {f.video for f in self.failures}
+        self.failures += [f for f in failures if f.video not in known]
+
     def _read_clips(self, data: DataSource) -> tuple[LabelledClip, ...]:
         truth = self.truth(data)
         if truth is not None and truth.fitted is not None:
@@ -314,9 +321,7 @@ class Extraction:
                 cache=self.cache,
                 progress=progress,
             )
-        # Each reading and each K meets the same broken files; they are named once.
-        known = {f.video for f in self.failures}
-        self.failures += [f for f in failures if f.video not in known]
+        self.leave_out(failures)
         if {e.label for e in views[0]} != {0, 1}:
             raise LabelError(
                 f"{data.name}: after leaving out {len(failures)} files that could not be read, "
@@ -327,6 +332,12 @@ class Extraction:
     def _together(self, reading: Reading) -> tuple[Reading, ...]:
         """All readings of the request in one pass; another one by itself."""
         return self.request.readings if reading in self.request.readings else (reading,)
+
+
+def _states_in(path: Path) -> Mapping[Reading, States]:
+    """The states of segments in a file, by reading."""
+    (found,) = open_source(path).states(ReadPlan(backbone=None))
+    return found.states
 
 
 @dataclass(frozen=True)

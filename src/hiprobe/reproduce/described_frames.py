@@ -92,14 +92,6 @@ def middles(frames: int, every_frames: int = EVERY_FRAMES) -> NDArray[np.int64]:
     return np.minimum(starts + every_frames // 2, (starts + frames) // 2).astype(np.int64)
 
 
-def frame_labels(video: VideoTruth) -> NDArray[np.int64]:
-    """1 where a frame is abnormal, int64 `[frames]`; the packaged spans are half-open."""
-    labels = np.zeros(video.frames, np.int64)
-    for start, end in video.half_open("half-open"):
-        labels[start:end] = 1
-    return labels
-
-
 def _video(
     truth: VideoTruth, texts: Sequence[str], path: Path, every_frames: int
 ) -> DescribedVideo:
@@ -109,9 +101,8 @@ def _video(
             "for each frame is needed"
         )
     chosen = middles(truth.frames, every_frames)
-    return DescribedVideo(
-        truth.name, truth, tuple(texts[i] for i in chosen), frame_labels(truth)[chosen]
-    )
+    labels = truth.labels()[chosen].astype(np.int64)
+    return DescribedVideo(truth.name, truth, tuple(texts[i] for i in chosen), labels)
 
 
 def _read(path: Path) -> dict[str, list[str]]:
@@ -150,6 +141,9 @@ def text_states(
     bench: Bench, described: DescribedSet, layers: Sequence[int]
 ) -> dict[TextReading, NDArray[np.float32]]:
     """States of all sampled texts of a set, float32 `[samples, layers, width]` by reading.
+
+    Args:
+        layers: to read, ascending.
 
     Raises:
         UsageError: the backbone does not read texts.

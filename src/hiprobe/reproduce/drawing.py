@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ class Panel:
 
 
 def curve_of_rows(name: str, x: Sequence[float], rows: Sequence[ResultRow]) -> Curve:
-    """Values of rows over x, with their intervals as a band; where there is none it has no width.
+    """Values of rows over x, with their intervals as a band, of no width where there are none.
 
     Args:
         x: the place of each row.
@@ -61,6 +61,28 @@ def curve_of_rows(name: str, x: Sequence[float], rows: Sequence[ResultRow]) -> C
     low = [r.ours if r.low is None else r.low for r in rows]
     high = [r.ours if r.high is None else r.high for r in rows]
     return Curve(name, x, [r.ours for r in rows], low, high)
+
+
+def metric_panels(
+    rows: Sequence[ResultRow],
+    x_of: Callable[[ResultRow], float],
+    *,
+    x_label: str,
+    ticks: tuple[tuple[float, str], ...],
+) -> list[Panel]:
+    """A panel for each metric with a curve for each data set, over a logarithmic x.
+
+    Args:
+        x_of: the place of a row.
+    """
+    panels = []
+    for metric in dict.fromkeys(r.metric for r in rows):
+        curves = []
+        for data in dict.fromkeys(r.data for r in rows):
+            own = [r for r in rows if (r.data, r.metric) == (data, metric)]
+            curves.append(curve_of_rows(data, [x_of(r) for r in own], own))
+        panels.append(Panel(metric, x_label, metric, tuple(curves), log_x=True, ticks=ticks))
+    return panels
 
 
 def panels_drawing(
@@ -86,6 +108,7 @@ def panels_drawing(
             _draw_panel(axes, panel, theme)
             if legend and any(c.name for c in panel.curves):
                 _add_legend(axes, panel)
+        # the last line of the grid may have places without a panel
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         add_note(figure, note)
@@ -127,6 +150,7 @@ def _draw_curve(axes: Any, curve: Curve, colour: str, marker: str, *, ring: str)
     axes.plot(curve.x, curve.y, label=legend_words(curve.name), **look)
     if len(curve.low):
         axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    # A ring around the point and not another colour: the colour says which curve it is.
     if curve.marked is not None:
         height = curve.y[list(curve.x).index(curve.marked)]
         axes.plot(

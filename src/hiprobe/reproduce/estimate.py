@@ -110,14 +110,23 @@ def within_estimate(seeds: Sequence[ScoredFrames], *, draws: int) -> Estimate:
 
 
 def difference(first: Sequence[Units], second: Sequence[Units], *, draws: int) -> Estimate:
-    """AUC of the first minus the second on the same draws of sources."""
+    """AUC of the first minus the second on the same draws of sources.
+
+    Args:
+        first, second: one for each seed, on the same clips or frames.
+    """
     return mean_difference([[u] for u in first], second, draws=draws)
 
 
 def mean_difference(
     several: Sequence[Sequence[Units]], other: Sequence[Units], *, draws: int
 ) -> Estimate:
-    """Mean AUC of several scorings of each seed, minus that of another on the same draws."""
+    """Mean AUC of several scorings of each seed, minus that of another on the same draws.
+
+    Args:
+        several: for each seed, the scorings that a mean is taken over.
+        other: one for each seed, on the same clips or frames.
+    """
     metrics = []
     for own, base in zip(several, other, strict=True):
         mean, level = mean_auc(own), _ranked(base, 0)
@@ -213,7 +222,13 @@ class RowMaker:
         seconds: float = 0.0,
         count: bool = False,
     ) -> ResultRow:
-        """One row; see `ResultRow` for what is given besides the estimate."""
+        """One row; see `ResultRow` for what is given besides the estimate.
+
+        Args:
+            setting: what was varied.
+            metric: what was measured.
+            found: a number without interval, or an estimate.
+        """
         known = found if isinstance(found, Estimate) else Estimate(found)
         return ResultRow(
             data=self.data,

@@ -60,6 +60,8 @@ class ResultRow:
     def __post_init__(self) -> None:
         if not (self.data and self.setting and self.metric):
             raise UsageError(f"a row needs data, setting and metric; this one has {self}")
+        # A row is checked when it is made: the experiment that made it can still be named, the page
+        # cannot.
         if (self.low is None) != (self.high is None):
             raise UsageError(f"{self.setting}: an interval needs both ends")
         if self.by_seed and len(self.by_seed) != len(self.seeds):
@@ -86,6 +88,7 @@ class Figure:
 
     name: str
     caption: str
+    # a figure that was read back has no drawing any more, and is the same figure
     draw: Draw = field(compare=False)
     inches: tuple[float, float] = field(default=(10.0, 4.0), compare=False)
 
@@ -129,11 +132,16 @@ class ExperimentResult:
 
 
 @cache
-def facts() -> dict[str, Any]:
-    """What the paper says in numbers, from `facts.json`."""
-    text = files("hiprobe.reproduce").joinpath("facts.json").read_text(encoding="utf-8")
+def packaged(name: str) -> dict[str, Any]:
+    """A JSON file of numbers that is part of this package."""
+    text = files("hiprobe.reproduce").joinpath(name).read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def facts() -> dict[str, Any]:
+    """What the paper says in numbers."""
+    return packaged("facts.json")
 
 
 def paper_numbers(setting: str) -> tuple[PaperNumber, ...]:
@@ -143,6 +151,7 @@ def paper_numbers(setting: str) -> tuple[PaperNumber, ...]:
         UsageError: the setting is not in the file, so that a misspelt one is not taken for a blank.
     """
     known = facts()["numbers"]
+    # an empty result would look like a blank in the paper's table
     if setting not in known:
         raise UsageError(f"no setting {setting!r} in the paper's facts; there are {sorted(known)}")
     columns = facts()["columns"]
@@ -172,6 +181,7 @@ def result_document(result: ExperimentResult) -> dict[str, Any]:
         "rows": [
             {
                 **asdict(row),
+                # JSON has no NaN, and None tells a value that is not defined from one that is 0
                 "ours": row.ours if math.isfinite(row.ours) else None,
                 "by_seed": [v if math.isfinite(v) else None for v in row.by_seed],
             }

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frame_scores import ScoredFrames, repeat_to_frames
-from hiprobe.evaluation.truth import VideoTruth
+from hiprobe.evaluation.truth import VideoTruth, frame_labels
 from hiprobe.probe.training_set import Indices, grouped_folds, roc_auc
-from hiprobe.reproduce.described_frames import frame_labels
 from hiprobe.reproduce.estimate import Units
 from hiprobe.reproduce.held_out import Pairs, assemble, held_out_scores
 from hiprobe.saliency import layer_saliency
@@ -71,6 +70,11 @@ class TestVideo:
     def cuts(self) -> tuple[int, ...]:
         """Frames at which one part ends and the next begins."""
         return tuple(p.first_frame for p in self.parts[1:])
+
+    @property
+    def labels(self) -> NDArray[np.bool_]:
+        """bool `[frames]`: True where a frame is abnormal."""
+        return frame_labels(self.spans, frames=self.frames)
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ class Samples:
                     scores=own, repeat=self.every_frames, frames=video.frames, name=video.name
                 )
             )
-            truths.append(frame_labels(video).astype(np.bool_))
+            truths.append(video.labels())
             kept.append(video)
         offsets = np.concatenate(([0], np.cumsum([v.frames for v in kept]))).astype(np.int64)
         frames = ScoredFrames(np.concatenate(pieces), np.concatenate(truths), offsets)

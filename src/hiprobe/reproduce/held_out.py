@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hiprobe.fitted_scorer import FittedScorer
 from hiprobe.joined import Member
 from hiprobe.localize import smooth
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
-from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.fold_fits import LayerChoice, Recipe, detection_scores, fit_mode
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.selection import (
-    LayerChoice,
-    Recipe,
     best_mode,
-    candidate_layers,
     choose_layer,
     cross_validate,
-    detection_scores,
-    fit_mode,
-    layer_aucs,
 )
 from hiprobe.probe.training_set import Indices, Mode, TrainingSet, grouped_folds, training_set
 from hiprobe.reproduce.request import ReproduceRequest
-from hiprobe.scorer import FittedScorer, ScorerName
+from hiprobe.scorer_names import ScorerName
 from hiprobe.states import LabelledStates, States
 
 _Floats = NDArray[np.float64]
@@ -57,14 +53,14 @@ def held_out_scores(
 
 
 def assemble(by_layer: Mapping[int, _Floats], pairs: Pairs, layers: Sequence[int]) -> _Floats:
-    """Held-out scores of a layer rule, each fold's from the layer that was chosen there."""
+    """Held-out scores of a layer rule, each fold's from the layer that was chosen there.
+
+    Args:
+        by_layer: held-out scores `[clips]` of each layer.
+        layers: the layer of each fold.
+    """
     count = len(next(iter(by_layer.values())))
     return held_out_scores(count, pairs, lambda fold, _, held: by_layer[layers[fold]][held])
-
-
-# As a probe's `layer`, or "cv": the layer with the best cross-validated AUC of the clips that are
-# fitted on.
-LayerRule = LayerChoice | Literal["cv"]
 
 
 @dataclass(frozen=True)
@@ -78,19 +74,16 @@ class Variant:
     """
 
     name: str
-    layer: LayerRule = "dlsp"
+    layer: LayerChoice = "dlsp"
     scorer: ScorerName = "logistic"
     thresholds: bool = False
     normed: bool = False
     members: tuple[Member, ...] = ()
 
     def recipe(self, request: ReproduceRequest, *, seed: int) -> Recipe:
-        """A probe's defaults with this layer and scorer.
-
-        "cv" becomes "dlsp" here; `fit_set` replaces it by a layer once the clips are known.
-        """
+        """A probe's defaults with this layer and scorer."""
         return Parameters(
-            layer="dlsp" if self.layer == "cv" else self.layer,
+            layer=self.layer,
             scorer=self.scorer,
             members=self.members,
             mode=request.mode,
@@ -139,7 +132,7 @@ class Fit:
     training: Moments
 
     def moments(self) -> Moments:
-        """Those that T comes from: of held-out clips where there are any."""
+        """The few-shot scores that T comes from: of held-out clips where there are any."""
         return self.held_out or self.training
 
     def scores(self, states: States) -> _Floats:
@@ -178,15 +171,19 @@ def fit_set(data: TrainingSet, variant: Variant, *, request: ReproduceRequest, s
 
     `Probe.fit` would also measure every layer and always cross-validate; with dozens of variants
     in a table that is most of the time, so only what the variant needs is computed here.
+
+    Args:
+        variant: what is varied; all else is as in the request.
+        seed: of the folds.
     """
     recipe = variant.recipe(request, seed=seed)
     every = np.arange(len(data))
-    if variant.layer == "cv":
-        areas = layer_aucs(data, recipe)
-        if not np.isnan(areas).all():  # without folds it stays DLSP's layer
-            recipe = replace(recipe, layer=candidate_layers(data)[int(np.nanargmax(areas))])
     layer = choose_layer(data, every, recipe=recipe)
+    if variant.layer == "cv":
+        # Not chosen again inside each fold: that is a fit of every layer in every fold of a fold.
+        recipe = replace(recipe, layer=layer)
     held_out, mode = None, recipe.mode
+    # the cross-validation takes most of the time, and most variants of a table need neither
     if variant.thresholds or mode == "auto":
         checked = cross_validate(data, recipe)
         mode = best_mode(data.labels, checked.by_mode, usual=data.usual_mode)
@@ -219,14 +216,19 @@ class HeldOut:
         return cls(np.array(found["highest"], np.float64), np.array(found["vector"], np.float64))
 
 
+def source_folds(examples: Sequence[LabelledStates], *, folds: int, seed: int) -> Pairs:
+    """Training and held-out positions of clips, no source in both; empty where there are too few.
+
+    Args:
+        folds: most of them; see `grouped_folds`.
+    """
+    labels = np.array([e.label for e in examples], dtype=np.int64)
+    return grouped_folds(labels, [e.source for e in examples], folds=folds, seed=seed)
+
+
 def folds_of(data: TrainingSet, request: ReproduceRequest, *, seed: int) -> Pairs:
     """Folds of a seed, grouped by source."""
     return grouped_folds(data.labels, data.sources, folds=request.folds, seed=seed)
-
-
-def clip_vectors_of(data: TrainingSet, layer: int) -> NDArray[np.float32]:
-    """One vector of each clip at a layer: of its key frames, or the mean of its segments."""
-    return data.vectors("clip" if data.clips is not None else "segment_mean", layer)
 
 
 def held_out(
@@ -243,7 +245,9 @@ def held_out(
         layer, smoothing = layers[fold], recipe.smoothing
         fitted = fit_mode(data, train, mode=mode, layer=layer, scorer=recipe.scorer)
         highest = detection_scores(data, held, layer=layer, scorer=fitted, smoothing=smoothing)
-        return np.column_stack([highest, fitted.probability(clip_vectors_of(data, layer)[held])])
+        vectors = data.vectors(data.clip_unit, layer)[held]
+        # both from one fit; the two columns are two ways to rank the same clips
+        return np.column_stack([highest, fitted.probability(vectors)])
 
     return HeldOut(*held_out_scores((len(data), 2), pairs, score).T)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiprobe.probe.selection import Recipe, candidate_layers, choose_layer
+from hiprobe.probe.fold_fits import Recipe
+from hiprobe.probe.selection import candidate_layers, choose_layer
 from hiprobe.probe.training_set import (
-    Indices,
     Mode,
     TrainingSet,
-    grouped_folds,
     roc_auc,
     training_set,
 )
@@ -22,7 +21,7 @@ from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.drawing import Curve
 from hiprobe.reproduce.estimate import Estimate
 from hiprobe.reproduce.experiment_result import ResultRow
-from hiprobe.reproduce.held_out import HeldOut, Pairs, clip_vectors_of, held_out, held_out_scores
+from hiprobe.reproduce.held_out import HeldOut, Pairs, held_out
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.scored import states_digest
 
@@ -107,7 +106,7 @@ def measure_layers(bench: Bench, data: DataSource, name: str, measure: Measure) 
 
 def clip_vectors(clips: TrainingSet) -> NDArray[np.float32]:
     """One vector of each clip on every layer but 0, `[clips, layers, width]`."""
-    return np.stack([clip_vectors_of(clips, n) for n in candidate_layers(clips)], axis=1)
+    return np.stack([clips.vectors(clips.clip_unit, n) for n in candidate_layers(clips)], axis=1)
 
 
 def source_draws(
@@ -165,37 +164,18 @@ def every_layer(
     }
 
 
-def inner_choice(data: TrainingSet, train: Indices, *, recipe: Recipe) -> int:
-    """The layer whose clip vectors separate best in folds of the training part alone."""
-    labels, sources = data.labels[train], [data.sources[i] for i in train]
-    pairs = grouped_folds(labels, sources, folds=INNER_FOLDS, seed=recipe.seed)
-    if not pairs:
-        return choose_layer(data, train, recipe=recipe)
-    areas = []
-    for layer in candidate_layers(data):
-        score = partial(_score, recipe, clip_vectors_of(data, layer)[train], labels)
-        areas.append(roc_auc(labels, held_out_scores(len(train), pairs, score)))
-    return candidate_layers(data)[int(np.nanargmax(areas))]
-
-
-def _score(
-    recipe: Recipe,
-    vectors: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    _: int,
-    fit: Indices,
-    held: Indices,
-) -> _Floats:
-    return recipe.scorer.fit(vectors[fit], labels[fit]).probability(vectors[held])
-
-
 def chosen_layers(data: TrainingSet, pairs: Pairs, *, recipe: Recipe) -> dict[str, list[int]]:
-    """Layer of each fold under each rule but the random one."""
+    """Layer of each fold under each rule but the random one.
+
+    Args:
+        pairs: training and held-out clips of each fold.
+    """
     middle = max(1, data.layer_count // 2)
+    inner = replace(recipe, layer="cv", folds=INNER_FOLDS)
     return {
         "DLSP": [choose_layer(data, train, recipe=recipe) for train, _ in pairs],
         "best by inner cross-validation": [
-            inner_choice(data, train, recipe=recipe) for train, _ in pairs
+            choose_layer(data, train, recipe=inner) for train, _ in pairs
         ],
         "last": [candidate_layers(data)[-1]] * len(pairs),
         # States on disk may lack the middle layer: then the nearest one.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hiprobe.localize import Smoothing
 from hiprobe.paper import KAPPA, SIGMA_SEGMENTS
-from hiprobe.probe.selection import Recipe
+from hiprobe.probe.fold_fits import Recipe
 from hiprobe.probe.training_set import MODES, Mode, TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import (
@@ -51,6 +51,7 @@ from hiprobe.saliency import ENTROPY_BINS
 from hiprobe.scorer import make_scorer
 from hiprobe.states import LabelledStates
 
+# A factor of ten apart around the default's 0.01 for 576 dimensions.
 C_VALUES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 BINS = (10, 20, ENTROPY_BINS, 100, 200)
 SIGMAS_SEGMENTS = (0.0, 0.4, 1.0, 2.0)
@@ -139,7 +140,11 @@ def units_of(states: TrainingSet, scores: _Floats) -> Units:
 def class_mean(
     table: RowMaker, states: TrainingSet, seeds: Sequence[_Floats], *, label: int
 ) -> Estimate:
-    """Mean over the clips of one label."""
+    """Mean over the clips of one label.
+
+    Args:
+        seeds: scores `[clips]` of each seed, NaN where no fold held a clip out.
+    """
     metrics, sources = [], []
     for scores in seeds:
         units = units_of(states, scores)
@@ -164,6 +169,8 @@ def layer_rows(
     pieces = []
     for seed in bench.request.seeds:
         bench.say(f"{data.name}: choice of the layer, seed {seed}")
+        # One piece a seed holds every layer, so that each rule is only a choice among finished
+        # scores.
         pieces.append(_layer_piece(bench, states, digest, seed=seed))
     protocol = LAYER_PROTOCOL.format(folds=bench.request.folds)
     table = bench.table(data, LAYER_SECTION, protocol)
@@ -174,6 +181,8 @@ def layer_rows(
             units = [own[rule] for own in seeds]
             rows.append(table.row(rule, metric, _several(units, draws=table.draws)))
             if rule != "DLSP":
+                # differences on the same draws of sources: two intervals that overlap would hide a
+                # steady gain
                 base = [own["DLSP"][0] for own in seeds]
                 gap = mean_difference(units, base, draws=table.draws)
                 rows.append(table.row(rule, f"minus DLSP, {metric}", gap))
@@ -208,10 +217,13 @@ def _by_rule(
 ) -> dict[str, list[Units]]:
     """Held-out clips under each rule, as units; several scorings where the rule is random."""
     by_layer = {int(n): np.array(s, np.float64) for n, s in piece[kind].items()}
+    # not kept with the piece: they follow from the states and the seed
     pairs = folds_of(states, bench.request, seed=piece["seed"])
     found = {r: [assemble(by_layer, pairs, layers)] for r, layers in piece["chosen"].items()}
     picks = random_choices(sorted(by_layer), len(pairs), seed=piece["seed"])
+    # the mean of many picks: one pick alone would be luck
     found["random layer"] = [assemble(by_layer, pairs, layers) for layers in picks]
+    # one layer for all folds, as if it had been known beforehand
     found[ORACLE] = [by_layer[oracle_layer(states.labels, by_layer)]]
     return {rule: [units_of(states, s) for s in own] for rule, own in found.items()}
 
@@ -288,6 +300,7 @@ def _threshold_rows(
 ) -> list[ResultRow]:
     above = []
     for folds in seeds:
+        # NaN: a clip that no fold held out is neither found nor flagged
         own = np.full(len(states), np.nan)
         for fold in folds:
             own[list(fold.held)] = fold.above(basis=basis, kappa=kappa)

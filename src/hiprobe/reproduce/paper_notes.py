@@ -42,6 +42,10 @@ LEFT_OUT = ("Choice of the layer", "kappa", "Scores that T comes from", SIGMA_BY
 def fill(text: str, results: Sequence[ExperimentResult], *, scores: Scores | None = None) -> str:
     """The page with the tables between its markers written again.
 
+    Args:
+        results: finished experiments, whose tables the markers name.
+        scores: per-frame scores of any method on UCF-Crime, by video; see `span_rows`.
+
     Raises:
         UsageError: a marker names no experiment's table, or the page has none.
     """

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import EvaluationError
 from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames
+from hiprobe.evaluation.metrics import binary, gated
 from hiprobe.failures import failure_of
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Units, clip_units
@@ -68,6 +69,9 @@ def score_videos(
 ) -> tuple[dict[str, list[VideoScores]], list[str]]:
     """Scores of each video under each fit, in the order of the fits; finished videos are kept.
 
+    Args:
+        fits: under which each video is scored, read once for all of them.
+
     Returns:
         By name of the video, and one sentence for each that could not be read.
     """
@@ -76,6 +80,7 @@ def score_videos(
     for number, video in enumerate(videos, start=1):
         bench.say(f"test video {number} of {len(videos)}: {video.name}")
         key = {
+            # without the bench's draws or the data set's name: neither moves a score
             "what": "test video",
             "video": video.name,
             "frames": video.frames,
@@ -86,6 +91,7 @@ def score_videos(
         except EvaluationError as error:  # its scores do not fit its frames
             lost.append(f"{video.name}: {error}")
             continue
+        # One damaged video of hundreds must not end a run of hours; it is named in the notes.
         except Exception as error:
             lost.append(f"{video.name}: {failure_of(Path(video.name), error).reason}")
             continue
@@ -126,12 +132,11 @@ class Pool:
 
     def gated(self, threshold: _Floats | float) -> Units:
         """The score where it exceeds T, 0 elsewhere."""
-        scores = self.units.frames.scores
-        return self.units.with_scores(np.where(scores > threshold, scores, 0.0))
+        return self.units.with_scores(gated(self.units.frames.scores, threshold=threshold))
 
     def binary(self, threshold: _Floats | float) -> Units:
         """1 where the score exceeds T, 0 elsewhere."""
-        return self.units.with_scores((self.units.frames.scores > threshold).astype(np.float64))
+        return self.units.with_scores(binary(self.units.frames.scores, threshold=threshold))
 
 
 @dataclass(frozen=True)
@@ -244,10 +249,10 @@ def _video(video: TestVideo, found: VideoScores) -> _Video:
     # A frame belongs to the last segment that has begun; the first one also has what is before it.
     index = np.searchsorted(starts, np.arange(video.frames), side="right") - 1
     index = np.maximum(index, 0)
-    labels = np.zeros(video.frames, np.bool_)
-    for start, end in video.spans:
-        labels[start:end] = True
+    labels = video.labels
     scores, whole = found.scores[index], ~_cut(video, starts)[index]
+    # frames of segments that failed have no score to rank; counting them as 0 would call them
+    # normal
     kept = np.isfinite(scores)
     place = np.concatenate(([0], np.cumsum(kept)))
     parts = [int(place[p.end_frame] - place[p.first_frame]) for p in video.parts]

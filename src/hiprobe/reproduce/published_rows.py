@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +19,13 @@ from hiprobe.evaluation.metrics import Ranking
 from hiprobe.evaluation.truth import EndConvention, Truth, VideoTruth
 from hiprobe.paper import KAPPA
 from hiprobe.reproduce.estimate import FRAME_AP, FRAME_AUC, RowMaker, precision_estimate
-from hiprobe.reproduce.experiment_result import PaperNumber, ResultRow, facts, paper_numbers
+from hiprobe.reproduce.experiment_result import (
+    PaperNumber,
+    ResultRow,
+    facts,
+    packaged,
+    paper_numbers,
+)
 from hiprobe.reproduce.pooled import FramePool
 from hiprobe.reproduce.request import ReproduceRequest
 
@@ -50,6 +53,7 @@ class Peer:
     differs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # A number without its source or its training is worth nothing in a table of comparisons.
         if not 0 < self.value <= 1 or not (self.kind and self.source and self.read):
             raise UsageError(
                 f"{self.name}: {self.value} is no fraction, or has no kind, source or reading"
@@ -67,7 +71,7 @@ def peers(data_set: str) -> tuple[Peer, ...]:
     Raises:
         UsageError: no number of that data set is known.
     """
-    known = _file()
+    known = packaged("peers.json")
     if not isinstance(known.get(data_set), list):
         raise UsageError(f"no published numbers for {data_set!r}; see peers.json")
     return tuple(
@@ -84,7 +88,12 @@ def peers(data_set: str) -> tuple[Peer, ...]:
 
 
 def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[ResultRow, ...]:
-    """Rows of a table that show the published numbers; ours are blank in them."""
+    """Rows of a table that show the published numbers; ours are blank in them.
+
+    Args:
+        data_set: its name in `peers.json`.
+        data: what the table calls it.
+    """
     protocol = (
         "as published; each line says on what it was trained, and how its released evaluation "
         "differs where that is public"
@@ -99,18 +108,11 @@ def peer_rows(data_set: str, *, data: str, metric: str) -> tuple[ResultRow, ...]
 def source_note(data_set: str) -> str:
     """The source of every number, those read at first hand first."""
     found, groups = peers(data_set), []
-    for read in dict.fromkeys(_file()["reads"].values()):
+    for read in dict.fromkeys(packaged("peers.json")["reads"].values()):
         own = [f"{p.name} ({p.source})" for p in found if p.read == read]
         if own:
             groups.append(f"{read[0].upper()}{read[1:]}: {'; '.join(own)}.")
     return f"Sources of the published numbers. {' '.join(groups)}"
-
-
-@cache
-def _file() -> dict[str, Any]:
-    text = files("hiprobe.reproduce").joinpath("peers.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
 
 
 DATA = "ucf-crime"
@@ -135,6 +137,8 @@ def span_rows(scores: Mapping[str, NDArray[np.float64]] | None = None) -> tuple[
             setting = f"{spans} spans, end frame {read}"
             # The count shows at once which reading of the spans a paper has used.
             rows.append(table.row(setting, "abnormal frames", float(truth.labels().sum())))
+            # knows each video's label and nothing more, so what it moves is moved by the spans
+            # alone
             ranked = {ORACLE: floors(truth)[ORACLE]}
             if scores is not None:
                 ranked["scores given"] = join_frames(scores=scores, truth=truth)
@@ -203,7 +207,11 @@ class Tested:
 def own_rows(
     tested: Tested, protocol: Protocol, request: ReproduceRequest, *, method: str = OURS
 ) -> list[ResultRow]:
-    """A method under every metric; the paper gives its own a number for the headline alone."""
+    """A method under every metric; the paper gives its own a number for the headline alone.
+
+    Args:
+        method: how the table calls it; `{share}` becomes the labelled share.
+    """
     table = RowMaker(tested.data, "", TOLD, request.seeds, request.draws)
     setting, pools = method.format(share=request.labelled_share), tested.pools
     units, gated = [p.units for p in pools], [p.gated(p.threshold(KAPPA)) for p in pools]
@@ -219,6 +227,7 @@ def own_rows(
     ]
     if method != OURS:
         return rows
+    # the paper's other numbers are of the other data set
     column = facts()["columns"][protocol.column]
     paper = tuple(p for p in paper_numbers("full") if p.column == column)
     return [replace(r, paper=paper) if r.metric == protocol.headline else r for r in rows]

@@ -150,6 +150,7 @@ class FinishedPieces:
         return made
 
     def _place(self, key: Mapping[str, Any]) -> tuple[Path, str]:
+        # sorted, so that the order in which a key is put together does not matter
         text = json.dumps({**key, "version": VERSION}, sort_keys=True)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json", text
 
@@ -160,6 +161,7 @@ def _read(path: Path, text: str) -> JsonValue | None:
         found = read_json(path, nan=True, names=True)
     except (OSError, ValueError):
         return None
+    # the key is compared in full: names of files hold 24 digits of its digest only
     whole = isinstance(found, dict) and found.get("key") == text
     return found.get("value") if whole else None
 
@@ -209,7 +211,7 @@ class Experiment:
     data_sets: int = 1
 
     def load(self) -> Callable[[Bench], Findings]:
-        """Its function; the file is imported only now, since experiments need torch."""
+        """Its function, imported only now: many experiments need torch."""
         file, _, name = self.function.partition(":")
         found = import_module(f"hiprobe.reproduce.experiments.{file}")
         run: Callable[[Bench], Findings] = getattr(found, name)

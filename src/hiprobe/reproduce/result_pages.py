@@ -97,6 +97,7 @@ def _table(rows: Sequence[ResultRow]) -> list[str]:
         own = {r.metric: r for r in rows if r.setting == setting}
         paper = {p.column: p.value for r in own.values() for p in r.paper}
         cells = [setting, *(f"{paper[c]:.4f}" if c in paper else "" for c in columns)]
+        # blank, where a metric was not taken; "-" is one that has no value
         cells += [cell(own[m]) if m in own else "" for m in metrics]
         cells += [f"{sum(r.seconds for r in own.values()):.1f}"] if timed else []
         lines.append(_line(cells))
@@ -112,13 +113,14 @@ def cell(row: ResultRow) -> str:
     if row.low is not None and row.high is not None:
         text += f" [{show(row.low)}, {show(row.high)}]"
     known = [v for v in row.by_seed if not math.isnan(v)]
+    # one value, or the same for all, has no range worth its ink
     if len(known) > 1 and min(known) != max(known):
         text += f"; seeds {show(min(known))} to {show(max(known))}"
     return text
 
 
 def number(value: float) -> str:
-    """Three decimals below 10, fewer above; never a minus before nothing."""
+    """Three decimals below 10, fewer above; zero never has a minus."""
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
     # -0.0004 would be shown as -0.000.
     return text.removeprefix("-") if not float(text) else text
@@ -201,6 +203,7 @@ def write_page(folders: Sequence[Path], page: Path) -> tuple[str, ...]:
     pieces = [HEAD]
     for root, folder in found:
         result = read_result(folder)
+        # a folder for each run: two of them may hold the same experiment on other data
         target = f"{FIGURES}/{root.name}"
         figures = []
         for figure in result.findings.figures:
@@ -260,5 +263,5 @@ def _copy(picture: Path, target: Path) -> None:
 
 
 def _drawn(figure: Any, theme: Any) -> None:
-    """Stands for a drawing that is a file by now."""
+    """Takes the place of a drawing that is only a file by now."""
     raise UsageError("this figure was read back; its picture lies in the folder of the result")

@@ -102,6 +102,7 @@ def command_words(request: ReproduceRequest, name: str) -> list[str]:
         words += ["--normal", normal]
     words += _shown(request.backbone).command_words()
     words += [w for r in request.readings for w in ("--reading", r)]
+    # always told: the default here is not that of `fit`
     words += ["--mode", request.mode, "--seeds", str(len(request.seeds))]
     # Only what differs from the defaults, so that printed commands stay short.
     words += ["--first-seed", str(request.seeds[0])] if request.seeds[0] else []

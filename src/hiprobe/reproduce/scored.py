@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hiprobe.localize import Smoothing
 from hiprobe.paper import KEY_FRAMES
-from hiprobe.probe.selection import detection_scores
+from hiprobe.probe.fold_fits import detection_scores
 from hiprobe.probe.training_set import TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.frame_probe import FrameTest
@@ -140,6 +140,7 @@ def score_tests(
         names = {v.name: {k: w for k, w in vars(v).items() if k != "name"} for v in variants}
         keys = {name: {**base, **settings} for name, settings in names.items()}
         pieces: dict[str, Any] = {v.name: bench.finished.find(keys[v.name]) for v in variants}
+        # all missing ones in one go: a video is read once for all of them
         missing = [v for v in variants if pieces[v.name] is None]
         for name, piece in _compute(bench, test, missing, seed).items():
             pieces[name] = bench.finished.keep(keys[name], piece)
@@ -150,6 +151,8 @@ def score_tests(
 
 def states_digest(examples: Sequence[LabelledStates]) -> str:
     """Sixteen hexadecimal digits over labels, sources and all values."""
+    # of the values and not of file names: equal states that were extracted again find their old
+    # pieces
     digest = hashlib.sha256()
     for example in examples:
         digest.update(f"{example.name}|{example.label}|{example.source}|".encode())
@@ -167,7 +170,7 @@ class _Sets:
         self._made: dict[tuple[str, bool], TrainingSet] = {}
 
     def fitted(self, variant: Variant) -> TrainingSet:
-        """What is fitted on."""
+        """The clips that are fitted on, as arrays."""
         return self._set("fit", self._test.fit, variant)
 
     def held(self, variant: Variant) -> TrainingSet | None:
@@ -213,6 +216,7 @@ def _compute(
             "videos": [],
             "seconds": time.monotonic() - began,
         }
+    # states of one video at a time: a test set of them would not fit into memory
     for video in test.videos if variants else ():
         states = video.load()
         for variant, fit in fits:

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hiprobe.datasets.clips import LabelledClip
 from hiprobe.datasets.joining import join_labelled, joining_order
 from hiprobe.datasets.manifest import Manifest, ManifestRow
@@ -20,9 +18,9 @@ from hiprobe.documents.schemas import JoinedFacts
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.frame_scores import seconds_to_frames
 from hiprobe.paper import KEY_FRAMES
-from hiprobe.probe.training_set import grouped_folds
 from hiprobe.reproduce.clip_states import Bench, Extraction, OwnTruth
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo, VideoPart
+from hiprobe.reproduce.held_out import source_folds
 from hiprobe.reproduce.request import DataSource
 from hiprobe.segment import covered_seconds
 from hiprobe.states import LabelledStates, States
@@ -71,9 +69,7 @@ def tests_of(
     # With true spans nothing needs to be joined.
     joined = by_frame and truth is None and bool(clips_of(bench, data, examples))
     protocol = NATURAL if truth is not None and by_frame else JOINED if joined else CLIPS
-    labels = np.array([e.label for e in examples], dtype=np.int64)
-    sources = [e.source for e in examples]
-    pairs = grouped_folds(labels, sources, folds=bench.request.folds, seed=seed)
+    pairs = source_folds(examples, folds=bench.request.folds, seed=seed)
     for number, (train, rest) in enumerate(pairs):
         held = tuple(examples[i] for i in rest)
         videos = tuple(
@@ -116,7 +112,7 @@ def _rows_by_clip(bench: Bench, data: DataSource, truth: OwnTruth) -> dict[str, 
 def _natural(
     bench: Bench, row: ManifestRow, *, key_frames: int, source: str | None = None
 ) -> TestVideo:
-    """A video as it is.
+    """A whole video with its own truth.
 
     Args:
         source: the recording that it counts as; the row's own unless given. In a published split
@@ -142,7 +138,11 @@ def joining(bench: Bench, data: DataSource, *, key_frames: int = KEY_FRAMES) -> 
 
 
 def clips_of(bench: Bench, data: DataSource, held: Sequence[LabelledStates]) -> list[LabelledClip]:
-    """The videos of some labelled states; none for states that came from a file."""
+    """The videos of some labelled states; none for states that came from a file.
+
+    Args:
+        held: states of some of the data set's clips.
+    """
     names = {e.name for e in held}
     found = (c for c in bench.extraction.clips(data) if c.name in names)
     return [c for c in found if not is_states_name(c.video)]
@@ -172,6 +172,10 @@ class Joining:
 
         As many cuts lie between normal clips as at events, since a cut is itself a change.
 
+        Args:
+            name: of the file and its facts.
+            seed: of the order.
+
         Raises:
             VideoError: a clip cannot be read.
         """
@@ -192,6 +196,7 @@ class Joining:
 
     def _kept(self, ordered: Sequence[LabelledClip], name: str) -> TestVideo:
         names = [c.name for c in ordered]
+        # joined once for all experiments of a run, and kept: encoding takes longer than fitting
         facts = _read(self.folder / f"{name}.json", names)
         if facts is None or not self.path(name).is_file():
             facts = _join(ordered, self.path(name))
@@ -230,7 +235,7 @@ def _join(ordered: Sequence[LabelledClip], path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, names: Sequence[str]) -> dict[str, Any] | None:
-    """Facts of a finished video of just these clips."""
+    """Facts of a finished video; None unless it is joined from exactly these clips."""
     try:
         facts: dict[str, Any] = read_json(path, JoinedFacts, names=True)
     except (OSError, ValueError):

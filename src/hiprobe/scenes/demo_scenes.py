@@ -15,6 +15,7 @@ from hiprobe.scenes.story import SceneKind
 from hiprobe.store.text_files import write_table
 from hiprobe.video.write import write_video
 
+# A second is a segment of 24 frames, so that events given in seconds fill whole segments.
 FPS = 24.0
 SIZE = (320, 240)
 
@@ -36,6 +37,11 @@ def write_demo_clips(
 
     Each clip is a scene of its own seed and counts as its own source. In an abnormal clip the
     event fills the clip but for its first moments. Returns the path of the table.
+
+    Args:
+        clips_per_class: how many normal ones, and as many abnormal ones.
+        seed: of the first clip; the others follow it.
+        seconds: length of a clip.
 
     Raises:
         UsageError: fewer than one clip per class, or a seed outside DEMO_SEEDS.

@@ -29,6 +29,7 @@ class Camera:
 
     def project(self, points: Points) -> Points:
         """Pixels `[n, 2]` of points `[n, 3]`; what is behind the camera is held before it."""
+        # behind the camera a division would turn the figure over and throw it across the picture
         depth = np.maximum(points[:, 2], 0.3)
         x = self.width / 2 + self.focal * points[:, 0] / depth
         y = self.horizon + self.focal * (self.above - points[:, 1]) / depth

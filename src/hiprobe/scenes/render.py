@@ -78,6 +78,7 @@ class Scene:
             image = np.asarray(cv2.convertScaleAbs(image, alpha=1.0, beta=220 * story.flash(t)))
         shake = lens.jitter + (story.shake(t) if story.shake else 0.0)
         pan = story.pan(t) * camera.width if story.pan else 0.0
+        # drawn even where nothing shakes, so that shaking changes no other draw of the frame
         by = rng.normal(0, 1, 3) * shake
         image = move(image, pan + by[0] * camera.width, by[1] * camera.height, 0.5 * by[2])
         return expose(lens, image, rng, t)
@@ -90,11 +91,13 @@ class Scene:
             entered = actor.enter(shadows, camera, self.sun, t)
             if entered is not None:
                 drawings.append(entered)
+        # edges of shadows are soft in any light but a spotlight's
         soft = cv2.blur(shadows, (3, 3))
         dark = cv2.addWeighted(soft, -self.shade, soft, 0, 255)
         image: Picture = np.asarray(cv2.multiply(self.backdrop, dark, scale=1 / 255), np.uint8)
         for paint_behind in story.behind:
             paint_behind(image, camera, t)
+        # the farthest first, so that who stands nearer hides who is behind
         for _, draw in sorted(drawings, key=lambda pair: -pair[0]):
             draw(image)
         for paint_over in story.over:

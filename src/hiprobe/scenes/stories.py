@@ -65,6 +65,7 @@ def courtyard_tumble(s: Setting) -> Story:
     """Someone collapses in a courtyard, twitches, and gets up when the event is over."""
     base = stand(s.rng, s.x, s.z, float(s.rng.choice([0, pi])))
     dropped = fall(base, s.start, direction=float(s.rng.choice([-1, 1])), seconds=0.7)
+    # a body that lies quite still looks like a coat on the ground
     down = writhing(s.rng, dropped, s.start + 0.7)
     tumble = down if s.end >= s.seconds else switch(down, base, s.end - 0.8, 0.8)
     others = [helper(s, 1.0), helper(s, -1.0)] if s.rng.random() < 0.6 else []

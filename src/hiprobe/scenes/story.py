@@ -147,6 +147,7 @@ def dressed(s: Setting, tracks: Iterable[Track]) -> tuple[Person, ...]:
 
 
 def _clothing(rng: np.random.Generator) -> Clothing:
+    # each draw takes the generator on, so the order of these lines is part of what a seed means
     skin = SKINS[rng.integers(len(SKINS))]
     shirt, trousers = random_colour(rng), random_colour(rng, 15, 130)
     sleeve = shirt if rng.random() < 0.7 else skin

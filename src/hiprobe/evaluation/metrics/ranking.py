@@ -119,6 +119,7 @@ def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
         stacklevel=2,
     )
     _ranking(scores, labels, both=False)  # checks them
+    # a highest score first, ties as one step: they cannot be ranked among each other
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     level = np.asarray(scores)[order]
     last = np.concatenate((level[1:] != level[:-1], [True]))
@@ -128,15 +129,15 @@ def legacy_trapezoid_pr_area(scores: ArrayLike, labels: ArrayLike) -> float:
     return float(np.trapezoid(np.concatenate(([1.0], hits / seen)), recall))
 
 
-def binary(scores: ArrayLike, *, threshold: float) -> NDArray[np.float64]:
+def binary(scores: ArrayLike, *, threshold: ArrayLike) -> NDArray[np.float64]:
     """1 where the score exceeds the threshold, 0 elsewhere."""
-    return (np.asarray(scores, dtype=np.float64) > threshold).astype(np.float64)
+    return (np.asarray(scores, dtype=np.float64) > np.asarray(threshold)).astype(np.float64)
 
 
-def gated(scores: ArrayLike, *, threshold: float) -> NDArray[np.float64]:
+def gated(scores: ArrayLike, *, threshold: ArrayLike) -> NDArray[np.float64]:
     """The score where it exceeds the threshold, 0 elsewhere."""
     values = np.asarray(scores, dtype=np.float64)
-    return np.where(values > threshold, values, 0.0)
+    return np.where(values > np.asarray(threshold), values, 0.0)
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,10 @@ def calibration(scores: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> Cali
 
     ECE = sum over bins of n_b / n |mean score - share of abnormal frames|; bins of equal width
     on [0, 1], the last one closed.
+
+    Args:
+        scores: float `[frames]`, in [0, 1].
+        labels: 0 or 1 `[frames]`.
 
     Raises:
         EvaluationError: a score is NaN or outside [0, 1], `bins` is below 1, or scores and

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from hiprobe.errors import UsageError
 from hiprobe.joined import COMMITTEE_READINGS, join_examples, members_of
-from hiprobe.probe.fitting import Parameters, usable_in_all
-from hiprobe.probe.selection import choose_layer, cross_validate, fit_mode
+from hiprobe.probe.fitting import usable_in_all
+from hiprobe.probe.fold_fits import fit_mode
+from hiprobe.probe.parameters import Parameters
+from hiprobe.probe.selection import choose_layer, cross_validate
 from hiprobe.probe.training_set import roc_auc, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import CLIP_AUC, Estimate

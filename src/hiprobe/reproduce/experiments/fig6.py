@@ -62,7 +62,7 @@ def run(bench: Bench) -> Findings:
 
 @dataclass(frozen=True)
 class _Shown:
-    """One scored video.
+    """A scored video as its figure shows it.
 
     Attributes:
         kind: what it is, in words.
@@ -80,6 +80,7 @@ class _Shown:
 def _shown(bench: Bench, data: DataSource) -> list[_Shown]:
     """An abnormal and a normal video, scored by a fit that has seen neither."""
     seed = bench.request.seeds[0]
+    # Read one after the other: with the first that has events, no other fold is joined or fitted.
     for test in tests_of(bench, data, seed=seed):
         with_events = [v for v in test.videos if v.spans]
         if with_events:
@@ -140,6 +141,7 @@ def _figure(data: DataSource, one: _Shown) -> Figure:
 def _rows(bench: Bench, data: DataSource, one: _Shown) -> list[ResultRow]:
     protocol = "one fold of the first seed; T adaptive, kappa 0.2"
     table = bench.table(data, "The videos of the figures", protocol)
+    # the figure shows one fold of the first seed, and so do the rows beside it
     table = replace(table, seeds=table.seeds[:1])
     matched = event_match(one.pool, one.timeline.threshold)
     above = one.pool.videos.scores > one.timeline.threshold
@@ -164,7 +166,11 @@ def _rows(bench: Bench, data: DataSource, one: _Shown) -> list[ResultRow]:
 
 
 def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]:
-    """A sentence for each described stretch; none where only states are there. They are kept."""
+    """A sentence for each described stretch; none where only states are there. They are kept.
+
+    Args:
+        timeline: its highest events are described.
+    """
     if video.path is None:
         return []
     path = video.path
@@ -185,6 +191,7 @@ def words_about(bench: Bench, video: TestVideo, timeline: Timeline) -> list[str]
         ]
 
     key = {
+        # The words are the slowest part by far; they hang on the backbone and the stretches alone.
         "words": video.name,
         "backbone": bench.extraction.backbone.fingerprint.digest,
         "events": [[e.start_seconds, e.end_seconds, e.peak_seconds] for e in events],

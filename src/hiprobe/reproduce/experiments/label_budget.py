@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.drawing import Panel, curve_of_rows, panels_drawing
+from hiprobe.reproduce.drawing import metric_panels, panels_drawing
 from hiprobe.reproduce.estimate import FRAME_AUC, HIGHEST_AUC, Estimate, auc_estimate
 from hiprobe.reproduce.experiment_result import Figure, Findings, ResultRow
 from hiprobe.reproduce.frame_probe import FrameTest
@@ -72,7 +72,7 @@ def budgets(examples: Sequence[LabelledStates], *, folds: int) -> list[int]:
 
 
 def _draw_count(budget: int) -> int:
-    """Draws of a seed: with all clips there is but one."""
+    """How many draws a seed has: with all clips only one."""
     return 1 if budget == ALL else DRAWS_OF_A_SEED
 
 
@@ -96,7 +96,11 @@ def _fewer(test: FrameTest, budget: int, rng: np.random.Generator) -> FrameTest:
 def draw_clips(
     examples: Sequence[LabelledStates], *, per_class: int, rng: np.random.Generator
 ) -> tuple[LabelledStates, ...]:
-    """`per_class` clips of each kind, no source twice while there are others; all where fewer."""
+    """`per_class` clips of each kind, no source twice while there are others; all where fewer.
+
+    Args:
+        rng: decides which clips, and which sources first.
+    """
     found: list[LabelledStates] = []
     for label in (0, 1):
         own = [e for e in examples if e.label == label]
@@ -133,15 +137,12 @@ def _figure(bench: Bench, rows: Sequence[ResultRow]) -> Figure:
     }
     counts = [int(r.setting) for r in rows if r.setting != words(ALL)]
     ticks = tuple((float(2**i), str(2**i)) for i in range(max(counts).bit_length()))
-    panels = []
-    for metric in dict.fromkeys(r.metric for r in rows):
-        curves = []
-        for name, rarer in most.items():
-            own = [r for r in rows if r.data == name and r.metric == metric]
-            x = [float(rarer if r.setting == words(ALL) else int(r.setting)) for r in own]
-            curves.append(curve_of_rows(name, x, own))
-        label = "labelled clips of each kind"
-        panels.append(Panel(metric, label, metric, tuple(curves), log_x=True, ticks=ticks))
+    panels = metric_panels(
+        rows,
+        lambda r: float(most[r.data] if r.setting == words(ALL) else int(r.setting)),
+        x_label="labelled clips of each kind",
+        ticks=ticks,
+    )
     caption = (
         "AUC against the number of labelled clips of each kind; the band is the middle 95 % of "
         "draws. The last point of a curve takes all clips of the training folds: it stands at the "
@@ -152,6 +153,6 @@ def _figure(bench: Bench, rows: Sequence[ResultRow]) -> Figure:
 
 
 def _rarer(examples: Sequence[LabelledStates], *, folds: int) -> int:
-    """Clips of the rarer kind in a training part, about."""
+    """About how many clips of the rarer kind a training part has."""
     counts = np.bincount([e.label for e in examples], minlength=2)
     return max(1, int(counts.min() * (1 - 1 / folds)))

@@ -18,7 +18,6 @@ from hiprobe.joined import COMMITTEE_READINGS, Member
 from hiprobe.names import path_text
 from hiprobe.probe import Probe
 from hiprobe.probe.fitting import usable_in_all
-from hiprobe.probe.training_set import grouped_folds
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.drawing import Panel, curve_of_rows, panels_drawing
 from hiprobe.reproduce.estimate import (
@@ -34,6 +33,7 @@ from hiprobe.reproduce.estimate import (
 )
 from hiprobe.reproduce.experiment_result import Figure, Findings, ResultRow
 from hiprobe.reproduce.experiments.label_budget import draw_clips
+from hiprobe.reproduce.held_out import source_folds
 from hiprobe.reproduce.request import DataSource, ReproduceRequest, Steps
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.review.library import Library
@@ -67,7 +67,7 @@ NOTES = (
     "interval of a difference is over draws of these sources, the same for both; the second one, "
     "1.96 standard errors wide on either side, is over the seeds, on the clips at hand.",
     "A refit's time is that of the processor, one thread: reading states, the layer where it can "
-    "be chosen, cross-validation, the table of layers, and scoring all videos anew.",
+    "be chosen, cross-validation, the table of layers, and scoring all videos again.",
 )
 
 
@@ -150,6 +150,7 @@ def _rows(bench: Bench, data: DataSource, setting: ReviewSetting) -> list[Result
     digest, seeds = states_digest([e for view in views for e in view]), bench.request.seeds
     steps = Steps(bench.say, f"teach, {data.name}, {setting.name}", len(seeds) * len(WAYS))
     found: dict[str, list[LabelCourse]] = {way: [] for way in WAYS}
+    # As files, since the review's own library reads them so: what is measured is what a user runs.
     with _states_on_disk(views, has_whole=setting.has_whole) as places:
         for seed in seeds:
             pool, held = _split(examples, seed)
@@ -166,10 +167,11 @@ def _split(
     examples: Sequence[LabelledStates], seed: int
 ) -> tuple[list[LabelledStates], list[LabelledStates]]:
     """The clips to teach with and those of other sources that are tested."""
-    labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
-    for train, rest in grouped_folds(labels, sources, folds=PARTS, seed=seed):
+    for train, rest in source_folds(examples, folds=PARTS, seed=seed):
         pool, held = [examples[i] for i in train], [examples[i] for i in rest]
         counts = [sum(e.label == kind for e in pool) for kind in (0, 1)]
+        # not every fold will do: one may leave too few clips of a kind to start with, or test one
+        # kind only
         if min(counts) > START and {e.label for e in held} == {0, 1}:
             return pool, held
     raise LabelError(
@@ -228,6 +230,7 @@ class _Loop:
 
     def course(self, way: str) -> dict[str, Any]:
         """Scores of the held-out clips and processor seconds of the refits, as JSON values."""
+        # another stream than the draw of the first clips, which must be the same for both ways
         rng = np.random.default_rng([self.seed, 1])
         with self._opened() as (library, kinds):
             teacher = Teacher(library)
@@ -242,9 +245,11 @@ class _Loop:
                         start_seconds=one.start_seconds,
                         end_seconds=one.end_seconds,
                     )
+                # not the clock on the wall: other programs of the machine would be in the figure
                 began = time.process_time()
                 refit = teacher.refit()
                 seconds.append(time.process_time() - began)
+                # accepted whatever it scores, as otherwise a round's labels would not show
                 teacher.accept(refit.id, REVIEWER)
                 scores.append(self._scores(library))
         return {"scores": scores, "seconds": seconds}
@@ -324,6 +329,7 @@ AHEAD = "seeds ahead"
 
 def _gain_rows(row: Callable[..., ResultRow], given: str, gain: Estimate) -> list[ResultRow]:
     own = np.array(gain.by_seed)
+    # of a mean, by the normal distribution; with five seeds it is a rough guide, as the note says
     error = 1.96 * float(own.std(ddof=1)) / np.sqrt(len(own)) if len(own) > 1 else np.nan
     over_seeds = Estimate(gain.ours, gain.ours - error, gain.ours + error)
     ahead = float((own > 0).mean())
@@ -331,9 +337,10 @@ def _gain_rows(row: Callable[..., ResultRow], given: str, gain: Estimate) -> lis
 
 
 def _mean_gain(found: dict[str, list[LabelCourse]], *, draws: int) -> Estimate:
-    """Of the AUCs after each round, the start left out."""
+    """Gain in the mean of the AUCs after each round, the start left out."""
     means = {way: [mean_auc(c.rounds[1:]) for c in found[way]] for way in WAYS}
 
+    # a function of its own, so that each gain keeps the pair of its own seed
     def minus(one: Weigh, other: Weigh) -> Weigh:
         return lambda weights: one(weights) - other(weights)
 

@@ -41,6 +41,8 @@ def fig2(bench: Bench) -> Findings:
         found = measure_layers(bench, data, "saliency", _saliency)
         rows += found.rows(bench, "Saliency by layer")
         figures.append(_saliency_figure(found))
+        # How stable l* is: the figure alone shows a peak, not whether other recordings would move
+        # it.
         picked = [found.layers[int(np.argmax(row))] for row in found.parts["S(l)"]]
         shown = ", ".join(f"{layer} ({n})" for layer, n in Counter(picked).most_common(6))
         notes.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ import numpy as np
 from hiprobe.datasets.video_files import is_states_name
 from hiprobe.errors import UsageError
 from hiprobe.paper import KEY_FRAMES
-from hiprobe.probe.fitting import Parameters
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.selection import cross_validate
-from hiprobe.probe.training_set import MODES, grouped_folds, roc_auc, training_set
+from hiprobe.probe.training_set import MODES, roc_auc, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import HIGHEST_AUC, Estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
+from hiprobe.reproduce.held_out import source_folds
 from hiprobe.reproduce.request import DataSource, Steps
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.segment import Segment
@@ -74,7 +75,7 @@ def _rows(bench: Bench, data: DataSource, count: int) -> list[ResultRow]:
         pieces.append(
             bench.finished.piece(
                 {**key, "seed": seed, "videos": [[e.name for e in v.parts] for v in drawn]},
-                lambda drawn=drawn: _areas(bench, data, drawn),  # type: ignore[misc]
+                partial(_areas, bench, data, drawn),
             )
         )
     protocol = PROTOCOL.format(groups=GROUPS, videos=VIDEOS_OF_A_KIND)
@@ -110,13 +111,12 @@ def draw_videos(examples: Sequence[LabelledStates], *, count: int, seed: int) ->
         UsageError: a group has fewer normal clips than a video needs.
     """
     rng = np.random.default_rng([seed, count])
-    labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
     found: list[DrawnVideo] = []
     # The groups are the same for all seeds: those draw the videos only.
-    groups = grouped_folds(labels, sources, folds=GROUPS, seed=0)
+    groups = source_folds(examples, folds=GROUPS, seed=0)
     for number, (_, held) in enumerate(groups):
-        normal = [examples[i] for i in held if not labels[i]]
-        abnormal = [examples[i] for i in held if labels[i]]
+        normal = [examples[i] for i in held if not examples[i].label]
+        abnormal = [examples[i] for i in held if examples[i].label]
         if len(normal) < count:
             raise UsageError(
                 f"a group of sources has {len(normal)} normal clips, and a video takes {count}; "

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from hiprobe.localize import smooth
-from hiprobe.probe.selection import Recipe, choose_layer
+from hiprobe.probe.fold_fits import Recipe
+from hiprobe.probe.selection import choose_layer
 from hiprobe.probe.training_set import Mode, TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import Estimate
@@ -55,6 +56,8 @@ def run(bench: Bench) -> Findings:
         for reading in readings:
             read = bench.extraction.examples(data, reading=reading)
             rows += _option_rows(bench, data, read, [Option(READING, reading)])
+        # Smoothing is tried by frame too: the highest segment of a short clip hardly shows what it
+        # does.
         rows += sigma_frame_rows(bench, data)
         rows += threshold_rows(bench, data, examples)
         rows += layer_rows(bench, data, examples)
@@ -98,6 +101,8 @@ def _option_rows(
     wanted = bench.request.mode
     usual = states.modes[0] if wanted == "auto" else wanted
     for option in compared:
+        # one mode for all options, as with "auto" an option could change the mode and not only
+        # itself
         mode = option.mode or usual
         if mode not in states.modes:  # such as whole clips of states by segment alone
             continue
@@ -106,6 +111,7 @@ def _option_rows(
         pieces = [_piece(bench, states, digest, option, mode, seed=seed) for seed in seeds]
         table = bench.table(data, option.section, PROTOCOL.format(folds=bench.request.folds))
         rows += score_rows(table, option.setting, [HeldOut.of_json(p) for p in pieces], states)
+        # what bins change is the layer, and often not even that; the AUC alone would not show it
         if option.section == BINS_SECTION:
             layer = Estimate.of_seeds((np.median(p["layers"]) for p in pieces), np.median)
             rows.append(table.row(option.setting, "l*, median of folds", layer, count=True))

@@ -14,6 +14,7 @@ from hiprobe.datasets.manifest import ManifestRow, read_manifest
 from hiprobe.errors import LabelError
 from hiprobe.evaluation.frame_scores import ScoredFrames, seconds_to_frames, segments_to_frames
 from hiprobe.evaluation.metrics import Ranking, interval, mean_and_median, within_video_auc
+from hiprobe.evaluation.truth import frame_labels
 from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
 from hiprobe.pipeline import extract_video
 from hiprobe.probe.committee import DESIGN
@@ -92,6 +93,7 @@ def _length(bench: Bench, data: DataSource, found: SegmentedSet, frames: int) ->
     drawn = bench.table(data, section, protocol)
     for variant, read in _variants(found):
         for budget in BUDGETS:
+            # no test video would be left
             if budget >= len(read.tested):
                 continue
             seeds = [_draws(bench, read, variant, budget, seed) for seed in bench.request.seeds]
@@ -106,6 +108,7 @@ def _variants(found: SegmentedSet) -> Iterator[tuple[Variant, SegmentedSet]]:
     for variant in VARIANTS:
         yield variant, found
     for name, readings in TOGETHER.items():
+        # any video will do: the layers and widths are the backbone's
         members = members_of([found.tested[0].views[r] for r in readings])
         yield Variant(name, members=members), found.joined(members)
 
@@ -120,6 +123,7 @@ def _draws(
     def compute() -> list[list[float]]:
         values, request = [], _by_segment(bench)
         for draw in range(DRAWS_OF_A_SEED):
+            # as in `label_budget`: the points of a curve are independent draws
             rng = np.random.default_rng([seed, draw, budget])
             labelled = draw_labelled(found, videos=budget, rng=rng)
             scores = score_others(found, labelled, variant, request=request, seed=seed)
@@ -260,6 +264,9 @@ def draw_labelled(
     """Segments of `videos` test videos and as many normal ones.
 
     A test video gives up to `MOST_OF_A_KIND` segments of each kind, a normal one as many normal.
+
+    Args:
+        videos: how many of the test videos give labels.
     """
     tested = [found.tested[i] for i in rng.choice(len(found.tested), videos, replace=False)]
     count = min(videos, len(found.normal))
@@ -340,9 +347,7 @@ def _video(bench: Bench, row: ManifestRow, segment_frames: int) -> SegmentedVide
     fps = row.fps or video_info(row.video).fps_from_header or 30.0
     counted, ended = without_gaps(states.start_seconds, states.end_seconds)
     frames = row.frame_count or int(seconds_to_frames(ended[-1], fps=fps))
-    labels = np.zeros(frames, np.bool_)
-    for start, end in row.spans:
-        labels[start:end] = True
+    labels = frame_labels(row.spans, frames=frames)
     starts = seconds_to_frames(counted, fps=fps)
     ends = np.append(starts[1:], frames)
     owned = [labels[a:b] for a, b in zip(starts, ends, strict=True)]

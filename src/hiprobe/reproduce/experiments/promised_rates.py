@@ -132,7 +132,12 @@ def _causal(truth: Truth, raw: dict[str, RawScores]) -> CausalScores:
 
 
 def by_block(units: Units, per_hour: float, *, confidence: float | None) -> float | None:
-    """A threshold from the blocks of all videos together."""
+    """A threshold from the blocks of all videos together.
+
+    Args:
+        per_hour: false alarms an hour to promise.
+        confidence: that they are not exceeded; None promises the mean.
+    """
     found = conformal_threshold(
         np.concatenate(units), per_hour=per_hour, block_seconds=BLOCK_SECONDS, confidence=confidence
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.paper import KAPPA
+from hiprobe.probe.training_set import any_states
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.drawing import Curve, Panel, panels_drawing
 from hiprobe.reproduce.estimate import (
@@ -94,9 +95,7 @@ def run(bench: Bench) -> Findings:
 
 def by_layer(examples: Sequence[LabelledStates]) -> list[Variant]:
     """One variant for each extracted layer but 0."""
-    states = examples[0].clip or examples[0].segments
-    numbers = states.layers if states is not None else ()
-    return [Variant(f"layer {n}", layer=n) for n in numbers if n > 0]
+    return [Variant(f"layer {n}", layer=n) for n in any_states(examples[0]).layers if n > 0]
 
 
 def _variants(bench: Bench, data: DataSource) -> list[Variant]:
@@ -138,6 +137,7 @@ def _over_layers(table: RowMaker, numbered: Sequence[SeedPools]) -> list[ResultR
         metric = column[0].metric
         if metric == LAYER:
             continue
+        # each metric has its own best layer, which favours the oracle, as an oracle should be
         best = max(column, key=lambda r: r.ours)
         rows.append(replace(best, setting="oracle layer", seconds=0.0))
         # the first metric stands for all fits: it has their time, and the layer that was best
@@ -170,6 +170,7 @@ def _scorer_rows(bench: Bench, data: DataSource, found: Sequence[Scored]) -> lis
     for name in (DLSP.name, *(v.name for v in SCORERS)):
         pools = pools_of(found, name)
         table = pools.table(bench, data, "Scorer", "DLSP layer")
+        # the same fit as in the first table, called by what this one varies
         shown = "logistic regression" if name == DLSP.name else name
         paper = paper_numbers(SCORER_PAPER[name]) if name in SCORER_PAPER else ()
         rows += ranking_rows(table, shown, pools, paper=paper)

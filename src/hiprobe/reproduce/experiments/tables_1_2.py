@@ -114,6 +114,7 @@ def _test(bench: Bench, protocol: Protocol, data: DataSource, manifest: Manifest
     left = tuple(v for v in videos if v.name in scored)
     if not left:
         raise EvaluationError(f"none of {len(videos)} test videos could be read: {lost[:3]}")
+    # without what was fitted on: the published split keeps sources apart, and says so itself
     test = FrameTest(data.name, (), left, (), "")
     tests = [
         fitted.scored(test, [scored[v.name][number] for v in left])

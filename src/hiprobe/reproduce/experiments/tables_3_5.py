@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hiprobe.paper import KAPPA
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.drawing import Panel, curve_of_rows, panels_drawing
+from hiprobe.reproduce.drawing import metric_panels, panels_drawing
 from hiprobe.reproduce.estimate import FRAME_AUC, HIGHEST_AUC
 from hiprobe.reproduce.experiment_result import (
     Figure,
@@ -116,6 +116,7 @@ def table5(bench: Bench) -> Findings:
     """Every K on every data set."""
     rows: list[ResultRow] = []
     videos = [d for d in bench.request.data if not bench.extraction.is_extracted(d)]
+    # All K of a clip in a row: decoding and the pictures that several K share are done once.
     for data in videos:  # has a progress bar of its own
         bench.extraction.read_together(data, KEY_FRAMES)
     steps = Steps(bench.say, "table5", len(videos) * len(KEY_FRAMES))
@@ -123,7 +124,7 @@ def table5(bench: Bench) -> Findings:
         rows += _key_frame_rows(bench, data, steps)
     left_out = [d.name for d in bench.request.data if d not in videos]
     extra = [f"{n}: left out, extracted states hold one K only; give videos." for n in left_out]
-    figures = (_figure(videos, rows),) if rows else ()
+    figures = (_figure(rows),) if rows else ()
     return Findings(tuple(rows), figures, (*KEY_FRAME_NOTES, *extra))
 
 
@@ -132,7 +133,13 @@ def _key_frame_rows(bench: Bench, data: DataSource, steps: Steps) -> list[Result
     for k in KEY_FRAMES:
         found = [
             score_variants(
-                bench, data, [KEY_FRAME_PROBE], seed=seed, key_frames=k, by_frame=number == 0
+                # untrimmed videos of the first seed alone: each K has to read all their pictures
+                bench,
+                data,
+                [KEY_FRAME_PROBE],
+                seed=seed,
+                key_frames=k,
+                by_frame=number == 0,
             )
             for number, seed in enumerate(bench.request.seeds)
         ]
@@ -145,18 +152,13 @@ def _key_frame_rows(bench: Bench, data: DataSource, steps: Steps) -> list[Result
     return sorted(rows, key=lambda r: -len(r.seeds))  # a table for each set of seeds
 
 
-def _figure(sets: list[DataSource], rows: list[ResultRow]) -> Figure:
-    ticks = tuple((float(k), str(k)) for k in KEY_FRAMES)
-    panels = []
-    for metric in dict.fromkeys(r.metric for r in rows):
-        if metric not in (HIGHEST_AUC, FRAME_AUC):
-            continue
-        curves = []
-        for data in sets:
-            own = [r for r in rows if r.data == data.name and r.metric == metric]
-            x = [float(r.setting.removeprefix("K = ")) for r in own]
-            curves.append(curve_of_rows(data.name, x, own))
-        panels.append(Panel(metric, "key frames K", metric, tuple(curves), log_x=True, ticks=ticks))
+def _figure(rows: Sequence[ResultRow]) -> Figure:
+    panels = metric_panels(
+        [r for r in rows if r.metric in (HIGHEST_AUC, FRAME_AUC)],
+        lambda row: float(row.setting.removeprefix("K = ")),
+        x_label="key frames K",
+        ticks=tuple((float(k), str(k)) for k in KEY_FRAMES),
+    )
     caption = "AUC against the number of key frames; bands are 95 % intervals over sources."
     drawing = panels_drawing(panels, columns=2)
     return Figure("key-frames", caption, drawing, (4.5 * len(panels) + 0.5, 3.4))

@@ -86,7 +86,7 @@ def run(bench: Bench) -> Findings:
 
 
 class _One:
-    """One described set."""
+    """The experiment on one described set."""
 
     def __init__(self, bench: Bench, described: DescribedSet) -> None:
         self.bench, self.described = bench, described
@@ -114,12 +114,16 @@ class _One:
         request = self.bench.request
         protocol = PROTOCOL.format(folds=request.folds, every=EVERY_FRAMES)
         table = RowMaker(self.described.name, "", protocol, request.seeds, request.draws)
+        # first what needs no language model at all: states that are no better hold no more than the
+        # words
         scored = {WORDS: self.plain}
         for name, seeds in self.probed.items():
             for rule, rule_words in RULES.items():
                 scored[f"{name}, {rule_words}"] = [s.rule(rule, self.samples.labels) for s in seeds]
         rows: list[ResultRow] = []
         for setting, scores in scored.items():
+            # Every frame counts, not every text: a long event is then worth more than a short one,
+            # as elsewhere.
             units = [self.samples.units(s) for s in scores]
             rows += table.by_frame(setting, units, [u.frames for u in units])
         return rows
@@ -130,6 +134,7 @@ class _One:
         for name, seeds in self.probed.items():
             values = [self._mean_auc([s.scores[n] for s in seeds]) for n in self.layers]
             curves.append(Curve(name, [float(n) for n in self.layers], values))
+        # it reads no layer, so it is a level line
         level = self._mean_auc(self.plain)
         ends = (float(self.layers[0]), float(self.layers[-1]))
         curves.append(Curve("TF-IDF of the words", ends, (level, level)))
@@ -154,6 +159,8 @@ class _One:
             made |= {f"{view.view}, {READING_WORDS[r]}": own for r, own in view.values.items()}
         found = {}
         for name, values in made.items():
+            # of the values themselves: texts and pictures come by ways that no fingerprint covers
+            # alike
             digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
             seeds = self.bench.request.seeds
             found[name] = [self._probe_seed(values, name, digest, seed) for seed in seeds]

@@ -12,14 +12,15 @@ import numpy as np
 
 from hiprobe.joined import COMMITTEE_READINGS, join_examples, members_of
 from hiprobe.probe.committee import DESIGN, EVIDENCE_CLIPS, CommitteeScorer
-from hiprobe.probe.fitting import Parameters, usable_in_all
+from hiprobe.probe.fitting import usable_in_all
+from hiprobe.probe.parameters import Parameters
 from hiprobe.probe.selection import choose_layer
-from hiprobe.probe.training_set import Mode, TrainingSet, grouped_folds, training_set
+from hiprobe.probe.training_set import Mode, TrainingSet, any_states, training_set
 from hiprobe.reproduce.clip_states import Bench
 from hiprobe.reproduce.estimate import HIGHEST_AUC, RowMaker, difference, known_clips
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.experiments.label_budget import draw_clips
-from hiprobe.reproduce.held_out import VISION_ALONE, Pairs, held_out
+from hiprobe.reproduce.held_out import VISION_ALONE, Pairs, held_out, source_folds
 from hiprobe.reproduce.request import DataSource, ReproduceRequest, Steps
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import VISION_READINGS, LabelledStates, Reading
@@ -115,9 +116,8 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
 def _tables(
     bench: Bench, data: DataSource, examples: Sequence[LabelledStates]
 ) -> list[tuple[RowMaker, list[LabelSplit]]]:
-    """One with all labels and one for each budget that the sources allow."""
-    labels, sources = np.array([e.label for e in examples]), [e.source for e in examples]
-    folds = partial(grouped_folds, labels, sources, folds=bench.request.folds)
+    """A table with all labels and one for each budget that the sources allow, with its splits."""
+    folds = partial(source_folds, examples, folds=bench.request.folds)
     every = [LabelSplit(folds(seed=seed), seed) for seed in bench.request.seeds]
     protocol = f"{len(every[0].pairs)} folds grouped by source"
     tables = [(bench.table(data, "All labelled clips", protocol), every)]
@@ -186,6 +186,8 @@ class _Scoring:
         began = time.monotonic()
         recipe = Parameters(mode=self.mode, seed=split.seed).settled()
         if scorer is None:
+            # in each training part alone, as `fit` does; a layer chosen on all clips would know the
+            # tested ones
             layers = [choose_layer(data, train, recipe=recipe) for train, _ in split.pairs]
         else:
             # Joined states have one layer, which holds all members side by side.
@@ -200,8 +202,7 @@ class _Scoring:
         if not self.setting.readings:
             return training_set(by_reading["last"]), None
         own = [by_reading[r] for r in self.setting.readings]
-        firsts = [view[0].clip or view[0].segments for view in own]
-        members = members_of([s for s in firsts if s is not None])
+        members = members_of([any_states(view[0]) for view in own])
         evidence = self.setting.evidence_clips
         scorer = CommitteeScorer(classifier=None, members=members, evidence_clips=evidence)
         return training_set(join_examples(own, members)), scorer
@@ -220,10 +221,13 @@ def _table_rows(
     }
     rows: list[ResultRow] = []
     for name, own in units.items():
+        # kept with the piece, so that a resumed run shows the time that the work took
         seconds = sum(p["seconds"] for p in pieces[name])
         rows.append(replace(table.auc(name, HIGHEST_AUC, own), seconds=seconds))
         for base, metric in BASES.items():
             if name not in BASES:
                 gain = difference(own, units[base], draws=table.draws)
+                # without values of seeds: a difference of one draw of four clips says little, and
+                # there are twelve
                 rows.append(table.row(name, metric, replace(gain, by_seed=())))
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hiprobe.paper import SIGMA_SEGMENTS
 from hiprobe.pipeline import extract_video
 from hiprobe.probe import Probe
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.estimate import Estimate
+from hiprobe.reproduce.estimate import FRAME_AUC, WITHIN, Estimate
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
 from hiprobe.reproduce.frame_probe import FrameTest, TestVideo
 from hiprobe.reproduce.request import DataSource, Steps
@@ -31,7 +32,6 @@ WINDOWS_OF_A_LENGTH = (1, 2, 4)
 
 KINDS: tuple[SmoothingKind, ...] = ("gaussian", "ema", "none")
 
-FRAME_AUC, WITHIN = "frame AUC", "AUC within a video"
 FOUND, DELAY, PASSES = "share of events alarmed", "delay, median, s", "passes a second of video"
 METRICS = (FRAME_AUC, WITHIN, EVENT_F1, FOUND, DELAY, PASSES)
 
@@ -60,7 +60,7 @@ class HopChoice:
 
     @property
     def words(self) -> str:
-        """As the table calls it."""
+        """Its name in the table."""
         hop = "no hop" if self.windows == 1 else f"hop of 1/{self.windows}"
         looks = {"gaussian": "centred", "ema": "causal", "none": "causal, not smoothed"}[self.kind]
         unit = "seconds" if self.in_seconds else "spans"
@@ -68,11 +68,12 @@ class HopChoice:
         return f"{looks}, {hop}{length}"
 
     def timeline(self, probe: Probe, states: States) -> Timeline:
-        """What detection gives under it."""
+        """What `detect` gives of a video that is cut and scored in this way."""
         longer = self.windows if self.in_seconds else 1
         if self.kind == "none":
             return probe.detect(states, smoothing="none")
         if self.kind == "ema":
+            # `longer` steps of this weight forget as much as one step of the usual one
             weight = 1 - (1 - EMA_WEIGHT) ** (1 / longer)
             return probe.detect(states, smoothing="ema", ema_weight=weight)
         return probe.detect(states, smoothing="gaussian", sigma_segments=SIGMA_SEGMENTS * longer)
@@ -93,7 +94,7 @@ def run(bench: Bench) -> Findings:
     for data in bench.request.data:
         found = [_seed(bench, data, seed) for seed in bench.request.seeds]
         if not any(found):
-            notes.append(f"{data.name}: no untrimmed video can be had of extracted states alone.")
+            notes.append(f"{data.name}: no untrimmed video can be made of extracted states alone.")
             continue
         rows += _rows(bench, data, found)
     return Findings(rows=tuple(rows), notes=tuple(notes))
@@ -114,7 +115,7 @@ def _seed(bench: Bench, data: DataSource, seed: int) -> list[dict[str, Any]]:
             "seed": seed,
             "ways": [w.words for w in WAYS],
         }
-        found.append(bench.finished.piece(key, lambda test=test: _fold(bench, test, seed)))  # type: ignore[misc]
+        found.append(bench.finished.piece(key, partial(_fold, bench, test, seed)))
         steps.step(test.videos[0].name)
     return found
 
@@ -128,6 +129,7 @@ def _fold(bench: Bench, test: FrameTest, seed: int) -> dict[str, list[dict[str, 
     videos = [v for v in test.videos if _can_be_read(v)]
     found: dict[str, list[dict[str, Any]]] = {way.words: [] for way in WAYS}
     for video in videos:
+        # read once for all ways: smoothing needs no pass of its own
         by_hop = {windows: _states(bench, video, windows) for windows in WINDOWS_OF_A_LENGTH}
         for way in WAYS:
             states = by_hop[way.windows]
@@ -163,22 +165,22 @@ def _states(bench: Bench, video: TestVideo, windows: int) -> States:
 def _measured(video: TestVideo, timeline: Timeline, states: States) -> dict[str, Any]:
     """Score and alarm of each frame, and the delay of each event; NaN where it has no alarm."""
     starts = seconds_to_frames(timeline.start_seconds, fps=video.fps)
+    # the first frame may be shown a little after second 0, and the truth counts from frame 0
     starts[0] = 0
     scores = segments_to_frames(
         starts=starts,
         ends=np.append(starts[1:], video.frames),
+        # nothing is known yet, so nothing is alarmed; leaving the frames out would favour causal
+        # scores
         scores=np.where(timeline.waiting, 0.0, timeline.smoothed),
         frames=video.frames,
         name=video.name,
     )
-    labels = np.zeros(video.frames, np.bool_)
-    for start, end in video.spans:
-        labels[start:end] = True
     alarmed, delays = _alarmed(video, timeline, states)
     return {
         "scores": scores.tolist(),
         "above": (scores > timeline.threshold).tolist(),
-        "labels": labels.tolist(),
+        "labels": video.labels.tolist(),
         "alarmed": alarmed,
         "delays": delays,
         "passes": len(states),
@@ -202,6 +204,7 @@ def _alarmed(
         start, stop = first / video.fps, end / video.fps
         own = above & (shown_from < stop) & (shown_until > start)
         found.append(bool(own.any()))
+        # the Gaussian looks ahead, so the moment at which a live camera would alarm does not exist
         live = own.any() and timeline.smoothing != "gaussian"
         delays.append(float(raised[own].min() - start) if live else float("nan"))
     return found, delays
@@ -210,6 +213,7 @@ def _alarmed(
 def _rows(
     bench: Bench, data: DataSource, seeds: Sequence[Sequence[dict[str, Any]]]
 ) -> list[ResultRow]:
+    # of any fold: they share it
     protocol = next(iter(tests_of(bench, data, seed=bench.request.seeds[0]))).protocol
     table = bench.table(data, "Windows that overlap", protocol)
     rows = []

@@ -1,4 +1,4 @@
-"""The probe beside what its backbone says without one."""
+"""The probe compared with what its backbone says without one."""
 
 from __future__ import annotations
 
@@ -31,22 +31,29 @@ from hiprobe.baselines.attention_heads import (
 from hiprobe.baselines.zero_label_video import view_of
 from hiprobe.errors import LabelError
 from hiprobe.joined import COMMITTEE_READINGS, Member, join_states, members_of
-from hiprobe.pipeline import Failure, extract_examples
+from hiprobe.pipeline import extract_examples
 from hiprobe.probe.committee import DESIGN, CommitteeScorer
 from hiprobe.probe.selection import choose_layer
-from hiprobe.probe.training_set import TrainingSet, training_set
+from hiprobe.probe.training_set import Indices, TrainingSet, training_set
 from hiprobe.reproduce.clip_states import Bench
-from hiprobe.reproduce.estimate import Units, difference, estimate, known_clips, weighted_mean
+from hiprobe.reproduce.estimate import (
+    CLIP_AUC,
+    Units,
+    difference,
+    estimate,
+    known_clips,
+    weighted_mean,
+)
 from hiprobe.reproduce.experiment_result import Findings, ResultRow
-from hiprobe.reproduce.held_out import Variant, folds_of, held_out
+from hiprobe.reproduce.held_out import Variant, folds_of, held_out, held_out_scores
 from hiprobe.reproduce.request import DataSource
 from hiprobe.reproduce.scored import states_digest
 from hiprobe.states import LabelledStates
 
 _Floats = NDArray[np.float64]
 
-AUC, GAIN = "clip AUC", "probe minus this, clip AUC"
-ASKED_GAIN = "gain by the questions, clip AUC"
+GAIN = f"probe minus this, {CLIP_AUC}"
+ASKED_GAIN = f"gain by the questions, {CLIP_AUC}"
 NO_NUMBER, MASS = "answers without a number", "probability of Yes and No"
 PROBE = "probe, DLSP layer (labels)"
 HEADS = f"{TOP_HEADS} attention heads (labels)"
@@ -99,12 +106,13 @@ def _rows(bench: Bench, data: DataSource) -> list[ResultRow]:
     rivals = {HEADS: heads, COMMITTEE: committee, ASKED_COMMITTEE: asked}
     unlabelled = ((FIRST, first.scores), (ODD, contest.odd), (ORDINAL, graded.scores))
     for name, scores in (*unlabelled, (NUMBER, number.neutral)):
+        # without labels nothing is fitted, so no seed moves these scores
         rivals[name] = [scores] * len(probe)
     protocol = PROTOCOL.format(folds=bench.request.folds)
     table = bench.table(data, "The probe beside its own backbone", protocol)
-    rows = [table.auc(PROBE, AUC, [_units(contest, scores) for scores in probe])]
+    rows = [table.auc(PROBE, CLIP_AUC, [_units(contest, scores) for scores in probe])]
     for name, seeds in rivals.items():
-        rows.append(table.auc(name, AUC, [_units(contest, scores) for scores in seeds]))
+        rows.append(table.auc(name, CLIP_AUC, [_units(contest, scores) for scores in seeds]))
         pairs = list(zip(probe, seeds, strict=True))
         # the same clips on both sides: those that both have a score for
         mine = [_units(contest, np.where(np.isfinite(b), a, np.nan)) for a, b in pairs]
@@ -143,6 +151,7 @@ def _by_seed(
     """
     digest = states_digest(bench.extraction.examples(data))
     key = {"zero-label": what, "states": digest, "clips": contest.states.names, "views": VERSION}
+    # other keys stay as they are, so that kept results of the other methods are still found
     if "committee" in what:
         key["design"] = DESIGN
     found = []
@@ -194,6 +203,7 @@ def read_contest(bench: Bench, data: DataSource) -> Contest:
     asked: tuple[Method, ...] = ("first-token", "ordinal", "decoded")
     given = {method: _answers(bench, data, method) for method in asked}
     views = _heads(bench, data)
+    # A method that could read fewer clips would be compared on easier ones.
     names = {e.name for e in own}
     for others in (*given.values(), *views, *readings):
         names &= {e.name for e in others if e.clip is not None}
@@ -238,6 +248,7 @@ def committee_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
 
 def asked_committee_scores(contest: Contest, bench: Bench, seed: int) -> list[float]:
     """Held-out log-odds of the committee that has the ten graded questions as one member more."""
+    # an answer without a number says nothing either way
     graded = np.nan_to_num(contest.answers["ordinal"].scores, nan=0.5)
     values = np.concatenate([contest.joined, graded[:, None].astype(np.float32)], axis=1)
     # A committee knows members by their reading; it does not read this one, so the name is free.
@@ -252,14 +263,15 @@ def _held_out_committee(
     bench: Bench,
     seed: int,
 ) -> list[float]:
-    scorer = CommitteeScorer(classifier=None, members=members)
-    labels, sources = contest.labels, contest.states.sources
-    scores = np.full(len(labels), np.nan)
-    for train, held in folds_of(contest.states, bench.request, seed=seed):
+    scorer, sources = CommitteeScorer(classifier=None, members=members), contest.states.sources
+
+    def score(_: int, train: Indices, held: Indices) -> _Floats:
         groups = [sources[i] for i in train]
-        fitted = scorer.fit(values[train], labels[train], groups=groups)
-        scores[held] = fitted.decision(values[held])
-    return [float(score) for score in scores]
+        fitted = scorer.fit(values[train], contest.labels[train], groups=groups)
+        return fitted.decision(values[held])
+
+    pairs = folds_of(contest.states, bench.request, seed=seed)
+    return [float(one) for one in held_out_scores(len(values), pairs, score)]
 
 
 def _joined(
@@ -284,7 +296,7 @@ def _answers(bench: Bench, data: DataSource, method: Method) -> list[LabelledSta
             cache=read.cache,
             progress=progress,
         )
-    _note(bench, failures)
+    read.leave_out(failures)
     return found
 
 
@@ -298,13 +310,8 @@ def _heads(bench: Bench, data: DataSource) -> list[list[LabelledStates]]:
             cache=read.cache,
             progress=progress,
         )
-    _note(bench, failures)
+    read.leave_out(failures)
     return views
-
-
-def _note(bench: Bench, failures: Sequence[Failure]) -> None:
-    known = {f.video for f in bench.extraction.failures}
-    bench.extraction.failures += [f for f in failures if f.video not in known]
 
 
 def _ordered(found: Sequence[LabelledStates], order: Sequence[str]) -> list[LabelledStates]:
