@@ -1,6 +1,7 @@
-"""Measures many workers: speed of two, deaths of workers and of a node, many units, memory.
+"""Measures many workers: speed of two, also on one video, deaths of workers, many units, memory.
 
     python benchmarks/scale.py speed --clips 24
+    python benchmarks/scale.py shards --clip CLIP --minutes 10
     python benchmarks/scale.py kills --kills 50 [--ray] [--at s3://bucket/folder]
     python benchmarks/scale.py units --units 10000
 
@@ -42,6 +43,8 @@ from hiprobe.segment import Segment
 from hiprobe.spec import BackboneSpec
 from hiprobe.states import Reading
 from hiprobe.store.states_cache import StatesCache
+from hiprobe.video.join import write_looped
+from hiprobe.video.segments import SegmentReader
 
 SETTINGS = ExtractionSettings(layers=(1,))
 
@@ -133,6 +136,41 @@ def speed(folder: Path, clips: int) -> dict[str, Any]:
     return {"clips": clips, "seconds": seconds, "times_faster": seconds[1] / seconds[2]}
 
 
+def shards(folder: Path, clip: Path, minutes: float) -> dict[str, Any]:
+    """One long video by one worker and by two, of one thread each, with the lite backbone."""
+    video, rows = write_looped(folder / "long.mp4", clip, seconds=60 * minutes), []
+    before = time.process_time()
+    segments = sum(1 for _ in SegmentReader(video, SETTINGS).read(times_only=[range(10**9)]))
+    found: dict[str, Any] = {
+        "segments": segments,
+        "cpu_seconds_of_decoding": time.process_time() - before,
+    }
+    states = set()
+    for size in (1, 2):
+        cache = StatesCache(folder / f"cache-{size}")
+        place = CachePlace.of(cache)
+        hands = ProcessHands(OpenSpec(BackboneSpec()), place, threads=1)
+        with Crew(hands, size=size, place=place) as crew:
+            backbone = ElsewhereBackbone.of(crew)
+            crew.wait_until_ready(size)
+            began = busy_seconds_of_each()
+            given, reasons, seconds = run([video], backbone, cache)
+            assert len(given) == 1 and not reasons, reasons
+            busy = {pid: now - began.get(pid, 0.0) for pid, now in busy_seconds_of_each().items()}
+        states.update(given)
+        own = busy.pop(os.getpid())
+        rows.append({"workers": size, "seconds": seconds, "cpu_seconds_of_the_command": own,
+                     "cpu_seconds_of_each": sorted(busy.values())[-size:]})  # fmt: skip
+    load = [round(number, 1) for number in os.getloadavg()]
+    return found | {"rows": rows, "equal": len(states) == 1, "load": load}
+
+
+def busy_seconds_of_each() -> dict[int, float]:
+    """Process -> processor time of this one and of its workers so far."""
+    own = psutil.Process()
+    return {p.pid: sum(p.cpu_times()[:2]) for p in (own, *own.children())}
+
+
 def kills(folder: Path, count: int, *, on_ray: bool, at: Path | None) -> dict[str, Any]:
     """Kill a worker at random while units are read, so many times; of a cluster also a node.
 
@@ -190,9 +228,9 @@ def named(process: psutil.Process) -> str:
 
 def busy_seconds() -> tuple[float, float]:
     """Processor time of this process and of its workers so far; other load does not change it."""
-    own = psutil.Process()
-    times = [sum(p.cpu_times()[:2]) for p in (own, *own.children())]
-    return times[0], sum(times[1:])
+    times = busy_seconds_of_each()
+    own = times.pop(os.getpid())
+    return own, sum(times.values())
 
 
 def units(folder: Path, count: int) -> dict[str, Any]:
@@ -230,7 +268,9 @@ def units(folder: Path, count: int) -> dict[str, Any]:
 def main() -> None:
     """Measure one thing and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["speed", "kills", "units"])
+    parser.add_argument("what", choices=["speed", "shards", "kills", "units"])
+    parser.add_argument("--clip", type=Path, help="what the long video repeats")
+    parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--units", type=int, default=10_000)
@@ -241,6 +281,10 @@ def main() -> None:
         folder = Path(name)
         if asked.what == "speed":
             found = speed(folder, asked.clips)
+        elif asked.what == "shards":
+            if asked.clip is None:
+                parser.error("shards needs --clip")
+            found = shards(folder, asked.clip, asked.minutes)
         elif asked.what == "kills":
             found = kills(folder, asked.kills, on_ray=asked.ray, at=asked.at)
         else:

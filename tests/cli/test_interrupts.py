@@ -94,8 +94,8 @@ def pieces(cache: Path) -> list[Path]:
 
 def rows_kept(cache: Path) -> int:
     folders = {piece.parent for piece in pieces(cache)}
-    kept = [p for f in folders for p in PartFiles(f).read()]
-    return sum(len(s) for piece in kept for s in piece.states.values())
+    kept = [times for f in folders for times in PartFiles(f).times().values()]
+    return sum(len(times["start_seconds"]) for times in kept)
 
 
 def states_of(cache: Path) -> dict[str, np.ndarray]:

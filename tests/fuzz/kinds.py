@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from hiprobe.errors import StatesError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.states import LabelledStates, States, VideoStates
 
@@ -400,7 +401,10 @@ def _read_cache(folder: Path) -> None:
         f"{entry.video} {entry.model} {entry.prompt} {len(entry.layers)}".encode(
             "utf-8", "surrogateescape"
         )
-    list(PartFiles(folder / f"{_KEY}-0.parts").read())
+    parts = PartFiles(folder / f"{_KEY}-0.parts")
+    parts.times()
+    with suppress(StatesError):
+        parts.read(0)
     cache.get(_KEY, layers=[1], readings=["last"])
     cache.prune(max_bytes=10**15, older_than_seconds=1e9)
     cache.prune(max_bytes=0)

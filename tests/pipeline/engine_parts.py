@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 
 SETTINGS = ExtractionSettings(layers=(1, 3), readings=("last", "prompt_mean"))
+
+# With few segments to a piece, so that a short video is read in shards.
+LONG = replace(SETTINGS, batch_segments=2, checkpoint_segments=4)
 
 
 def colour(number: int) -> Backbone:

@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 from engine_parts import (
+    LONG,
     SETTINGS,
     asked,
     cannot,
@@ -26,16 +27,17 @@ from engine_parts import (
     poisoned,
     run_over,
 )
-from pipeline_parts import write_video
+from pipeline_parts import ColourBackbone, write_video
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import BackboneError, EngineError
-from hiprobe.pipeline.extraction import extract_prompts
+from hiprobe.pipeline.extraction import extract_prompts, extract_video
 from hiprobe.pipeline.ray_hands import RayHands
 from hiprobe.pipeline.reading import ReadUnit
-from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenBackbone
+from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenBackbone, crew_of
 from hiprobe.pipeline.workers_crew import Crew, Hands
 from hiprobe.pipeline.workers_processes import ProcessHands
+from hiprobe.progress import ProgressEvent
 from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 
@@ -133,6 +135,37 @@ def test_states_failures_and_progress_are_the_same(
     assert entries == {entry.path.name: entry.path.read_bytes() for entry in other.entries()}
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 40 segments, the last ones bright: with `LONG` it is read in shards."""
+    folder = tmp_path_factory.mktemp("long")
+    return write_video(folder / "long.mp4", frames=24 * 40, bright=range(24 * 30, 24 * 40))
+
+
+def test_a_long_video_is_shared_by_the_workers(
+    engine: Open, long: Path, videos: list[Path], tmp_path: Path
+) -> None:
+    other, cache, marks = (
+        StatesCache(tmp_path / "other"),
+        StatesCache(tmp_path / "c"),
+        tmp_path / "m",
+    )
+    marks.mkdir()
+    files = [videos[0], videos[2], long]
+    plain = run_over(files, colour(0), other, settings=LONG)
+    backbone = engine(partial(marked, marks, 0.05), cache)
+    ran = run_over(files, backbone, cache, settings=LONG)
+    assert same(ran.found, plain.found) and ran.reasons == plain.reasons
+    entries = {entry.path.name: entry.path.read_bytes() for entry in cache.entries()}
+    assert entries == {entry.path.name: entry.path.read_bytes() for entry in other.entries()}
+    pids, numbers = zip(*(mark.name.split("-")[::2] for mark in marks.iterdir()), strict=True)
+    assert sorted(map(int, numbers)) == sorted([0, 1, *range(40)])
+    if crew_of(backbone) is not None:
+        assert len(set(pids)) == 2
+    ends = [[e.seconds_of_video for e in r.events][-1] for r in (ran, plain)]
+    assert ends[0] == pytest.approx(ends[1])
+
+
 def test_without_a_cache_states_come_back_all_the_same(engine: Open, videos: list[Path]) -> None:
     plain = run_over(videos, colour(0), None)
     assert same(run_over(videos, engine(colour, None), None).found, plain.found)
@@ -214,6 +247,44 @@ def test_killed_workers_cost_their_units_only(
         ran = run_over(files, backbone, cache, after_each=kill_one)
     assert not ran.reasons and len(killed) >= 3
     assert same(ran.found, run_over(files, colour(0), None).found)
+
+
+@posix
+def test_a_poisoned_shard_fails_its_video_once(on_ray: bool, long: Path, tmp_path: Path) -> None:
+    cache = StatesCache(tmp_path)
+    with crew(poisoned, cache, on_ray=on_ray) as backbone:
+        ran = run_over([long], backbone, cache, settings=LONG)
+    (reason,) = ran.reasons
+    assert "long.mp4: the worker that read it ended 3 times" in reason
+    # What the other worker has read is there for a backbone that can read the rest.
+    again = ColourBackbone()
+    run_over([long], again, cache, settings=LONG)
+    assert 30 in again.seen and not set(again.seen) & set(range(12))
+
+
+@posix
+def test_a_killed_worker_costs_its_shard_only(on_ray: bool, long: Path, tmp_path: Path) -> None:
+    cache, marks = StatesCache(tmp_path / "cache"), tmp_path / "marks"
+    marks.mkdir()
+
+    def read_of(*numbers: int) -> list[str]:
+        found = [mark.name.split("-") for mark in marks.iterdir()]
+        return [pid for pid, _, number in found if int(number) in numbers]
+
+    with crew(partial(marked, marks, 0.1), cache, on_ray=on_ray) as backbone:
+        unit = ReadUnit.of(
+            long, settings=LONG, layer_count=5, prompts=("what?",), want=("segments",)
+        )
+        backbone.crew.ask([unit])
+        until(lambda: bool(read_of(26)))
+        os.kill(int(read_of(26)[0]), signal.SIGKILL)
+        events: list[ProgressEvent] = []
+        found = extract_video(
+            long, backbone=backbone, settings=LONG, cache=cache, progress=events.append
+        )
+    assert same([found], run_over([long], colour(0), None).found)
+    assert {e.total for e in events} == {40} and events[-1].done == 40
+    assert len(read_of(*range(20))) == 20 and len(read_of(20, 21, 22, 23)) == 4
 
 
 @posix

@@ -2,7 +2,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from hiprobe.segment import Segment
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import write_states
 from hiprobe.timeline import Event
+from hiprobe.video.segments import SegmentTimes
 
 
 @pytest.fixture
@@ -188,9 +189,9 @@ def test_a_slow_backbone_bounds_what_is_decoded_ahead(
     lead: list[int] = []
 
     class Counted(streaming.SegmentReader):
-        def __iter__(self) -> Iterator[Segment]:
-            for segment in super().__iter__():
-                read.append(segment.index)
+        def read(self, *, times_only: Sequence[range] = ()) -> Iterator[Segment | SegmentTimes]:
+            for number, segment in enumerate(super().read(times_only=times_only)):
+                read.append(number)
                 yield segment
 
     class Slow(ColourBackbone):

@@ -144,8 +144,11 @@ def test_savings_leave_about_half() -> None:
     assert found[0].share == pytest.approx(10.5 / 20.5)
     assert 1 / 1.94 < found[1].share < 1 / 1.74
     for few in (replace(footage(), video_count=1), replace(footage(), video_count=3)):
-        # a single video is not shared out, and of three one is read alone
+        # a single short video is not shared out, and of three one is read alone
         assert [s.option for s in savings(plan(few), Cut())] == ["--segment-seconds 2"]
+    long = plan(replace(footage(1200), video_count=3))
+    assert "--workers 2" in [s.option for s in savings(long, Cut())]
+    assert "--workers 2" not in [s.option for s in savings(long, Cut(hop_frames=12))]
     alone = plan(footage(), workers=Workers(0, 1))
     assert "--workers 2" not in [s.option for s in savings(alone, Cut())]
     deep = plan(footage(), rate=replace(RATE, base_seconds=0.0))

@@ -127,16 +127,25 @@ def test_listing_and_pruning_by_size_and_age(tmp_path: Path) -> None:
     assert cache.prune(max_bytes=0) == []
 
 
-def test_parts_are_read_up_to_the_first_gap(tmp_path: Path) -> None:
+def test_parts_are_known_by_their_first_segments(tmp_path: Path) -> None:
     cache = StatesCache(tmp_path)
     parts = cache.parts("k", layers=[1, 2, 3], readings=["last"])
     for row in (0, 3, 9):
         parts.write(row, make_states().states, video="v.mp4")
-    assert len(list(parts.read())) == 2
+    parts.path(12).write_bytes(b"damaged")
+    parts.path(15).with_stem("other").write_bytes(parts.path(9).read_bytes())
+    assert {n: len(times["end_seconds"]) for n, times in parts.times().items()} == {
+        0: 3,
+        3: 3,
+        9: 3,
+    }
+    assert len(parts.read(9).states["last"]) == 3
+    parts.path(12).unlink()
+    parts.path(15).with_stem("other").unlink()
     assert all(e.partial for e in cache.entries()) and len(cache.entries()) == 3
     assert cache.get("k", layers=[1], readings=["last"]) is None
     parts.remove()
-    assert list(parts.read()) == [] and not parts.folder.exists()
+    assert parts.times() == {} and not parts.folder.exists()
 
 
 def test_files_being_written_are_left_alone_and_old_leftovers_removed(tmp_path: Path) -> None:

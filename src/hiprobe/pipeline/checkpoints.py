@@ -1,4 +1,4 @@
-"""Batches of one pass, the rows that they give, and the pieces that are kept on the way."""
+"""Batches of one pass, the rows that they give, and when these are kept on the way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +14,10 @@ from numpy.typing import NDArray
 from hiprobe.backbones.interface import Backbone, PromptsBackbone
 from hiprobe.errors import BackboneMemoryError, StatesError, StorageError, UsageError
 from hiprobe.large_rows import GrowingRows
-from hiprobe.names import path_text
+from hiprobe.pipeline.kept_states import KeptStates
 from hiprobe.pipeline.reading import ExtractionSettings
-from hiprobe.segment import Segment, Stretch
-from hiprobe.states import VISION_READINGS, Reading, States, VideoStates, depth_at, layers_at
-from hiprobe.store.states_cache import PartFiles, StatesCache
-from hiprobe.video.container import FileStamp
-from hiprobe.video.times import GAP_SECONDS
+from hiprobe.segment import Segment
+from hiprobe.states import VISION_READINGS, Reading, States, depth_at, layers_at
 
 # Prompt -> reading -> float32 `[segments, layers, width]`.
 Values = Mapping[str, Mapping[Reading, NDArray[np.float32]]]
@@ -249,158 +245,22 @@ class Rows:
         return [(p, r) for p in self.request.prompts for r in self.request.readings]
 
 
-@dataclass(frozen=True)
-class KeptStates:
-    """The cache as the extraction of one video sees it; without one nothing is found or kept.
-
-    Attributes:
-        keys: prompt -> key of the cache; empty without a cache.
-        stamp: of the file before its content was hashed. A file that is still being written is no
-            longer what its keys say, so nothing of it is kept.
-        former_keys: prompt -> key from before segments were cut at gaps.
-    """
-
-    video: Path
-    request: StatesRequest
-    cache: StatesCache | None
-    keys: Mapping[str, str]
-    stamp: FileStamp
-    stretch: Stretch
-    former_keys: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls,
-        video: Path | str,
-        unit: str,
-        *,
-        stretch: Stretch,
-        settings: ExtractionSettings,
-        request: StatesRequest,
-        cache: StatesCache | None,
-    ) -> KeptStates:
-        """What is kept of one video, cut in one way.
-
-        Raises:
-            VideoError: the file cannot be read.
-        """
-        stamp = FileStamp.of(video)
-        if cache is None:
-            return cls(Path(video), request, None, {}, stamp, stretch, {})
-        of_prompt = {p: replace(request.backbone.fingerprint, prompt=p) for p in request.prompts}
-        keys, former = (
-            {p: cache.key(video, settings=parts, fingerprint=f) for p, f in of_prompt.items()}
-            for parts in (
-                settings.key_parts(unit, stretch),
-                settings.key_parts_without_gaps(unit, stretch),
-            )
-        )
-        return cls(Path(video), request, cache, keys, stamp, stretch, former)
-
-    def is_growing(self) -> bool:
-        """Whether the file goes on where it was read to its end; a warning says so then."""
-        if self.stretch.end_seconds is not None or not self.stamp.is_outdated(self.video):
-            return False
-        warnings.warn(
-            f"{self.video} changed while it was read: it is still being written, and what came "
-            "later is missing; run again when it is done",
-            stacklevel=2,
-        )
-        return True
-
-    def finished(self) -> dict[str, VideoStates]:
-        """Finished states of the prompts that have them."""
-        found: dict[str, VideoStates] = {}
-        if self.cache is None:
-            return found
-        layers, readings = self.request.layers, self.request.readings
-        for prompt, key in self.keys.items():
-            states = self.cache.get(key, layers=layers, readings=readings) or self._former(prompt)
-            if states is not None:
-                found[prompt] = states
-        return found
-
-    def _former(self, prompt: str) -> VideoStates | None:
-        """States from before segments were cut at gaps, where they are the same today.
-
-        A segment that spans a gap is longer than the least gap. Where none is, no gap was there;
-        the few others are read anew, rather than all that was ever read.
-        """
-        if self.cache is None:
-            return None
-        layers, readings = self.request.layers, self.request.readings
-        states = self.cache.get(self.former_keys[prompt], layers=layers, readings=readings)
-        if states is None:
-            return None
-        lengths = [s.end_seconds - s.start_seconds for s in states.states.values()]
-        return None if any((length > GAP_SECONDS).any() for length in lengths) else states
-
-    def without(self, prompts: Mapping[str, object]) -> KeptStates:
-        """The same for the other prompts only."""
-        left = tuple(p for p in self.request.prompts if p not in prompts)
-        keys = {p: k for p, k in self.keys.items() if p in left}
-        return replace(self, request=replace(self.request, prompts=left), keys=keys)
-
-    def put(self, prompt: str, states: VideoStates) -> None:
-        """Keep finished states, but not a failure that belongs to today's free memory."""
-        every = [*states.states.values(), *states.clip.values()]
-        if self.cache is None or any(s.failed.any() for s in every):
-            return
-        try:
-            if not self.stamp.is_outdated(self.video):
-                self.cache.put(self.keys[prompt], states, video=self.video)
-        except StorageError as error:  # the states are here all the same
-            warnings.warn(f"the states of {self.video.name} are not kept: {error}", stacklevel=2)
-        self._parts(prompt, self.cache).remove()
-
-    def restore(self) -> Rows:
-        """Rows of an interrupted run, as far as all prompts have them."""
-        rows = Rows(self.request)
-        if self.cache is None:
-            return rows
-        parts = [self._parts(prompt, self.cache).read() for prompt in self.request.prompts]
-        for pieces in zip(*parts, strict=False):
-            by_prompt = dict(zip(self.request.prompts, (p.states for p in pieces), strict=True))
-            lengths = {len(s) for states in by_prompt.values() for s in states.values()}
-            rows.restore(by_prompt, count=min(lengths))
-            if len(lengths) > 1:  # cut off between two prompts: what follows does not join on
-                break
-        return rows
-
-    def keep(self, rows: Rows, *, first_row: int) -> None:
-        """Keep the rows from `first_row` on as one piece.
-
-        Raises:
-            StorageError: the folder cannot be written.
-        """
-        if self.cache is None or self.stamp.is_outdated(self.video):
-            return
-        for prompt in self.request.prompts:
-            states = rows.states(prompt, first_row=first_row)
-            self._parts(prompt, self.cache).write(
-                first_row, states, video=path_text(self.video.name)
-            )
-
-    def remove_parts(self) -> None:
-        """Drop what an interrupted run left."""
-        for prompt in self.keys:
-            if self.cache is not None:
-                self._parts(prompt, self.cache).remove()
-
-    def _parts(self, prompt: str, cache: StatesCache) -> PartFiles:
-        return cache.parts(
-            self.keys[prompt], layers=self.request.layers, readings=self.request.readings
-        )
-
-
 @dataclass
 class Checkpoints:
-    """Keeps the rows that no piece holds yet, every so many segments and when interrupted."""
+    """Keeps the rows that no piece holds yet, every so many segments and when interrupted.
+
+    Attributes:
+        count: rows up to here lie in pieces.
+        first_segment: number of the segment of the first row.
+        is_complete: all that was due has been kept.
+    """
 
     rows: Rows
     kept: KeptStates
     every: int
-    count: int
+    count: int = 0
+    first_segment: int = 0
+    is_complete: bool = True
 
     def keep_when_due(self) -> None:
         """Keep, if enough has come in."""
@@ -410,10 +270,15 @@ class Checkpoints:
     def keep(self) -> None:
         """Keep what has come in; a full disk is a warning, since this run needs no pieces."""
         # A failed row depends on the memory of the moment: pieces end before it.
-        if len(self.rows) == self.count or any(self.rows.failed):
+        if len(self.rows) == self.count:
+            return
+        if any(self.rows.failed[self.count :]):
+            self.is_complete = False
             return
         try:
-            self.kept.keep(self.rows, first_row=self.count)
-            self.count = len(self.rows)
+            first_row, first_segment = self.count, self.first_segment
+            is_kept = self.kept.keep(self.rows, first_row=first_row, first_segment=first_segment)
+            self.count, self.is_complete = len(self.rows), self.is_complete and is_kept
         except StorageError as error:
+            self.is_complete = False
             warnings.warn(f"an interrupted run could not resume here: {error}", stacklevel=2)

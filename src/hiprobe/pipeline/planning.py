@@ -15,7 +15,7 @@ from hiprobe.backbones.shape import Shape
 from hiprobe.errors import UsageError, VideoError
 from hiprobe.large_rows import HELD_BYTES
 from hiprobe.pipeline.measured_rate import decoding_seconds
-from hiprobe.pipeline.reading import BATCH_SEGMENTS
+from hiprobe.pipeline.reading import BATCH_SEGMENTS, CHECKPOINT_SEGMENTS, SHARD_PIECES
 from hiprobe.segment import WHOLE, Cut, Stretch, size_within
 from hiprobe.video.video_info import VideoExtent, video_extent
 
@@ -320,7 +320,7 @@ def savings(plan: RunPlan, cut: Cut, others: Sequence[tuple[str, Shape]] = ()) -
         option = f"--workers {more.gpu_count}"
         found.append(_saving(plan, replace(plan, workers=more), "twice as many GPUs", option))
     elif (plan.workers.cores or 1) > 1:
-        found.append(_two_workers(plan))
+        found.append(_two_workers(plan, cut))
     return [saving for saving in found if saving is not None and saving.share <= HALF]
 
 
@@ -354,10 +354,11 @@ def _longer_segments(plan: RunPlan, cut: Cut) -> Saving:
     )
 
 
-def _two_workers(plan: RunPlan) -> Saving:
-    """Two processes share the videos, and with an odd number of them one works alone at the end."""
-    videos = plan.footage.video_count
-    uneven = (videos + videos % 2) / videos
+def _two_workers(plan: RunPlan, cut: Cut) -> Saving:
+    """Two processes share the videos; of an odd number they share the last, where it is long."""
+    videos, longest = plan.footage.video_count, plan.footage.longest_segments
+    is_split = longest >= 2 * SHARD_PIECES * CHECKPOINT_SEGMENTS and not cut.overlaps
+    uneven = 1.0 if is_split else (videos + videos % 2) / videos
     what = "two workers, each with half of the cores (measured with lite on two cores)"
     return Saving(what, "--workers 2", TWO_WORKERS * uneven)
 

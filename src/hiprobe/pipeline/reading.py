@@ -20,6 +20,10 @@ BATCH_SEGMENTS = 4
 # Segments after which the states of an unfinished video are kept.
 CHECKPOINT_SEGMENTS = 64
 
+# Pieces of so many segments that a shard has at least: fewer are not worth the decoding of all that
+# lies before them.
+SHARD_PIECES = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractionSettings(Cut):
@@ -85,6 +89,17 @@ DEFAULTS = ExtractionSettings()
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """The segments `[first, end)` of a video, by their numbers; None is the end of the video."""
+
+    first: int = 0
+    end: int | None = None
+
+
+EVERY_SEGMENT = Shard()
+
+
+@dataclass(frozen=True, slots=True)
 class ReadUnit:
     """What is read in one go, of one video or a stretch of it; equal ones give equal states.
 
@@ -92,6 +107,7 @@ class ReadUnit:
         settings: with its layers written out.
         prompts: in their order.
         want: "clip" for one row over the whole, "segments" for one row each.
+        shard: the segments that are read, and kept as pieces of the video; None for a whole video.
     """
 
     video: Path
@@ -99,6 +115,7 @@ class ReadUnit:
     settings: ExtractionSettings
     prompts: tuple[str, ...]
     want: tuple[Literal["clip", "segments"], ...]
+    shard: Shard | None = None
 
     @classmethod
     def of(

@@ -6,25 +6,35 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.errors import BackboneMemoryError, VideoError
-from hiprobe.pipeline.checkpoints import Checkpoints, KeptStates, Rows, StatesRequest, run_batches
-from hiprobe.pipeline.reading import DEFAULTS, ExtractionSettings, ReadUnit
+from hiprobe.errors import BackboneMemoryError, StatesError, VideoError
+from hiprobe.pipeline.checkpoints import (
+    Checkpoints,
+    Rows,
+    StatesRequest,
+    run_batches,
+)
+from hiprobe.pipeline.kept_states import KeptPiece, KeptStates
+from hiprobe.pipeline.reading import DEFAULTS, EVERY_SEGMENT, ExtractionSettings, ReadUnit, Shard
 from hiprobe.progress import Clock, Progress
 from hiprobe.segment import WHOLE, Segment, Stretch
 from hiprobe.states import VideoStates
 from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.clip import read_clip_and_outcome
-from hiprobe.video.segments import ClipAndSegments, SegmentReader
+from hiprobe.video.segments import ClipAndSegments, SegmentReader, SegmentTimes
 from hiprobe.video.still import StillGate
 from hiprobe.video.video_info import video_info
 
 T = TypeVar("T")
 Reader = TypeVar("Reader", bound=SegmentReader)
+
+# Start and end of a segment, in seconds.
+Times = tuple[float, float]
 
 # What a row of states stands for.
 StatesUnit = Literal["clip", "segments"]
@@ -99,7 +109,7 @@ def extract_units(
             more_whole, more_parts = given or (clip.finished(), segments.finished())
             whole, parts = whole | more_whole, parts | more_parts
     elif segments.request.prompts:
-        total = _estimated_count(video, settings, stretch) if progress else None
+        total = estimated_count(video, settings, stretch) if progress else None
         clock = Clock(progress, total, name=Path(video).name)
         if clip.request.prompts:
             # The clip's row comes last: where the run is interrupted before, the segments are kept.
@@ -118,7 +128,7 @@ def extract_units(
     return by_prompt_whole, by_prompt_parts
 
 
-def _estimated_count(
+def estimated_count(
     video: Path | str, settings: ExtractionSettings, stretch: Stretch
 ) -> int | None:
     """How many segments there will be, by the header; None where it does not say."""
@@ -142,7 +152,7 @@ def _pass_over_clip(kept: KeptStates, segment: Segment, outcome: str) -> dict[st
     rows = Rows(kept.request)
     for piece, values in run_batches([segment], kept.request):
         rows.add(piece, values)
-    return _finished(kept, rows, unit="clip", outcome=outcome)
+    return finished_states(kept, rows, unit="clip", outcome=outcome)
 
 
 def _pass_over_segments(
@@ -153,36 +163,112 @@ def _pass_over_segments(
     Returns:
         The states by prompt, and the reader at its end.
     """
-    rows = kept.restore()
-    while True:
-        reader = reader_of(kept.video, settings, kept.stretch)
-        checkpoints = Checkpoints(rows, kept, settings.checkpoint_segments, len(rows))
-        clock.skipped = len(rows)
+    work = ShardPass(kept, reader_of, settings, clock)
+    rows, reader = work.rows()
+    if not len(rows):
+        raise VideoError(f"{reader.path} gave no segment; check the stretch and the file")
+    found = finished_states(kept, rows, unit="segments", outcome=reader.outcome or "end")
+    return found, reader
+
+
+@dataclass
+class ShardPass(Generic[Reader]):
+    """The pass over some segments of a video, or all: what is kept of them is not read again.
+
+    Attributes:
+        before: start and end of the segments before the shard, once it is read.
+    """
+
+    kept: KeptStates
+    reader_of: type[Reader]
+    settings: ExtractionSettings
+    clock: Clock
+    shard: Shard = EVERY_SEGMENT
+    before: list[Times] = field(default_factory=list)
+
+    def rows(self) -> tuple[Rows, Reader]:
+        """A row for each segment of the shard, and the reader where it was left.
+
+        Raises:
+            StatesError: the states of a shard cannot be kept, so that reading on is of no use.
+        """
+        pieces = self.kept.pieces(self.shard)
         try:
-            seen = StillGate().over(reader) if settings.skip_still else reader
-            with in_background(seen, depth=READ_AHEAD_SEGMENTS) as segments:
-                try:
-                    for piece, values in run_batches(_without_done(segments, rows), rows.request):
-                        rows.add(piece, values)
-                        checkpoints.keep_when_due()
-                        clock.tell(len(rows), seconds_of_video=rows.seconds)
-                except KeyboardInterrupt:
-                    # Before the reader is stopped: that may take so long that a user insists.
-                    checkpoints.keep()
-                    raise
+            return self._rows(pieces)
         except _StalePartsError:
-            kept.remove_parts()
-            rows = Rows(kept.request)
-            continue
-        if not len(rows):
-            raise VideoError(f"{reader.path} gave no segment; check the stretch and the file")
-        found = _finished(kept, rows, unit="segments", outcome=reader.outcome or "end")
-        return found, reader
+            self.kept.remove_pieces(pieces)
+            return self._rows([])
+
+    def _rows(self, pieces: Sequence[KeptPiece]) -> tuple[Rows, Reader]:
+        first, rows = self.shard.first, Rows(self.kept.request)
+        every = self.settings.checkpoint_segments
+        checkpoints = Checkpoints(rows, self.kept, every, first_segment=first)
+        self.clock.skipped = 0
+        reader = self.reader_of(self.kept.video, self.settings, self.kept.stretch)
+        # The gate for still segments compares all pictures, also those of segments that are kept.
+        known = _joined_ranges([range(first), *(piece.numbers for piece in pieces)])
+        source: Iterable[Segment | SegmentTimes] = (
+            StillGate().over(reader) if self.settings.skip_still else reader.read(times_only=known)
+        )
+        with in_background(source, depth=READ_AHEAD_SEGMENTS) as segments:
+            self.before = [_times_of(segment) for segment in islice(segments, first)]
+            try:
+                for piece in pieces:
+                    self._read(segments, rows, checkpoints, until=piece.numbers.start)
+                    checkpoints.keep()
+                    self._take(piece, segments, rows)
+                    checkpoints.count = len(rows)
+                self._read(segments, rows, checkpoints, until=self.shard.end)
+                if self.shard != EVERY_SEGMENT:  # else the states are kept whole in a moment
+                    checkpoints.keep()
+            except KeyboardInterrupt:
+                # Before the reader is stopped: that may take so long that a user insists.
+                checkpoints.keep()
+                raise
+        return rows, reader
+
+    def _read(
+        self,
+        segments: Iterator[Segment | SegmentTimes],
+        rows: Rows,
+        checkpoints: Checkpoints,
+        *,
+        until: int | None,
+    ) -> None:
+        """Have the segments up to a number read by the backbone; None is the end of the video."""
+        wanted = None if until is None else until - self.shard.first - len(rows)
+        shown = (s for s in islice(segments, wanted) if isinstance(s, Segment))
+        for batch, values in run_batches(shown, rows.request):
+            rows.add(batch, values)
+            checkpoints.keep_when_due()
+            if self.shard != EVERY_SEGMENT and not checkpoints.is_complete:
+                raise StatesError(f"{self.kept.video}: the states of a part of it cannot be kept")
+            self.clock.tell(len(rows), seconds_of_video=rows.seconds)
+
+    def _take(
+        self, piece: KeptPiece, segments: Iterator[Segment | SegmentTimes], rows: Rows
+    ) -> None:
+        """Take the rows of a piece in place of its segments, which have to be those."""
+        given = [_times_of(segment) for segment in islice(segments, len(piece))]
+        kept = list(zip(piece.start_seconds.tolist(), piece.end_seconds.tolist(), strict=True))
+        if self.shard.first + len(rows) != piece.numbers.start or given != kept:
+            raise _StalePartsError
+        try:
+            self.kept.restore(rows, piece)
+        except StatesError as error:  # damaged, or gone meanwhile
+            raise _StalePartsError from error
+        self.clock.skipped += len(piece)
 
 
-def _finished(
+def finished_states(
     kept: KeptStates, rows: Rows, *, unit: StatesUnit, outcome: str
 ) -> dict[str, VideoStates]:
+    """The states of a video by prompt, which are kept from now on.
+
+    Raises:
+        BackboneMemoryError: not a single segment fitted into memory.
+        StatesError: a state is not finite.
+    """
     if all(rows.failed):
         raise BackboneMemoryError(
             f"{kept.video}: the backbone ran out of memory on each of {len(rows)} segments, one "
@@ -206,20 +292,18 @@ class _StalePartsError(Exception):
     """Kept pieces do not fit the segments that the video gives now."""
 
 
-def _without_done(segments: Iterable[Segment], rows: Rows) -> Iterator[Segment]:
-    done = len(rows)
-    seen = 0
-    for number, segment in enumerate(segments):
-        seen += 1
-        if number >= done:
-            yield segment
-        elif (segment.start_seconds, segment.end_seconds) != (
-            rows.start_seconds[number],
-            rows.end_seconds[number],
-        ):
-            raise _StalePartsError
-    if seen < done:
-        raise _StalePartsError
+def _joined_ranges(ranges: Iterable[range]) -> list[range]:
+    """Ranges in order, as few as there can be: each frame is looked up in all of them."""
+    found: list[range] = []
+    for numbers in ranges:
+        if found and numbers.start == found[-1].stop:
+            numbers = range(found.pop().start, numbers.stop)
+        found.append(numbers)
+    return found
+
+
+def _times_of(segment: Segment | SegmentTimes) -> Times:
+    return segment.start_seconds, segment.end_seconds
 
 
 # How long a blocked thread takes to notice that the other one has stopped.

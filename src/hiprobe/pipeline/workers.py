@@ -22,8 +22,8 @@ from hiprobe.errors import BackboneError, HiProbeError, VideoError
 from hiprobe.failures import failure_of
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.names import is_object
-from hiprobe.pipeline.checkpoints import KeptStates, StatesRequest
 from hiprobe.pipeline.reading import ReadUnit
+from hiprobe.pipeline.shards import EndOfVideo, join_shards, kept_of, read_shard
 from hiprobe.pipeline.stream import extract_units
 from hiprobe.progress import Progress, ProgressEvent
 from hiprobe.segment import Frame, Segment
@@ -106,6 +106,8 @@ class Outcome:
         files: entries of the cache, for a caller on another machine: name -> content.
         last: where the reading ended; None where all was known before.
         said: warnings, in order.
+        is_in_shards: the states lie in the cache as pieces, which are to be joined.
+        end: of the video, where a shard has seen it.
     """
 
     error: Exception | None = None
@@ -113,6 +115,8 @@ class Outcome:
     files: Mapping[str, bytes] = field(default_factory=dict)
     last: ProgressEvent | None = None
     said: tuple[str, ...] = ()
+    is_in_shards: bool = False
+    end: EndOfVideo | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class UnitReader:
     place: CachePlace
 
     def read(self, unit: ReadUnit, tell: Progress) -> Outcome:
-        """Read one unit; whatever is wrong with it is part of the outcome."""
+        """Read one unit, or a shard; whatever is wrong with it is part of the outcome."""
         heard: list[ProgressEvent] = []
 
         def hear(event: ProgressEvent) -> None:
@@ -163,43 +167,57 @@ class UnitReader:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                found = extract_units(
-                    unit.video,
-                    backbone=self.backbone,
-                    prompts=unit.prompts,
-                    want=unit.want,
-                    settings=unit.settings,
-                    stretch=unit.stretch,
-                    cache=cache,
-                    progress=hear,
-                )
+                found, end = self._states_or_end(unit, cache, hear)
                 kept = self._kept(unit, cache)
-                files = {} if self.place.is_here else {p.name: p.read_bytes() for p in kept or ()}
+                files = {} if self.place.is_here else _contents(kept, cache)
             except Exception as error:
                 return Outcome(error=_as_sent(unit.video, error), said=_words(caught))
         last = heard[0] if heard else None
-        return Outcome(None, None if kept else found, files, last, _words(caught))
+        return Outcome(None, None if kept else found, files, last, _words(caught), end=end)
+
+    def _states_or_end(
+        self, unit: ReadUnit, cache: StatesCache | None, tell: Progress
+    ) -> tuple[UnitStates | None, EndOfVideo | None]:
+        """The states of a unit; of a shard, which keeps its own, the end of the video."""
+        if unit.shard is not None:
+            return None, read_shard(unit, backbone=self.backbone, cache=cache, progress=tell)
+        found = extract_units(
+            unit.video,
+            backbone=self.backbone,
+            prompts=unit.prompts,
+            want=unit.want,
+            settings=unit.settings,
+            stretch=unit.stretch,
+            cache=cache,
+            progress=tell,
+        )
+        return found, None
 
     def _kept(self, unit: ReadUnit, cache: StatesCache | None) -> list[Path]:
-        """The entries of the cache with the states of a unit; none where one is missing."""
-        paths: list[Path | None] = [] if cache is not None else [None]
-        for want in unit.want if cache is not None else ():
-            request = StatesRequest.of(self.backbone, unit.settings, unit.prompts)
-            kept = KeptStates.of(
-                unit.video,
-                want,
-                stretch=unit.stretch,
-                settings=unit.settings,
-                request=request,
-                cache=cache,
-            )
+        """The entries of the cache with the states of a unit; none where one is missing.
+
+        Of a shard of which there is no entry yet, the pieces.
+        """
+        if cache is None:
+            return []
+        paths: list[Path | None] = []
+        pieces: list[Path] = []
+        for want in unit.want:
+            kept = kept_of(unit, want, backbone=self.backbone, cache=cache)
+            of = kept.request
             paths += [
-                cache.find(key, layers=request.layers, readings=request.readings)
+                cache.find(key, layers=of.layers, readings=of.readings)
                 for key in kept.keys.values()
-                if cache is not None
             ]
+            pieces += [] if unit.shard is None else kept.files(unit.shard)
         found = [path for path in paths if path is not None]
-        return found if len(found) == len(paths) else []
+        return found if len(found) == len(paths) else pieces
+
+
+def _contents(files: Sequence[Path], cache: StatesCache | None) -> dict[str, bytes]:
+    """Path below the cache's folder -> content."""
+    folder = Path() if cache is None else cache.folder
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in files}
 
 
 def _words(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
@@ -269,12 +287,17 @@ class ElsewhereBackbone:
         Raises:
             HiProbeError, OSError: as reading it here would.
         """
-        outcome = self.crew.fetch(unit, progress)
+        outcome, joined = self.crew.fetch(unit, progress), None
+        if outcome.is_in_shards:
+            cache, end = self.crew.place.opened(), outcome.end
+            joined = join_shards(unit, backbone=self, cache=cache, end=end)
+            if joined is None:
+                outcome = self.crew.fetch(unit, progress, whole=True)
         for words in outcome.said:
             warnings.warn(words, stacklevel=2)
         if outcome.error is not None:
             raise outcome.error
-        return outcome.states
+        return outcome.states if joined is None else joined
 
     def states(
         self,

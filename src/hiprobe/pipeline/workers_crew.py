@@ -6,15 +6,17 @@ What kind of workers they are, processes here or actors of a cluster, is the mat
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 from hiprobe.errors import BackboneError, VideoError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.pipeline.reading import ReadUnit
+from hiprobe.pipeline.shards import split
 from hiprobe.pipeline.workers import BackboneFacts, CachePlace, Outcome
 from hiprobe.progress import Progress, ProgressEvent
 from hiprobe.store.atomic import atomic_path
@@ -68,12 +70,52 @@ class Hands(Protocol):
         ...
 
 
+@dataclass
+class SharedUnit:
+    """A unit that several workers read, and how far they are."""
+
+    units: tuple[ReadUnit, ...]
+    heard: dict[ReadUnit, ProgressEvent] = field(default_factory=dict)
+    outcomes: dict[ReadUnit, Outcome] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def hear(self, unit: ReadUnit, event: ProgressEvent | None) -> ProgressEvent | None:
+        """Take how far one of them is; how far all are, as of one video."""
+        if event is not None:
+            self.heard[unit] = event
+        every = list(self.heard.values())
+        if not every:
+            return None
+        done = sum(e.done for e in every)
+        totals = [e.total for e in every if e.total is not None]  # of the whole video, each
+        return ProgressEvent(
+            done=done,
+            total=max(done, *totals) if totals else None,
+            seconds_of_video=sum(e.seconds_of_video for e in every),
+            elapsed_seconds=time.monotonic() - self.began,
+            skipped=sum(e.skipped for e in every),
+            name=every[0].name,
+        )
+
+    def finish(self, unit: ReadUnit, outcome: Outcome) -> Outcome | None:
+        """Take the outcome of one of them; that of all, once it is certain."""
+        self.outcomes[unit] = outcome
+        far = self.hear(unit, outcome.last)
+        every = [self.outcomes[u] for u in self.units if u in self.outcomes]
+        if len(every) < len(self.units) and outcome.error is None:
+            return None
+        end = next((o.end for o in every if o.end is not None), None)
+        said = dict.fromkeys(words for o in every for words in o.said)
+        # An error is left to who reads the video as one then: it is the one that is told there.
+        return Outcome(last=far, said=tuple(said), is_in_shards=True, end=end)
+
+
 class Crew:
     """Workers that read units ahead of whoever asks for them.
 
     A thread hands out the units, so that the workers are busy while results are written. A unit
     whose worker died is tried twice more, then its error says so. A worker that died has a
-    successor.
+    successor. Where fewer units wait than there are workers, long videos are read in shards.
 
     Args:
         hands: the workers.
@@ -82,8 +124,8 @@ class Crew:
     """
 
     def __init__(self, hands: Hands, *, size: int, place: CachePlace) -> None:
-        self.size = size
-        self._hands, self._place = hands, place
+        self.size, self.place = size, place
+        self._hands = hands
         self._changed = threading.Condition()
         self._waiting: OrderedDict[ReadUnit, None] = OrderedDict()
         self._at_work: dict[int, ReadUnit] = {}
@@ -91,6 +133,8 @@ class Crew:
         self._heard: dict[ReadUnit, ProgressEvent] = {}
         self._done: dict[ReadUnit, Outcome] = {}
         self._held = 0
+        self._shards: dict[ReadUnit, SharedUnit] = {}
+        self._unsplit: set[ReadUnit] = set()
         self._deaths: Counter[ReadUnit] = Counter()
         self._lost_starts = 0
         self._facts: BackboneFacts | None = None
@@ -144,13 +188,18 @@ class Crew:
         with self._changed:
             self._waiting.clear()
             self._done.clear()
+            self._shards.clear()
+            self._unsplit.clear()
             self._held = 0
 
-    def fetch(self, unit: ReadUnit, progress: Progress | None = None) -> Outcome:
+    def fetch(
+        self, unit: ReadUnit, progress: Progress | None = None, *, whole: bool = False
+    ) -> Outcome:
         """The outcome of a unit; where it is not begun yet, it is the next one.
 
         Args:
             progress: hears how far it is, and at the end of all that was read.
+            whole: have it read by one worker.
 
         Raises:
             HiProbeError: the workers cannot go on.
@@ -159,6 +208,8 @@ class Crew:
             with self._changed:
                 self._refuse_if_broken()
                 self._wanted = unit
+                if whole:
+                    self._unsplit.add(unit)
                 if not self._has(unit):
                     self._waiting[unit] = None
                 outcome = self._done.pop(unit, None)
@@ -179,7 +230,8 @@ class Crew:
         self._thread.join()
 
     def _has(self, unit: ReadUnit) -> bool:
-        return unit in self._waiting or unit in self._done or unit in self._at_work.values()
+        begun = unit in self._at_work.values() or unit in self._shards
+        return begun or unit in self._waiting or unit in self._done
 
     def _refuse_if_broken(self) -> None:
         if self._broken is not None:
@@ -190,6 +242,7 @@ class Crew:
             for number in range(self.size):
                 self._hands.start(number)
             while not self._closing and self._broken is None:
+                self._split_long()
                 self._hand_out()
                 for event in self._hands.events(_POLL_SECONDS):
                     self._take(event)
@@ -202,6 +255,23 @@ class Crew:
         with self._changed:
             self._broken = self._broken or error
             self._changed.notify_all()
+
+    def _split_long(self) -> None:
+        """Make shards of long videos where workers would have nothing to do."""
+        with self._changed:
+            few = 0 < len(self._waiting) < self.size and self.place.folder is not None
+            room = self.size // len(self._waiting) if few else 0
+            known = {*self._unsplit, *(u for s in self._shards.values() for u in s.units)}
+            units = [u for u in self._waiting if u not in known] if room > 1 else []
+        for unit in units[:1]:  # it is opened, so one at a time
+            shards = split(unit, count=room)
+            with self._changed:
+                if not shards:
+                    self._unsplit.add(unit)
+                elif unit in self._waiting:
+                    del self._waiting[unit]
+                    self._shards[unit] = SharedUnit(shards)
+                    self._waiting.update(dict.fromkeys(s for s in shards if not self._has(s)))
 
     def _hand_out(self) -> None:
         given: list[tuple[int, ReadUnit]] = []
@@ -218,6 +288,10 @@ class Crew:
         """The unit that is waited for, else the first; none while too many results wait."""
         if self._wanted in self._waiting:
             return self._wanted
+        if self._wanted in self._shards:
+            for unit in self._shards[self._wanted].units:
+                if unit in self._waiting:
+                    return unit
         if self._held >= _HELD_FOR_EACH * self.size:
             return None
         return next(iter(self._waiting), None)
@@ -230,7 +304,7 @@ class Crew:
             elif event.kind == "cannot":
                 self._broken = event.value
             elif event.kind == "progress" and unit is not None:
-                self._heard[unit] = event.value
+                self._hear(unit, event.value)
             elif event.kind == "done" and unit is not None:
                 del self._at_work[event.number]
                 self._idle.append(event.number)
@@ -246,13 +320,39 @@ class Crew:
             self._broken = BackboneError(_differs(known.fingerprint, facts.fingerprint))
         self._idle.append(number)
 
+    def _split_of(self, unit: ReadUnit) -> ReadUnit | None:
+        """The unit of which this one is a part; None where it stands for itself."""
+        return next((whole for whole, s in self._shards.items() if unit in s.units), None)
+
+    def _hear(self, unit: ReadUnit, event: ProgressEvent) -> None:
+        whole = self._split_of(unit)
+        far = event if whole is None else self._shards[whole].hear(unit, event)
+        if far is not None and self._is_asked(unit):
+            self._heard[whole or unit] = far
+
+    def _is_asked(self, unit: ReadUnit) -> bool:
+        """Whether anybody wants it still: no shard of a unit that was forgotten or has failed."""
+        return unit.shard is None or self._split_of(unit) is not None
+
     def _finish(self, unit: ReadUnit, outcome: Outcome) -> None:
-        self._heard.pop(unit, None)
-        if self._place.folder is not None:
+        if self.place.folder is not None:
             for name, content in outcome.files.items():
-                with atomic_path(self._place.folder / name) as temporary:
+                with atomic_path(self.place.folder / name) as temporary:
                     temporary.write_bytes(content)
-        self._done[unit] = replace(outcome, files={})
+        whole = self._split_of(unit)
+        if not self._is_asked(unit):
+            return
+        if whole is None:
+            self._end(unit, replace(outcome, files={}))
+        elif (joint := self._shards[whole].finish(unit, replace(outcome, files={}))) is not None:
+            self._end(whole, joint)
+
+    def _end(self, unit: ReadUnit, outcome: Outcome) -> None:
+        """Have an outcome wait for who fetches it; what is left of its shards is not begun."""
+        self._heard.pop(unit, None)
+        for shard in self._shards.pop(unit).units if unit in self._shards else ():
+            self._waiting.pop(shard, None)
+        self._done[unit] = outcome
         self._held += outcome.states is not None
 
     def _replace(self, number: int, how: str) -> None:
@@ -270,14 +370,13 @@ class Crew:
         if unit is not None:
             self._deaths[unit] += 1
             if self._deaths[unit] > RETRIES:
-                self._done[unit] = Outcome(
-                    VideoError(
-                        f"{unit.video}: the worker that read it ended {self._deaths[unit]} times, "
-                        f"the last time so: {how}; the file may crash the decoder or need too much "
-                        "memory, leave it out or convert it"
-                    )
+                error = VideoError(
+                    f"{unit.video}: the worker that read it ended {self._deaths[unit]} times, "
+                    f"the last time so: {how}; the file may crash the decoder or need too much "
+                    "memory, leave it out or convert it"
                 )
-            else:
+                self._end(self._split_of(unit) or unit, Outcome(error))
+            elif self._is_asked(unit):
                 self._waiting[unit] = None
         self._hands.start(number)
 

@@ -27,7 +27,13 @@ from hiprobe.states import (
 )
 from hiprobe.store.atomic import sweep
 from hiprobe.store.content_hash import content_hash
-from hiprobe.store.states_file import read_states, read_states_header, write_states
+from hiprobe.store.states_file import (
+    Arrays,
+    read_states,
+    read_states_header,
+    read_times,
+    write_states,
+)
 
 PARTS_SUFFIX = ".parts"
 
@@ -309,23 +315,37 @@ def _object_entry(found: ObjectInfo) -> CacheEntry:
 
 @dataclass(frozen=True)
 class PartFiles:
-    """The states of an unfinished video, in pieces, each named by its first segment's number."""
+    """The states of an unfinished video, in pieces, each named by its first segment's number.
+
+    Several workers may have written them, so that later ones may be there and earlier ones not.
+    """
 
     folder: Path
 
-    def read(self) -> Iterator[VideoStates]:
-        """The pieces without a gap from the start, one at a time; a damaged one ends them."""
-        row = 0
-        while True:
-            try:
-                piece = read_states(self.folder / f"{row:08d}.safetensors")
-            except StatesError:
-                return
-            rows = max((len(s) for s in piece.states.values()), default=0)
-            if not rows:  # no piece of ours: the next one would have the same name, forever
-                return
-            yield piece
-            row += rows
+    def path(self, first_row: int) -> Path:
+        """Of the piece that begins at a segment number."""
+        return self.folder / f"{first_row:08d}.safetensors"
+
+    def times(self) -> dict[int, Arrays]:
+        """First segment's number -> start_seconds and end_seconds of a piece; no damaged ones."""
+        found: dict[int, Arrays] = {}
+        is_remote = is_object(self.folder)
+        listed = objects_below(self.folder) if is_remote else ()
+        for path in [o.path for o in listed] if is_remote else self.folder.glob(FINISHED):
+            # Another name, or no times: no piece of ours.
+            with suppress(StatesError, ValueError, KeyError):
+                first, times = int(path.stem), read_times(path)["segments"]
+                if 0 < len(times["start_seconds"]) == len(times["end_seconds"]):
+                    found[first] = times
+        return found
+
+    def read(self, first_row: int) -> VideoStates:
+        """One piece, whole.
+
+        Raises:
+            StatesError: it is damaged, or gone meanwhile.
+        """
+        return read_states(self.path(first_row))
 
     def write(self, first_row: int, states: Mapping[Reading, States], *, video: str) -> None:
         """Keep one piece that begins at a segment number.
@@ -333,8 +353,7 @@ class PartFiles:
         Raises:
             StorageError: the folder cannot be written.
         """
-        path = self.folder / f"{first_row:08d}.safetensors"
-        write_states(path, VideoStates(states=states), notes={"video": video})
+        write_states(self.path(first_row), VideoStates(states=states), notes={"video": video})
 
     def remove(self) -> None:
         """Drop all pieces."""

@@ -162,6 +162,8 @@ class DecodedFrame:
         """What the picture takes in memory."""
         if self.pixels is not None:
             return int(self.pixels.nbytes)
+        if self.picture is None:
+            return 0
         return sum(int(plane.buffer_size) for plane in self.picture.planes)
 
     def shrunk_bytes(self, *, max_side_pixels: int | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -12,7 +12,7 @@ from hiprobe.paper import KEY_FRAMES, SEGMENT_FRAMES
 from hiprobe.segment import WHOLE, Cut, Segment, Stretch
 from hiprobe.video.clip import PickedFrames, make_segment, read_clip_and_outcome
 from hiprobe.video.decode import FrameReader, Outcome
-from hiprobe.video.frames import DecodedFrame
+from hiprobe.video.frames import DecodedFrame, without_picture
 from hiprobe.video.open_windows import OpenWindows, Thinned, check_hop_of
 from hiprobe.video.times import Pace
 from hiprobe.video.video_info import video_info
@@ -60,6 +60,14 @@ def read_segments(
     return SegmentReader(path, cut, Stretch(start_seconds, end_seconds))
 
 
+@dataclass(frozen=True)
+class SegmentTimes:
+    """A segment that was decoded, but whose pictures were not converted, since none is needed."""
+
+    start_seconds: float
+    end_seconds: float
+
+
 class SegmentReader:
     """Iterates over the segments of one video, or of a stretch of it; see `read_segments`.
 
@@ -100,9 +108,20 @@ class SegmentReader:
         return 0 if self._windows is None else self._windows.held_frames
 
     def __iter__(self) -> Iterator[Segment]:
+        return (segment for segment in self.read() if isinstance(segment, Segment))
+
+    def read(self, *, times_only: Sequence[range] = ()) -> Iterator[Segment | SegmentTimes]:
+        """All segments in order; of some, by their numbers, the times alone.
+
+        Segments that overlap share pictures, so that all of theirs are converted.
+
+        Raises:
+            VideoError: as the iteration does.
+        """
         pace = Pace(self._frames.path, max_pixels=self._frames.max_pixels)
         windows = OpenWindows(self._cut, start_seconds=self._frames.start_seconds or 0.0)
         self._windows, index = windows, 0
+        times_only = () if self._cut.overlaps else times_only
         for frame in self._frames:
             if pace.is_after_gap(frame):
                 last = windows.end()
@@ -114,7 +133,8 @@ class SegmentReader:
                 index += 1
             if not frame.index:
                 check_hop_of(self._cut, pace=pace, first=frame)
-            windows.add(frame)
+            is_shown = not any(index in numbers for numbers in times_only)
+            windows.add(frame if is_shown else without_picture(frame))
         last = windows.end()
         if last is not None:
             yield self._segment(windows, last, index=index, following=None, pace=pace)
@@ -127,15 +147,20 @@ class SegmentReader:
         index: int,
         following: DecodedFrame | None,
         pace: Pace,
-    ) -> Segment:
+    ) -> Segment | SegmentTimes:
+        shown = windows.shown_of(window)
+        last_seconds = pace.shown_seconds(window.last) if following is None else None
+        if any(frame.picture is None and frame.pixels is None for frame in shown):
+            end = window.last.seconds + (last_seconds or 0.0)
+            return SegmentTimes(window.first.seconds, following.seconds if following else end)
         return make_segment(
-            windows.shown_of(window),
+            shown,
             index=index,
             first=window.first,
             last=window.last,
             frame_count=window.count,
             following=following,
-            last_seconds=pace.shown_seconds(window.last) if following is None else None,
+            last_seconds=last_seconds,
             max_side_pixels=self._cut.max_side_pixels,
         )
 
@@ -154,15 +179,18 @@ class ClipAndSegments(SegmentReader):
         UsageError, VideoError: as `read_segments`.
     """
 
-    _frames: _Watched
+    _frames: _WatchedFrames
 
     @staticmethod
     def _frames_of(path: Path | str, stretch: Stretch) -> FrameReader:
-        return _Watched(path, start_seconds=stretch.start_seconds, end_seconds=stretch.end_seconds)
+        return _WatchedFrames(
+            path, start_seconds=stretch.start_seconds, end_seconds=stretch.end_seconds
+        )
 
-    def __iter__(self) -> Iterator[Segment]:
+    def read(self, *, times_only: Sequence[range] = ()) -> Iterator[Segment | SegmentTimes]:
+        """As of the segments; the clip's key frames are picked up from all of them."""
         self._frames.picked = PickedFrames(self._frames, self._cut)
-        yield from super().__iter__()
+        yield from super().read(times_only=times_only)
 
     def whole(self) -> tuple[Segment, Outcome]:
         """The whole clip, after the iteration, and whether it was whole or broke off."""
@@ -174,7 +202,7 @@ class ClipAndSegments(SegmentReader):
         return read_clip_and_outcome(self.path, self._cut, stretch)
 
 
-class _Watched(FrameReader):
+class _WatchedFrames(FrameReader):
     """Shows every frame to the picker before it is handed out."""
 
     picked: PickedFrames | None = None  # a new one for each iteration
