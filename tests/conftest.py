@@ -22,20 +22,22 @@ settings.load_profile("hiprobe")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--as-if-bfloat16",
-        action="store_true",
-        help="models run in bfloat16 unless a test says otherwise, as on a CPU that has it",
-    )
+    for name in ("bfloat16", "float32"):
+        parser.addoption(
+            f"--as-if-{name}",
+            action="store_true",
+            help=f"models run in {name} unless a test says otherwise, as on a CPU that is faster "
+            "in it",
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not config.getoption("--as-if-bfloat16"):
-        return
-    from hiprobe.backbones.hf import hardware  # loads torch, so only where it is asked for
+    gains = {"--as-if-bfloat16": 2.0, "--as-if-float32": 0.5}
+    for option, gain in gains.items():
+        if config.getoption(option):
+            from hiprobe.backbones.hf import hardware  # loads torch, so only where it is asked for
 
-    of_file, here = hardware.cpu_has_bfloat16_tiles, Path("/proc/cpuinfo")
-    hardware.cpu_has_bfloat16_tiles = lambda cpu_info=here: cpu_info == here or of_file(cpu_info)
+            hardware.bfloat16_gain = lambda gain=gain: gain
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,13 @@ from hf_models import CONFIGS, LAYERS
 from safetensors.torch import load_file, save_file
 
 from hiprobe.backbones.decoder import memory_errors
-from hiprobe.backbones.hf import MODEL_TYPES
+from hiprobe.backbones.hf import MODEL_TYPES, hardware
 from hiprobe.backbones.hf.hardware import (
+    WORTH,
     Hardware,
     apple_chip,
     choose_device,
     choose_dtype,
-    cpu_has_bfloat16_tiles,
     macos_version,
 )
 from hiprobe.backbones.hf.hf_load import load_hf
@@ -160,7 +160,7 @@ def test_a_missing_shard_is_named(copied: Path) -> None:
 
 def test_formats_and_devices_are_named() -> None:
     cpu = choose_device("cpu")
-    expected = torch.bfloat16 if cpu_has_bfloat16_tiles() else torch.float32
+    expected = torch.bfloat16 if hardware.bfloat16_gain() >= WORTH else torch.float32
     assert choose_dtype(cpu) is expected
     assert choose_dtype(cpu, "float16") is torch.float16
     with pytest.raises(BackboneError, match="int4"):
@@ -169,37 +169,62 @@ def test_formats_and_devices_are_named() -> None:
         choose_device("toaster")
 
 
-@pytest.mark.parametrize(
-    ("flags", "native"),
-    [("avx512_bf16 amx_bf16", True), ("avx512_bf16 avx2", False), (None, False)],
-)
-def test_bfloat16_is_taken_only_with_tiles(tmp_path: Path, flags: str | None, native: bool) -> None:
-    info = tmp_path / "cpuinfo"
-    if flags is not None:
-        info.write_text(f"flags\t\t: fpu {flags}\n")
-    assert cpu_has_bfloat16_tiles(info) is native
+@pytest.fixture
+def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Nothing has been measured yet; the folder of what is kept."""
+    monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path))
+    hardware._kept_gain.cache_clear()
+    yield tmp_path / "rates"
+    hardware._kept_gain.cache_clear()
+
+
+def test_the_gain_of_bfloat16_is_measured_once_and_kept(
+    anew: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = iter((1.7, 0.4))
+    monkeypatch.setattr(hardware, "_measured_gain", lambda: next(measured))
+    for _ in range(2):
+        hardware._kept_gain.cache_clear()  # as another process of this machine would find it
+        assert [hardware._kept_gain(anew / "a.json") for _ in range(2)] == [1.7, 1.7]
+    (anew / "a.json").write_text('{"gain": "much"}')
+    hardware._kept_gain.cache_clear()
+    assert hardware._kept_gain(anew / "a.json") == 0.4
+
+
+def test_a_gain_that_cannot_be_kept_is_measured_all_the_same(anew: Path) -> None:
+    anew.write_text("a file where the folder belongs")
+    assert hardware._kept_gain(anew / "a.json") >= 0.0
+
+
+def test_the_gain_is_how_many_times_as_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = {torch.float32: 1.0, torch.bfloat16: 0.5}
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(hardware, "_product_seconds", taken.__getitem__)
+    assert hardware._measured_gain() == 2.0
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize(
-    ("device", "hardware", "native"),
+    ("device", "has", "native"),
     [
         ("mps", Hardware(macos=14, apple_chip=3), True),
         ("mps", Hardware(macos=26, apple_chip=5), True),
         ("mps", Hardware(macos=13, apple_chip=3), False),
         ("mps", Hardware(macos=15, apple_chip=2), False),
         ("mps", Hardware(macos=15), False),
-        ("mps", Hardware(macos=13, cpu_tiles=True, cuda_bfloat16=True), False),
+        ("mps", Hardware(macos=13, cpu_gain=2.0, cuda_bfloat16=True), False),
         ("cuda", Hardware(cuda_bfloat16=True), True),
-        ("cuda", Hardware(cpu_tiles=True), False),
-        ("cpu", Hardware(cpu_tiles=True), True),
+        ("cuda", Hardware(cpu_gain=2.0), False),
+        ("cpu", Hardware(cpu_gain=2.0), True),
+        ("cpu", Hardware(cpu_gain=1.1), False),
         ("cpu", Hardware(macos=14, apple_chip=4), False),
-        ("xpu", Hardware(cuda_bfloat16=True, cpu_tiles=True), False),
+        ("xpu", Hardware(cuda_bfloat16=True, cpu_gain=2.0), False),
     ],
 )
-def test_the_format_follows_the_hardware(device: str, hardware: Hardware, native: bool) -> None:
-    chosen = choose_dtype(torch.device(device), hardware=hardware)
+def test_the_format_follows_the_hardware(device: str, has: Hardware, native: bool) -> None:
+    chosen = choose_dtype(torch.device(device), hardware=has)
     assert chosen is (torch.bfloat16 if native else torch.float32)
-    assert choose_dtype(torch.device(device), "bfloat16", hardware=hardware) is torch.bfloat16
+    assert choose_dtype(torch.device(device), "bfloat16", hardware=has) is torch.bfloat16
 
 
 @pytest.mark.parametrize(
@@ -224,8 +249,9 @@ def test_apple_chips(name: str, number: int) -> None:
 
 
 def test_this_machine_is_looked_at() -> None:
-    found = Hardware.here()
-    assert found.cpu_tiles == cpu_has_bfloat16_tiles()
+    found = Hardware.here("cpu")
+    assert found.cpu_gain == hardware.bfloat16_gain() >= 0.0
+    assert Hardware.here("mps").cpu_gain == 0.0
     assert (found.macos > 0) == (sys.platform == "darwin")
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 import logging
 import platform
 import re
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from hiprobe.errors import BackboneError
+from hiprobe.documents.checked import read_json
+from hiprobe.errors import BackboneError, StorageError
+from hiprobe.machine import processor_flags, processor_name
+from hiprobe.settings import cache_folder
 from hiprobe.spec import DTYPES, QUANTISED
+from hiprobe.store.text_files import json_text, write_text
 
 
 def take_gpu(number: int) -> None:
@@ -53,36 +61,36 @@ MPS_BFLOAT16_CHIP = 3
 
 @dataclass(frozen=True)
 class Hardware:
-    """What decides the number format, as one machine has it.
+    """What decides the number format on a device, as one machine has it.
 
     Attributes:
         cuda_bfloat16: its CUDA GPU multiplies bfloat16 itself (Ampere on).
-        cpu_tiles: its CPU multiplies bfloat16 matrices itself (AMX).
+        cpu_gain: how many times as fast its CPU multiplies matrices in bfloat16 as in float32.
         macos: major version of its macOS, 0 on other systems.
         apple_chip: 3 for an Apple M3 (Pro, Max, Ultra), 0 where it is none of Apple's.
     """
 
     cuda_bfloat16: bool = False
-    cpu_tiles: bool = False
+    cpu_gain: float = 0.0
     macos: int = 0
     apple_chip: int = 0
 
     @classmethod
-    def here(cls) -> Hardware:
-        """This machine."""
+    def here(cls, device_type: str) -> Hardware:
+        """This machine, as far as it matters for a device."""
         return cls(
-            cuda_bfloat16=torch.cuda.is_available()
+            cuda_bfloat16=device_type == "cuda"
             and torch.cuda.is_bf16_supported(including_emulation=False),
-            cpu_tiles=cpu_has_bfloat16_tiles(),
+            cpu_gain=bfloat16_gain() if device_type == "cpu" else 0.0,
             macos=macos_version(platform.mac_ver()[0]),
             apple_chip=apple_chip(_chip_name()),
         )
 
     def has_bfloat16(self, device_type: str) -> bool:
-        """Whether a device of this machine computes in bfloat16 itself."""
+        """Whether a device of this machine is faster in bfloat16."""
         native = {
             "cuda": self.cuda_bfloat16,
-            "cpu": self.cpu_tiles,
+            "cpu": self.cpu_gain >= WORTH,
             "mps": self.macos >= MPS_BFLOAT16_MACOS and self.apple_chip >= MPS_BFLOAT16_CHIP,
         }
         return native.get(device_type, False)
@@ -113,14 +121,14 @@ def _chip_name() -> str:
 def choose_dtype(
     device: torch.device, name: str | None = None, *, hardware: Hardware | None = None
 ) -> torch.dtype:
-    """The named format, else bfloat16 where the hardware has it and float32 where it is emulated.
+    """The named format, else bfloat16 where the hardware is faster in it, and float32 elsewhere.
 
     float16 is never chosen: the deep layers of several models overflow in it.
 
     Args:
         device: where the model runs.
         name: of the format, None for a choice.
-        hardware: what the machine has, `Hardware.here()` where None.
+        hardware: what the machine has, this one where None.
 
     Raises:
         BackboneError: the name is unknown.
@@ -130,19 +138,70 @@ def choose_dtype(
             raise BackboneError(f"dtype {name!r} is unknown; choose one of {', '.join(DTYPES)}")
         chosen: torch.dtype = getattr(torch, name)
         return chosen
-    native = (hardware or Hardware.here()).has_bfloat16(device.type)
+    native = (hardware or Hardware.here(device.type)).has_bfloat16(device.type)
     return torch.bfloat16 if native else torch.float32
 
 
-def cpu_has_bfloat16_tiles(cpu_info: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the CPU multiplies bfloat16 matrices itself (AMX).
+# How many times as fast bfloat16 has to be on a CPU. It moves states by 1e-2 of their length, which
+# a few percent are not worth. Processors lie far off: an EPYC with AVX512_BF16 has 2.2 to 2.4, and
+# its segments of SmolVLM2 take 0.64 of the time; without that instruction it has 0.4.
+WORTH = 1.3
 
-    AVX-512's bfloat16 alone does not count: matrices are slower in it than in float32.
+# Positions, and edges of a matrix of a feed-forward part: some milliseconds in float32.
+_PRODUCT = (128, 896, 2048)
+_TURNS = 10
+
+# What is measured in one format at most, after the first turn. Without the instructions a product
+# may take fifty times as long.
+_MOST_SECONDS = 0.1
+
+
+def bfloat16_gain() -> float:
+    """How many times as fast this CPU multiplies matrices in bfloat16 as in float32.
+
+    Measured, since the name of an instruction does not tell, and kept in the cache folder: two
+    workers that came to different ends would make states of different formats.
     """
+    told = [processor_name(), processor_flags(), torch.__version__]
+    told.append(torch.backends.cpu.get_cpu_capability())  # less where the environment limits it
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return _kept_gain(cache_folder() / "rates" / f"bfloat16-{digest}.json")
+
+
+@cache
+def _kept_gain(path: Path) -> float:
+    # None yet, or a damaged one: it is measured again.
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return float(read_json(path)["gain"])
+    found = _measured_gain()
+    with suppress(StorageError):  # a folder that cannot be written costs this much each time
+        write_text(path, json_text({"gain": found}) + "\n")
+    return found
+
+
+def _measured_gain() -> float:
+    # With one thread: several wait for each other where other work goes on, which counts as theirs.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        return "amx_bf16" in cpu_info.read_text(encoding="utf-8").split()
-    except OSError:
-        return False
+        return _product_seconds(torch.float32) / _product_seconds(torch.bfloat16)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.inference_mode()
+def _product_seconds(dtype: torch.dtype) -> float:
+    """By the processor's time, in which other work on the machine hardly counts."""
+    positions, width, wide = _PRODUCT
+    rows, matrix = torch.ones(positions, width).to(dtype), torch.ones(wide, width).to(dtype)
+    torch.nn.functional.linear(rows, matrix)  # kernels are chosen at the first
+    found: list[float] = []
+    while len(found) < _TURNS and sum(found) < _MOST_SECONDS:
+        began = time.process_time()
+        torch.nn.functional.linear(rows, matrix)
+        found.append(time.process_time() - began)
+    # Some clocks of processors tick only every few milliseconds.
+    return max(min(found), 1e-6)
 
 
 def check_quantised(name: str | None) -> None:

@@ -18,6 +18,7 @@ from hiprobe.backbones.catalogue import CatalogueEntry, find_entry, stored_shape
 from hiprobe.backbones.hf.families import build_family
 from hiprobe.backbones.hf.family import Parts, Wording
 from hiprobe.backbones.hf.generic import model_class
+from hiprobe.backbones.hf.hardware import choose_dtype
 from hiprobe.backbones.hf.hf_load import without_head
 from hiprobe.backbones.hf.hf_model import HfBackbone
 from hiprobe.backbones.hf.measured import measured_shape
@@ -126,8 +127,8 @@ def random_backbone(
 def random_backbone_of(
     entry: CatalogueEntry, *, device: str, cut_at_layer: int | None = None, seed: int = 0
 ) -> HfBackbone:
-    """The same in the format that the device is fast in: bfloat16 on a GPU, else float32."""
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    """The same in the format that a model would be opened in on the device."""
+    dtype = choose_dtype(torch.device(device))
     return random_backbone(entry, device=device, dtype=dtype, cut_at_layer=cut_at_layer, seed=seed)
 
 
