@@ -1,5 +1,6 @@
 """Rows that lie in a file are those that were appended, and what reads them sees no difference."""
 
+import errno
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from hiprobe.joined import join_states, members_of
 from hiprobe.large_rows import GrowingRows, give_back, row_blocks
 from hiprobe.probe.probe import Probe
 from hiprobe.states import LabelledStates, States, VideoStates
+from hiprobe.store.states_cache import StatesCache
 from hiprobe.store.states_file import read_states, write_states
+from hiprobe.video.write import write_video
 
 
 @pytest.fixture
@@ -80,6 +83,38 @@ def test_a_full_disk_leaves_the_rows_in_memory(on_disk, monkeypatch):
     np.testing.assert_array_equal(rows.since(70), np.concatenate(pieces)[70:])
 
 
+def test_rows_come_back_where_no_map_can_be_made(on_disk, monkeypatch):
+    """No file handle is left: a map needs one of its own."""
+
+    def no_handle(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    pieces = [np.full((40, 4), n, np.float32) for n in range(4)]
+    rows = grown(pieces, (4,))
+    monkeypatch.setattr(large_rows, "_OwnMap", no_handle)
+    np.testing.assert_array_equal(rows.all(), np.concatenate(pieces))
+
+
+def test_a_map_of_the_caller_is_left_alone(on_disk, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((60, 1, 4), np.float32))
+    theirs = np.load(tmp_path / "x.npy", mmap_mode="c")
+    theirs[:] = 5.0
+    for _ in row_blocks(theirs):
+        pass
+    give_back(theirs)
+    assert theirs.min() == 5.0
+
+
+def test_a_user_without_a_home_keeps_the_rows_in_memory(on_disk, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(large_rows, "arrays_folder", no_home)
+    with pytest.warns(UserWarning, match="home directory"):
+        rows = grown([np.ones((40, 4), np.float32)] * 2, (4,))
+    assert rows.all().shape == (80, 4)
+
+
 def test_a_folder_that_cannot_be_made_too(on_disk, tmp_path):
     (tmp_path / "cache").write_text("a file")
     with pytest.warns(UserWarning, match="HIPROBE_CACHE"):
@@ -87,7 +122,7 @@ def test_a_folder_that_cannot_be_made_too(on_disk, tmp_path):
     assert rows.all().shape == (40, 4)
 
 
-def read_at(reading, rng, *, rows=60, layers=(1, 2, 3), width=5) -> States:
+def read_at(reading, rng, *, rows=61, layers=(1, 2, 3), width=5) -> States:
     """States far from 0, of which the seventh segment failed."""
     values = rng.normal(3, 1, (rows, len(layers), width)).astype(np.float32)
     failed = np.arange(rows) == 6
@@ -113,7 +148,7 @@ def everything(folder) -> list[np.ndarray]:
     read = read_states(folder / "v.safetensors").states
     joined = join_states(read, members_of(list(read.values()), every_layers=1))
     chosen = read["last"].select_layers([1, 3])
-    rows = chosen.select_rows(np.arange(60) % 7 < 4)
+    rows = chosen.select_rows(np.arange(61) % 7 < 4)
     clips = [
         LabelledStates(
             name=f"c{n}",
@@ -144,3 +179,39 @@ def test_what_is_not_finite_is_found_in_a_file_too(on_disk):
     values[[31, 44], 1, 2] = np.nan
     with pytest.raises(StatesError, match=r"segments \[31, 44\] are not finite"):
         replace(states, values=values)
+
+
+class _Grey:
+    """Every state is 1."""
+
+    layer_count, width = 2, 4
+    fingerprint = Fingerprint("grey", "what?", "float32", "none")
+
+    def states(self, segments, *, layers, readings=("last",)):
+        return {r: np.ones((len(segments), len(layers), 4), np.float32) for r in readings}
+
+    def describe(self, *_, **__):
+        return ""
+
+
+def test_ctrl_c_while_rows_are_written_loses_nothing(on_disk, monkeypatch, tmp_path):
+    from hiprobe.pipeline import ExtractionSettings, extract_video
+
+    video = tmp_path / "v.mp4"
+    write_video(video, iter([np.full((32, 32, 3), 90, np.uint8)] * 24 * 20), fps=24)
+    cache, settings = StatesCache(tmp_path / "states"), ExtractionSettings(layers=(1, 2))
+    write_all, calls = large_rows._write_all, []
+
+    def interrupted(file, rows):
+        calls.append(rows)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write_all(file, rows)
+
+    monkeypatch.setattr(large_rows, "_write_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        extract_video(video, backbone=_Grey(), settings=settings, cache=cache)
+    (kept,) = cache.entries()
+    assert kept.partial
+    found = extract_video(video, backbone=_Grey(), settings=settings, cache=cache).states["last"]
+    assert found.values.shape == (20, 2, 4) and (found.values == 1).all()

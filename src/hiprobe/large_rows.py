@@ -97,7 +97,10 @@ class GrowingRows:
         pieces = list(self._held)
         if self._written_rows and self._file is not None:
             length = self._written_rows * self._row_bytes
-            mapped = mmap.mmap(self._file.fileno(), length, access=mmap.ACCESS_READ)
+            try:
+                mapped = _OwnMap(self._file.fileno(), length, access=mmap.ACCESS_READ)
+            except OSError:  # no file handle is left, or no room in the addresses
+                return self.since(0)
             pieces.insert(0, np.frombuffer(mapped, np.float32).reshape(-1, *self.shape))
         if len(pieces) == 1:
             return pieces[0]
@@ -112,7 +115,7 @@ class GrowingRows:
             self._file.seek(self._written_rows * self._row_bytes)
             for rows in self._held:
                 _write_all(self._file, rows)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter where a user has no home at all
             self._may_write = False
             warnings.warn(
                 f"states stay in memory, since the disk does not take them: {error}; free some "
@@ -122,6 +125,10 @@ class GrowingRows:
             return
         self._written_rows += self._held_rows
         self._held, self._held_rows = [], 0
+
+
+class _OwnMap(mmap.mmap):
+    """A map that was made here: of another one, `give_back` could drop what was written to it."""
 
 
 def _nameless_file() -> FileIO:
@@ -164,5 +171,5 @@ def give_back(values: NDArray[np.floating]) -> None:
         found = found.base
     if isinstance(found, memoryview):
         found = found.obj
-    if isinstance(found, mmap.mmap) and hasattr(found, "madvise"):  # not on Windows
+    if isinstance(found, _OwnMap) and hasattr(found, "madvise"):  # not on Windows
         found.madvise(mmap.MADV_DONTNEED)

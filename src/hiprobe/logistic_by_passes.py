@@ -8,6 +8,7 @@ thousand rows give a preconditioner, a shrunk estimate of the curvature, so that
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -120,14 +121,19 @@ def fit_by_passes(
         return _minimised(loss, history, iterations)
 
 
+_LIMIT = threading.Lock()
+
+
 @contextmanager
 def _pool() -> Iterator[Executor]:
     """Threads that take parts of the rows; BLAS has one in each, for a product of one block is too
     small to be shared."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads_in_use()) as pool:
-        yield pool
+    # The limit is the whole process's. Of two fits that overlap, the second would take the first
+    # one's limit for the usual number of threads, and leave it behind.
+    with _LIMIT, threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads_in_use()) as of:
+        yield of
 
 
 def _parts(rows: int) -> list[slice]:
@@ -229,14 +235,21 @@ def _preconditioner(x: _Rows, mean: _Floats, scale: _Floats, weights: _Floats) -
     sample = np.ones((count, x.shape[1] + 1), dtype=np.float32)  # the last one is the bias
     sample[:, :-1] = (x[rows] - mean.astype(np.float32)) / scale.astype(np.float32)
     sample *= np.sqrt(weights[rows] * len(x) / (4 * count)).astype(np.float32)[:, None]
-    products = sample @ sample.T
     diagonal = np.diag_indices(count)
-    products[diagonal] += 1  # the penalty's own
-    pivots = np.diag(np.linalg.cholesky(products))
+    try:
+        products = sample @ sample.T
+        products[diagonal] += 1  # the penalty's own
+        pivots = np.diag(np.linalg.cholesky(products))
+    except np.linalg.LinAlgError:
+        # With a weak penalty the 1 is lost in float32's rounding. Always in float64 it would take
+        # twice as long.
+        products = sample.astype(np.float64) @ sample.T.astype(np.float64)
+        products[diagonal] += 1
+        pivots = np.diag(np.linalg.cholesky(products))
     # In dimensions that the sample does not show the curvature is that of its lesser ones, and a
     # large share of what it does show is chance: hence far more ridge than the penalty's.
     ridge = 1 + _RIDGE * float(np.exp(2 * np.log(pivots).mean()))
-    products[diagonal] += np.float32(ridge - 1)
+    products[diagonal] += products.dtype.type(ridge - 1)
     factor = cho_factor(products, lower=True, check_finite=False)
 
     def step(gradient: _Floats) -> _Floats:

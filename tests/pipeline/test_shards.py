@@ -14,7 +14,7 @@ from test_growing_file import AtWork
 
 from hiprobe.backbones.interface import Backbone
 from hiprobe.errors import StatesError
-from hiprobe.pipeline import ExtractionSettings, Stretch, extract_clip, extract_video
+from hiprobe.pipeline import ExtractionSettings, Stretch, extract_clip, extract_video, shards
 from hiprobe.pipeline.reading import ReadUnit, Shard
 from hiprobe.pipeline.shards import EndOfVideo, join_shards, read_shard, split
 from hiprobe.pipeline.stream import extract_units
@@ -273,3 +273,40 @@ def test_the_whole_clip_beside_kept_segments(video: Path, tmp_path: Path) -> Non
     clip = extract_clip(unit.video, backbone=ColourBackbone(), settings=SETTINGS)
     assert np.array_equal(clips["what?"].clip["last"].values, clip.clip["last"].values)
     assert len(segments["what?"].states["last"]) == 34
+
+
+class ReadByAnother(ColourBackbone):
+    """While it reads its first batch, another worker reads the whole video."""
+
+    def __init__(self, unit: ReadUnit, cache: StatesCache) -> None:
+        super().__init__()
+        self.unit, self.cache = unit, cache
+
+    def states(self, segments, *, layers, readings=("last",)):  # type: ignore[no-untyped-def]
+        extract_units(
+            self.unit.video,
+            backbone=ColourBackbone(),
+            prompts=self.unit.prompts,
+            want=("segments",),
+            settings=self.unit.settings,
+            cache=self.cache,
+        )
+        return super().states(segments, layers=layers, readings=readings)
+
+
+def test_pieces_of_a_video_that_is_done_meanwhile_go(video: Path, tmp_path: Path) -> None:
+    cache, unit = StatesCache(tmp_path), unit_of(video)
+    backbone = ReadByAnother(unit, cache)
+    read_shard(replace(unit, shard=Shard(8, 16)), backbone=backbone, cache=cache, progress=None)
+    assert len(entries(cache)) == 1
+
+
+def test_what_cannot_be_opened_is_not_split(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the thread of a crew any error would end the run of all files."""
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("a decoder said something new")
+
+    assert split(unit_of(video), count=2)
+    monkeypatch.setattr(shards, "estimated_count", fails)
+    assert split(unit_of(video), count=2) == ()

@@ -1,13 +1,16 @@
 """Very many rows are fitted where they lie, with the scores of a fit in float64."""
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
 
 from hiprobe.classifiers import DEFAULT_STRENGTH
 from hiprobe.errors import StatesError
+from hiprobe.evaluation.metrics.ranking import roc_auc
 from hiprobe.scorer import MANY_ROWS, class_weights, make_scorer
 
 
@@ -62,6 +65,23 @@ def test_the_number_of_threads_changes_nothing(monkeypatch):
     for other in found[1:]:
         np.testing.assert_array_equal(other.weights, found[0].weights)
         np.testing.assert_array_equal(other.mean, found[0].mean)
+
+
+def test_fits_that_overlap_leave_the_number_of_threads():
+    def threads():
+        return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
+
+    x, y = correlated()
+    before = threads()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: make_scorer("logistic").fit(x, y), range(6)))
+    assert threads() == before
+
+
+def test_a_weak_penalty_is_fitted_too():
+    x, y = correlated(width=64)
+    fitted = make_scorer("logistic", c=1e4).fit(x, y)
+    assert np.isfinite(fitted.weights).all() and roc_auc(fitted.probability(x), y) > 0.7
 
 
 def test_what_cannot_be_fitted_is_refused():

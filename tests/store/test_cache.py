@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -8,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiprobe.errors import VideoError
+from hiprobe.errors import StatesError, VideoError
 from hiprobe.fingerprint import Fingerprint
 from hiprobe.states import States, VideoStates
+from hiprobe.store import states_cache
 from hiprobe.store.states_cache import StatesCache
 
 TINY = Fingerprint("tiny", "abc", "float32", "what?")
@@ -180,3 +182,18 @@ def test_two_processes_share_one_folder(tmp_path: Path) -> None:
     for process in running:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error.decode()
+
+
+@pytest.mark.parametrize(("number", "is_kept"), [(errno.EMFILE, True), (errno.EIO, False)])
+def test_a_lack_of_file_handles_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_kept: bool
+) -> None:
+    cache = StatesCache(tmp_path)
+    cache.put("k", make_states(), video="v.mp4")
+
+    def fails(path: Path) -> None:
+        raise StatesError(f"cannot read {path}") from OSError(number, "as the system says it")
+
+    monkeypatch.setattr(states_cache, "read_states", fails)
+    assert cache.get("k", layers=[1, 2, 3], readings=["last"]) is None
+    assert bool(cache.entries()) is is_kept

@@ -70,7 +70,8 @@ class TensorFile:
                 return np.asarray(self._opened.get_tensor(name))
             rows, count = GrowingRows(shape[1:]), block_rows(4 * math.prod(shape[1:]))
             for first in range(0, shape[0], count):
-                rows.append(part[first : first + count])
+                # The library refuses a slice that ends beyond the tensor.
+                rows.append(part[first : min(first + count, shape[0])])
             return rows.all()
 
     def column(self, name: str, number: int) -> NDArray[Any]:

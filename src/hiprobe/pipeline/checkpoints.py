@@ -239,7 +239,9 @@ class Rows:
             layers = layers_at(key[1], self.request.layers)
             shape = (len(self) - first_row, len(layers), self.request.backbone.width)
             return np.zeros(shape, np.float32)
-        return store.since(first_row) if first_row else store.all()
+        # Where Ctrl-C came in the middle of `add`, some readings have rows that the rest lacks.
+        values = store.since(first_row) if first_row else store.all()
+        return values[: len(self) - first_row]
 
     def _keys(self) -> list[_Key]:
         return [(p, r) for p in self.request.prompts for r in self.request.readings]

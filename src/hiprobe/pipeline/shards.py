@@ -17,7 +17,7 @@ from math import lcm
 import numpy as np
 
 from hiprobe.backbones.interface import Backbone
-from hiprobe.errors import HiProbeError, StatesError
+from hiprobe.errors import StatesError
 from hiprobe.pipeline.checkpoints import Rows, StatesRequest
 from hiprobe.pipeline.kept_states import KeptStates
 from hiprobe.pipeline.reading import EVERY_SEGMENT, SHARD_PIECES, ReadUnit, Shard
@@ -61,7 +61,8 @@ def split(unit: ReadUnit, *, count: int) -> tuple[ReadUnit, ...]:
     if "segments" not in unit.want or settings.overlaps or settings.skip_still:
         return ()
     expected = None
-    with suppress(HiProbeError, OSError):  # told by whoever reads the video
+    # Any error, since it would end the run of all files here; whoever reads the video tells it.
+    with suppress(Exception):
         expected = estimated_count(unit.video, settings, unit.stretch)
     border = lcm(settings.checkpoint_segments, settings.batch_segments)
     count = min(count, (expected or 0) // (SHARD_PIECES * border))
@@ -113,10 +114,19 @@ def read_shard(
     clock = Clock(progress, total, name=unit.video.name)
     work = ShardPass(kept, SegmentReader, unit.settings, clock, shard)
     rows, reader = work.rows()
+    _drop_if_finished(unit, backbone, cache)
     if shard.end is not None and len(rows) == shard.end - shard.first:
         return None
     times = [*work.before, *zip(rows.start_seconds, rows.end_seconds, strict=True)]
     return EndOfVideo(len(times), _digest_of(times), reader.outcome or "end")
+
+
+def _drop_if_finished(unit: ReadUnit, backbone: Backbone, cache: StatesCache | None) -> None:
+    """Remove pieces of a video that another worker has read as one meanwhile: nobody else would."""
+    kept = kept_of(unit, "segments", backbone=backbone, cache=cache)
+    finished = kept.finished()
+    if finished and not kept.without(finished).request.prompts:
+        kept.remove_parts()
 
 
 def join_shards(

@@ -28,7 +28,7 @@ from hiprobe.store.states_cache import StatesCache
 from hiprobe.video.clip import read_clip_and_outcome
 from hiprobe.video.segments import ClipAndSegments, SegmentReader, SegmentTimes
 from hiprobe.video.still import StillGate
-from hiprobe.video.video_info import video_info
+from hiprobe.video.video_info import stated_extent
 
 T = TypeVar("T")
 Reader = TypeVar("Reader", bound=SegmentReader)
@@ -132,18 +132,14 @@ def estimated_count(
     video: Path | str, settings: ExtractionSettings, stretch: Stretch
 ) -> int | None:
     """How many segments there will be, by the header; None where it does not say."""
-    info = video_info(video)
-    frames, length, fps = (
-        info.frame_count_from_header,
-        info.duration_seconds_from_header,
-        info.fps_from_header,
-    )
-    if stretch != WHOLE or not frames or not length:
-        if length is None or fps is None:
-            return None
+    extent = stated_extent(video)
+    if extent is None:
+        return None
+    frames, length = extent.frame_count, extent.seconds
+    if stretch != WHOLE:
         end = length if stretch.end_seconds is None else min(length, stretch.end_seconds)
-        length = end - (stretch.start_seconds or 0.0)
-        frames = max(1, round(length * fps))
+        part = max(0.0, end - (stretch.start_seconds or 0.0))
+        frames, length = max(1, round(frames * part / length)), part
     return settings.segment_count(frame_count=frames, seconds=length)
 
 

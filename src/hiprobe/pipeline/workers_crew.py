@@ -369,14 +369,16 @@ class Crew:
                 return
         if unit is not None:
             self._deaths[unit] += 1
-            if self._deaths[unit] > RETRIES:
+            if not self._is_asked(unit):
+                pass  # a shard of a video that nobody waits for any more
+            elif self._deaths[unit] > RETRIES:
                 error = VideoError(
                     f"{unit.video}: the worker that read it ended {self._deaths[unit]} times, "
                     f"the last time so: {how}; the file may crash the decoder or need too much "
                     "memory, leave it out or convert it"
                 )
                 self._end(self._split_of(unit) or unit, Outcome(error))
-            elif self._is_asked(unit):
+            else:
                 self._waiting[unit] = None
         self._hands.start(number)
 

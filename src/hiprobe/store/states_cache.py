@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -36,6 +37,9 @@ from hiprobe.store.states_file import (
 )
 
 PARTS_SUFFIX = ".parts"
+
+# File handles and memory.
+_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 # Files written whole; a leading dot marks one that another process is still writing.
 FINISHED = "[!.]*.safetensors"
@@ -110,8 +114,10 @@ class StatesCache:
                     set(layers_at(r, layers)) <= set(layers_at(r, held)) for r in readings
                 ):
                     return _restrict(read_states(path), layers, readings)
-            except StatesError:
-                remove_entry(path)
+            except StatesError as error:
+                # What the machine lacks at the moment is no damage of the file.
+                if getattr(error.__cause__, "errno", None) not in _LACKING:
+                    remove_entry(path)
         return None
 
     def find(self, key: str, *, layers: Sequence[int], readings: Sequence[Reading]) -> Path | None:

@@ -218,31 +218,67 @@ def video_extent(path: Path | str) -> VideoExtent:
     Raises:
         VideoError: the file cannot be opened, is no video, or has no picture.
     """
-    file = Path(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other tracks: the run itself will say it
-        with open_video(file) as (container, stream):
-            codec, base = stream.codec_context, float(stream.time_base)
-            pixels, usual = (codec.height, codec.width), nominal_frame_seconds(stream)
-            stated, rate = stated_duration(container, stream), frame_rate(stream)
-            count, start = int(stream.frames or 0), float((stream.start_time or 0) * base)
-    length = None if stated is None else stated.length_seconds(start_seconds=start)
-    if count and (length or rate):
-        return VideoExtent(file, count, length or count * usual, pixels)
-    if length and rate:
-        return VideoExtent(file, max(1, round(length * rate)), length, pixels)
-    return _counted(file, pixels, usual_seconds=usual)
+    header = _Header.of(Path(path))
+    return header.extent() or _counted(header)
 
 
-def _counted(file: Path, pixels: tuple[int, int], *, usual_seconds: float) -> VideoExtent:
+def stated_extent(path: Path | str) -> VideoExtent | None:
+    """The extent as the header states it, without decoding; None where it does not.
+
+    Raises:
+        VideoError: the file cannot be opened, or is no video.
+    """
+    return _Header.of(Path(path)).extent()
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the header says: 0 or None for what it does not."""
+
+    file: Path
+    frame_count: int
+    length_seconds: float | None
+    frame_rate: float | None
+    usual_seconds: float
+    frame_pixels: tuple[int, int]
+
+    @classmethod
+    def of(cls, file: Path) -> _Header:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other tracks: the run itself will say it
+            with open_video(file) as (container, stream):
+                codec, base = stream.codec_context, float(stream.time_base)
+                stated, start = stated_duration(container, stream), stream.start_time or 0
+                start_seconds = float(start * base)
+                return cls(
+                    file,
+                    int(stream.frames or 0),
+                    None if stated is None else stated.length_seconds(start_seconds=start_seconds),
+                    frame_rate(stream),
+                    nominal_frame_seconds(stream),
+                    (codec.height, codec.width),
+                )
+
+    def extent(self) -> VideoExtent | None:
+        count, length, rate = self.frame_count, self.length_seconds, self.frame_rate
+        if count and (length or rate):
+            seconds = length or count * self.usual_seconds
+            return VideoExtent(self.file, count, seconds, self.frame_pixels)
+        if length and rate:
+            frames = max(1, round(length * rate))
+            return VideoExtent(self.file, frames, length, self.frame_pixels)
+        return None
+
+
+def _counted(header: _Header) -> VideoExtent:
     """By its packets; where they have no sure times, each stands for the usual duration."""
-    packets = read_packets(file)
+    packets = read_packets(header.file)
     count = packets.count or len(packets.times)
-    seconds = count * usual_seconds
+    seconds = count * header.usual_seconds
     if packets.times:
         (first, _), (last, duration) = packets.times[0], packets.times[-1]
         seconds = (last - first + duration) * packets.time_base_seconds
-    return VideoExtent(file, count, seconds, pixels, is_counted=True)
+    return VideoExtent(header.file, count, seconds, header.frame_pixels, is_counted=True)
 
 
 def recorded_at(video: Path | str) -> datetime | None:
