@@ -75,6 +75,26 @@ def poisoned(number: int) -> Backbone:
     return Poisoned()
 
 
+@dataclass
+class Meeting(Marked):
+    """Goes on once so many workers have left marks: one may be ready much later than another."""
+
+    workers: int = 1
+
+    def states(self, segments, *, layers, readings=("last",)):  # type: ignore[no-untyped-def]
+        found = super().states(segments, layers=layers, readings=readings)
+        ends_seconds = time.monotonic() + 120
+        while len({mark.name.split("-")[0] for mark in self.folder.iterdir()}) < self.workers:
+            if time.monotonic() > ends_seconds:
+                raise RuntimeError("no other worker has read anything")
+            time.sleep(0.01)
+        return found
+
+
+def meeting(folder: Path, workers: int, number: int) -> Backbone:
+    return Meeting(folder=folder, workers=workers)
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a run over videos gave."""

@@ -23,6 +23,7 @@ from engine_parts import (
     cannot,
     colour,
     marked,
+    meeting,
     not_the_same,
     poisoned,
     run_over,
@@ -34,7 +35,7 @@ from hiprobe.errors import BackboneError, EngineError
 from hiprobe.pipeline.extraction import extract_prompts, extract_video
 from hiprobe.pipeline.ray_hands import RayHands
 from hiprobe.pipeline.reading import ReadUnit
-from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenBackbone, crew_of
+from hiprobe.pipeline.workers import CachePlace, ElsewhereBackbone, OpenBackbone
 from hiprobe.pipeline.workers_crew import Crew, Hands
 from hiprobe.pipeline.workers_processes import ProcessHands
 from hiprobe.progress import ProgressEvent
@@ -143,7 +144,11 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_long_video_is_shared_by_the_workers(
-    engine: Open, long: Path, videos: list[Path], tmp_path: Path
+    engine: Open,
+    long: Path,
+    videos: list[Path],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     other, cache, marks = (
         StatesCache(tmp_path / "other"),
@@ -153,15 +158,14 @@ def test_a_long_video_is_shared_by_the_workers(
     marks.mkdir()
     files = [videos[0], videos[2], long]
     plain = run_over(files, colour(0), other, settings=LONG)
-    backbone = engine(partial(marked, marks, 0.05), cache)
-    ran = run_over(files, backbone, cache, settings=LONG)
+    workers = 1 if request.node.callspec.params["engine"] == HERE else 2
+    ran = run_over(files, engine(partial(meeting, marks, workers), cache), cache, settings=LONG)
     assert same(ran.found, plain.found) and ran.reasons == plain.reasons
     entries = {entry.path.name: entry.path.read_bytes() for entry in cache.entries()}
     assert entries == {entry.path.name: entry.path.read_bytes() for entry in other.entries()}
     pids, numbers = zip(*(mark.name.split("-")[::2] for mark in marks.iterdir()), strict=True)
     assert sorted(map(int, numbers)) == sorted([0, 1, *range(40)])
-    if crew_of(backbone) is not None:
-        assert len(set(pids)) == 2
+    assert len(set(pids)) == workers
     ends = [[e.seconds_of_video for e in r.events][-1] for r in (ran, plain)]
     assert ends[0] == pytest.approx(ends[1])
 
