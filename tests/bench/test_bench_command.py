@@ -73,7 +73,7 @@ def test_the_ways_are_timed_in_turn_and_their_states_compared(
     shares = {way.name: way.share_of_floor for way in found.ways}
     assert shares.pop(ways.STILL) is None
     assert all(share is not None and 0 < share < 1 for share in shares.values())
-    assert (found.is_random, found.dtype, found.backbone) == (False, "float32", opened.name)
+    assert (found.is_random, found.dtype, found.backbone) == (False, opened.dtype, opened.name)
     monkeypatch.setattr(ways, "SLOW_SECONDS", 0.0)
     slow = measure_extraction(opened, segments, turns=5, say=silent)
     assert slow.way(ways.TOGETHER) is None
