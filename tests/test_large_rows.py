@@ -25,6 +25,7 @@ def on_disk(monkeypatch, tmp_path):
     """A few hundred bytes are large already."""
     monkeypatch.setenv("HIPROBE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(large_rows, "HELD_BYTES", 300)
+    monkeypatch.setattr(large_rows, "_available_bytes", lambda: 1200)
     monkeypatch.setattr(large_rows, "_BLOCK_BYTES", 200)
 
 
@@ -171,6 +172,13 @@ def test_states_in_a_file_are_the_same(tmp_path, request):
     for memory, file in zip(in_memory[:-1], in_files[:-1], strict=True):
         np.testing.assert_array_equal(file, memory)
     np.testing.assert_allclose(in_files[-1], in_memory[-1], rtol=1e-6)
+
+
+def test_what_fits_into_memory_is_read_into_it(on_disk, monkeypatch, tmp_path):
+    write_states(tmp_path / "v.safetensors", read_at("last", np.random.default_rng(0)))
+    assert not read_states(tmp_path / "v.safetensors").states["last"].values.flags.writeable
+    monkeypatch.setattr(large_rows, "_available_bytes", lambda: 1_000_000)
+    assert read_states(tmp_path / "v.safetensors").states["last"].values.flags.writeable
 
 
 def test_what_is_not_finite_is_found_in_a_file_too(on_disk):

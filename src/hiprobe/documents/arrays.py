@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiprobe.documents.checked import MIB, DocumentError, check_plain, open_plain
-from hiprobe.large_rows import GrowingRows, block_rows, is_large
+from hiprobe.large_rows import GrowingRows, block_rows, is_too_large
 from hiprobe.objects import local_copy
 
 # Of a file of states: eleven days of segments of one layer and width 4096 have 16 GB.
@@ -66,7 +66,7 @@ class TensorFile:
         with _readable():
             part = self._opened.get_slice(name)
             shape = part.get_shape()
-            if part.get_dtype() != "F32" or not is_large(4 * math.prod(shape)):
+            if part.get_dtype() != "F32" or not is_too_large(4 * math.prod(shape)):
                 return np.asarray(self._opened.get_tensor(name))
             rows, count = GrowingRows(shape[1:]), block_rows(4 * math.prod(shape[1:]))
             for first in range(0, shape[0], count):
