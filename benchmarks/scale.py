@@ -18,7 +18,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,16 +122,23 @@ def run(
     return found, [failure.reason for failure in record.failures], time.monotonic() - began
 
 
+@contextmanager
+def lite_workers(folder: Path, size: int) -> Iterator[tuple[ElsewhereBackbone, StatesCache]]:
+    """Workers of one thread each that have opened lite, and a cache of their own."""
+    cache = StatesCache(folder / f"cache-{size}")
+    place = CachePlace.of(cache)
+    hands = ProcessHands(OpenSpec(BackboneSpec()), place, threads=1)
+    with Crew(hands, size=size, place=place) as crew:
+        backbone = ElsewhereBackbone.of(crew)
+        crew.wait_until_ready(size)
+        yield backbone, cache
+
+
 def speed(folder: Path, clips: int) -> dict[str, Any]:
     """One worker and two, of one thread each, with the lite backbone; from ready to done."""
     videos, seconds = write_clips(folder, clips, frames=72, side=320), {}
     for size in (1, 2):
-        cache = StatesCache(folder / f"cache-{size}")
-        place = CachePlace.of(cache)
-        hands = ProcessHands(OpenSpec(BackboneSpec()), place, threads=1)
-        with Crew(hands, size=size, place=place) as crew:
-            backbone = ElsewhereBackbone.of(crew)
-            crew.wait_until_ready(size)
+        with lite_workers(folder, size) as (backbone, cache):
             found, reasons, seconds[size] = run(videos, backbone, cache)
             assert len(found) == clips and not reasons, reasons
     return {"clips": clips, "seconds": seconds, "times_faster": seconds[1] / seconds[2]}
@@ -147,12 +155,7 @@ def shards(folder: Path, clip: Path, minutes: float) -> dict[str, Any]:
     }
     states = set()
     for size in (1, 2):
-        cache = StatesCache(folder / f"cache-{size}")
-        place = CachePlace.of(cache)
-        hands = ProcessHands(OpenSpec(BackboneSpec()), place, threads=1)
-        with Crew(hands, size=size, place=place) as crew:
-            backbone = ElsewhereBackbone.of(crew)
-            crew.wait_until_ready(size)
+        with lite_workers(folder, size) as (backbone, cache):
             began = busy_seconds_of_each()
             given, reasons, seconds = run([video], backbone, cache)
             assert len(given) == 1 and not reasons, reasons

@@ -114,19 +114,13 @@ def read_shard(
     clock = Clock(progress, total, name=unit.video.name)
     work = ShardPass(kept, SegmentReader, unit.settings, clock, shard)
     rows, reader = work.rows()
-    _drop_if_finished(unit, backbone, cache)
+    if kept.finished().keys() == {*kept.request.prompts}:
+        # Another worker has read the video as one meanwhile: nobody else would remove the pieces.
+        kept.remove_parts()
     if shard.end is not None and len(rows) == shard.end - shard.first:
         return None
     times = [*work.before, *zip(rows.start_seconds, rows.end_seconds, strict=True)]
     return EndOfVideo(len(times), _digest_of(times), reader.outcome or "end")
-
-
-def _drop_if_finished(unit: ReadUnit, backbone: Backbone, cache: StatesCache | None) -> None:
-    """Remove pieces of a video that another worker has read as one meanwhile: nobody else would."""
-    kept = kept_of(unit, "segments", backbone=backbone, cache=cache)
-    finished = kept.finished()
-    if finished and not kept.without(finished).request.prompts:
-        kept.remove_parts()
 
 
 def join_shards(

@@ -369,9 +369,9 @@ class Crew:
                 return
         if unit is not None:
             self._deaths[unit] += 1
-            if not self._is_asked(unit):
-                pass  # a shard of a video that nobody waits for any more
-            elif self._deaths[unit] > RETRIES:
+        # Nobody waits any more for a shard of a video that was given up.
+        if unit is not None and self._is_asked(unit):
+            if self._deaths[unit] > RETRIES:
                 error = VideoError(
                     f"{unit.video}: the worker that read it ended {self._deaths[unit]} times, "
                     f"the last time so: {how}; the file may crash the decoder or need too much "

@@ -335,9 +335,7 @@ class PartFiles:
     def times(self) -> dict[int, Arrays]:
         """First segment's number -> start_seconds and end_seconds of a piece; no damaged ones."""
         found: dict[int, Arrays] = {}
-        is_remote = is_object(self.folder)
-        listed = objects_below(self.folder) if is_remote else ()
-        for path in [o.path for o in listed] if is_remote else self.folder.glob(FINISHED):
+        for path in self._files():
             # Another name, or no times: no piece of ours.
             with suppress(StatesError, ValueError, KeyError):
                 first, times = int(path.stem), read_times(path)["segments"]
@@ -363,13 +361,15 @@ class PartFiles:
 
     def remove(self) -> None:
         """Drop all pieces."""
-        if is_object(self.folder):
-            for found in objects_below(self.folder):
-                remove_entry(found.path)
-            return
-        for path in self.folder.glob(FINISHED):
+        for path in self._files():
             remove_entry(path)
-        _remove_if_empty(self.folder)
+        if not is_object(self.folder):
+            _remove_if_empty(self.folder)
+
+    def _files(self) -> list[Path]:
+        if is_object(self.folder):
+            return [found.path for found in objects_below(self.folder)]
+        return [*self.folder.glob(FINISHED)]
 
 
 def remove_entry(path: Path) -> bool:
